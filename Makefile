@@ -1,0 +1,79 @@
+# `make demo` and `make test` work on a fresh machine with Python and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --no-input \
+	--disable-pip-version-check --constraint constraints.txt
+
+DEMO_RUN := runs/dates
+DEMO_MODEL := saved_models/dates_demo
+DEMO_DATE := lauantai 4. maaliskuuta 2017
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Modules are compiled when first imported, not all of them at installation.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help: ## Show this list
+	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+
+demo: $(INSTALLED) ## Train on dates, export, translate, draw: a few minutes
+	$(BIN)/python training/train.py training/configs/dates.toml \
+		--run $(DEMO_RUN) --fresh
+	rm -rf $(DEMO_MODEL)
+	$(BIN)/kseq2seq export $(DEMO_RUN) $(DEMO_MODEL)
+	@printf '%s\n' \
+		'Saturday, March 4, 2017' \
+		'lundi 20 juillet 1969' \
+		'9. November 1989' \
+		'2024年2月29日' \
+		'$(DEMO_DATE)' > $(DEMO_RUN)/five.txt
+	$(BIN)/kseq2seq translate $(DEMO_MODEL) \
+		< $(DEMO_RUN)/five.txt > $(DEMO_RUN)/five.translated.txt
+	@paste $(DEMO_RUN)/five.translated.txt $(DEMO_RUN)/five.txt
+	$(BIN)/kseq2seq plot $(DEMO_RUN) --text "$(DEMO_DATE)" \
+		--output $(DEMO_RUN)/alignment.png
+
+test: $(INSTALLED) ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(INSTALLED) ## Run the benchmarks
+	@set -e; set -- benchmarks/*.py; \
+	if [ ! -e "$$1" ]; then echo "There is no benchmark yet."; exit 0; fi; \
+	for script; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean: ## Remove the environment, the demo's results and caches
+	rm -rf $(VENV) $(DEMO_RUN) $(DEMO_MODEL) build dist *.egg-info
+	rm -rf .hypothesis .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Written last: an installation cut short is begun anew.
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing into $(VENV): a minute or two, the first time."
+	$(PIP_INSTALL) setuptools wheel
+	$(PIP_INSTALL) --no-build-isolation --no-compile --editable .[test]
+	@touch $@
+
+$(BIN)/python:
+	@version=$$($(PYTHON) -c \
+		'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+	case "$$version" in \
+	3.10|3.11|3.12|3.13) ;; \
+	*) echo "kseq2seq needs Python 3.10 to 3.13, and $(PYTHON) is" \
+		"$${version:-not to be found}: name another, such as" \
+		"'make $(or $(MAKECMDGOALS),test) PYTHON=python3.12'." >&2; exit 1;; \
+	esac; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module: install it (on Debian or Ubuntu" \
+		"'apt install python$$version-venv') and call make again." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)

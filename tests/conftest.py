@@ -1,0 +1,47 @@
+"""What every test shares: a quiet TensorFlow, fixed seeds, where real data lies."""
+
+import os
+
+# Read when TensorFlow is first imported, so set before any test module is.
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The first call of a TensorFlow function compiles it, which no deadline foresees.
+# In CI the examples are the same each time.
+settings.register_profile(
+    "kseq2seq", deadline=None, derandomize="CI" in os.environ, print_blob=True
+)
+settings.load_profile("kseq2seq")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """The same random numbers in each test, whichever ran before."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def data_root():
+    """Folder of the real data sets, which are not part of the repository."""
+    return _folder_or_skip(SHARED / "data")
+
+
+@pytest.fixture(scope="session")
+def goldens_root():
+    """Folder of the numbers produced by tensorflow-addons."""
+    return _folder_or_skip(SHARED / "goldens")
+
+
+def _folder_or_skip(path):
+    if not path.is_dir():
+        pytest.skip(f"no folder ../{path.parent.name}/{path.name} beside this one")
+    return path

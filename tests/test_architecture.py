@@ -1,0 +1,323 @@
+"""The rules of the house that no linter knows."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+import kseq2seq
+from kseq2seq import layers
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "kseq2seq"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted([*ROOT.glob("training/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
+TESTS = sorted(ROOT.glob("tests/**/*.py"))
+
+# A module may import only modules of a row above its own.
+ROWS = [
+    {"special_ids", "config"},
+    {
+        "layers.scores",
+        "losses",
+        "decoding_loop",
+        "evaluation",
+        "plots",
+        "text",
+        "dates",
+    },
+    {"layers.attention", "layers.decoder_cell", "decoding", "batching"},
+    {"layers.bahdanau", "layers.luong", "layers.decoder", "inference"},
+    {"layers"},
+    {"models", "data"},
+    {"export"},
+    {"translator"},
+    {"callbacks"},
+    {"cli"},
+    {""},  # whose names are for users: no module of the package needs them
+]
+LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
+
+# The others run on each of Keras's backends.
+MAY_IMPORT_TENSORFLOW = {
+    "text", "batching", "data", "inference", "export", "translator", "callbacks", "cli",
+}  # fmt: skip
+TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
+# Slow to import, and not needed by all who import the package.
+IMPORTED_WHERE_USED = {"matplotlib", "tensorflow_datasets", "babel"}
+
+MAX_MODULE_LINES, MAX_FUNCTION_LINES = 420, 60
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def relative_path(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"), path)
+
+
+def imported_names(node):
+    """Full names that an import statement brings in; none for any other node."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (node.module or "")
+        return [f"{module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def all_imported_names(tree):
+    return [name for node in ast.walk(tree) for name in imported_names(node)]
+
+
+def imported_at_once(node):
+    """Names that are imported when the module is, not when a function is called."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, FUNCTIONS):
+            yield from imported_names(child)
+            yield from imported_at_once(child)
+
+
+def own_module(name):
+    """Name of the package's module that an imported name is, or is found in."""
+    name = name.removeprefix("kseq2seq").lstrip(".")
+    while name and not is_module(name):
+        name = name.rpartition(".")[0]
+    return name
+
+
+def is_module(name):
+    path = PACKAGE.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def forbidden_imports(tree, level):
+    """Imports of the package's modules that do not go down from `level`."""
+    return [
+        name
+        for name in all_imported_names(tree)
+        if name.startswith(".")  # modules are named in full
+        or (
+            name.partition(".")[0] == "kseq2seq"
+            and name != "kseq2seq.__version__"
+            and LEVELS[own_module(name)] >= level
+        )
+    ]
+
+
+def private_keras(tree):
+    names = all_imported_names(tree)
+    names += [ast.unparse(x) for x in ast.walk(tree) if isinstance(x, ast.Attribute)]
+    return [name for name in names if re.match(r"keras\.(src|_)", name)]
+
+
+def lines_without_docstring(function):
+    lines = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function, clean=False) is not None:
+        first = function.body[0]
+        lines -= first.end_lineno - first.lineno + 1
+    return lines
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_every_module_has_a_level(path):
+    assert module_name(path) in LEVELS, "give it a row in ROWS"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_go_down(path):
+    assert not forbidden_imports(parse(path), LEVELS[module_name(path)])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from kseq2seq.models import build_model",
+        "from kseq2seq import models",
+        "from kseq2seq import text, models",
+        "import kseq2seq.models",
+        "import numpy, kseq2seq.models as m",
+        "import kseq2seq",
+        "from kseq2seq import build_model",
+        "from . import models",
+        "from .models import build_model",
+        "from kseq2seq.layers import luong",
+        "def f():\n    from kseq2seq import models",
+    ],
+)
+def test_an_import_upwards_is_found(statement):
+    assert forbidden_imports(ast.parse(statement), LEVELS["layers.luong"])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from kseq2seq.layers.attention import GlobalAttention",
+        "from kseq2seq.layers import scores",
+        "from kseq2seq import special_ids, __version__",
+        "import kseq2seq.special_ids",
+        "import kseq2seqlike",
+    ],
+)
+def test_an_import_downwards_may_be(statement):
+    assert not forbidden_imports(ast.parse(statement), LEVELS["layers.luong"])
+
+
+@pytest.mark.parametrize("path", MODULES + SCRIPTS + TESTS, ids=relative_path)
+def test_nothing_uses_private_keras(path):
+    assert not private_keras(parse(path))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import keras.src.ops",
+        "from keras.src import ops",
+        "from keras import src",
+        "import keras\ny = keras.src.ops.add",
+    ],
+)
+def test_private_keras_is_found(statement):
+    assert private_keras(ast.parse(statement))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_tensorflow_only_where_it_must_be(path):
+    packages = {name.partition(".")[0] for name in all_imported_names(parse(path))}
+    assert module_name(path) in MAY_IMPORT_TENSORFLOW or not packages & TENSORFLOW
+
+
+@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=relative_path)
+def test_what_is_slow_to_import_is_imported_where_used(path):
+    packages = {name.partition(".")[0] for name in imported_at_once(parse(path))}
+    assert not packages & IMPORTED_WHERE_USED
+
+
+def test_imports_at_once_are_found():
+    tree = ast.parse(
+        "import a.b\n"
+        "try:\n    from c import d\nexcept ImportError:\n    import e\n"
+        "class X:\n    import f\n    def method(self):\n        import g\n"
+        "def function():\n    import h\n"
+    )
+    assert list(imported_at_once(tree)) == ["a.b", "c.d", "e", "f"]
+
+
+@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=relative_path)
+def test_errors_are_raised_and_work_is_finished(path):
+    text = path.read_text(encoding="utf-8")
+    asserts = [x.lineno for x in ast.walk(parse(path)) if isinstance(x, ast.Assert)]
+    assert not asserts, "raise an error that says what was expected and received"
+    assert not re.findall(r"TODO|FIXME|XXX|NotImplementedError", text)
+
+
+@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=relative_path)
+def test_modules_and_functions_are_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_MODULE_LINES
+    functions = [x for x in ast.walk(parse(path)) if isinstance(x, FUNCTIONS)]
+    lengths = [(x.name, lines_without_docstring(x)) for x in functions]
+    assert not [(name, lines) for name, lines in lengths if lines > MAX_FUNCTION_LINES]
+
+
+def test_lines_of_a_function_leave_out_its_docstring():
+    code = '@decorator\ndef f(\n    x,\n):\n    """One.\n\n    Two.\n    """\n    pass'
+    assert lines_without_docstring(ast.parse(code).body[0]) == 4
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_examples_in_docstrings_run(path):
+    module = importlib.import_module(f"kseq2seq.{module_name(path)}".rstrip("."))
+    failed, _ = doctest.testmod(module, extraglobs={"keras": keras})
+    assert failed == 0
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_what_is_public_has_a_docstring(path):
+    tree = parse(path)
+    assert ast.get_docstring(tree), "the module"
+    named = [x for x in tree.body if isinstance(x, (*FUNCTIONS, ast.ClassDef))]
+    public = [x for x in named if not x.name.startswith("_")]
+    assert not [x.name for x in public if not ast.get_docstring(x)]
+
+
+PUBLIC_API = [
+    *((kseq2seq, name) for name in kseq2seq.__all__),
+    *((layers, name) for name in vars(layers) if name[0].isupper()),
+]
+
+
+@pytest.mark.parametrize(
+    ("home", "name"), PUBLIC_API, ids=[f"{x.__name__}.{y}" for x, y in PUBLIC_API]
+)
+def test_public_api_has_an_example(home, name):
+    value = getattr(home, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert ">>> " in inspect.getdoc(value)
+
+
+def test_public_names_are_listed_and_others_refused():
+    assert set(kseq2seq.__all__) <= set(dir(kseq2seq))
+    with pytest.raises(AttributeError, match="'kseq2seq' has no attribute 'nothing'"):
+        kseq2seq.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-c", "import kseq2seq; dir(kseq2seq); kseq2seq.__version__"],
+        ["-m", "kseq2seq.cli", "--help"],
+        ["training/train.py", "--help"],
+    ],
+    ids=["import", "cli", "train"],
+)
+def test_what_must_be_quick_imports_nothing_slow(command):
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-1000:]
+    imported = set(
+        re.findall(r"^import time:.*\| +(\S+)$", result.stderr, re.MULTILINE)
+    )
+    assert "encodings" in imported
+    assert not imported & {"keras", *TENSORFLOW, *IMPORTED_WHERE_USED}
+
+
+def test_no_file_names_a_path_of_some_machine():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not in a git repository")
+    pattern = re.compile(r"(?<![\w.])/(work|tmp|root|home|opt|mnt|Users)/\w")
+    found = []
+    for name in listed.stdout.splitlines():
+        path = ROOT / name
+        if path.is_file():  # and not deleted since
+            text = path.read_text(encoding="utf-8", errors="replace")
+            found += [
+                f"{name}: {line}" for line in text.splitlines() if pattern.search(line)
+            ]
+    assert listed.stdout and not found
