@@ -1,0 +1,17 @@
+"""Attention layers and the recurrent decoder.
+
+Glossary of shapes, used in every comment below:
+- B: batch size.
+- K: beam size, the hypotheses of one source (1 in training).
+- T: target (query) length.
+- S: source (value) length.
+- U: attention units.
+- D: feature size; Dq, Dk, Dv where query, key and value differ.
+"""
+
+from kseq2seq.layers.bahdanau import BahdanauAttention as BahdanauAttention
+from kseq2seq.layers.decoder import DecoderRNN as DecoderRNN
+from kseq2seq.layers.decoder import DecoderStart as DecoderStart
+from kseq2seq.layers.decoder import DecoderStep as DecoderStep
+from kseq2seq.layers.decoder_cell import DecoderCell as DecoderCell
+from kseq2seq.layers.luong import LuongAttention as LuongAttention

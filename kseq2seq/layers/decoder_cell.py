@@ -1,0 +1,260 @@
+"""One decoder step: recurrent cells, attention, and what feeds back."""
+
+import keras
+from keras import ops
+
+from kseq2seq.layers.scores import zero_padding
+
+QUERIES = ("current", "previous")
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class DecoderCell(keras.layers.Layer):
+    """Stacked recurrent cells that attend to a memory at every step.
+
+    With `query="current"` (Luong), for an input `x_t`, the cells' state
+    `s_{t-1}` and the last attentional vector `a_{t-1}`:
+
+        h_t, s_t = cells([x_t; a_{t-1}], s_{t-1})
+        context_t = attention(h_t, memory)
+        a_t = attentional([context_t; h_t])
+
+    and without `input_feeding` the cells see `x_t` alone. With
+    `query="previous"` (Bahdanau) attention comes first, asked with the output of
+    the step before, and its context enters the cells:
+
+        context_t = attention(h_{t-1}, memory)
+        h_t, s_t = cells([x_t; context_t], s_{t-1})
+        a_t = attentional([context_t; h_t])
+
+    Without attention the step is the cells alone, and `a_t` is `h_t`.
+
+    The cell keeps nothing between calls: the memory comes with each. A memory
+    of `batch` rows serves any number of hypotheses a row, which come as
+    `batch * beam` rows of inputs and states: it is never repeated for them.
+
+    Args:
+        cells: List of recurrent cells, such as `keras.layers.LSTMCell`, from the
+            bottom up.
+        attention: Attention layer with `project_keys` and `attend`, such as
+            those of `kseq2seq.layers`; or `None`.
+        attentional: Layer from context and cell output to the step's output,
+            such as `Dense(units, "tanh", use_bias=False)`; `None` where
+            `attention` is `None`.
+        input_feeding: Whether the last attentional vector enters the cells.
+        query: `"current"` or `"previous"`: the output that attention is asked
+            with. With `"previous"` there is no input feeding.
+        residual: Whether cells above the first add their input to their output.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If `cells` is empty, if only one of `attention` and
+            `attentional` is given, or if `query` or `input_feeding` does not fit.
+
+    Example:
+
+    >>> from kseq2seq.layers import DecoderRNN, LuongAttention
+    >>> cell = DecoderCell(
+    ...     [keras.layers.LSTMCell(8)],
+    ...     attention=LuongAttention("general"),
+    ...     attentional=keras.layers.Dense(5, "tanh", use_bias=False),
+    ... )
+    >>> inputs, memory = keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 7, 6))
+    >>> outputs = DecoderRNN(cell)(inputs, memory)
+    >>> tuple(outputs.shape)
+    (2, 3, 5)
+
+    Reference:
+        - [Luong et al., 2015](https://arxiv.org/abs/1508.04025), sections 3.1
+          (equation 5) and 3.3.
+        - [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473), A.2.2.
+    """
+
+    def __init__(
+        self,
+        cells,
+        attention=None,
+        attentional=None,
+        input_feeding=True,
+        query="current",
+        residual=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not cells:
+            raise ValueError(
+                f"`cells` must be a list of at least one cell. Received: cells={cells}"
+            )
+        if (attention is None) != (attentional is None):
+            raise ValueError(
+                "`attention` and `attentional` come together or not at all. "
+                f"Received: attention={attention}, attentional={attentional}"
+            )
+        if query not in QUERIES:
+            raise ValueError(
+                f"`query` must be one of {', '.join(QUERIES)}. "
+                f"Received: query={query!r}"
+            )
+        if input_feeding and (attention is None or query == "previous"):
+            raise ValueError(
+                "`input_feeding` needs attention with query='current': there is no "
+                "attentional vector to feed without attention, and with "
+                "query='previous' the context enters the cells instead. "
+                f"Received: attention={attention}, query={query!r}"
+            )
+        self.cells = list(cells)
+        self.attention = attention
+        self.attentional = attentional
+        self.input_feeding = input_feeding
+        self.query = query
+        self.residual = residual
+
+    @property
+    def state_size(self):
+        """Sizes of the states: those of each cell, then the attentional vector."""
+        sizes = keras.tree.flatten([cell.state_size for cell in self.cells])
+        return [*sizes, self.output_size] if self.input_feeding else sizes
+
+    @property
+    def output_size(self):
+        """Size of the step's output."""
+        if self.attentional is None:
+            return self.cells[-1].output_size
+        return self.attentional.units
+
+    def build(self, inputs_shape, memory_shape=None):
+        size, memory_size = inputs_shape[-1], None
+        if self.attention is not None:
+            memory_size = memory_shape[-1]
+        if self.input_feeding:
+            size += self.output_size
+        elif self.attention is not None and self.query == "previous":
+            size += memory_size
+        for cell in self.cells:
+            if not cell.built:
+                cell.build((None, size))
+            size = cell.output_size
+        if self.attention is None:
+            return
+        if not self.attention.built:
+            self.attention.build((None, 1, size), (None, None, memory_size))
+        if not self.attentional.built:
+            self.attentional.build((None, memory_size + size))
+
+    def start(self, cell_states, memory=None, memory_mask=None):
+        """All that the first step needs, and what no step changes.
+
+        Args:
+            cell_states: List of the cells' states, of shape `(batch, units)`.
+            memory: Tensor of shape `(batch, source_length, memory_dim)`; `None`
+                without attention.
+            memory_mask: Boolean tensor of shape `(batch, source_length)`, or `None`.
+
+        Returns:
+            A tuple `(states, memory)`: the list of states to start from, with an
+            attentional vector of zeros at its end where there is input feeding;
+            and the dict that `step` takes.
+        """
+        states = list(cell_states)
+        if self.input_feeding:
+            zeros = ops.zeros_like(states[0][:, :1])  # (B, 1)
+            states.append(ops.repeat(zeros, self.output_size, axis=1))
+        if self.attention is None:
+            return states, {}
+        if memory_mask is None:
+            memory_mask = ops.ones(ops.shape(memory)[:2], "bool")
+        value = zero_padding(memory, memory_mask)
+        keys = self.attention.project_keys(value)
+        return states, {"value": value, "keys": keys, "mask": memory_mask}
+
+    def step(self, inputs, states, memory):
+        """One step for every row; a pure function.
+
+        Args:
+            inputs: Tensor of shape `(batch * beam, input_dim)`.
+            states: List of tensors of shape `(batch * beam, size)`, of the order
+                that `start` gives.
+            memory: Dict of tensors, as `start` gives: `value`, `keys` and `mask`
+                with attention. In training perhaps also `alignment_dropout`, as
+                `attention.draw_dropout_mask` gives, and `cell_dropout`, a list of
+                factors for the inputs of the cells above the first.
+
+        Returns:
+            A tuple `(output, alignment, states)` of shapes
+            `(batch * beam, output_size)` and `(batch, beam, source_length)`, and
+            a list as `states`. Without attention the alignment is `None`.
+        """
+        cell_states = states[:-1] if self.input_feeding else states
+        context = alignment = None
+        if self.attention is not None and self.query == "previous":
+            last = cell_states[-self._num_states(self.cells[-1])]
+            context, alignment = self._attend(last, memory)
+            inputs = ops.concatenate([inputs, context], axis=-1)
+        elif self.input_feeding:
+            inputs = ops.concatenate([inputs, states[-1]], axis=-1)
+        output, cell_states = self._run_cells(
+            inputs, cell_states, memory.get("cell_dropout")
+        )
+        if self.attention is None:
+            return output, None, cell_states
+        if context is None:
+            context, alignment = self._attend(output, memory)
+        output = self.attentional(ops.concatenate([context, output], axis=-1))
+        states = [*cell_states, output] if self.input_feeding else cell_states
+        return output, alignment, states
+
+    def _attend(self, query, memory):
+        batch, size = ops.shape(memory["value"])[0], query.shape[-1]
+        context, alignment = self.attention.attend(
+            ops.reshape(query, (batch, -1, size)),  # (B, K, Dq)
+            memory["keys"],
+            memory["value"],
+            memory["mask"],
+            memory.get("alignment_dropout"),
+        )
+        return ops.reshape(context, (-1, context.shape[-1])), alignment
+
+    def _run_cells(self, inputs, states, dropout_masks):
+        new_states, first = [], 0
+        for level, cell in enumerate(self.cells):
+            if level and dropout_masks is not None:
+                inputs = inputs * dropout_masks[level - 1]
+            count = self._num_states(cell)
+            output, own = cell(inputs, list(states[first : first + count]))
+            first += count
+            new_states += keras.tree.flatten(own)
+            if level and self.residual:
+                output = output + inputs
+            inputs = output
+        return inputs, new_states
+
+    @staticmethod
+    def _num_states(cell):
+        return len(keras.tree.flatten(cell.state_size))
+
+    def call(self, inputs, states):
+        """The protocol of `keras.layers.RNN`; the memory is the last state."""
+        *states, memory = states
+        output, _, states = self.step(inputs, states, memory)
+        return output, [*states, memory]
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "cells": [serialize(cell) for cell in self.cells],
+            "attention": serialize(self.attention),
+            "attentional": serialize(self.attentional),
+            "input_feeding": self.input_feeding,
+            "query": self.query,
+            "residual": self.residual,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.saving.deserialize_keras_object
+        config = dict(config)
+        config["cells"] = [deserialize(cell) for cell in config["cells"]]
+        for name in ("attention", "attentional"):
+            config[name] = deserialize(config[name])
+        return cls(**config)
