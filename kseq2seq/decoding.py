@@ -1,0 +1,425 @@
+"""From a step function to whole hypotheses: greedy, beam search, sampling.
+
+Everything here knows a model by one function only,
+
+    step(tokens, state) -> (log_probs, state, extras)
+
+- `tokens`: the last tokens, int32 of shape `(batch, beam)`; BOS at first.
+- `state`: what changes from step to step: a nested structure of tensors of shape
+  `(batch, beam, ...)`, whose shapes and dtypes stay the same. What does not change
+  (the encoded source, its mask) belongs in the function's closure, with shape
+  `(batch, ...)`; it is never repeated for the beam.
+- `log_probs`: log-probabilities of the next token, of shape
+  `(batch, beam, vocabulary)`, with a vocabulary whose size is known statically.
+- `extras`: a dict. Its entry `"alignment"`, of shape `(batch, beam, source_length)`,
+  is collected, and read by the coverage penalty; any other entry is ignored.
+
+The first call has a beam of 1, since all hypotheses of a row begin alike. A hypothesis
+that has ended is fed PAD, and what comes of it is dropped.
+
+The code runs eagerly, in `tf.function` with unknown batch size and length, under
+`jax.jit` (there with integer `max_length`), and on torch.
+"""
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from kseq2seq.decoding_loop import (
+    Hypotheses as Hypotheses,
+)
+from kseq2seq.decoding_loop import (
+    Rules,
+    check_shape,
+    coverage_penalties,
+    decode,
+    length_penalties,
+    pick,
+    top_tokens,
+)
+from kseq2seq.special_ids import BOS_ID, EOS_ID, PAD_ID
+
+LEAST_FLOAT = float(np.finfo("float32").min)
+# Uniform numbers are kept below it, so that number * total < total in float32.
+LARGEST_UNIFORM = 1.0 - 2.0**-23
+
+
+def greedy_search(
+    step,
+    initial_state,
+    *,
+    max_length,
+    min_length=0,
+    eos_id=EOS_ID,
+    bos_id=BOS_ID,
+    forbidden_ids=(PAD_ID, BOS_ID),
+):
+    """Takes the most probable token at each step.
+
+    Args:
+        step: Function `(tokens, state) -> (log_probs, state, extras)`; see the
+            module's docstring.
+        initial_state: Nested structure of tensors of shape `(batch, ...)`, at least
+            one.
+        max_length: Most tokens of a hypothesis, EOS included; one that reaches it
+            stops without EOS. An integer, or an integer tensor of shape `(batch,)`
+            (see `relative_lengths`), in which entries below 1 count as 1.
+        min_length: Fewest tokens, EOS included, given like `max_length`, which wins
+            where the two disagree.
+        eos_id: Id that ends a hypothesis.
+        bos_id: Id that is fed to the first step.
+        forbidden_ids: Ids that are never chosen. The log-probabilities of the others
+            stay as they are.
+
+    Returns:
+        `Hypotheses` with n = 1, whose `scores` are the log-probabilities.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def count_to_six(tokens, state):  # 4, 5, 6 and EOS, which is 3
+    ...     following = keras.ops.maximum(tokens, 3) + 1
+    ...     following = keras.ops.where(tokens == 6, 3, following)
+    ...     return keras.ops.log(keras.ops.one_hot(following, 8)), state, {}
+    >>> found = greedy_search(count_to_six, keras.ops.zeros((1, 1)), max_length=5)
+    >>> keras.ops.convert_to_numpy(found.ids).tolist()
+    [[[4, 5, 6, 3, 0]]]
+    """
+    rules = _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids)
+
+    def choose(log_probs, position):
+        return top_tokens(log_probs, 1)[1][..., 0]
+
+    return decode(step, initial_state, _in_place(choose), rules, np.zeros(1), 1)
+
+
+def beam_search(
+    step,
+    initial_state,
+    *,
+    beam_size,
+    num_hypotheses=1,
+    max_length,
+    min_length=0,
+    length_penalty=0.0,
+    coverage_penalty=0.0,
+    source_mask=None,
+    eos_id=EOS_ID,
+    bos_id=BOS_ID,
+    forbidden_ids=(PAD_ID, BOS_ID),
+):
+    """Keeps the `beam_size` best hypotheses at each step.
+
+    For a hypothesis `Y` of `|Y|` tokens, EOS included, with alignment `p` to the
+    source `X`:
+
+        score(Y) = log P(Y | X) / lp(Y) + coverage_penalty * cp(X; Y)
+        lp(Y) = ((5 + |Y|) / 6) ** length_penalty
+        cp(X; Y) = sum over i of log(min(sum over j of p(i, j), 1))
+
+    A finished hypothesis keeps its score and its place among the `beam_size` until
+    better ones, finished or not, push it out. A row is done as soon as no unfinished
+    hypothesis can reach the `num_hypotheses` best any more; so stopping early changes
+    no result.
+
+    Args:
+        step: As in `greedy_search`.
+        initial_state: As in `greedy_search`.
+        beam_size: Number of hypotheses that are kept.
+        num_hypotheses: Number of hypotheses that are returned.
+        max_length: As in `greedy_search`.
+        min_length: As in `greedy_search`.
+        length_penalty: Exponent, at least 0; 0 ranks by log-probability.
+        coverage_penalty: Weight, at least 0; above 0 `step` must give alignments.
+        source_mask: Boolean tensor of shape `(batch, source_length)`, True at real
+            source positions, the only ones that `cp` counts. Defaults to all.
+        eos_id: As in `greedy_search`.
+        bos_id: As in `greedy_search`.
+        forbidden_ids: As in `greedy_search`.
+
+    Returns:
+        `Hypotheses` with n = `num_hypotheses`, best first.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def coin(tokens, state):  # either side, or EOS, which is 3
+    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.3, 0.2])
+    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
+    >>> found = beam_search(coin, keras.ops.zeros((1, 1)), beam_size=3,
+    ...     num_hypotheses=3, max_length=2)
+    >>> keras.ops.convert_to_numpy(found.ids).tolist()
+    [[[3, 0], [4, 3], [5, 3]]]
+
+    Reference:
+        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7, eq. 14.
+    """
+    _check_integer("beam_size", beam_size, 1)
+    _check_integer("num_hypotheses", num_hypotheses, 1)
+    if num_hypotheses > beam_size:
+        raise ValueError(
+            "`num_hypotheses` must be at most `beam_size`; raise `beam_size`. "
+            f"Received: num_hypotheses={num_hypotheses}, beam_size={beam_size}"
+        )
+    _check_number("length_penalty", length_penalty, least=0)
+    _check_number("coverage_penalty", coverage_penalty, least=0)
+    if source_mask is not None:
+        source_mask = ops.cast(ops.convert_to_tensor(source_mask), "bool")
+    rules = _rules(
+        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+    )._replace(
+        length_penalty=length_penalty,
+        coverage_penalty=coverage_penalty,
+        source_mask=source_mask,
+    )
+    # Only one slot is alive at first: equal ones would stay equal for ever.
+    start = np.full(beam_size, -np.inf)
+    start[0] = 0.0
+    return decode(step, initial_state, _select_best, rules, start, num_hypotheses)
+
+
+def sample(
+    step,
+    initial_state,
+    *,
+    seed,
+    num_samples=1,
+    temperature=1.0,
+    top_k=None,
+    top_p=None,
+    max_length,
+    min_length=0,
+    eos_id=EOS_ID,
+    bos_id=BOS_ID,
+    forbidden_ids=(PAD_ID, BOS_ID),
+):
+    """Draws each token at random, by its probability.
+
+    `temperature` is applied first, then `top_k`, then `top_p` to what `top_k` has left.
+
+    Args:
+        step: As in `greedy_search`.
+        initial_state: As in `greedy_search`.
+        seed: Integer, which gives the same samples at each call, or a
+            `keras.random.SeedGenerator`.
+        num_samples: Number of independent samples of each row.
+        temperature: Divides the log-probabilities; towards 0, greedy search.
+        top_k: If given, only the `top_k` most probable tokens are drawn.
+        top_p: If given, only the fewest most probable tokens whose probabilities sum to
+            at least `top_p` are drawn. It sorts the vocabulary at each step, unless
+            `top_k` leaves less of it.
+        max_length: As in `greedy_search`.
+        min_length: As in `greedy_search`.
+        eos_id: As in `greedy_search`.
+        bos_id: As in `greedy_search`.
+        forbidden_ids: As in `greedy_search`.
+
+    Returns:
+        `Hypotheses` with n = `num_samples`, in the order in which they were drawn.
+        Their `scores` and `log_probs` are those of the model itself, unchanged by
+        `temperature`, `top_k` and `top_p`.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def coin(tokens, state):  # either side, or EOS, which is 3
+    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.3, 0.2])
+    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
+    >>> found = sample(coin, keras.ops.zeros((2, 1)), seed=0, num_samples=3,
+    ...     max_length=7)
+    >>> tuple(found.ids.shape)
+    (2, 3, 7)
+
+    Reference:
+        [Holtzman et al., 2020](https://arxiv.org/abs/1904.09751), section 3.1 (top-p);
+        [Fan et al., 2018](https://arxiv.org/abs/1805.04833), section 5 (top-k).
+    """
+    _check_integer("num_samples", num_samples, 1)
+    if not isinstance(seed, (int, keras.random.SeedGenerator)):
+        raise ValueError(
+            "`seed` must be an integer or a `keras.random.SeedGenerator`. "
+            f"Received: seed={seed!r}"
+        )
+    _check_number("temperature", temperature, above=0)
+    if top_k is not None:
+        _check_integer("top_k", top_k, 1)
+    if top_p is not None:
+        _check_number("top_p", top_p, above=0, most=1)
+    rules = _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids)
+    shape = (rules.buffer_length, _batch_size(initial_state), num_samples)
+    uniform = keras.random.uniform(shape, dtype="float32", seed=seed)
+
+    def choose(log_probs, position):
+        number = ops.take(uniform, position, axis=0)  # (B, K)
+        return _draw(log_probs, number, temperature, top_k, top_p)
+
+    start = np.zeros(num_samples)
+    return decode(step, initial_state, _in_place(choose), rules, start, num_samples)
+
+
+def relative_lengths(source_mask, factor=1.0, offset=0):
+    """Limits that follow the source: `factor * length + offset`, rounded, at least 1.
+
+    Args:
+        source_mask: Boolean tensor of shape `(batch, source_length)`, True at real
+            source positions.
+        factor: Target tokens for each source token.
+        offset: Target tokens added to that.
+
+    Returns:
+        An int32 tensor of shape `(batch,)`, for `max_length` or `min_length`.
+
+    Example:
+
+    >>> mask = keras.ops.convert_to_tensor([[True, True, True], [True, False, False]])
+    >>> limits = relative_lengths(mask, factor=2, offset=5)
+    >>> keras.ops.convert_to_numpy(limits).tolist()
+    [11, 7]
+    """
+    lengths = ops.sum(ops.cast(source_mask, "float32"), axis=1)
+    limits = ops.cast(ops.round(lengths * factor + offset), "int32")
+    return ops.maximum(limits, 1)
+
+
+def _select_best(log_probs, slots, rules, position):
+    """The K best among all continuations of the K hypotheses of each row."""
+    batch, width, vocabulary = ops.shape(log_probs)
+    # One hypothesis has at most K continuations among the K best, and orders its own
+    # by the token alone. So only this has to look at all V.
+    count = min(width, vocabulary)
+    values, tokens = top_tokens(log_probs, count)  # (B, K, C)
+    # What has finished has one continuation, itself.
+    finished = slots.finished[..., None]
+    itself = np.where(np.arange(count) == 0, 0.0, -np.inf).astype("float32")
+    values = ops.where(finished, ops.convert_to_tensor(itself), values)
+    tokens = ops.where(finished, PAD_ID, tokens)
+
+    totals = slots.log_probs[..., None] + values
+    scores = totals / length_penalties(slots.lengths, rules)[..., None]
+    if rules.coverage_penalty:
+        scores = scores + coverage_penalties(slots, rules)[..., None]
+    flat = (batch, width * count)
+    scores, best = ops.top_k(ops.reshape(scores, flat), width)  # (B, K)
+    best = ops.cast(best, "int32")
+    tokens, totals = (pick(ops.reshape(x, flat), best) for x in (tokens, totals))
+    return best // count, tokens, totals, scores
+
+
+def _in_place(choose):
+    """A selection in which each hypothesis goes on by the one token it chooses."""
+
+    def select(log_probs, slots, rules, position):
+        tokens = choose(log_probs, position)
+        values = pick(log_probs, tokens[..., None])[..., 0]
+        tokens = ops.where(slots.finished, PAD_ID, tokens)
+        totals = slots.log_probs + ops.where(slots.finished, 0.0, values)
+        return None, tokens, totals, totals
+
+    return select
+
+
+def _draw(log_probs, number, temperature, top_k, top_p):
+    """The tokens at which the cumulative probability passes `number`, `(B, K)`."""
+    count, tokens = log_probs.shape[-1], None
+    if top_k is not None or top_p is not None:
+        count = count if top_k is None else min(top_k, count)
+        log_probs, tokens = top_tokens(log_probs, count)  # (B, K, C), best first
+    # Where nothing is possible, the least float instead of -inf gives 0, not NaN.
+    best = ops.max(log_probs, axis=-1, keepdims=True, initial=LEAST_FLOAT)
+    weights = ops.exp((log_probs - best) / temperature)
+    cumulative = ops.cumsum(weights, axis=-1)
+    if top_p is not None:
+        before = cumulative - weights
+        weights = ops.where(before < top_p * cumulative[..., -1:], weights, 0.0)
+        cumulative = ops.cumsum(weights, axis=-1)
+    # Rounding must not let in a token of no weight.
+    cumulative = ops.where(weights > 0.0, cumulative, 0.0)
+    total = ops.max(cumulative, axis=-1, keepdims=True)
+    threshold = ops.minimum(number, LARGEST_UNIFORM)[..., None] * total
+    places = ops.arange(count, dtype="int32")
+    passed = ops.where(cumulative > threshold, places, count - 1)
+    place = ops.min(passed, axis=-1)
+    return place if tokens is None else pick(tokens, place[..., None])[..., 0]
+
+
+def _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids):
+    _check_integer("eos_id", eos_id, 0)
+    _check_integer("bos_id", bos_id, 0)
+    if not isinstance(forbidden_ids, (tuple, list)):
+        raise ValueError(
+            "`forbidden_ids` must be a tuple of integers, which may be empty. "
+            f"Received: forbidden_ids={forbidden_ids!r}"
+        )
+    for forbidden_id in forbidden_ids:
+        _check_integer("forbidden_ids", forbidden_id, 0)
+    batch = _batch_size(initial_state)
+    longest = _limit("max_length", max_length, 1, batch)
+    shortest = _limit("min_length", min_length, 0, batch)
+    both = _is_integer(min_length) and _is_integer(max_length)
+    if both and min_length > max_length:
+        raise ValueError(
+            "`min_length` must be at most `max_length`. "
+            f"Received: min_length={min_length}, max_length={max_length}"
+        )
+    fixed = _is_integer(max_length)
+    return Rules(
+        max_length=ops.maximum(longest, 1),
+        min_length=None if _is_integer(min_length) and min_length == 0 else shortest,
+        buffer_length=int(max_length) if fixed else ops.max(longest, initial=1),
+        eos_id=eos_id,
+        bos_id=bos_id,
+        forbidden_ids=tuple(forbidden_ids),
+    )
+
+
+def _batch_size(initial_state):
+    leaves = tree.flatten(initial_state)
+    if not leaves or any(len(ops.shape(leaf)) == 0 for leaf in leaves):
+        raise ValueError(
+            "`initial_state` must hold one or more tensors of shape (batch, ...). "
+            f"Received: initial_state={initial_state!r}"
+        )
+    return ops.shape(leaves[0])[0]
+
+
+def _limit(name, value, least, batch):
+    """An int32 tensor of shape `(B,)`, or `(1,)` for an integer."""
+    if _is_integer(value):
+        _check_integer(name, value, least)
+        return ops.full((1,), int(value), dtype="int32")
+    if "int" not in str(getattr(value, "dtype", None)):
+        raise ValueError(
+            f"`{name}` must be an integer, or an integer tensor of shape (batch,). "
+            f"Received: {name}={value!r}"
+        )
+    check_shape(f"`{name}`", value, (batch if isinstance(batch, int) else None,))
+    return ops.cast(value, "int32")
+
+
+def _is_integer(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _check_integer(name, value, least):
+    if not _is_integer(value) or value < least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def _check_number(name, value, above=None, least=None, most=float("inf")):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fits = is_number and (value > above if least is None else value >= least)
+    if not fits or not value <= most:
+        bound = f"above {above}" if least is None else f"of at least {least}"
+        bound += "" if most == float("inf") else f" and at most {most}"
+        raise ValueError(
+            f"`{name}` must be a number {bound}. Received: {name}={value!r}"
+        )
