@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --no-input \
 
 DEMO_RUN := runs/dates
 DEMO_MODEL := saved_models/dates_demo
-DEMO_DATE := lauantai 4. maaliskuuta 2017
+DEMO_DATE := keskiviikko 6. joulukuuta 2017
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Modules are compiled when first imported, not all of them at installation.
@@ -30,7 +30,7 @@ demo: $(INSTALLED) ## Train on dates, export, translate, draw: a few minutes
 	$(BIN)/kseq2seq export $(DEMO_RUN) $(DEMO_MODEL)
 	@printf '%s\n' \
 		'Saturday, March 4, 2017' \
-		'lundi 20 juillet 1969' \
+		'dimanche 20 juillet 1969' \
 		'9. November 1989' \
 		'2024年2月29日' \
 		'$(DEMO_DATE)' > $(DEMO_RUN)/five.txt
