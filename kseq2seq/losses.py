@@ -132,7 +132,7 @@ class TokenAccuracy(keras.metrics.Mean):
         labels = ops.cast(y_true, "int32")
         check_shapes(labels, y_pred)
         correct = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), labels)
-        # Flat, since `Mean` would first average over each sentence.
+        # Flat, since `Mean` would first divide each row by its padded length.
         super().update_state(ops.ravel(correct), ops.ravel(weights))
 
 
@@ -173,7 +173,7 @@ class Perplexity(keras.metrics.Mean):
         loss = token_crossentropy(labels, y_pred)
         # A weight of 0 would not silence an infinity.
         loss = ops.where(ops.equal(weights, 0), 0.0, loss)
-        # Flat, since `Mean` would first average over each sentence.
+        # Flat, since `Mean` would first divide each row by its padded length.
         super().update_state(ops.ravel(loss), ops.ravel(weights))
 
     def result(self):

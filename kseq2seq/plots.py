@@ -280,13 +280,13 @@ def _fit(figure, axes, mesh, title, text):
     """
     margin, bar = 0.15, 0.12
     width, height = figure.get_size_inches()
-    left, bottom, right, top = _inches(figure, lambda: axes.get_tightbbox().extents)
-    left, bottom, right, top = -left, -bottom, right - width, top - height
-
+    x, y, x_end, y_end = _inches(figure, axes.get_tightbbox)
+    left, bottom, right, top = -x, -y, x_end - width, y_end - height
     total_width = 2 * margin + left + width + max(right, 0.2 + bar + 0.35)
     heading = figure.text(0, 0, _wrap(title, total_width), **text)
     heading.set(fontsize=12, va="top", linespacing=1.3)
-    *_, long, tall = _inches(figure, lambda: heading.get_window_extent().bounds)
+    x, y, x_end, y_end = _inches(figure, heading.get_window_extent)
+    long, tall = x_end - x, y_end - y
     total_width = max(total_width, long + 2 * margin)
     above = tall + 0.15 if title else 0
     total_height = 2 * margin + bottom + height + top + above
@@ -305,16 +305,16 @@ def _fit(figure, axes, mesh, title, text):
 
 
 def _inches(figure, measure):
-    """What `measure()` gives in pixels, as inches, so that all text has room.
+    """The box that `measure(renderer)` gives, in inches: left, bottom, right, top.
 
     Letters are set to whole pixels: text is wider at one resolution than at another.
     """
-    sizes = []
+    boxes = []
     for dpi in (FILE_DPI, SCREEN_DPI):
         figure.dpi = dpi
-        sizes.append(np.array(measure()) / dpi)
-    low, high = np.min(sizes, axis=0)[:2], np.max(sizes, axis=0)[2:]
-    return *low, *high
+        # Text remembers a renderer, and with it a resolution, unless given one.
+        boxes.append(measure(figure.canvas.get_renderer()).extents / dpi)
+    return *np.min(boxes, axis=0)[:2], *np.max(boxes, axis=0)[2:]
 
 
 def _wrap(title, width):

@@ -9,6 +9,7 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 from kseq2seq import plots
@@ -25,6 +26,7 @@ def no_warnings(caplog):
     """Neither a warning nor a complaint in matplotlib's log."""
     with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # matplotlib's own
         yield
     assert not caplog.records
 
@@ -101,12 +103,16 @@ def test_nothing_is_cut_and_no_label_covers_another(case, dpi):
     columns = [x for x in axes.get_xticklabels() if x.get_text()]
     rows = [x for x in axes.get_yticklabels() if x.get_text()]
     texts = [*columns, *rows, *scale.get_yticklabels(), *figure.texts]
-    page = figure.bbox
-    for text in texts:
-        box = text.get_window_extent()
+    page, renderer = figure.bbox, figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    for text, box in zip(texts, boxes, strict=True):
         assert page.x0 <= box.x0 and box.x1 <= page.x1, text
         assert page.y0 <= box.y0 and box.y1 <= page.y1, text
     cells = axes.get_window_extent()
+    # Nor is there room to spare.
+    used = Bbox.union([*boxes, cells, scale.get_window_extent()])
+    spare = np.abs(used.extents - page.extents) / dpi
+    assert np.all(spare[[0, 1, 3]] < 0.3) and spare[2] < 0.6
     for row in rows:
         assert row.get_window_extent().x1 < cells.x0
         assert row.get_window_extent().height < cells.height / len(target)
