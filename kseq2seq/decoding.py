@@ -25,18 +25,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from kseq2seq.decoding_loop import (
-    Hypotheses as Hypotheses,
-)
-from kseq2seq.decoding_loop import (
-    Rules,
-    check_shape,
-    coverage_penalties,
-    decode,
-    length_penalties,
-    pick,
-    top_tokens,
-)
+from kseq2seq.decoding_loop import Hypotheses as Hypotheses
+from kseq2seq.decoding_loop import Rules, check_shape, decode, pick, score, top_tokens
 from kseq2seq.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 LEAST_FLOAT = float(np.finfo("float32").min)
@@ -301,11 +291,9 @@ def _select_best(log_probs, slots, rules, position):
     tokens = ops.where(finished, PAD_ID, tokens)
 
     totals = slots.log_probs[..., None] + values
-    scores = totals / length_penalties(slots.lengths, rules)[..., None]
-    if rules.coverage_penalty:
-        scores = scores + coverage_penalties(slots, rules)[..., None]
     flat = (batch, width * count)
-    scores, best = ops.top_k(ops.reshape(scores, flat), width)  # (B, K)
+    scores = ops.reshape(score(totals, slots, rules), flat)
+    scores, best = ops.top_k(scores, width)  # (B, K)
     best = ops.cast(best, "int32")
     tokens, totals = (pick(ops.reshape(x, flat), best) for x in (tokens, totals))
     return best // count, tokens, totals, scores
@@ -340,11 +328,11 @@ def _draw(log_probs, number, temperature, top_k, top_p):
         cumulative = ops.cumsum(weights, axis=-1)
     # Rounding must not let in a token of no weight.
     cumulative = ops.where(weights > 0.0, cumulative, 0.0)
-    total = ops.max(cumulative, axis=-1, keepdims=True)
+    total = ops.max(cumulative, axis=-1, keepdims=True, initial=0.0)
     threshold = ops.minimum(number, LARGEST_UNIFORM)[..., None] * total
     places = ops.arange(count, dtype="int32")
     passed = ops.where(cumulative > threshold, places, count - 1)
-    place = ops.min(passed, axis=-1)
+    place = ops.min(passed, axis=-1, initial=count - 1)
     return place if tokens is None else pick(tokens, place[..., None])[..., 0]
 
 
@@ -361,16 +349,15 @@ def _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids)
     batch = _batch_size(initial_state)
     longest = _limit("max_length", max_length, 1, batch)
     shortest = _limit("min_length", min_length, 0, batch)
-    both = _is_integer(min_length) and _is_integer(max_length)
-    if both and min_length > max_length:
+    fixed, fixed_least = _is_integer(max_length), _is_integer(min_length)
+    if fixed and fixed_least and min_length > max_length:
         raise ValueError(
             "`min_length` must be at most `max_length`. "
             f"Received: min_length={min_length}, max_length={max_length}"
         )
-    fixed = _is_integer(max_length)
     return Rules(
         max_length=ops.maximum(longest, 1),
-        min_length=None if _is_integer(min_length) and min_length == 0 else shortest,
+        min_length=None if fixed_least and min_length == 0 else shortest,
         buffer_length=int(max_length) if fixed else ops.max(longest, initial=1),
         eos_id=eos_id,
         bos_id=bos_id,
@@ -414,12 +401,12 @@ def _check_integer(name, value, least):
         )
 
 
-def _check_number(name, value, above=None, least=None, most=float("inf")):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    fits = is_number and (value > above if least is None else value >= least)
-    if not fits or not value <= most:
+def _check_number(name, value, above=None, least=None, most=None):
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fits = fits and abs(value) < float("inf") and (most is None or value <= most)
+    if not fits or (value <= above if least is None else value < least):
         bound = f"above {above}" if least is None else f"of at least {least}"
-        bound += "" if most == float("inf") else f" and at most {most}"
+        bound += "" if most is None else f" and at most {most}"
         raise ValueError(
-            f"`{name}` must be a number {bound}. Received: {name}={value!r}"
+            f"`{name}` must be a finite number {bound}. Received: {name}={value!r}"
         )

@@ -246,8 +246,7 @@ def _forbid(log_probs, rules, position):
     ids = np.arange(log_probs.shape[-1])
     forbidden = ops.convert_to_tensor(np.isin(ids, rules.forbidden_ids))  # (V,)
     if rules.min_length is not None:
-        limit = ops.minimum(rules.min_length, rules.max_length)
-        early = ops.reshape(position + 1 < limit, (-1, 1, 1))
+        early = ops.reshape(position + 1 < rules.min_length, (-1, 1, 1))
         end = ops.convert_to_tensor(ids == rules.eos_id)
         forbidden = ops.logical_or(forbidden, ops.logical_and(early, end))
     return ops.where(forbidden, -np.inf, log_probs)
@@ -258,13 +257,12 @@ def _running(slots, rules, num_hypotheses):
     possible = slots.log_probs > -np.inf
     live = ops.logical_and(possible, ops.logical_not(slots.finished))  # (B, K)
     # Log-probabilities only fall, the longest hypothesis is divided by most, and the
-    # coverage penalty is at best 0.
-    divisor = length_penalties(rules.max_length, rules)
+    # coverage penalty is at best 0. (What is live and among the best has a bound no
+    # worse than its own score, hence no worse than `worst`.)
+    divisor = _length_penalty(rules.max_length, rules)
     bound = slots.log_probs / ops.expand_dims(divisor, 1)
     worst = slots.scores[:, num_hypotheses - 1 : num_hypotheses]
-    among_best = ops.convert_to_tensor(np.arange(live.shape[1]) < num_hypotheses)
-    open_ended = ops.logical_or(among_best, bound >= worst)
-    return ops.any(ops.logical_and(live, open_ended))
+    return ops.any(ops.logical_and(live, bound >= worst))
 
 
 def _hypotheses(slots, alignments, num_hypotheses):
@@ -287,18 +285,30 @@ def _hypotheses(slots, alignments, num_hypotheses):
     return Hypotheses(ids, lengths, scores, log_probs, followed)
 
 
-def length_penalties(lengths, rules):
-    """What log-probabilities are divided by (Wu et al. 2016, eq. 14)."""
-    return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** rules.length_penalty
+def score(log_probs, slots, rules):
+    """What hypotheses are ranked by (Wu et al. 2016, eq. 14).
 
+    Args:
+        log_probs: Log-probabilities of the hypotheses' continuations, `(B, K, C)`.
+        slots: The hypotheses, whose lengths and coverage already count this step.
+        rules: The `Rules`.
 
-def coverage_penalties(slots, rules):
-    """What is added to scores, never above 0 (Wu et al. 2016, eq. 14)."""
+    Returns:
+        Scores of shape `(B, K, C)`.
+    """
+    scores = log_probs / _length_penalty(slots.lengths, rules)[..., None]
+    if not rules.coverage_penalty:
+        return scores
     (coverage,) = slots.coverage  # (B, K, S)
     logarithms = ops.log(ops.clip(coverage, LEAST_COVERAGE, 1.0))
     if rules.source_mask is not None:
         logarithms = ops.where(rules.source_mask[:, None], logarithms, 0.0)
-    return rules.coverage_penalty * ops.sum(logarithms, axis=-1)
+    penalty = rules.coverage_penalty * ops.sum(logarithms, axis=-1)  # (B, K)
+    return scores + penalty[..., None]
+
+
+def _length_penalty(lengths, rules):
+    return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** rules.length_penalty
 
 
 def top_tokens(log_probs, count):

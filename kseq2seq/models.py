@@ -11,8 +11,8 @@ from kseq2seq.layers import (
     DecoderStart,
     DecoderStep,
     LuongAttention,
+    PaddingMask,
 )
-from kseq2seq.special_ids import PAD_ID
 
 
 def build_model(config):
@@ -85,7 +85,7 @@ def _recurrent_layer(config, units, **kwargs):
 
 def _encode(config, source):
     """Memory, its mask and the last states (a list for each layer)."""
-    mask = ops.not_equal(source, PAD_ID)
+    mask = PaddingMask(name="source_mask")(source)
     x = keras.layers.Embedding(
         config.source_vocabulary_size,
         config.embedding_size,
@@ -121,10 +121,12 @@ def _encode(config, source):
 
 def _bridge(config, encoder_states):
     """First states of the decoder's layers, flat, each an output of a `bridge_*`."""
-    states = []
+    # Of a deeper encoder the upper layers count; a deeper decoder starts its upper
+    # layers alike.
+    states, top = [], len(encoder_states) - 1
+    first = max(0, len(encoder_states) - config.decoder_layers)
     for level in range(config.decoder_layers):
-        # A decoder deeper than the encoder starts its upper layers alike.
-        for state in encoder_states[min(level, len(encoder_states) - 1)]:
+        for state in encoder_states[min(first + level, top)]:
             name = f"bridge_{len(states)}"
             if config.bridge == "dense":
                 layer = keras.layers.Dense(config.units, "tanh", name=name)
@@ -215,16 +217,15 @@ def encoder_model(model):
     >>> tuple(encoded["memory"]["value"].shape)
     (2, 5, 6)
     """
-    layers = _layers_by_name(model)
+    layers, cell = _layers_by_name(model), _decoder_cell(model)
     source, states = model.input["source"], []
     while f"bridge_{len(states)}" in layers:
         states.append(layers[f"bridge_{len(states)}"].output)
-    cell = _decoder_cell(model)
     start = DecoderStart(cell, name="decoder_start")
     if cell.attention is None:
         states, memory = start(states)
     else:
-        mask = ops.not_equal(source, PAD_ID)
+        mask = layers["source_mask"].output
         states, memory = start(states, layers["memory"].output, memory_mask=mask)
     outputs = {"states": states, "memory": memory}
     return keras.Model(source, outputs, name="encoder")

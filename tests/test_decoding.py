@@ -41,10 +41,11 @@ class Tables:
     itself, decide on the next log-probabilities and on the alignment.
     """
 
-    def __init__(self, seed, batch=B, vocabulary=V, eos_bonus=0.0):
+    def __init__(self, seed, batch=B, vocabulary=V, eos_bonus=0.0, sharpness=1.0):
         rng = np.random.default_rng(seed)
         self.vocabulary, self.hashes = vocabulary, 11
-        self.logits = rng.normal(size=(self.hashes, vocabulary, vocabulary))
+        shape = (self.hashes, vocabulary, vocabulary)
+        self.logits = rng.normal(scale=sharpness, size=shape)
         self.logits[..., EOS_ID] += eos_bonus
         self.attention = rng.normal(size=(self.hashes, S))
         self.mixing = rng.normal(size=(D, vocabulary))
@@ -222,13 +223,14 @@ def test_a_wide_beam_is_exhaustive_search(penalties, min_length, forbidden):
     min_length=st.integers(0, 4),
     penalties=st.sampled_from(list(PENALTIES.values())),
     eos_bonus=st.sampled_from([0.0, 2.0]),
+    sharpness=st.sampled_from([1.0, 4.0]),
     data=st.data(),
 )
 def test_a_narrow_beam_is_the_plain_loop(
-    seed, beam, max_length, min_length, penalties, eos_bonus, data
+    seed, beam, max_length, min_length, penalties, eos_bonus, sharpness, data
 ):
     """The loop never stops early: stopping early must not change what is found."""
-    model = Tables(seed, batch=2, eos_bonus=eos_bonus)
+    model = Tables(seed, batch=2, eos_bonus=eos_bonus, sharpness=sharpness)
     min_length = min(min_length, max_length)
     count = data.draw(st.integers(1, beam))
     hypotheses = as_numpy(
@@ -261,13 +263,52 @@ def counted(step):
     return counting, calls
 
 
+def end_or_go_on(end, length):
+    """EOS at once, with probability `end`, or `length` times 4 and then EOS.
+
+    Each token looks mostly at its own source position.
+    """
+    log_probs = np.full((length + 1, V), -np.inf, "float32")
+    log_probs[0, [EOS_ID, 4]] = np.log([end, 1 - end])
+    log_probs[1:length, 4] = log_probs[length, EOS_ID] = 0.0
+    alignment = np.full((length + 1, length + 1), 0.1 / length, "float32")
+    np.fill_diagonal(alignment, 0.9)
+
+    def step(tokens, count):
+        rows = ops.minimum(count, length)
+        extras = {"alignment": ops.take(ops.convert_to_tensor(alignment), rows, 0)}
+        return ops.take(ops.convert_to_tensor(log_probs), rows, 0), count + 1, extras
+
+    return step, np.zeros(2, "int32")
+
+
 @pytest.mark.skipif(BACKEND == "jax", reason="jax traces the loop's body only once")
 def test_stops_when_no_hypothesis_can_win():
-    model = Tables(1, eos_bonus=1.5)
-    step, calls = counted(model.step)
-    beam_search(step, model.initial_state(), beam_size=3, max_length=50)
-    assert len(calls) < 15
-    assert calls[:2] == [(B, 1), (B, 3)]
+    step, state = end_or_go_on(0.9, length=30)
+    step, calls = counted(step)
+    options = {"beam_size": 3, "max_length": 50}
+    # log(0.1) is as good as log(0.9) when divided by 22, and by 9 it is not.
+    beam_search(step, state, length_penalty=1.0, **options)
+    assert calls == [(2, 1)]
+    calls.clear()
+    beam_search(step, state, length_penalty=1.5, **options)
+    assert calls == [(2, 1)] + 30 * [(2, 3)]
+    calls.clear()
+    beam_search(step, state, num_hypotheses=2, length_penalty=1.0, **options)
+    assert calls == [(2, 1)] + 30 * [(2, 3)]
+
+
+@pytest.mark.parametrize(
+    "penalties", [{"length_penalty": 1.0}, {"coverage_penalty": 0.3}], ids=str
+)
+def test_a_long_hypothesis_overtakes_a_finished_one(penalties):
+    step, state = end_or_go_on(0.6, length=7)
+    options = {"beam_size": 2, "num_hypotheses": 2, "max_length": 11}
+    plain = as_numpy(beam_search(step, state, **options))
+    assert plain.lengths.tolist() == [[1, 8], [1, 8]]
+    options["num_hypotheses"] = 1
+    found = as_numpy(beam_search(step, state, **options, **penalties))
+    assert found.lengths.tolist() == [[8], [8]]
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="jax traces the loop's body only once")
@@ -752,8 +793,8 @@ def test_graphs_of_unknown_size(search):
         expected, actual = find(ops.convert_to_tensor(source)), graph(source)
         for name in expected:
             np.testing.assert_allclose(actual[name], expected[name], atol=1e-5)
-    empty = graph(SOURCE[:0])
-    assert empty["ids"].shape[0] == 0 and empty["scores"].shape[0] == 0
+    for empty in (graph(SOURCE[:0]), find(tf.constant(SOURCE[:0]))):
+        assert empty["ids"].shape[0] == 0 and empty["scores"].shape[0] == 0
 
 
 @on_tensorflow
@@ -802,6 +843,7 @@ ERRORS = [
     (sample, {"num_samples": 0}, "`num_samples`.*num_samples=0"),
     (sample, {"seed": None}, "`seed` must be.*seed=None"),
     (sample, {"temperature": 0.0}, "number above 0.*temperature=0.0"),
+    (sample, {"temperature": float("inf")}, "finite number above 0.*temperature=inf"),
     (sample, {"top_k": 0}, "`top_k`.*top_k=0"),
     (sample, {"top_p": 0.0}, "above 0 and at most 1.*top_p=0.0"),
     (sample, {"top_p": 1.5}, "above 0 and at most 1.*top_p=1.5"),

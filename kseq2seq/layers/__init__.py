@@ -15,3 +15,4 @@ from kseq2seq.layers.decoder import DecoderStart as DecoderStart
 from kseq2seq.layers.decoder import DecoderStep as DecoderStep
 from kseq2seq.layers.decoder_cell import DecoderCell as DecoderCell
 from kseq2seq.layers.luong import LuongAttention as LuongAttention
+from kseq2seq.layers.padding_mask import PaddingMask as PaddingMask

@@ -51,7 +51,7 @@ class GlobalAttention(keras.layers.Layer):
         )
 
     def _kernel(self, shape, name):
-        # A clone each: one seeded initializer used twice gives equal matrices.
+        # A clone each: one initializer used twice gives the same numbers twice.
         initializer = self.kernel_initializer.clone()
         return self.add_weight(shape=shape, initializer=initializer, name=name)
 
@@ -123,17 +123,8 @@ class GlobalAttention(keras.layers.Layer):
         context, alignment = self.attend(query, keys, value, value_mask, dropout_mask)
         return (context, alignment) if return_attention_scores else context
 
-    def compute_mask(
-        self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        return_attention_scores=False,
-    ):
-        if return_attention_scores:
-            return query_mask, query_mask
+    def compute_mask(self, query, query_mask=None):
+        # What Keras calls this with: the first argument, and the mask it carries.
         return query_mask
 
     def compute_output_spec(

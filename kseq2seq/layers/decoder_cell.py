@@ -35,7 +35,7 @@ class DecoderCell(keras.layers.Layer):
 
     Args:
         cells: List of recurrent cells, such as `keras.layers.LSTMCell`, from the
-            bottom up.
+            bottom up, without dropout of their own: `DecoderRNN` has it.
         attention: Attention layer with `project_keys` and `attend`, such as
             those of `kseq2seq.layers`; or `None`.
         attentional: Layer from context and cell output to the step's output,
@@ -48,7 +48,7 @@ class DecoderCell(keras.layers.Layer):
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
-        ValueError: If `cells` is empty, if only one of `attention` and
+        ValueError: If `cells` is empty or one has dropout, if only one of `attention` and
             `attentional` is given, or if `query` or `input_feeding` does not fit.
 
     Example:
@@ -85,6 +85,8 @@ class DecoderCell(keras.layers.Layer):
             raise ValueError(
                 f"`cells` must be a list of at least one cell. Received: cells={cells}"
             )
+        for cell in cells:
+            _check_has_no_dropout(cell)
         if (attention is None) != (attentional is None):
             raise ValueError(
                 "`attention` and `attentional` come together or not at all. "
@@ -258,3 +260,14 @@ class DecoderCell(keras.layers.Layer):
         for name in ("attention", "attentional"):
             config[name] = deserialize(config[name])
         return cls(**config)
+
+
+def _check_has_no_dropout(cell):
+    for name in ("dropout", "recurrent_dropout"):
+        if getattr(cell, name, 0):
+            # Such a cell keeps its mask until Keras's own loop takes it away.
+            raise ValueError(
+                f"`cells` must have no {name} of their own: one mask would serve all "
+                "batches. Use `DecoderRNN(cell, dropout=...)`. "
+                f"Received: {type(cell).__name__} with {name}={getattr(cell, name)}"
+            )
