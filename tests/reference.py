@@ -1,0 +1,148 @@
+"""The papers' formulas as NumPy loops: one row, one step, one position at a time.
+
+Written from the papers and from nothing of the package. Padding is not masked here
+but left out, and everything is in float64.
+"""
+
+import numpy as np
+
+
+def named_weights(layer):
+    """The weights of a layer as float64 arrays, by their names."""
+    return {
+        weight.name: np.asarray(weight.numpy(), "float64") for weight in layer.weights
+    }
+
+
+def randomize(layer, seed=0, scale=0.7):
+    """Sets all trainable weights to random numbers, also those that start at 0."""
+    rng = np.random.default_rng(seed)
+    for weight in layer.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape, scale=scale))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(scores):
+    exponentials = np.exp(np.asarray(scores) - np.max(scores))
+    return exponentials / exponentials.sum()
+
+
+def bahdanau_score(weights):
+    """Bahdanau et al. 2015, A.1.2; Salimans & Kingma 2016, section 2."""
+    vector, bias = weights["score_vector"], weights.get("score_bias", 0)
+    if "score_gain" in weights:
+        vector = weights["score_gain"] * vector / np.sqrt(np.sum(vector**2))
+
+    def score(query, key):
+        query = query @ weights["query_kernel"] + weights.get("query_bias", 0)
+        key = key @ weights["key_kernel"] + weights.get("key_bias", 0)
+        return vector @ np.tanh(query + key + bias)
+
+    return score
+
+
+def luong_score(word, weights):
+    """Luong et al. 2015, equation 8; Vaswani et al. 2017, section 3.2.1."""
+
+    def score(query, key):
+        if word == "general":
+            value = query @ weights["key_kernel"].T @ key
+        elif word == "concat":
+            both = np.concatenate([query, key])
+            matrix = np.concatenate([weights["query_kernel"], weights["key_kernel"]])
+            value = weights["score_vector"] @ np.tanh(both @ matrix)
+        elif word == "scaled_dot":
+            value = query @ key / np.sqrt(len(key))
+        else:
+            value = query @ key
+        return value * weights.get("scale", 1)
+
+    return score
+
+
+def attend(score, query, value, key=None):
+    """Context and alignment of one query, over positions that are all real."""
+    key = value if key is None else key
+    if not len(value):
+        return np.zeros(value.shape[-1]), np.zeros(0)
+    alignment = softmax([score(query, k) for k in key])
+    context = sum(a * v for a, v in zip(alignment, value, strict=True))
+    return context, alignment
+
+
+def attention(score, query, value, key=None, mask=None):
+    """Context `(B, T, Dv)` and alignment `(B, T, S)` of a whole batch."""
+    key = value if key is None else key
+    (batch, length, _), source_length = query.shape, value.shape[1]
+    context = np.zeros((batch, length, value.shape[-1]))
+    alignment = np.zeros((batch, length, source_length))
+    for b in range(batch):
+        real = np.arange(source_length) if mask is None else np.flatnonzero(mask[b])
+        for t in range(length):
+            context[b, t], alignment[b, t, real] = attend(
+                score, query[b, t], value[b, real], key[b, real]
+            )
+    return context, alignment
+
+
+def lstm_step(weights, x, state):
+    """Hochreiter & Schmidhuber 1997 with forget gates; Keras's order of gates."""
+    h, c = state
+    z = x @ weights["kernel"] + h @ weights["recurrent_kernel"] + weights["bias"]
+    i, f, g, o = np.split(z, 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gru_step(weights, x, state):
+    """Cho et al. 2014, the reset gate after the product, as in Keras and cuDNN."""
+    (h,), (bias, recurrent_bias) = state, weights["bias"]
+    z, r, g = np.split(x @ weights["kernel"] + bias, 3)
+    hz, hr, hg = np.split(h @ weights["recurrent_kernel"] + recurrent_bias, 3)
+    z, r = sigmoid(z + hz), sigmoid(r + hr)
+    return (z * h + (1 - z) * np.tanh(g + r * hg),)
+
+
+def decode(
+    inputs,
+    states,
+    memory,
+    steps,
+    score=None,
+    attentional=None,
+    query="current",
+    input_feeding=False,
+    residual=False,
+):
+    """One hypothesis of one source, step by step.
+
+    `inputs` are `(T, D)`; `states` a tuple for each cell; `memory` the real
+    positions, `(S, Dm)`; `steps` a function of input and state for each cell;
+    `attentional` a function of a vector. Luong et al. 2015, sections 3.1 and 3.3;
+    Bahdanau et al. 2015, A.2.2.
+    """
+    outputs, alignments, fed = [], [], None
+    states = [tuple(state) for state in states]
+    for x in inputs:
+        if query == "previous":
+            context, alignment = attend(score, states[-1][0], memory)
+            x = np.concatenate([x, context])
+        elif input_feeding:
+            if fed is None:
+                size = len(attentional(np.zeros(memory.shape[-1] + len(states[-1][0]))))
+                fed = np.zeros(size)
+            x = np.concatenate([x, fed])
+        for level, step in enumerate(steps):
+            states[level] = step(x, states[level])
+            h = states[level][0]
+            x = h + x if residual and level else h
+        if score is not None:
+            if query == "current":
+                context, alignment = attend(score, x, memory)
+            x = fed = attentional(np.concatenate([context, x]))
+            alignments.append(alignment)
+        outputs.append(x)
+    return np.array(outputs), np.array(alignments), states

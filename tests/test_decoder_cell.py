@@ -1,0 +1,380 @@
+"""The decoder cell, step by step and in a loop, against NumPy and against tfa."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import reference
+from kseq2seq.layers import (
+    BahdanauAttention,
+    DecoderCell,
+    DecoderRNN,
+    DecoderStart,
+    DecoderStep,
+    LuongAttention,
+)
+
+# All different, so that a swapped axis cannot pass. M is the size of the memory, H
+# of the cells, A of the attentional vector.
+B, K, T, S, D, M, H, U, A = 2, 3, 5, 7, 11, 13, 17, 19, 23
+LENGTHS = (7, 4)
+MASK = np.arange(S) < np.array(LENGTHS)[:, None]
+
+ATTENTIONS = {
+    "none": lambda: None,
+    "bahdanau": lambda: BahdanauAttention(U, use_bias=True, normalize=True),
+    "general": lambda: LuongAttention("general", use_scale=True),
+    "concat": lambda: LuongAttention("concat", U),
+}
+CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
+
+# Of each option every value, with every other option's: attention, type of cell,
+# number of cells, query, input feeding, residual.
+KINDS = [
+    ("none", "lstm", 1, "current", False, False),
+    ("none", "gru", 3, "current", False, True),
+    ("bahdanau", "lstm", 1, "previous", False, False),
+    ("bahdanau", "gru", 2, "previous", False, True),
+    ("bahdanau", "lstm", 3, "current", True, True),
+    ("general", "gru", 1, "current", True, False),
+    ("general", "lstm", 2, "current", True, True),
+    ("general", "lstm", 2, "current", False, False),
+    ("general", "gru", 3, "previous", False, False),
+    ("concat", "gru", 2, "current", False, True),
+    ("concat", "lstm", 3, "previous", False, True),
+]
+
+
+def make_cell(attention, cell, count, query, input_feeding, residual):
+    attentional = keras.layers.Dense(A, "tanh") if attention != "none" else None
+    return DecoderCell(
+        [CELLS[cell](H) for _ in range(count)],
+        ATTENTIONS[attention](),
+        attentional,
+        input_feeding=input_feeding,
+        query=query,
+        residual=residual,
+    )
+
+
+def built(cell):
+    cell.build((None, D), (None, None, M) if cell.attention else None)
+    # Small weights, or rounding errors grow from step to step.
+    reference.randomize(cell, scale=0.3)
+    return cell
+
+
+def expected_decode(cell, inputs, states, memory):
+    """The NumPy loop for the weights of a `DecoderCell`, one hypothesis."""
+    steps, per_cell = [], []
+    for own in cell.cells:
+        is_lstm = isinstance(own, keras.layers.LSTMCell)
+        step = reference.lstm_step if is_lstm else reference.gru_step
+        weights = reference.named_weights(own)
+        steps.append(lambda x, state, f=step, w=weights: f(w, x, state))
+        count = 2 if is_lstm else 1
+        per_cell.append(states[:count])
+        states = states[count:]
+    if cell.attention is None:
+        return reference.decode(inputs, per_cell, None, steps, residual=cell.residual)
+    weights = reference.named_weights(cell.attention)
+    if isinstance(cell.attention, BahdanauAttention):
+        score = reference.bahdanau_score(weights)
+    else:
+        score = reference.luong_score(cell.attention.score, weights)
+    dense = reference.named_weights(cell.attentional)
+    return reference.decode(
+        inputs,
+        per_cell,
+        memory,
+        steps,
+        score,
+        lambda x: np.tanh(x @ dense["kernel"] + dense["bias"]),
+        cell.query,
+        cell.input_feeding,
+        cell.residual,
+    )
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def random_states(cell, *shape):
+    sizes = keras.tree.flatten([own.state_size for own in cell.cells])
+    return [0.5 * random(*shape, size, seed=9 + i) for i, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_matches_the_loop(kind):
+    cell = built(make_cell(*kind))
+    inputs, memory = random(B, T, D), random(B, S, M, seed=1)
+    states = random_states(cell, B)
+    where = {} if cell.attention is None else {"memory": memory, "memory_mask": MASK}
+    outputs = DecoderRNN(cell)(inputs, initial_state=states, **where)
+    for b, length in enumerate(LENGTHS):
+        expected, _, _ = expected_decode(
+            cell, inputs[b], [state[b] for state in states], memory[b, :length]
+        )
+        np.testing.assert_allclose(outputs[b], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_hypotheses_share_the_memory_of_their_row(kind):
+    cell = built(make_cell(*kind))
+    inputs, memory = random(B, K, T, D), random(B, S, M, seed=1)
+    first = random_states(cell, B)
+    start, step = DecoderStart(cell), DecoderStep(cell)
+    if cell.attention is None:
+        states, shared = start(first)
+        assert shared == {}
+    else:
+        states, shared = start(first, memory, memory_mask=MASK)
+        assert sorted(shared) == ["keys", "mask", "value"]
+    # Each hypothesis a state of its own.
+    factors = np.array([1, 0.5, -1], "float32")[:, None]
+    states = [state[:, None] * factors for state in states]
+    outputs, alignments = [], []
+    for t in range(T):
+        output, states, *alignment = step(inputs[:, :, t], states, shared)
+        outputs.append(output)
+        alignments += alignment
+    for b, length in enumerate(LENGTHS):
+        for k in range(K):
+            expected, alignment, last = expected_decode(
+                cell,
+                inputs[b, k],
+                [state[b] * factors[k] for state in first],
+                memory[b, :length],
+            )
+            found = np.stack([output[b, k] for output in outputs])
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+            last = [x for state in last for x in state]
+            last += [expected[-1]] * cell.input_feeding
+            for x, y in zip(states, last, strict=True):
+                np.testing.assert_allclose(x[b, k], y, atol=1e-5)
+            for x, y in zip(alignments, alignment, strict=True):
+                np.testing.assert_allclose(x[b, k, :length], y, atol=1e-6)
+                assert not np.any(x[b, k, length:])
+
+
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[3], KINDS[5]], ids=str)
+def test_in_the_loop_of_keras(kind):
+    cell = built(make_cell(*kind))
+    inputs, memory = random(B, T, D), random(B, S, M, seed=1)
+    first = random_states(cell, B)
+    where = {} if cell.attention is None else {"memory": memory, "memory_mask": MASK}
+    states, shared = cell.start(first, *where.values())
+    assert [state.shape[-1] for state in states] == cell.state_size
+    layer = keras.layers.RNN(cell, return_sequences=True, return_state=True)
+    outputs, *last, unchanged = layer(inputs, initial_state=[*states, shared])
+    found = DecoderRNN(cell)(inputs, initial_state=first, **where)
+    np.testing.assert_array_equal(found, outputs)
+    assert outputs.shape == (B, T, cell.output_size)
+    for name, tensor in shared.items():
+        np.testing.assert_array_equal(unchanged[name], tensor)
+    if cell.input_feeding:
+        np.testing.assert_array_equal(last[-1], outputs[:, -1])
+
+
+def test_cells_alone_equal_keras_layers():
+    cell = built(make_cell("none", "lstm", 2, "current", False, False))
+    inputs, first = random(B, T, D), random_states(cell, B)
+    x = inputs
+    for level, own in enumerate(cell.cells):
+        layer = keras.layers.LSTM(H, return_sequences=True)
+        layer.build(x.shape)
+        layer.set_weights(own.get_weights())
+        x = layer(x, initial_state=first[2 * level : 2 * level + 2])
+    found = DecoderRNN(cell)(inputs, initial_state=first)
+    np.testing.assert_allclose(found, x, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bahdanau", "bahdanau_layer", "luong", "luong_layer"])
+def test_equals_tensorflow_addons(goldens_root, name):
+    golden = np.load(goldens_root / f"wrapper_{name}.npz")
+    units, depth = golden["initial_h"].shape[-1], golden["memory"].shape[-1]
+    if "bahdanau" in name:
+        attention = BahdanauAttention(golden["attention_v"].size)
+    else:
+        attention = LuongAttention("general")
+    if "attention_layer_kernel" in golden:  # of [h, context], ours of [context, h]
+        kernel = np.roll(golden["attention_layer_kernel"], -units, axis=0)
+    else:  # the context as it is
+        kernel = np.eye(depth + units, depth)
+    attentional = keras.layers.Dense(kernel.shape[1], use_bias=False)
+    cell = DecoderCell([keras.layers.LSTMCell(units)], attention, attentional)
+    cell.build((None, golden["inputs"].shape[-1]), (None, None, depth))
+    names = {
+        "query_kernel": "query_kernel",
+        "key_kernel": "memory_kernel",
+        "score_vector": "attention_v",
+    }
+    for weight in attention.weights:
+        weight.assign(golden[names[weight.name]])
+    for weight in cell.cells[0].weights:
+        weight.assign(golden[f"lstm_{weight.name}"])
+    attentional.kernel.assign(kernel)
+
+    where = {"memory": golden["memory"], "memory_mask": golden["mask"]}
+    first = [golden["initial_h"], golden["initial_c"]]
+    found = DecoderRNN(cell)(golden["inputs"], initial_state=first, **where)
+    np.testing.assert_allclose(found, golden["outputs"], atol=1e-5)
+    states, memory = cell.start(first, *where.values())
+    for t in range(golden["inputs"].shape[1]):
+        output, alignment, states = cell.step(golden["inputs"][:, t], states, memory)
+        expected = golden["alignments"][:, t]
+        np.testing.assert_allclose(alignment[:, 0], expected, atol=1e-5)
+        np.testing.assert_allclose(states[0], golden["cell_h"][:, t], atol=1e-5)
+        np.testing.assert_allclose(output, golden["outputs"][:, t], atol=1e-5)
+    np.testing.assert_allclose(states[1], golden["final_c"], atol=1e-5)
+
+
+def test_states_start_at_zero():
+    cell = built(make_cell("general", "lstm", 2, "current", True, False))
+    inputs, memory = random(B, T, D), random(B, S, M, seed=1)
+    zeros = [np.zeros((B, H), "float32")] * 4
+    layer = DecoderRNN(cell)
+    np.testing.assert_array_equal(
+        layer(inputs, memory), layer(inputs, memory, initial_state=zeros)
+    )
+    states, _ = cell.start(zeros, memory)
+    np.testing.assert_array_equal(states[-1], np.zeros((B, A)))
+
+
+@pytest.mark.parametrize("padding", [1e30, np.inf, np.nan])
+@pytest.mark.parametrize("query", ["current", "previous"])
+def test_padding_of_the_memory_has_no_influence(query, padding):
+    cell = built(make_cell("bahdanau", "gru", 1, query, query == "current", False))
+    layer, inputs, memory = DecoderRNN(cell), random(B, T, D), random(B, S, M, seed=1)
+
+    def run(memory):
+        memory = tf.constant(memory)
+        with tf.GradientTape() as tape:
+            tape.watch(memory)
+            outputs = layer(inputs, memory, memory_mask=MASK)
+            loss = tf.reduce_sum(outputs**2)
+        return [outputs, *tape.gradient(loss, [memory, *cell.trainable_variables])]
+
+    expected = run(memory)
+    memory[~MASK] = padding
+    for x, y in zip(run(memory), expected, strict=True):
+        assert np.isfinite(y).all()
+        np.testing.assert_array_equal(x, y)
+
+
+def test_the_mask_of_the_memory_arrives():
+    ids = np.array([[1, 2, 3], [4, 0, 0]])
+    embedding = keras.layers.Embedding(5, M, mask_zero=True)
+    cell = built(make_cell("general", "gru", 1, "current", True, False))
+    layer, inputs = DecoderRNN(cell), random(B, T, D)
+    memory = embedding(ids)
+    expected = layer(inputs, np.asarray(memory), memory_mask=ids != 0)
+    np.testing.assert_array_equal(layer(inputs, memory), expected)
+    without = layer(inputs, np.asarray(memory))
+    assert np.abs(without - expected)[1].max() > 1e-4
+
+
+class _Echo(keras.layers.Layer):
+    """A recurrent cell that hands its input on, and remembers nothing."""
+
+    state_size = output_size = D
+
+    def call(self, inputs, states):
+        return inputs, states
+
+
+DROPPED = 0.4
+
+
+def test_one_dropout_mask_between_cells_serves_all_steps():
+    cell = DecoderCell([_Echo(), _Echo(), _Echo()], input_feeding=False)
+    layer = DecoderRNN(cell, dropout=DROPPED, seed=7)
+    inputs = np.ones((97, T, D), "float32")
+    np.testing.assert_array_equal(layer(inputs), inputs)
+    np.testing.assert_array_equal(layer(inputs, training=False), inputs)
+    factors = np.asarray(layer(inputs, training=True))
+    np.testing.assert_array_equal(factors, factors[:, :1] * inputs)
+    kept = factors[:, 0] > 0
+    # Two masks, one above the other.
+    np.testing.assert_allclose(factors[:, 0][kept], (1 - DROPPED) ** -2, rtol=1e-5)
+    expected = (1 - DROPPED) ** 2
+    deviation = (expected * (1 - expected) / kept.size) ** 0.5
+    assert abs(np.mean(kept) - expected) < 4 * deviation
+    assert (kept[0] != kept[1]).any()  # rows have their own
+    again = np.asarray(layer(inputs, training=True))
+    assert ((again[:, 0] > 0) != kept).any()  # and so has each call
+    same = DecoderRNN(
+        DecoderCell([_Echo(), _Echo(), _Echo()], input_feeding=False),
+        dropout=DROPPED,
+        seed=7,
+    )
+    np.testing.assert_array_equal(same(inputs, training=True), factors)
+
+
+def test_nothing_is_dropped_of_a_single_cells_input():
+    layer = DecoderRNN(DecoderCell([_Echo()], input_feeding=False), dropout=DROPPED)
+    inputs = random(B, T, D)
+    np.testing.assert_array_equal(layer(inputs, training=True), inputs)
+
+
+def test_one_alignment_dropout_mask_serves_all_steps():
+    attention = LuongAttention("general", dropout=DROPPED, seed=7)
+    # The context as it is.
+    attentional = keras.layers.Dense(
+        S, use_bias=False, kernel_initializer=lambda shape, dtype: np.eye(*shape)
+    )
+    cell = DecoderCell([_Echo()], attention, attentional, input_feeding=False)
+    layer = DecoderRNN(cell)
+    # The same query each step, and one-hot values.
+    inputs = np.repeat(random(B, 1, D), T, axis=1)
+    memory = np.repeat(np.eye(S, dtype="float32")[None], B, axis=0)
+    alignment = np.asarray(layer(inputs, memory, training=False))
+    np.testing.assert_allclose(alignment.sum(-1), 1, atol=1e-6)
+    factors = np.asarray(layer(inputs, memory, training=True)) / alignment
+    np.testing.assert_allclose(factors, np.repeat(factors[:, :1], T, axis=1))
+    kept = factors > 0
+    assert not kept.all()
+    np.testing.assert_allclose(factors[kept], 1 / (1 - DROPPED), rtol=1e-5)
+
+
+def cells():
+    return [keras.layers.GRUCell(H)]
+
+
+def test_cells_must_be_there():
+    with pytest.raises(ValueError, match=r"at least one cell.*cells=\[\]"):
+        DecoderCell([])
+
+
+@pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
+def test_cells_must_have_no_dropout(name):
+    with pytest.raises(ValueError, match=f"DecoderRNN.*LSTMCell with {name}=0.3"):
+        DecoderCell([*cells(), keras.layers.LSTMCell(H, **{name: 0.3})])
+
+
+def test_attention_and_attentional_come_together():
+    with pytest.raises(ValueError, match="together.*attentional=None"):
+        DecoderCell(cells(), LuongAttention())
+    with pytest.raises(ValueError, match="together.*attention=None"):
+        DecoderCell(cells(), attentional=keras.layers.Dense(A))
+
+
+def test_query_must_be_known():
+    with pytest.raises(ValueError, match="current, previous.*query='next'"):
+        DecoderCell(cells(), query="next", input_feeding=False)
+
+
+def test_input_feeding_needs_an_attentional_vector():
+    with pytest.raises(ValueError, match="`input_feeding` needs.*attention=None"):
+        DecoderCell(cells())
+    with pytest.raises(ValueError, match="`input_feeding` needs.*query='previous'"):
+        DecoderCell(cells(), LuongAttention(), keras.layers.Dense(A), query="previous")
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1, 1.5])
+def test_dropout_must_be_a_fraction(dropout):
+    cell = DecoderCell(cells(), input_feeding=False)
+    with pytest.raises(ValueError, match=f"less than 1.*dropout={dropout}"):
+        DecoderRNN(cell, dropout=dropout)
