@@ -1,0 +1,218 @@
+"""The translator: what goes in and comes out, however it is batched and saved."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kseq2seq
+from kseq2seq import Search, Translator, inference
+from kseq2seq.special_ids import EOS_ID
+from translators import PAIRS, TEXTS, tiny_translator
+
+SEARCH = Search(beam_size=3, max_length=11)
+GREEDY = Search(beam_size=1, max_length=17)
+
+
+@pytest.fixture(scope="module")
+def translator():
+    return tiny_translator()
+
+
+def assert_same(found, expected, exact=False):
+    """Same lists of translations; floats exactly so, or to 1e-5."""
+    tolerance = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-5, "atol": 1e-5}
+    assert len(found) == len(expected)
+    for row, expected_row in zip(found, expected, strict=True):
+        assert len(row) == len(expected_row)
+        for one, other in zip(row, expected_row, strict=True):
+            assert one[:1] + one[3:5] == other[:1] + other[3:5]
+            for field in ("score", "log_prob", "alignment"):
+                got, wanted = getattr(one, field), getattr(other, field)
+                np.testing.assert_allclose(got, wanted, **tolerance, err_msg=field)
+
+
+def test_each_text_gets_its_own_translation_however_batched(translator):
+    found = translator.translate(TEXTS, SEARCH)
+    texts = [best.text for best, *_ in found]
+    assert len(set(texts)) == 5 and texts[0] == texts[4]
+    assert [len(best) for best in found] == [1] * len(TEXTS)
+    assert_same(translator.translate(TEXTS, SEARCH, batch_size=2), found)
+    assert_same(translator.translate(TEXTS[::-1], SEARCH, batch_size=1), found[::-1])
+
+
+def test_call_gives_the_best_of_the_default_search(translator):
+    found = translator.translate(TEXTS[:2], Search(beam_size=2))
+    assert translator(iter(TEXTS[:2]), beam=2) == [best.text for best, *_ in found]
+    assert translator([]) == [] == translator.translate([])
+
+
+def test_n_best_are_different_and_ordered(translator):
+    search = Search(beam_size=3, num_hypotheses=3, length_penalty=0.7, max_length=11)
+    for best in translator.translate(TEXTS, search):
+        assert len({one.text for one in best}) == 3
+        scores = [one.score for one in best]
+        assert scores == sorted(scores, reverse=True)
+        for one in best:
+            penalty = ((5 + len(one.target_tokens)) / 6) ** 0.7
+            np.testing.assert_allclose(one.score, one.log_prob / penalty, rtol=1e-5)
+
+
+def test_tokens_are_those_of_the_text(translator):
+    for text, (best,) in zip(TEXTS, translator.translate(TEXTS, SEARCH), strict=True):
+        assert best.source_tokens == [*text.replace(" ", "▁"), "</s>"]
+        target = "".join(best.target_tokens)
+        assert target.removesuffix("</s>") == best.text.replace(" ", "▁")
+
+
+def test_alignments_have_a_row_for_each_token(translator):
+    for (best,) in translator.translate(TEXTS, SEARCH):
+        shape = (len(best.target_tokens), len(best.source_tokens))
+        assert best.alignment.shape == shape
+        np.testing.assert_allclose(best.alignment.sum(axis=1), 1, atol=1e-6)
+    for (best,) in tiny_translator(attention="none").translate(TEXTS[:2], SEARCH):
+        assert best.alignment is None
+
+
+def test_what_greedy_search_finds_is_scored_alike(translator):
+    found = translator.translate(TEXTS, GREEDY)
+    ended = [
+        (text, best)
+        for text, (best,) in zip(TEXTS, found, strict=True)
+        if best.target_tokens[-1] == "</s>"
+    ]
+    assert len(ended) > 2 and len({best.score for _, best in ended}) > 1
+    pairs = [(text, best.text) for text, best in ended]
+    scored = translator.score(pairs, batch_size=2)
+    for (log_prob, length), (_, best) in zip(scored, ended, strict=True):
+        np.testing.assert_allclose(log_prob, best.log_prob, rtol=1e-5, atol=1e-5)
+        assert best.score == best.log_prob and length == len(best.target_tokens)
+    assert translator.score([]) == []
+
+
+def test_lengths_keep_to_the_search(translator):
+    search = Search(
+        1, min_length_factor=0.5, max_length_factor=0.75, max_length_offset=1
+    )
+    for (best,) in translator.translate(TEXTS, search):
+        source, target = len(best.source_tokens), len(best.target_tokens)
+        assert round(0.5 * source) <= target <= round(0.75 * source + 1)
+
+
+def test_unusual_characters_do_not_disturb_their_neighbours(translator):
+    strange = ["a\0b", "\0", "犬", "\ud800", " a  dog ", "</s>"]
+    found = translator.translate([*strange, *TEXTS], SEARCH)
+    assert_same(found[len(strange) :], translator.translate(TEXTS, SEARCH))
+    tokens = [best.source_tokens for best, *_ in found]
+    assert tokens[0] == ["a", "<unk>", "b", "</s>"]
+    assert tokens[1] == tokens[2] == ["<unk>", "</s>"]
+    assert {*tokens[3]} == {"<unk>", "</s>"}
+
+
+def test_what_training_does_to_the_weights_is_seen():
+    translator = tiny_translator()
+    before = translator(TEXTS[:2], beam=1)
+    assert all(before)
+    bias = translator.model.get_layer("projection").bias
+    bias.assign(1000.0 * tf.one_hot(EOS_ID, bias.shape[0]))
+    assert translator(TEXTS[:2], beam=1) == ["", ""]
+    # One that has diverged translates to nothing, rather than failing.
+    for variable in translator.model.trainable_variables:
+        variable.assign(np.full(variable.shape, np.nan))
+    assert translator(TEXTS[:2], beam=1) == ["", ""]
+
+
+def test_save_and_load(translator, tmp_path):
+    translator.save(tmp_path / "new" / "run")
+    loaded = Translator.load(tmp_path / "new" / "run")
+    names = sorted(path.name for path in (tmp_path / "new" / "run").iterdir())
+    assert names == ["model.keras", "source.model", "target.model"]
+    expected = translator.translate(TEXTS, SEARCH)
+    assert_same(loaded.translate(TEXTS, SEARCH), expected, exact=True)
+
+
+def test_half_precision_is_loaded_in_float32(tmp_path):
+    ours = tiny_translator(policy="mixed_bfloat16")
+    ours.save(tmp_path)
+    loaded = Translator.load(tmp_path)
+    assert inference.is_float32(loaded.model) and not inference.is_float32(ours.model)
+    exact = inference.float32_copy(ours.model)
+    tokenizers = ours.source_tokenizer, ours.target_tokenizer
+    expected = Translator(exact, *tokenizers).score(PAIRS)
+    assert loaded.score(PAIRS) == expected
+    rounded = [log_prob for log_prob, _ in ours.score(PAIRS)]
+    wanted = [log_prob for log_prob, _ in expected]
+    np.testing.assert_allclose(rounded, wanted, rtol=0.05)
+    assert np.abs(np.subtract(rounded, wanted)).max() > 1e-3
+
+
+def test_load_says_what_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"model\.keras.*saved_model\.pb.*nil"):
+        Translator.load(tmp_path / "nil")
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(FileNotFoundError, match="which is no folder"):
+        Translator.load(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_tokenizers_must_fit_the_model(translator, side):
+    tokenizers = {
+        "source_tokenizer": translator.source_tokenizer,
+        "target_tokenizer": translator.target_tokenizer,
+    }
+    size = tokenizers[f"{side}_tokenizer"].vocabulary_size
+    other = kseq2seq.text.train_tokenizer(["ab"], kind="character")
+    with pytest.raises(ValueError, match=rf"{side} tokenizer.* {size} .* 6 ids"):
+        Translator(translator.model, **{**tokenizers, f"{side}_tokenizer": other})
+
+
+def test_model_must_be_of_ours(translator):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="two")])
+    with pytest.raises(ValueError, match="`build_model`.*two"):
+        Translator(model, translator.source_tokenizer, translator.target_tokenizer)
+
+
+def test_backend_must_be_tensorflow(translator, monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="KERAS_BACKEND=tensorflow.*'jax'"):
+        Translator(translator.model, *[translator.source_tokenizer] * 2)
+
+
+@pytest.mark.parametrize("texts", ["a dog", b"a dog", ["a dog", 3], [b"a dog"]])
+def test_texts_must_be_a_list_of_strings(translator, texts):
+    with pytest.raises(ValueError, match="list of strings.*Received: .*(dog|3)"):
+        translator(texts)
+
+
+def test_other_arguments_are_checked(translator):
+    with pytest.raises(ValueError, match=r"Search\(beam_size=5\).*search=5"):
+        translator.translate(TEXTS, 5)
+    for wrong in (0, 2.0, True):
+        with pytest.raises(ValueError, match=f"batch_size={wrong}"):
+            translator.translate(TEXTS, SEARCH, batch_size=wrong)
+    with pytest.raises(ValueError, match="list of strings"):
+        translator.score([(PAIRS[0][0], 3)])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"beam_size": 0},
+        {"beam_size": 2.0},
+        {"num_hypotheses": True},
+        {"length_penalty": -0.1},
+        {"coverage_penalty": float("nan")},
+        {"max_length": 0},
+        {"max_length_factor": float("inf")},
+        {"max_length_offset": 0.5},
+    ],
+)
+def test_search_is_checked(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"`{name}` must be.*{name}={value}"):
+        Search(**wrong)
+
+
+def test_search_returns_no_more_than_it_keeps():
+    with pytest.raises(ValueError, match="num_hypotheses=3, beam_size=2"):
+        Search(beam_size=2, num_hypotheses=3)
