@@ -5,24 +5,17 @@ Pairs are plain lists of `(source, target)` strings. `batches` (from
 """
 
 import difflib
-import gzip
 import logging
 import random
-import zipfile
-import zlib
-from pathlib import Path
 
 import tensorflow as tf
 
 from kseq2seq.batching import batches as batches
 from kseq2seq.dates import dates as dates
+from kseq2seq.files import DataError as DataError
+from kseq2seq.files import read_lines
 
 _logger = logging.getLogger("kseq2seq")
-_SUFFIXES_IN_ZIP = (".txt", ".tsv")
-
-
-class DataError(ValueError):
-    """Data that cannot be used as it is; the message names file and line."""
 
 
 def read_parallel(source_path, target_path):
@@ -265,58 +258,10 @@ def _without_empty(pairs, name):
 
 def _read_lines(path):
     """Reads a file's lines, of which there is at least one."""
-    lines = []
-    try:
-        with _open(path) as file:
-            # In binary, where only \n ends a line (text has ten other ends).
-            for line in file:
-                lines.append(line.removesuffix(b"\n").removesuffix(b"\r").decode())
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise DataError(
-            f"{path}:{len(lines) + 1}: not valid UTF-8 (byte {byte:#04x} at offset "
-            f"{error.start} of the line). Convert the file to UTF-8, for example "
-            "with iconv."
-        ) from error
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-        raise DataError(
-            f"{path}:{len(lines) + 1}: cannot be read from this line on: {error}"
-        ) from error
+    lines = read_lines(path)
     if not lines:
         raise DataError(f"{path}: expected lines of text; the file is empty.")
-    lines[0] = lines[0].removeprefix("\ufeff")
     return lines
-
-
-def _open(path):
-    """Opens a file, unpacked if need be, to read bytes from it."""
-    path = Path(path)
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(b"\x1f\x8b") or path.suffix == ".gz":
-        return gzip.open(path)
-    if start == b"PK\x03\x04" or path.suffix == ".zip":
-        return _open_in_zip(path)
-    return path.open("rb")
-
-
-def _open_in_zip(path):
-    """Opens the one text file in a zip."""
-    with zipfile.ZipFile(path) as archive:
-        names = [
-            name
-            for name in archive.namelist()
-            if name.endswith(_SUFFIXES_IN_ZIP)
-            and not name.rsplit("/")[-1].startswith(("_", "."))
-        ]
-        if len(names) != 1:
-            raise DataError(
-                f"{path}: expected one file ending in .txt or .tsv, besides those "
-                f"that begin with '_'. Received: {names}. Unpack the one you mean."
-            )
-        return archive.open(names[0])
 
 
 def split(pairs, fractions=(0.9, 0.05, 0.05), seed=0):
