@@ -48,8 +48,8 @@ class DecoderCell(keras.layers.Layer):
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
-        ValueError: If `cells` is empty or one has dropout, if only one of `attention` and
-            `attentional` is given, or if `query` or `input_feeding` does not fit.
+        ValueError: If `cells` is empty or one has dropout, if only one of `attention`
+            and `attentional` is given, or if `query` or `input_feeding` does not fit.
 
     Example:
 
