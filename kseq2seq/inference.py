@@ -19,7 +19,8 @@ class Search:
 
     Lengths count tokens, EOS included. The longest translation of a source of
     `n` tokens has `max_length_factor * n + max_length_offset` of them, and never
-    more than `max_length`; the shortest `min_length_factor * n`.
+    more than `max_length`; the shortest has `min_length_factor * n` of them, and at
+    least `min_length`.
 
     Args:
         beam_size: Number of hypotheses kept at each step; 1 for greedy search.
@@ -29,6 +30,7 @@ class Search:
         max_length: The most tokens of any translation.
         max_length_factor: Tokens allowed for each token of the source.
         max_length_offset: Tokens allowed beside those.
+        min_length: The fewest tokens of any translation.
         min_length_factor: Tokens demanded for each token of the source.
 
     Raises:
@@ -50,6 +52,7 @@ class Search:
     max_length: int = 200
     max_length_factor: float = 2.0
     max_length_offset: int = 20
+    min_length: int = 0
     min_length_factor: float = 0.0
 
     def __post_init__(self):
@@ -149,9 +152,10 @@ def search_ids(start, source, search):
         mask, search.max_length_factor, search.max_length_offset
     )
     shortest = decoding.relative_lengths(mask, search.min_length_factor)
+    has_least = search.min_length or search.min_length_factor
     lengths = {
         "max_length": tf.minimum(longest, search.max_length),
-        "min_length": shortest if search.min_length_factor else 0,
+        "min_length": tf.maximum(shortest, search.min_length) if has_least else 0,
     }
     step, state = start(source)
     if search.beam_size == 1:

@@ -99,6 +99,16 @@ def test_lengths_keep_to_the_search(translator):
         assert round(0.5 * source) <= target <= round(0.75 * source + 1)
 
 
+def test_no_translation_is_shorter_than_the_least(translator):
+    least = 1 + max(
+        len(best.target_tokens)
+        for (best,) in translator.translate(TEXTS, Search(1, max_length_offset=1))
+    )
+    search = Search(1, min_length=least, min_length_factor=0.1, max_length_offset=99)
+    for (best,) in translator.translate(TEXTS, search):
+        assert len(best.target_tokens) >= least
+
+
 def test_unusual_characters_do_not_disturb_their_neighbours(translator):
     strange = ["a\0b", "\0", "犬", "\ud800", " a  dog ", "</s>"]
     found = translator.translate([*strange, *TEXTS], SEARCH)
