@@ -1,0 +1,392 @@
+"""The training script: settings, run folder, and going on after a kill."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import kseq2seq
+from kseq2seq.callbacks import read_history
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAINING = ROOT / "training"
+CONFIGS = sorted((TRAINING / "configs").glob("*.toml"))
+# Small enough for seconds; an epoch is long enough to be killed in.
+SMALL = {
+    "data.count": 700,
+    "data.held_out": 23,
+    "batches.batch_size": 16,
+    "model.units": 16,
+    "model.embedding_size": 8,
+    "training.epochs": 3,
+    "search.beam_size": 2,
+    "search.max_length": 12,
+}
+STEPS = -(-(700 - 2 * 23) // 16)
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The modules of training/, which are no package."""
+    sys.path.insert(0, str(TRAINING))
+    try:
+        import pairs
+        import settings
+        import train
+    finally:
+        sys.path.remove(str(TRAINING))
+    return {"pairs": pairs, "settings": settings, "train": train}
+
+
+@pytest.fixture(scope="module")
+def train(scripts):
+    return scripts["train"]
+
+
+@pytest.fixture(scope="module")
+def settings(scripts):
+    return scripts["settings"]
+
+
+def arguments(run, *more, **changes):
+    """Command line of a small training on dates."""
+    changes = {**SMALL, "batches.buckets": [40], **changes}
+    sets = [f"--set={name}={json.dumps(value)}" for name, value in changes.items()]
+    config = TRAINING / "configs" / "dates.toml"
+    return [str(x) for x in (config, "--run", run, *sets, *more)]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A run folder whose training was killed in the middle of its second epoch."""
+    run = tmp_path_factory.mktemp("runs") / "dates"
+    script = TRAINING / "train.py"
+    # What the test run has set would make another process as quiet as this one.
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    process = subprocess.Popen(
+        [sys.executable, script, *arguments(run)],
+        cwd=run.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (run / "curves.png").is_file():
+        time.sleep(0.01)  # it is written last of all at the epoch's end
+    time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    out, err = process.communicate()
+    assert process.returncode == -signal.SIGKILL, err
+    return run, out, err
+
+
+def test_a_killed_training_goes_on_and_ends_whole(killed, train, capsys):
+    run, out, err = killed
+    first = read_history(run)
+    assert [len(values) for values in first.values()] == [1] * len(first)
+    assert out.startswith("Epoch 1/3\n") and out.count("token_accuracy") == 2
+    # Nothing of TensorFlow's, nor a bar that would fill a log file.
+    assert err == "pairs for training, validation and test: 654, 23 and 23\n"
+
+    assert train.main(arguments(run)) == 2
+    assert "holds a training already: go on with --resume" in capsys.readouterr().err
+    assert read_history(run) == first
+
+    assert train.main(arguments(run, "--resume")) == 0
+    history = read_history(run)
+    assert {name: values[:1] for name, values in history.items()} == first
+    assert [len(values) for values in history.values()] == [3] * len(history)
+    assert history["loss"][2] < history["loss"][1] < history["loss"][0]
+    assert len((run / "history.csv").read_text().splitlines()) == 1 + 3
+    assert {path.name for path in run.iterdir()} == {
+        *("model.keras", "source.model", "target.model", "config.json"),
+        *("settings.json", "checkpoint-3.keras", "history.json", "history.csv"),
+        *("curves.png", "scores.json", "translations.txt", "alignment.png"),
+    }
+    last = keras.saving.load_model(run / "checkpoint-3.keras")
+    assert int(last.optimizer.iterations) == 3 * STEPS
+    out = capsys.readouterr().out
+    scores = json.loads((run / "scores.json").read_text())
+    assert scores["search"]["beam_size"] == 2
+    assert scores["sentences"] == 23
+    assert scores["scores"]["exact_match"]["line"] == out.splitlines()[-1]
+    translations = (run / "translations.txt").read_text().splitlines()
+    assert len(translations) == 23
+    assert len(kseq2seq.Translator.load(run)(["1. Mai 1999"])) == 1
+
+
+def test_resuming_under_other_settings(killed, train, capsys):
+    run = killed[0]
+    before = (run / "settings.json").read_text()
+    changes = {"model.units": 18, "training.epochs": 4, "search.beam_size": 3}
+    assert train.main(arguments(run, "--resume", **changes)) == 2
+    err = capsys.readouterr().err
+    assert "model.units was 16, now 18" in err and "beam_size" not in err
+    assert "training.epochs was 3, now 4" in err  # the decay ends with epoch 3
+    assert (run / "settings.json").read_text() == before
+
+
+def test_what_may_change_when_resuming(settings):
+    now = settings.read_settings(TRAINING / "configs" / "dates.toml")
+    former = json.loads(json.dumps(now))
+    now["search"] = {"beam_size": 9}
+    now["training"] |= {"patience": 7, "tensorboard": True}
+    settings.check_resumed(former, now)
+    now["training"]["epochs"] += 1
+    with pytest.raises(settings.SettingsError, match=r"training\.epochs was"):
+        settings.check_resumed(former, now)
+    for optimizer in (former["optimizer"], now["optimizer"]):
+        optimizer["decay"] = False
+    settings.check_resumed(former, now)
+    del now["model"]["units"]
+    with pytest.raises(settings.SettingsError, match=r"model\.units was 128, now None"):
+        settings.check_resumed(former, now)
+
+
+def test_fresh_deletes_a_training_and_nothing_else(train, settings, tmp_path, capsys):
+    run = tmp_path / "run"
+    (run / "mine").mkdir(parents=True)
+    names = ("history.json", "checkpoint-7.keras", "model.keras", "settings.json")
+    for name in (*names, "notes.txt", "mine/model.keras"):
+        (run / name).touch()
+    train.clear(run)
+    left = {path.relative_to(run).as_posix() for path in run.rglob("*")}
+    assert left == {"notes.txt", "mine", "mine/model.keras"}
+    train.clear(tmp_path / "absent")
+
+
+def test_a_model_that_no_training_left_is_not_overwritten(train, tmp_path, capsys):
+    (tmp_path / "model.keras").touch()
+    for more in ([], ["--resume"], ["--fresh"]):
+        assert train.main(arguments(tmp_path, *more)) == 2
+        assert "holds a model, but no training" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_divergence_is_told(train, tmp_path, capsys):
+    changes = {"optimizer.learning_rate": 1e38, "optimizer.clip_norm": 0.0}
+    small = {"data.count": 200, "training.epochs": 2, "model.dropout": 0.0}
+    assert train.main(arguments(tmp_path / "run", **changes, **small)) == 1
+    err = capsys.readouterr().err
+    assert "the loss was no number in epoch 1: lower optimizer.learning_rate" in err
+    assert err.endswith("train.py: no epoch gave a model to score.\n")
+    assert not (tmp_path / "run" / "history.json").exists()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_are_in_order(train, settings, path):
+    train.check(settings.read_settings(path))
+
+
+def test_configs_are_those_that_are_promised():
+    assert {path.stem for path in CONFIGS} >= {
+        *("dates", "multi30k_en_de", "tatoeba_en_fr", "g2p_cmudict", "ted_pt_en"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("epochs=3", "--set wants section.name=value. Received: 'epochs=3'"),
+        ("training.epochs", "--set wants section.name=value"),
+        ("train.epochs=3", r"unknown section \[train\]; there are data, "),
+        ("training.epoch=3", r"unknown setting 'epoch' in \[training\]; there are ep"),
+        ("training.epochs=0", "epochs must be an integer above 0. Received: 0"),
+        ("training.epochs=2.5", "epochs must be an integer above 0. Received: 2.5"),
+        ("training.epochs=true", "epochs must be an integer above 0. Received: True"),
+        ("training.patience=-1", "patience must be an integer from 0 on"),
+        ("training.precision=half", "one of float32, .* Received: 'half'"),
+        ("training.metrics=[]", "must name at least one metric"),
+        ("training.metrics=bleu", "metrics must be a list of strings. Received: 'bleu"),
+        ("optimizer.learning_rate=nan", "learning_rate must be a number above 0"),
+        ("optimizer.learning_rate=inf", "learning_rate must be a number above 0"),
+        ("optimizer.decay=1", "decay must be true or false. Received: 1"),
+        ("data.train=[3]", r"train must be a list of strings. Received: \[3\]"),
+        ("data.columns=[0, -1]", "columns must be a list of integers from 0 on"),
+        ("data.format=3", "format must be a string. Received: 3"),
+        ("tokenizer.kind=[3, 4]", "kind must be a string, or a list of two"),
+        ('tokenizer.kind=["bpe"]', "kind must be a string, or a list of two"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(settings, change, match):
+    with pytest.raises(settings.SettingsError, match=match):
+        settings.read_settings(CONFIGS[0], [change])
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("search.beam=3", r"unknown setting in \[search\]: beam; there are beam_size"),
+        ("search.beam_size=0", "`beam_size` must be an integer"),
+        ("model.unit=3", "Unknown model setting: unit"),
+        ("model.units=7", "must be even"),
+        ('training.metrics=["blue"]', "there are bleu, "),
+    ],
+)
+def test_errors_of_later_steps_are_found_first(train, settings, change, match):
+    path = TRAINING / "configs" / "dates.toml"
+    with pytest.raises(ValueError, match=match):
+        train.check(settings.read_settings(path, [change]))
+
+
+def test_no_coverage_without_attention(train, settings):
+    changes = ["search.coverage_penalty=0.1", "model.attention=none"]
+    read = settings.read_settings(TRAINING / "configs" / "dates.toml", changes)
+    with pytest.raises(settings.SettingsError, match="needs a model with attention"):
+        train.check(read)
+
+
+def test_tensorboard_is_asked_for_first(train, settings, monkeypatch):
+    read = settings.read_settings(CONFIGS[0], ["training.tensorboard=true"])
+    monkeypatch.setattr(train.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(settings.SettingsError, match="pip install tensorboard"):
+        train.check(read)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("epochs = 3", "'epochs' must stand in a [section]"),
+        ("[training", "not a TOML file"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_bad_file_of_settings_is_one_line_and_exit_code_2(
+    train, tmp_path, capsys, text, match
+):
+    path = tmp_path / "config.toml"
+    if text is not None:
+        path.write_text(text)
+    assert train.main([str(path), "--run", str(tmp_path / "run")]) == 2
+    err = capsys.readouterr().err
+    assert match in err and err.count("\n") == 1 and err.startswith("train.py: ")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_data_file_is_one_line_and_leaves_no_run(train, tmp_path, capsys):
+    run = tmp_path / "run"
+    config = TRAINING / "configs" / "multi30k_en_de.toml"
+    assert train.main([str(config), "--run", str(run), "--data", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "train.en.gz: no such file" in err and err.count("\n") == 1
+    assert not run.exists()
+
+
+@pytest.fixture
+def read_parts(scripts, settings, tmp_path):
+    """Reads the parts of a data set whose rows are given."""
+
+    def read(rows=(), **data):
+        (tmp_path / "rows.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows))
+        data = {"format": "tsv", "train": ["rows.tsv"], "held_out": 7, **data}
+        return scripts["pairs"].read_parts(
+            {**settings.DEFAULTS["data"], **data}, tmp_path
+        )
+
+    return read
+
+
+ROWS = [(f"source {n % 101}", f"target {n}") for n in range(211)]
+
+
+def test_no_source_is_in_two_parts(read_parts):
+    parts = read_parts(ROWS)
+    sources = [{source for source, _ in part} for part in parts]
+    assert [len(x) for x in sources] == [87, 7, 7]
+    assert len(set.union(*sources)) == 101
+    assert sorted(pair for part in parts for pair in part) == sorted(ROWS)
+
+
+def test_parts_that_are_given_are_taken_as_they_are(read_parts):
+    train, _, test = read_parts(ROWS, test=["rows.tsv", "rows.tsv"])
+    assert test == ROWS + ROWS
+    assert len({source for source, _ in train}) == 94
+    assert read_parts(ROWS, validation=["rows.tsv"]) == [ROWS, ROWS, []]
+
+
+def test_limit_draws_sources_with_all_their_targets(read_parts):
+    train, validation, test = read_parts(ROWS, limit=5)
+    assert [len({x for x, _ in part}) for part in (train, validation, test)] == [5] * 3
+    for source in {source for source, _ in train}:
+        assert [x for x in train if x[0] == source] == [
+            x for x in ROWS if x[0] == source
+        ]
+    assert train == sorted(train, key=ROWS.index)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ({"format": "csv"}, "must be one of parallel, tsv, tfds, dates. .* 'csv'"),
+        ({"train": []}, "data.train must name what to train on"),
+        ({"held_out": 30}, "takes 30 of 101 sources 2 times"),
+        ({"format": "dates"}, "'dates' reads no files"),
+        ({"format": "parallel"}, "two files, source and target"),
+        ({"train": ["absent"]}, "absent: no such file"),
+        ({"columns": [0, 2]}, "column 2"),
+    ],
+)
+def test_errors_of_data(read_parts, data, match):
+    with pytest.raises(ValueError, match=match):
+        read_parts(ROWS, **data)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "decay", "expected"),
+    [
+        (0, False, {0: 0.3, 9: 0.3}),
+        (4, False, {0: 0.0, 1: 0.075, 4: 0.3, 20: 0.3}),
+        (0, True, {0: 0.3, 10: 0.15, 20: 0.0}),
+        (4, True, {0: 0.0, 2: 0.15, 4: 0.3, 12: 0.15, 20: 0.0}),
+    ],
+)
+def test_learning_rate(train, warmup, decay, expected):
+    settings = {"learning_rate": 0.3, "warmup_steps": warmup, "decay": decay}
+    rate = train.learning_rate(settings, 20)
+    at = rate if callable(rate) else lambda step: rate
+    for step, value in expected.items():
+        np.testing.assert_allclose(at(step), value, atol=1e-7)
+
+
+def test_word_vectors_start_the_embeddings(train, tmp_path, capsys):
+    pairs = [("a dog", "un chien"), ("the dog", "le chien")]
+    source, target = kseq2seq.train_tokenizers(pairs, kind="word")
+    model = kseq2seq.build_model(
+        kseq2seq.Seq2SeqConfig(
+            source.vocabulary_size, target.vocabulary_size, embedding_size=3, units=4
+        )
+    )
+    (tmp_path / "vectors.txt").write_text("chien 5 6 7\nle 1 2 3\n")
+    files = {"source": "", "target": "vectors.txt"}
+    train.start_embeddings(files, model, source, target, tmp_path)
+    row = next(i for i in range(4, 9) if target.pieces([i])[0].endswith("chien"))
+    matrix = keras.ops.convert_to_numpy(model.get_layer("target_embedding").embeddings)
+    np.testing.assert_array_equal(matrix[row], [5, 6, 7])
+    assert "target embeddings: 2 of 3 pieces" in capsys.readouterr().err
+
+
+def test_a_test_set_of_sentences_is_scored_line_by_line(train, monkeypatch, tmp_path):
+    asked = []
+
+    class Parrot:
+        def translate(self, texts, search, progress):
+            asked.append(texts)
+            return [[] for _ in texts]
+
+    monkeypatch.setattr(kseq2seq.Translator, "load", lambda run: Parrot())
+    pairs = [("a", "x"), ("b", "y"), ("a", "z")]
+    for kind in ("parallel", "tfds", "tsv", "dates"):
+        settings = {"data": {"format": kind}, "search": {}}
+        settings["training"] = {"metrics": ["exact_match"]}
+        train.score(settings, tmp_path, pairs)
+    assert asked == [["a", "b", "a"], ["a", "b", "a"], ["a", "b"], ["a", "b"]]
+    assert re.search("nrefs:var", (tmp_path / "scores.json").read_text())
+    assert not (tmp_path / "alignment.png").exists()
