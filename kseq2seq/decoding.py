@@ -356,7 +356,7 @@ def _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids)
             f"Received: min_length={min_length}, max_length={max_length}"
         )
     return Rules(
-        max_length=ops.maximum(longest, 1),
+        max_length=longest,
         min_length=None if fixed_least and min_length == 0 else shortest,
         buffer_length=int(max_length) if fixed else ops.max(longest, initial=1),
         eos_id=eos_id,

@@ -390,8 +390,8 @@ def test_rows_are_independent(search):
 
 def test_relative_lengths():
     mask = np.arange(S) < np.array([[5], [2], [0]])
-    limits = relative_lengths(mask, factor=1.6, offset=-1)
-    assert ops.convert_to_numpy(limits).tolist() == [7, 2, 1]
+    limits = relative_lengths(mask, factor=1.9, offset=-2)
+    assert ops.convert_to_numpy(limits).tolist() == [8, 2, 1]
     assert keras.backend.standardize_dtype(limits.dtype) == "int32"
 
 
@@ -415,7 +415,8 @@ def only(allowed, vocabulary=V):
     log_probs[list(allowed)] = -np.log(len(allowed))
 
     def step(tokens, state):
-        zeros = ops.zeros((*tokens.shape, vocabulary))
+        # As an embedding, which no id beyond the vocabulary may reach.
+        zeros = ops.take(ops.zeros((vocabulary, 1)), tokens, axis=0)
         return zeros + log_probs, state, {"alignment": ops.zeros((*tokens.shape, S))}
 
     return step, np.zeros((2, 1), "float32")
@@ -439,7 +440,14 @@ def test_fewer_hypotheses_than_slots(vocabulary):
     assert (found.lengths[:, 3:] == 0).all() and not found.ids[:, 3:].any()
     assert (found.scores[:, 3:] == -np.inf).all()
     assert np.isfinite(found.scores[:, :3]).all()
-    assert found.ids.max() < vocabulary
+
+
+def test_only_ids_of_the_vocabulary_are_fed():
+    """Also where the only possible one shares its piece with padding."""
+    step, state = only([4098], 4099)
+    found = beam_search(step, state, beam_size=5, num_hypotheses=5, max_length=3)
+    for row in range(2):
+        assert found_ids(as_numpy(found), row) == [(4098, 4098, 4098), (), (), (), ()]
 
 
 @pytest.mark.parametrize("search", searches().values(), ids=searches())
