@@ -221,7 +221,8 @@ def encoder_model(model):
     source, states = model.input["source"], []
     while f"bridge_{len(states)}" in layers:
         states.append(layers[f"bridge_{len(states)}"].output)
-    start = DecoderStart(cell, name="decoder_start")
+    # Of the cell's precision, whatever the global policy is by now.
+    start = DecoderStart(cell, dtype=cell.dtype_policy, name="decoder_start")
     if cell.attention is None:
         states, memory = start(states)
     else:
@@ -263,9 +264,8 @@ def step_model(model):
         for name, tensor in encoded["memory"].items()
     }
     embedding = layers["target_embedding"]
-    x, new_states, *alignment = DecoderStep(cell, name="decoder_step")(
-        embedding(tokens), states, memory
-    )
+    step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
+    x, new_states, *alignment = step(embedding(tokens), states, memory)
     if "projection" in layers:
         x = layers["projection"](x)
     else:
@@ -300,6 +300,7 @@ def _decoder_cell(model):
         attentional=layers.get("attentional"),
         input_feeding=False,
         residual="decoder_1_residual" in layers,
+        dtype=recurrent[0].dtype_policy,
         name="decoder_cell",
     )
     cell.built = True

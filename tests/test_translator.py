@@ -226,3 +226,15 @@ def test_search_is_checked(wrong):
 def test_search_returns_no_more_than_it_keeps():
     with pytest.raises(ValueError, match="num_hypotheses=3, beam_size=2"):
         Search(beam_size=2, num_hypotheses=3)
+
+
+@pytest.mark.parametrize("settings", [{}, {"input_feeding": True}])
+def test_precision_is_that_of_the_model_whatever_the_global_policy(settings):
+    ours = tiny_translator(**settings)
+    expected = ours.translate(TEXTS[:1], GREEDY)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        again = Translator(ours.model, ours.source_tokenizer, ours.target_tokenizer)
+        assert_same(again.translate(TEXTS[:1], GREEDY), expected, exact=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
