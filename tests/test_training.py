@@ -21,8 +21,8 @@ TRAINING = ROOT / "training"
 CONFIGS = sorted((TRAINING / "configs").glob("*.toml"))
 # Small enough for seconds; an epoch is long enough to be killed in.
 SMALL = {
-    "data.count": 700,
-    "data.held_out": 23,
+    "data.count": 300,
+    "data.held_out": 13,
     "batches.batch_size": 16,
     "model.units": 16,
     "model.embedding_size": 8,
@@ -30,7 +30,7 @@ SMALL = {
     "search.beam_size": 2,
     "search.max_length": 12,
 }
-STEPS = -(-(700 - 2 * 23) // 16)
+STEPS = -(-(300 - 2 * 13) // 16)
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,13 @@ def killed(tmp_path_factory):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and not (run / "curves.png").is_file():
-        time.sleep(0.01)  # it is written last of all at the epoch's end
-    time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    out, err = process.communicate()
+    try:
+        while process.poll() is None and not (run / "curves.png").is_file():
+            time.sleep(0.01)  # it is written last of all at the epoch's end
+        time.sleep(0.1)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        out, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err
     return run, out, err
 
@@ -94,7 +96,7 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, train, capsys):
     assert [len(values) for values in first.values()] == [1] * len(first)
     assert out.startswith("Epoch 1/3\n") and out.count("token_accuracy") == 2
     # Nothing of TensorFlow's, nor a bar that would fill a log file.
-    assert err == "pairs for training, validation and test: 654, 23 and 23\n"
+    assert err == "pairs for training, validation and test: 274, 13 and 13\n"
 
     assert train.main(arguments(run)) == 2
     assert "holds a training already: go on with --resume" in capsys.readouterr().err
@@ -116,10 +118,10 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, train, capsys):
     out = capsys.readouterr().out
     scores = json.loads((run / "scores.json").read_text())
     assert scores["search"]["beam_size"] == 2
-    assert scores["sentences"] == 23
+    assert scores["sentences"] == 13
     assert scores["scores"]["exact_match"]["line"] == out.splitlines()[-1]
     translations = (run / "translations.txt").read_text().splitlines()
-    assert len(translations) == 23
+    assert len(translations) == 13
     assert len(kseq2seq.Translator.load(run)(["1. Mai 1999"])) == 1
 
 
