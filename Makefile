@@ -11,7 +11,6 @@ DEMO_RUN := runs/dates
 DEMO_MODEL := saved_models/dates_demo
 DEMO_DATE := keskiviikko 6. joulukuuta 2017
 
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Modules are compiled when first imported, not all of them at installation.
 unexport PYTHONDONTWRITEBYTECODE
 

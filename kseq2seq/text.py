@@ -9,6 +9,7 @@ import io
 import os
 import random
 import re
+import tempfile
 from pathlib import Path
 
 import tensorflow as tf
@@ -19,6 +20,9 @@ from kseq2seq.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 # Our names of the kinds, and SentencePiece's.
 KINDS = {"unigram": "unigram", "bpe": "bpe", "character": "char", "word": "word"}
 NORMALIZATIONS = ("identity", "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf")
+# A normaliser without any rule has TensorFlow write a line to standard error each time
+# it is made. This one is for a character that no text may hold (U+FFFE).
+_IDENTITY_RULES = "FFFE\tFFFD\n"
 # Training unigram or BPE on more text than this takes long and changes little.
 _MAX_TRAINING_TEXTS = 2_000_000
 
@@ -261,33 +265,47 @@ def train_tokenizer(
 def _train(texts, vocabulary_size, kind, normalization):
     """Trains by the sentencepiece package; returns the serialised model."""
     import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
 
     is_subword = kind in ("unigram", "bpe")
     # Longer ones would be left out.
     longest = max(len(text.encode()) for text in texts)
     model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
-            model_writer=model,
-            model_type=KINDS[kind],
-            vocab_size=vocabulary_size,
-            hard_vocab_limit=is_subword,
-            character_coverage=1.0,
-            normalization_rule_name=normalization,
-            # A word keeps its blank, so that "</s>" is never looked up as such.
-            add_dummy_prefix=kind != "character",
-            remove_extra_whitespaces=kind == "word",
-            max_sentence_length=max(4192, longest),
-            pad_id=PAD_ID,
-            unk_id=UNK_ID,
-            bos_id=BOS_ID,
-            eos_id=EOS_ID,
-            minloglevel=2,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=model,
+                model_type=KINDS[kind],
+                vocab_size=vocabulary_size,
+                hard_vocab_limit=is_subword,
+                character_coverage=1.0,
+                **_normalizer(normalization, folder),
+                # A word keeps its blank, so that "</s>" is never looked up as such.
+                add_dummy_prefix=kind != "character",
+                remove_extra_whitespaces=kind == "word",
+                max_sentence_length=max(4192, longest),
+                pad_id=PAD_ID,
+                unk_id=UNK_ID,
+                bos_id=BOS_ID,
+                eos_id=EOS_ID,
+                minloglevel=2,
+            )
     except (RuntimeError, ValueError) as error:
         raise ValueError(_training_error(str(error), vocabulary_size, kind)) from error
-    return model.getvalue()
+    trained = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    # The path of a temporary file, other at each training.
+    trained.normalizer_spec.ClearField("normalization_rule_tsv")
+    return trained.SerializeToString(deterministic=True)
+
+
+def _normalizer(normalization, folder):
+    """Arguments of the trainer that say how text is normalised."""
+    if normalization != "identity":
+        return {"normalization_rule_name": normalization}
+    rules = Path(folder, "rules.tsv")
+    rules.write_text(_IDENTITY_RULES, encoding="utf-8")
+    return {"normalization_rule_tsv": str(rules)}
 
 
 def _training_error(message, vocabulary_size, kind):
