@@ -265,7 +265,6 @@ def train_tokenizer(
 def _train(texts, vocabulary_size, kind, normalization):
     """Trains by the sentencepiece package; returns the serialised model."""
     import sentencepiece
-    from sentencepiece import sentencepiece_model_pb2
 
     is_subword = kind in ("unigram", "bpe")
     # Longer ones would be left out.
@@ -293,10 +292,10 @@ def _train(texts, vocabulary_size, kind, normalization):
             )
     except (RuntimeError, ValueError) as error:
         raise ValueError(_training_error(str(error), vocabulary_size, kind)) from error
-    trained = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
-    # The path of a temporary file, other at each training.
-    trained.normalizer_spec.ClearField("normalization_rule_tsv")
-    return trained.SerializeToString(deterministic=True)
+    # The model remembers the path of the rules, which is another at each training and
+    # of no use to anybody. Of the same length, since the model says how long it is.
+    path = os.fsencode(folder)
+    return model.getvalue().replace(path, b"-" * len(path))
 
 
 def _normalizer(normalization, folder):

@@ -185,9 +185,9 @@ def test_closed_standard_input(call, folder, monkeypatch, capsys):
 
 def test_lines_are_translated_in_order(call, folder, reverser, monkeypatch):
     monkeypatch.setattr(commands, "CHUNK", 3)
-    stdin = "\ufeffabc\r\n\n  \nd\u2028e\x85f\nlast line"
+    stdin = "\ufeff  \r\n\nabc\nd\u2028e\x85f\nlast line"
     result = call("translate", folder, stdin=stdin)
-    assert result.out == "cba\n\n\nf\x85e\u2028d\nenil tsal\n"
+    assert result.out == "\n\ncba\nf\x85e\u2028d\nenil tsal\n"
     assert (result.code, result.err) == (0, "")
     assert call("translate", folder, stdin="").out == ""
 
