@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -211,19 +212,25 @@ def test_alignments_are_json(call, folder, reverser):
 
 
 def test_each_line_is_answered_before_the_next_at_a_terminal(
-    folder, reverser, monkeypatch, capsys
+    folder, reverser, monkeypatch
 ):
-    seen = []
+    class Screen(io.StringIO):
+        seen = ""
+
+        def flush(self):
+            self.seen = self.getvalue()
 
     def typed():
         for line in (b"ab\n", b"cd\n"):
             yield line
-            seen.append(capsys.readouterr().out)
+            answers.append(screen.seen)
 
+    screen, answers = Screen(), []
     terminal = types.SimpleNamespace(buffer=typed(), isatty=lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
+    monkeypatch.setattr(sys, "stdout", screen)
     assert cli.main(["translate", str(folder)]) == 0
-    assert seen == ["ba\n", "dc\n"]
+    assert answers == ["ba\n", "ba\ndc\n"]
 
 
 def test_options_change_the_search_of_the_run(call, folder, reverser):
@@ -437,6 +444,11 @@ def test_written_whole_follows_links_and_spares_what_is_no_file(tmp_path):
         file.write("after")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text() == "after"
-    with written_whole("/dev/null") as file:
-        file.write("gone")
-    assert not Path("/dev/null").is_file()
+    os.mkfifo(tmp_path / "pipe")
+    # Opened for both, it needs no other process at its other end.
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR)
+    with written_whole(tmp_path / "pipe") as file:
+        file.write("through")
+    assert os.read(pipe, 99) == b"through"
+    os.close(pipe)
+    assert (tmp_path / "pipe").is_fifo()

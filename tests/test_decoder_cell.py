@@ -178,6 +178,24 @@ def test_in_the_loop_of_keras(kind):
         np.testing.assert_array_equal(last[-1], outputs[:, -1])
 
 
+def test_cells_may_differ():
+    attention, attentional = LuongAttention("general"), keras.layers.Dense(A, "tanh")
+    stack = [keras.layers.GRUCell(3), keras.layers.LSTMCell(H), keras.layers.GRUCell(2)]
+    cell = built(DecoderCell(stack, attention, attentional))
+    assert cell.state_size == [3, H, H, 2, A]
+    layer, inputs, memory = DecoderRNN(cell), random(1, T, D), random(1, S, M, seed=1)
+    states = random_states(cell, 1)
+    outputs = layer(inputs, memory, initial_state=states)
+    expected, _, _ = expected_decode(cell, inputs[0], [x[0] for x in states], memory[0])
+    np.testing.assert_allclose(outputs[0], expected, atol=1e-5)
+    # Nor must their dropout masks be of one size.
+    dropped = DecoderRNN(cell, dropout=0.5)(
+        inputs, memory, initial_state=states, training=True
+    )
+    assert dropped.shape == outputs.shape
+    assert np.abs(dropped - outputs).max() > 1e-3
+
+
 def test_cells_alone_equal_keras_layers():
     cell = built(make_cell("none", "lstm", 2, "current", False, False))
     inputs, first = random(B, T, D), random_states(cell, B)
