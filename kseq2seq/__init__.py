@@ -4,6 +4,7 @@ The names below are loaded when they are first used, so that importing the packa
 takes no time: `kseq2seq --help` starts neither Keras nor TensorFlow.
 """
 
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -12,6 +13,7 @@ _SUBMODULES = (
     "callbacks",
     "data",
     "decoding",
+    "embeddings",
     "evaluation",
     "export",
     "layers",
@@ -48,3 +50,9 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *__all__})
+
+
+if "keras" in sys.modules:
+    # `keras.models.load_model` knows the classes that have been imported.
+    for _name in ("layers", "losses"):
+        import_module(f"{__name__}.{_name}")

@@ -372,8 +372,7 @@ LOADS = """
     import keras
     import numpy as np
 
-    import kseq2seq.layers
-    import kseq2seq.losses
+    import kseq2seq
 
     arrays = dict(np.load(sys.argv[1]))
     inputs = {"source": arrays["source"], "target": arrays["target"]}
