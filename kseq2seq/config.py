@@ -16,7 +16,12 @@ ATTENTIONS = (
     "luong_scaled_dot",
 )
 QUERIES = ("current", "previous")
-KINDS = {bool: "true or false", str: "a string", float: "a number"}
+KINDS = {
+    bool: "true or false",
+    str: "a string",
+    float: "a number",
+    dict: "a table of names and values",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Seq2SeqConfig:
             `"luong_general"`, `"luong_concat"` or `"luong_scaled_dot"`.
         attention_units: Size in which `bahdanau` and `luong_concat` compare;
             `None` for `units`.
+        attention_options: What else the attention layer is to be made with, by the
+            names of its arguments, such as `{"temperature": 0.5}`.
         attention_query: `"current"`: attention is asked with the step's own
             output (Luong); `"previous"`: with the output of the step before, and
             its context enters the step (Bahdanau).
@@ -83,6 +90,7 @@ class Seq2SeqConfig:
     bridge: str = "copy"
     attention: str = "luong_general"
     attention_units: int | None = None
+    attention_options: dict = dataclasses.field(default_factory=dict)
     attention_query: str = "current"
     input_feeding: bool = False
     attentional_units: int | None = None
@@ -139,6 +147,11 @@ class Seq2SeqConfig:
             self._fail(
                 "attention='none' has no context to feed or to ask for",
                 *("input_feeding", "attention_query"),
+            )
+        if self.attention == "none" and self.attention_options:
+            self._fail(
+                "attention='none' has no layer to pass options to",
+                "attention_options",
             )
         if self.input_feeding and self.attention_query == "previous":
             self._fail(

@@ -15,11 +15,17 @@ from kseq2seq.layers import (
 )
 
 
-def build_model(config):
+def build_model(config, attention=None):
     """The encoder-decoder with attention, as a plain functional `keras.Model`.
 
     Args:
         config: A `Seq2SeqConfig`.
+        attention: An attention layer that keeps the contract of `kseq2seq.layers`,
+            in place of the one that `config.attention` names.
+
+    Raises:
+        ValueError: If an option in `config.attention_options` does not fit the
+            attention layer, or `attention` is given where the config has `"none"`.
 
     Returns:
         A `keras.Model` from a dict of `source`, ids of shape `(batch,
@@ -40,6 +46,7 @@ def build_model(config):
         Keras](https://blog.keras.io/a-ten-minute-introduction-to-sequence-to-sequence-learning-in-keras.html),
         with attention.
     """
+    attention = _attention_layer(config) if attention is None else attention
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     memory, mask, encoder_states = _encode(config, source)
@@ -52,10 +59,12 @@ def build_model(config):
     )
     x = embedding(target)
     x = keras.layers.Dropout(config.dropout, name="target_dropout")(x)
+    target_mask = PaddingMask(name="target_mask")(target)
     if config.input_feeding or config.attention_query == "previous":
-        x = _decode_stepwise(config, x, memory, mask, states)
+        decode = _decode_stepwise
     else:
-        x = _decode_at_once(config, x, memory, mask, states)
+        decode = _decode_at_once
+    x = decode(config, attention, x, memory, mask, states, target_mask)
     x = keras.layers.Dropout(config.dropout, name="output_dropout")(x)
     if config.tie_embeddings:
         logits = embedding(x, reverse=True)
@@ -143,14 +152,28 @@ def _bridge(config, encoder_states):
 
 def _attention_layer(config):
     """The one place where a config's word becomes a layer."""
-    word, name = config.attention, "attention"
+    word, options = config.attention, config.attention_options
     units = config.attention_units or config.units
     if word == "none":
         return None
     if word.startswith("bahdanau"):
-        return BahdanauAttention(units, normalize="normalized" in word, name=name)
-    score = word.removeprefix("luong_")
-    return LuongAttention(score, units if score == "concat" else None, name=name)
+        options = {"units": units, "normalize": "normalized" in word, **options}
+        make = BahdanauAttention
+    else:
+        score = word.removeprefix("luong_")
+        options = {
+            "score": score,
+            "units": units if score == "concat" else None,
+            **options,
+        }
+        make = LuongAttention
+    try:
+        return make(name="attention", **options)
+    except TypeError as error:
+        raise ValueError(
+            f"`attention_options` must be arguments of {make.__name__}. "
+            f"Received: attention_options={config.attention_options!r}"
+        ) from error
 
 
 def _attentional_layer(config):
@@ -158,7 +181,7 @@ def _attentional_layer(config):
     return keras.layers.Dense(size, "tanh", use_bias=False, name="attentional")
 
 
-def _decode_stepwise(config, x, memory, mask, states):
+def _decode_stepwise(config, attention, x, memory, mask, states, target_mask):
     """The decoder as one loop: each step's input depends on the step before."""
     cell_type = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
     cell = DecoderCell(
@@ -166,7 +189,7 @@ def _decode_stepwise(config, x, memory, mask, states):
             cell_type[config.cell](config.units, name=f"decoder_{level}")
             for level in range(config.decoder_layers)
         ],
-        attention=_attention_layer(config),
+        attention=attention,
         attentional=_attentional_layer(config),
         input_feeding=config.input_feeding,
         query=config.attention_query,
@@ -174,10 +197,16 @@ def _decode_stepwise(config, x, memory, mask, states):
         name="decoder_cell",
     )
     decoder = DecoderRNN(cell, dropout=config.dropout, name="decoder")
-    return decoder(x, memory, memory_mask=mask, initial_state=states)
+    return decoder(
+        x,
+        memory,
+        memory_mask=mask,
+        initial_state=states,
+        target_mask=target_mask,
+    )
 
 
-def _decode_at_once(config, x, memory, mask, states):
+def _decode_at_once(config, attention, x, memory, mask, states, target_mask):
     """The decoder layer by layer: attention is one product for the whole target."""
     count = len(states) // config.decoder_layers
     for level in range(config.decoder_layers):
@@ -190,10 +219,9 @@ def _decode_at_once(config, x, memory, mask, states):
         if level and config.residual:
             output = keras.layers.Add(name=f"{name}_residual")([output, x])
         x = output
-    attention = _attention_layer(config)
     if attention is None:
         return x
-    context = attention(x, memory, value_mask=mask)
+    context = attention(x, memory, query_mask=target_mask, value_mask=mask)
     x = keras.layers.Concatenate(name="attention_input")([context, x])
     return _attentional_layer(config)(x)
 

@@ -7,25 +7,34 @@ import tensorflow as tf
 
 from kseq2seq.layers import BahdanauAttention, LuongAttention
 from kseq2seq.layers.attention import GlobalAttention
+from mechanisms import BELOW_ONE, MECHANISMS
 from reference import randomize
 
 # All different, so that a swapped axis cannot pass. Keys have the query's size.
 B, T, S, D, DV = 2, 3, 5, 7, 13
 HOLES = np.array([[True, False, True, True, False], [False, False, True, False, True]])
 
-LAYERS = {
+# Those that drop parts of their alignment.
+DROPPING = {
     "bahdanau": lambda **kw: BahdanauAttention(11, use_bias=True, **kw),
-    "bahdanau_normalize": lambda **kw: BahdanauAttention(11, normalize=True, **kw),
     "dot": lambda **kw: LuongAttention("dot", use_scale=True, **kw),
-    "general": lambda **kw: LuongAttention("general", **kw),
     "concat": lambda **kw: LuongAttention("concat", 11, **kw),
-    "scaled_dot": lambda **kw: LuongAttention("scaled_dot", use_scale=True, **kw),
 }
 
 
-@pytest.fixture(params=LAYERS, name="make_layer")
-def make_layer_(request):
-    return LAYERS[request.param]
+@pytest.fixture(params=MECHANISMS, name="name")
+def name_(request):
+    return request.param
+
+
+@pytest.fixture
+def make_layer(name):
+    return MECHANISMS[name]
+
+
+@pytest.fixture(params=DROPPING)
+def make_dropping(request):
+    return DROPPING[request.param]
 
 
 @pytest.fixture
@@ -44,6 +53,10 @@ def built(layer, inputs):
     return layer
 
 
+def flat(outputs):
+    return keras.tree.flatten(outputs)
+
+
 def outputs_and_gradients(layer, inputs, mask):
     """Context, alignment, and gradients to inputs and weights."""
     inputs = {
@@ -53,26 +66,86 @@ def outputs_and_gradients(layer, inputs, mask):
         tape.watch(inputs)
         outputs = layer(**inputs, value_mask=mask, return_attention_scores=True)
         loss = sum(tf.reduce_sum(tf.cast(x, "float32") ** 2) for x in outputs)
-    found = tape.gradient(loss, [*inputs.values(), *layer.trainable_variables])
+    sources = [*inputs.values(), *layer.trainable_variables]
+    found = tape.gradient(loss, sources)
+    found = [
+        tf.zeros_like(x) if gradient is None else gradient
+        for x, gradient in zip(sources, found, strict=True)
+    ]
     return [np.asarray(tf.cast(x, "float32")) for x in (*outputs, *found)]
 
 
-def test_keys_may_be_projected_ahead(make_layer, inputs):
+def by_steps(layer, inputs, mask=None, hypotheses=2):
+    """Context and alignment of all positions, as a loop gets them.
+
+    Of several hypotheses, which change places and come back; they are alike.
+    """
+    memory = layer.prepare(inputs["value"], inputs["key"], mask)
+    state = [x[:, None] for x in layer.initial_state(memory)]
+    state = [keras.ops.repeat(x, hypotheses, axis=1) for x in state]
+    outputs = []
+    for t in range(T):
+        query = np.repeat(inputs["query"][:, t : t + 1], hypotheses, axis=1)
+        shapes = [x.shape for x in state]
+        context, alignment, state = layer.attend(query, memory, tuple(state))
+        assert [x.shape for x in state] == shapes
+        np.testing.assert_allclose(alignment[:, 0], alignment[:, -1], atol=1e-6)
+        outputs.append((context[:, 0], alignment[:, 0]))
+    return [np.stack(x, axis=1) for x in zip(*outputs, strict=True)]
+
+
+def test_steps_give_what_the_whole_target_gives(make_layer, inputs):
     layer = built(make_layer(), inputs)
-    expected = layer(**inputs, value_mask=HOLES, return_attention_scores=True)
-    keys = layer.project_keys(inputs["key"])
-    for t in range(T):  # as a loop does
-        query = inputs["query"][:, t : t + 1]
-        found = layer.attend(query, keys, inputs["value"], HOLES)
-        for x, y in zip(found, expected, strict=True):
+    for mask in (None, HOLES):
+        expected = layer(**inputs, value_mask=mask, return_attention_scores=True)
+        for x, y in zip(by_steps(layer, inputs, mask), expected, strict=True):
+            np.testing.assert_allclose(x, y, atol=1e-5)
+
+
+def test_hypotheses_know_nothing_of_another(make_layer, inputs):
+    layer = built(make_layer(), inputs)
+    memory = layer.prepare(inputs["value"], inputs["key"], HOLES)
+    state = tuple(
+        keras.ops.repeat(x[:, None], T, axis=1) for x in layer.initial_state(memory)
+    )
+    # Second steps, so that their pasts differ as well.
+    *_, state = layer.attend(inputs["query"], memory, state)
+    found = layer.attend(inputs["query"][:, ::-1], memory, state)
+    for t in range(T):
+        alone = layer.attend(
+            inputs["query"][:, ::-1][:, t : t + 1],
+            memory,
+            tuple(x[:, t : t + 1] for x in state),
+        )
+        for x, y in zip(flat(alone), flat(found), strict=True):
             np.testing.assert_allclose(x[:, 0], y[:, t], atol=1e-6)
 
 
-def test_without_scores_the_context_comes_alone(make_layer, inputs):
+def test_masked_queries_are_as_if_not_there(make_layer, inputs):
+    layer = built(make_layer(), inputs)
+    expected = layer(**inputs, value_mask=HOLES, return_attention_scores=True)
+    real = [0, 2, 4]
+    query = np.full((B, 5, D), 3.0, "float32")
+    query[:, real] = inputs["query"]
+    mask = np.isin(np.arange(5), real)
+    found = layer(
+        **{**inputs, "query": query},
+        query_mask=np.stack([mask] * B),
+        value_mask=HOLES,
+        return_attention_scores=True,
+    )
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.asarray(x)[:, real], y, atol=1e-5)
+
+
+def test_without_scores_the_context_comes_alone(name, make_layer, inputs):
     layer = built(make_layer(), inputs)
     context, alignment = layer(**inputs, return_attention_scores=True)
     np.testing.assert_array_equal(layer(**inputs), context)
-    np.testing.assert_allclose(np.sum(alignment, axis=-1), 1, atol=1e-6)
+    sums = np.sum(alignment, axis=-1)
+    assert np.min(alignment) >= 0 and np.max(sums) <= 1 + 1e-5
+    if name not in BELOW_ONE:
+        np.testing.assert_allclose(sums, 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("padding", [1e30, np.inf, np.nan])
@@ -157,8 +230,8 @@ def dropout_factors(layer, length, training=True):
     return np.asarray(context) / np.asarray(alignment)
 
 
-def test_dropout(make_layer):
-    layer = make_layer(dropout=DROPPED, seed=7)
+def test_dropout(make_dropping):
+    layer = make_dropping(dropout=DROPPED, seed=7)
     length = 1009
     np.testing.assert_allclose(dropout_factors(layer, length, False), 1, rtol=1e-5)
     factors = dropout_factors(layer, length)
@@ -171,18 +244,26 @@ def test_dropout(make_layer):
     assert (kept[0] != kept[1]).any() and (kept[:, 0] != kept[:, 1]).any()
     assert ((dropout_factors(layer, length) > 0) != kept).any()
     # The same again from the same seed, other numbers from another.
-    again = make_layer(dropout=DROPPED, seed=7)
+    again = make_dropping(dropout=DROPPED, seed=7)
     np.testing.assert_array_equal(dropout_factors(again, length) > 0, kept)
-    other = make_layer(dropout=DROPPED, seed=8)
+    other = make_dropping(dropout=DROPPED, seed=8)
     assert ((dropout_factors(other, length) > 0) != kept).any()
 
 
 @pytest.mark.parametrize("dropout", [-0.1, 1, 1.5])
-def test_dropout_must_be_a_fraction(make_layer, dropout):
+def test_dropout_must_be_a_fraction(make_dropping, dropout):
     with pytest.raises(ValueError, match=f"less than 1.*dropout={dropout}"):
-        make_layer(dropout=dropout)
+        make_dropping(dropout=dropout)
 
 
 def test_the_base_class_has_no_score(inputs):
     with pytest.raises(TypeError, match="GlobalAttention must define `scores"):
         GlobalAttention()(**inputs)
+
+
+def test_settings_of_the_probabilities_are_checked():
+    with pytest.raises(ValueError, match="softmax, sparsemax, hardmax.*'max'"):
+        LuongAttention(probability_fn="max")
+    for temperature in (0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"above 0.*temperature={temperature}"):
+            BahdanauAttention(11, temperature=temperature)

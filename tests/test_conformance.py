@@ -16,11 +16,13 @@ import tensorflow as tf
 
 from kseq2seq import layers
 from kseq2seq.models import Seq2SeqConfig, build_model
+from mechanisms import MECHANISMS, WITHOUT_GRADIENT, U
+from mechanisms import WITHOUT_WEIGHTS as PLAIN_MECHANISMS
 from reference import randomize
 
 # All different, so that a swapped axis cannot pass. Queries and keys have D each,
 # for the dot product; the memory has M, cells H, the attentional vector A.
-B, K, T, S, D, M, H, U, A = 2, 3, 5, 7, 11, 13, 17, 19, 23
+B, K, T, S, D, M, H, A = 2, 3, 5, 7, 11, 13, 17, 23
 MASK = np.array([[True] * 7, [True] * 4 + [False] * 3])
 
 
@@ -113,25 +115,9 @@ def step_inputs(key_size, *state_sizes):
     }
 
 
-def attention_row(make):
-    return Row(make, ATTENTION_INPUTS, attend)
-
-
-BAHDANAU, LUONG = layers.BahdanauAttention, layers.LuongAttention
 TARGET = {"inputs": random(B, T, D), **STATES}
 ROWS = {
-    "bahdanau": attention_row(lambda **kw: BAHDANAU(U, **kw)),
-    "bahdanau_normalize": attention_row(
-        lambda **kw: BAHDANAU(
-            U, True, True, dropout=0.3, seed=7, bias_initializer="ones", **kw
-        )
-    ),
-    "luong_dot": attention_row(lambda **kw: LUONG("dot", use_scale=True, **kw)),
-    "luong_general": attention_row(
-        lambda **kw: LUONG("general", kernel_initializer="he_normal", **kw)
-    ),
-    "luong_concat": attention_row(lambda **kw: LUONG("concat", U, dropout=0.3, **kw)),
-    "luong_scaled_dot": attention_row(lambda **kw: LUONG("scaled_dot", **kw)),
+    **{name: Row(make, ATTENTION_INPUTS, attend) for name, make in MECHANISMS.items()},
     "decoder_rnn_luong": Row(
         lambda **kw: layers.DecoderRNN(luong_cell(**kw), **kw),
         {**TARGET, **MEMORY},
@@ -175,7 +161,7 @@ ROWS = {
         lambda layer, x: layer(x["ids"]),
     ),
 }
-WITHOUT_WEIGHTS = ("luong_scaled_dot", "padding_mask")
+WITHOUT_WEIGHTS = {*PLAIN_MECHANISMS, "padding_mask"}
 
 
 def test_every_public_layer_has_a_row():
@@ -215,7 +201,7 @@ def functional(row, layer):
     return model
 
 
-@pytest.mark.parametrize("name", WITHOUT_WEIGHTS)
+@pytest.mark.parametrize("name", sorted(WITHOUT_WEIGHTS))
 def test_without_weights(name):
     layer = ROWS[name].make()
     call(ROWS[name], layer)
@@ -274,7 +260,9 @@ def test_half_precision_keeps_float32_weights(row, dtype):
 KEY_WEIGHTS = ("key_kernel", "key_bias")
 
 
-@pytest.mark.parametrize("name", [x for x in ROWS if x not in WITHOUT_WEIGHTS])
+@pytest.mark.parametrize(
+    "name", [x for x in ROWS if x not in WITHOUT_WEIGHTS | WITHOUT_GRADIENT]
+)
 def test_every_weight_gets_a_gradient(name):
     row = ROWS[name]
     layer = row.make()

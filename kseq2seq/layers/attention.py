@@ -1,59 +1,49 @@
-"""What all global attention shares: every query looks at every source position."""
+"""The contract of all attention, and what all global attention shares."""
 
 import keras
 from keras import ops
 
-from kseq2seq.layers.scores import masked_softmax, zero_padding
+from kseq2seq.layers.scores import (
+    PROBABILITY_FNS,
+    masked_probabilities,
+    zero_padding,
+)
 
 
-def check_units(units):
+def check_units(units, name="units"):
     """Raises `ValueError` unless `units` is a positive integer."""
     if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
         raise ValueError(
-            f"`units` must be a positive integer. Received: units={units!r}"
+            f"`{name}` must be a positive integer. Received: {name}={units!r}"
         )
 
 
-class GlobalAttention(keras.layers.Layer):
-    """What all global attention layers share: masks, softmax, dropout, shapes.
+def check_fraction(fraction, name="dropout"):
+    """Raises `ValueError` unless `fraction` is at least 0 and less than 1."""
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(
+            f"`{name}` must be at least 0 and less than 1. "
+            f"Received: {name}={fraction!r}"
+        )
 
-    A subclass adds its weights in `build` and says in `project_keys` and
-    `scores` how keys and queries are compared. A loop over target positions
-    calls `project_keys` once and `attend` at each step; `call` does both.
+
+class Attention(keras.layers.Layer):
+    """What attention is to a decoder, and to a model that calls it as a layer.
+
+    A loop over target positions asks for `prepare` and `initial_state` once, ahead
+    of it, and for `attend` at each step; `call` does all of it for a whole target.
+    A subclass says in `project_keys` what of the keys does not depend on the query,
+    and in `attend` what one step does. Attention that sees its own past also says
+    in `initial_state` what it starts from; what it draws by chance it draws in
+    `draw`. The decoder and the models know no more of a mechanism than that.
 
     Args:
-        dropout: Fraction of the alignment to drop in training, from 0 to 1.
-        seed: Integer seed of the dropout.
-        kernel_initializer: Initializer of the matrices and of the score vector.
         **kwargs: Passed to `keras.layers.Layer`.
-
-    Raises:
-        ValueError: If `dropout` is not in `[0, 1)`.
     """
 
-    def __init__(
-        self, dropout=0.0, seed=None, kernel_initializer="glorot_uniform", **kwargs
-    ):
+    def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(
-                "`dropout` must be at least 0 and less than 1. "
-                f"Received: dropout={dropout!r}"
-            )
-        self.dropout = dropout
-        self.seed = seed
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.supports_masking = True
-        # A layer rather than a function, so that its seed's state is saved and
-        # each call of `fit` draws anew.
-        self.dropout_layer = keras.layers.Dropout(
-            dropout, seed=seed, dtype=self.dtype_policy
-        )
-
-    def _kernel(self, shape, name):
-        # A clone each: one initializer used twice gives the same numbers twice.
-        initializer = self.kernel_initializer.clone()
-        return self.add_weight(shape=shape, initializer=initializer, name=name)
 
     def project_keys(self, key):
         """Keys as the score compares them: independent of the query.
@@ -66,44 +56,116 @@ class GlobalAttention(keras.layers.Layer):
         """
         return key
 
-    def scores(self, query, keys):
-        """Scores before softmax, of shape `(batch, target_length, source_length)`.
+    def prepare(self, value, key=None, value_mask=None):
+        """The memory that `attend` reads, made once for all steps.
 
         Args:
-            query: Tensor of shape `(batch, target_length, query_dim)`.
-            keys: What `project_keys` returned.
-        """
-        raise TypeError(
-            f"{type(self).__name__} must define `scores(query, keys)`: "
-            "GlobalAttention is a base class without a score of its own."
-        )
-
-    def attend(self, query, keys, value, value_mask=None, dropout_mask=None):
-        """Attention over keys that are already projected; a pure function.
-
-        Args:
-            query: Tensor of shape `(batch, target_length, query_dim)`.
-            keys: What `project_keys` returned.
-            value: Tensor of shape `(batch, source_length, value_dim)`, finite at
-                padding: `zero_padding` sees to that once, ahead of a loop.
-            value_mask: Boolean tensor of shape `(batch, source_length)`.
-            dropout_mask: Factors for the alignment, of a shape that broadcasts
-                to it, as `draw_dropout_mask` returns; or `None`.
+            value: Tensor of shape `(batch, source_length, value_dim)`.
+            key: Tensor of shape `(batch, source_length, key_dim)`; `value` by
+                default.
+            value_mask: Boolean tensor of shape `(batch, source_length)`; all True
+                by default.
 
         Returns:
-            A tuple `(context, alignment)`, of shapes
-            `(batch, target_length, value_dim)` and
-            `(batch, target_length, source_length)`.
+            A dict of tensors that each have the batch as first axis: `value`, with
+            zeros at padding, of shape `(batch, source_length, value_dim)`, `keys`,
+            and the boolean `mask`, of shape `(batch, source_length)`. A subclass
+            may add more.
         """
-        alignment = masked_softmax(self.scores(query, keys), value_mask)
-        weights = alignment if dropout_mask is None else alignment * dropout_mask
-        return ops.matmul(weights, value), alignment  # (B, T, Dv), (B, T, S)
+        mask = ops.ones(ops.shape(value)[:2], "bool")
+        if value_mask is not None:
+            mask = ops.cast(value_mask, "bool")
+            value = zero_padding(value, mask)
+            key = None if key is None else zero_padding(key, mask)
+        keys = self.project_keys(value if key is None else key)
+        return {"value": value, "keys": keys, "mask": mask}
 
-    def draw_dropout_mask(self, shape, training):
-        """Factors that drop parts of an alignment of this shape, or `None`."""
-        if not self.dropout or not training:
-            return None
-        return self.dropout_layer(ops.ones(shape, self.compute_dtype), training=True)
+    def initial_state(self, memory):
+        """What the first step is told of its past.
+
+        Args:
+            memory: What `prepare` returned.
+
+        Returns:
+            A tuple of tensors of shape `(batch, size)`; empty for attention that
+            does not see its past.
+        """
+        return ()
+
+    def draw(self, memory, num_queries, training):
+        """Random numbers for all steps, drawn ahead of the loop.
+
+        Args:
+            memory: What `prepare` returned.
+            num_queries: Number of target positions.
+            training: Whether this is training.
+
+        Returns:
+            A dict of tensors of shape `(batch, num_queries, size)`, of which
+            `attend` gets those of its queries.
+        """
+        return {}
+
+    def attend(self, query, memory, state=(), draws=None, training=False):
+        """One step of each query; a pure function. Queries know nothing of another.
+
+        Args:
+            query: Tensor of shape `(batch, num_queries, query_dim)`: hypotheses of
+                one source, or target positions where there is no state.
+            memory: What `prepare` returned.
+            state: Tuple of tensors of shape `(batch, num_queries, size)`: what
+                the step before returned, or `initial_state` with an axis for the
+                queries.
+            draws: Dict of tensors of shape `(batch, num_queries, size)`, as `draw`
+                made them; `None` outside of training.
+            training: Whether this is training.
+
+        Returns:
+            A tuple `(context, alignment, state)`: tensors of shapes `(batch,
+            num_queries, value_dim)` and `(batch, num_queries, source_length)`, and
+            a tuple as `state`.
+        """
+        raise TypeError(f"{type(self).__name__} must define `attend`.")
+
+    def attend_all(self, query, memory, query_mask=None, draws=None, training=False):
+        """All target positions, in their order: `attend` at once, or in a loop.
+
+        A mechanism with a state may have a better way than the loop.
+
+        Args:
+            query: Tensor of shape `(batch, target_length, query_dim)`.
+            memory: What `prepare` returned.
+            query_mask: Boolean tensor of shape `(batch, target_length)`: a position
+                that is False leaves the state as it was. `None` for all True.
+            draws: What `draw` returned for `target_length` queries.
+            training: Whether this is training.
+
+        Returns:
+            A tuple `(context, alignment)`, of shapes `(batch, target_length,
+            value_dim)` and `(batch, target_length, source_length)`.
+        """
+        state = self.initial_state(memory)
+        if not state:
+            return self.attend(query, memory, (), draws, training)[:2]
+        draws = {**(draws or {})}
+        if query_mask is not None:
+            draws["query_mask"] = ops.cast(query_mask, "bool")[:, :, None]
+        constants = {"memory": memory, "draws": draws, "step": ops.array(0, "int32")}
+        loop = keras.layers.RNN(
+            _QueryCell(self, dtype=self.dtype_policy), return_sequences=True
+        )
+        _, outputs, _ = loop.inner_loop(query, [*state, constants], None, training)
+        size = memory["value"].shape[-1]
+        return outputs[..., :size], outputs[..., size:]
+
+    def alignment_loss(self, alignment, query_mask=None):
+        """What training is to add to the loss, or `None`.
+
+        Args:
+            alignment: Tensor of shape `(batch, target_length, source_length)`.
+            query_mask: Boolean tensor of shape `(batch, target_length)`, or `None`.
+        """
+        return None
 
     def call(
         self,
@@ -115,12 +177,14 @@ class GlobalAttention(keras.layers.Layer):
         return_attention_scores=False,
         training=None,
     ):
-        value = zero_padding(value, value_mask)
-        key = value if key is None else zero_padding(key, value_mask)
-        keys = self.project_keys(key)
-        shape = (*ops.shape(query)[:2], ops.shape(value)[1])
-        dropout_mask = self.draw_dropout_mask(shape, training)
-        context, alignment = self.attend(query, keys, value, value_mask, dropout_mask)
+        memory = self.prepare(value, key, value_mask)
+        draws = self.draw(memory, ops.shape(query)[1], training)
+        context, alignment = self.attend_all(
+            query, memory, query_mask, draws, bool(training)
+        )
+        loss = self.alignment_loss(alignment, query_mask)
+        if loss is not None:
+            self.add_loss(loss)
         return (context, alignment) if return_attention_scores else context
 
     def compute_mask(self, query, query_mask=None):
@@ -146,10 +210,143 @@ class GlobalAttention(keras.layers.Layer):
         shape = (batch, target_length, value.shape[1])
         return context, keras.KerasTensor(shape, self.compute_dtype)
 
+
+class GlobalAttention(Attention):
+    """What attention shares that compares a query with every source position.
+
+    A subclass adds its weights in `build` and says in `project_keys` and `scores`
+    how keys and queries are compared.
+
+    Args:
+        dropout: Fraction of the alignment to drop in training, from 0 to 1.
+        seed: Integer seed of the dropout.
+        kernel_initializer: Initializer of the matrices and of the score vector.
+        probability_fn: How scores become an alignment: `"softmax"`,
+            `"sparsemax"` or `"hardmax"`.
+        temperature: Number that the scores are divided by before that.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If `dropout` is not in `[0, 1)`, `probability_fn` is unknown, or
+            `temperature` is not above 0.
+    """
+
+    def __init__(
+        self,
+        dropout=0.0,
+        seed=None,
+        kernel_initializer="glorot_uniform",
+        probability_fn="softmax",
+        temperature=1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_fraction(dropout)
+        if probability_fn not in PROBABILITY_FNS:
+            raise ValueError(
+                f"`probability_fn` must be one of {', '.join(PROBABILITY_FNS)}. "
+                f"Received: probability_fn={probability_fn!r}"
+            )
+        if not temperature > 0:
+            raise ValueError(
+                "`temperature` must be a number above 0. "
+                f"Received: temperature={temperature!r}"
+            )
+        self.dropout = dropout
+        self.seed = seed
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.probability_fn = probability_fn
+        self.temperature = temperature
+        # A layer rather than a function, so that its seed's state is saved and
+        # each call of `fit` draws anew.
+        self.dropout_layer = keras.layers.Dropout(
+            dropout, seed=seed, dtype=self.dtype_policy
+        )
+
+    def _kernel(self, shape, name):
+        # A clone each: one initializer used twice gives the same numbers twice.
+        initializer = self.kernel_initializer.clone()
+        return self.add_weight(shape=shape, initializer=initializer, name=name)
+
+    def scores(self, query, keys):
+        """Scores before softmax, of shape `(batch, target_length, source_length)`.
+
+        Args:
+            query: Tensor of shape `(batch, target_length, query_dim)`.
+            keys: What `project_keys` returned.
+        """
+        raise TypeError(
+            f"{type(self).__name__} must define `scores(query, keys)`: "
+            "GlobalAttention is a base class without a score of its own."
+        )
+
+    def align(self, scores, mask):
+        """The alignment of scores, zero where `mask` is False."""
+        return masked_probabilities(scores, mask, self.probability_fn, self.temperature)
+
+    def read(self, alignment, memory, draws=None):
+        """The context that an alignment reads from the memory, after dropout."""
+        if draws and "dropout" in draws:
+            alignment = alignment * draws["dropout"]
+        return ops.matmul(alignment, memory["value"])  # (B, T, Dv)
+
+    def draw(self, memory, num_queries, training):
+        if not self.dropout or not training:
+            return {}
+        batch, length = ops.shape(memory["mask"])
+        ones = ops.ones((batch, num_queries, length), self.compute_dtype)
+        return {"dropout": self.dropout_layer(ones, training=True)}
+
+    def attend(self, query, memory, state=(), draws=None, training=False):
+        scores = self.scores(query, memory["keys"])
+        alignment = self.align(scores, memory["mask"])
+        return self.read(alignment, memory, draws), alignment, state
+
     def get_config(self):
         return {
             **super().get_config(),
             "dropout": self.dropout,
             "seed": self.seed,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "probability_fn": self.probability_fn,
+            "temperature": self.temperature,
         }
+
+
+def draws_of_step(constants):
+    """What was drawn for one step of a loop, of shape `(batch, 1, size)` each."""
+    step = constants["step"]
+    return {
+        name: ops.take(drawn, step, axis=1)[:, None]
+        for name, drawn in constants["draws"].items()
+    }
+
+
+class _QueryCell(keras.layers.Layer):
+    """One target position after the other, in the protocol of `keras.layers.RNN`."""
+
+    def __init__(self, attention, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = attention
+        self.state_size = self.output_size = 0  # asked for by Keras, never used
+        self.built = True
+
+    def call(self, query, states, training=False):
+        *state, constants = states
+        draws = draws_of_step(constants)
+        query_mask = draws.pop("query_mask", None)
+        context, alignment, new_state = self.attention.attend(
+            query[:, None],
+            constants["memory"],
+            tuple(x[:, None] for x in state),
+            draws,
+            training,
+        )
+        new_state = [x[:, 0] for x in new_state]
+        if query_mask is not None:
+            kept = query_mask[:, 0]
+            both = zip(new_state, state, strict=True)
+            new_state = [ops.where(kept, new, old) for new, old in both]
+        output = ops.concatenate([context, alignment], axis=-1)[:, 0]
+        constants = {**constants, "step": constants["step"] + 1}
+        return output, [*new_state, constants]

@@ -14,7 +14,7 @@ class BahdanauAttention(GlobalAttention):
     For a query `q_t` and keys `k_s`:
 
         score(t, s) = v . tanh(W q_t + U k_s)
-        alignment(t, :) = softmax(score(t, :))
+        alignment(t, :) = softmax(score(t, :) / temperature)
         context(t) = sum over s of alignment(t, s) * value_s
 
     With `normalize=True` the score is `g * v / ||v|| . tanh(W q_t + U k_s + b)`,
@@ -36,6 +36,10 @@ class BahdanauAttention(GlobalAttention):
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of `W`, `U` and `v`.
         bias_initializer: Initializer of the biases of `W` and `U`.
+        probability_fn: What takes the place of softmax: `"softmax"`,
+            `"sparsemax"`, which gives exact zeros, or `"hardmax"`, which gives one
+            position everything and the scores no gradient.
+        temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -54,8 +58,8 @@ class BahdanauAttention(GlobalAttention):
         of shape `(batch, target_length, source_length)`, before dropout.
 
     Raises:
-        ValueError: If `units` is not a positive integer, or `dropout` is not
-            in `[0, 1)`.
+        ValueError: If `units` is not a positive integer, `dropout` is not in
+            `[0, 1)`, `probability_fn` is unknown, or `temperature` is not above 0.
 
     Example:
 
@@ -70,6 +74,8 @@ class BahdanauAttention(GlobalAttention):
         - [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473), A.1.2.
         - [Salimans & Kingma, 2016](https://arxiv.org/abs/1602.07868), section 2,
           for `normalize`.
+        - [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), section 2,
+          for sparsemax.
     """
 
     def __init__(
@@ -81,9 +87,13 @@ class BahdanauAttention(GlobalAttention):
         seed=None,
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
+        probability_fn="softmax",
+        temperature=1.0,
         **kwargs,
     ):
-        super().__init__(dropout, seed, kernel_initializer, **kwargs)
+        super().__init__(
+            dropout, seed, kernel_initializer, probability_fn, temperature, **kwargs
+        )
         check_units(units)
         self.units = units
         self.use_bias = use_bias
@@ -112,7 +122,15 @@ class BahdanauAttention(GlobalAttention):
         keys = ops.matmul(key, self.key_kernel)  # (B, S, U)
         return keys + self.key_bias if self.use_bias else keys
 
-    def scores(self, query, keys):
+    def scores(self, query, keys, past=None):
+        """Scores before softmax, of shape `(batch, target_length, source_length)`.
+
+        Args:
+            query: Tensor of shape `(batch, target_length, query_dim)`.
+            keys: What `project_keys` returned.
+            past: What else stands in the tanh, for attention that sees its past, of
+                shape `(batch, target_length, source_length, units)`; or `None`.
+        """
         query = ops.matmul(query, self.query_kernel)  # (B, T, U)
         if self.use_bias:
             query = query + self.query_bias
@@ -121,7 +139,7 @@ class BahdanauAttention(GlobalAttention):
             query = query + self.score_bias
             length = ops.sqrt(ops.sum(ops.square(vector)))
             vector = vector * (self.score_gain / length)
-        return additive_score(query, keys, vector)
+        return additive_score(query, keys, vector, past)
 
     def get_config(self):
         return {

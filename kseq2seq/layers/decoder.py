@@ -3,17 +3,20 @@
 import keras
 from keras import ops
 
+from kseq2seq.layers.attention import check_fraction
+
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
 class DecoderRNN(keras.layers.RNN):
     """Runs a `DecoderCell` over a whole target sequence, for training.
 
-    Keys are projected, padding is zeroed and dropout masks are drawn once, ahead
-    of the loop; they travel through it as states that pass through unchanged.
-    Between stacked cells one dropout mask serves all steps (Gal & Ghahramani).
+    Keys are projected, padding is zeroed and what attention draws by chance is drawn
+    once, ahead of the loop; all that travels through it as a state that passes
+    through unchanged. Between stacked cells one dropout mask serves all steps (Gal &
+    Ghahramani).
 
-    The target's padding needs no mask: it stands behind the real tokens, whose
-    outputs cannot depend on it.
+    The outputs need no mask of the target's padding, which stands behind the real
+    tokens; a loss that attention adds does, where there is padding.
 
     Args:
         cell: The `DecoderCell`.
@@ -28,13 +31,19 @@ class DecoderRNN(keras.layers.RNN):
         memory_mask: Boolean tensor of shape `(batch, source_length)`.
         initial_state: List of the cells' states, of shape `(batch, units)`;
             zeros by default.
+        target_mask: Boolean tensor of shape `(batch, target_length)`: the positions
+            that count in a loss that attention adds; all by default.
+        return_attention_scores: Whether to return the alignment as well.
         training: Whether to apply dropout.
 
     Returns:
-        Outputs of all steps, of shape `(batch, target_length, output_size)`.
+        Outputs of all steps, of shape `(batch, target_length, output_size)`; with
+        `return_attention_scores=True` a tuple `(outputs, alignment)`, the latter of
+        shape `(batch, target_length, source_length)`.
 
     Raises:
-        ValueError: If `dropout` is not in `[0, 1)`.
+        ValueError: If `dropout` is not in `[0, 1)`, or an alignment is asked for
+            without attention.
 
     Example:
 
@@ -49,11 +58,7 @@ class DecoderRNN(keras.layers.RNN):
 
     def __init__(self, cell, dropout=0.0, seed=None, **kwargs):
         super().__init__(cell, return_sequences=True, **kwargs)
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(
-                "`dropout` must be at least 0 and less than 1. "
-                f"Received: dropout={dropout!r}"
-            )
+        check_fraction(dropout)
         self.dropout = dropout
         self.seed = seed
         self.dropout_layer = keras.layers.Dropout(
@@ -67,37 +72,75 @@ class DecoderRNN(keras.layers.RNN):
             self.cell.built = True
 
     def call(
-        self, inputs, memory=None, memory_mask=None, initial_state=None, training=None
+        self,
+        inputs,
+        memory=None,
+        memory_mask=None,
+        initial_state=None,
+        target_mask=None,
+        return_attention_scores=False,
+        training=None,
     ):
+        self._check_attention(return_attention_scores)
         if initial_state is None:
             zeros = ops.zeros_like(inputs[:, 0, :1])  # (B, 1)
             sizes = keras.tree.flatten([cell.state_size for cell in self.cell.cells])
             initial_state = [ops.repeat(zeros, size, axis=1) for size in sizes]
         states, memory = self.cell.start(initial_state, memory, memory_mask)
-        memory = {**memory, **self._draw_dropout(inputs, memory, training)}
-        return super().call(
-            inputs, initial_state=[*states, memory], mask=None, training=training
+        attention, draws = self.cell.attention, {}
+        if attention is not None:
+            draws = attention.draw(memory, ops.shape(inputs)[1], training)
+        constants = {
+            "memory": {**memory, **self._draw_dropout(inputs, training)},
+            "draws": draws,
+            "step": ops.array(0, "int32"),
+        }
+        # Not Keras's `call` around it, which would cast the mask to a float.
+        _, outputs, _ = self.inner_loop(
+            inputs, [*states, constants], None, bool(training)
         )
+        if attention is None:
+            return outputs
+        size = self.cell.output_size
+        outputs, alignment = outputs[..., :size], outputs[..., size:]
+        loss = attention.alignment_loss(alignment, target_mask)
+        if loss is not None:
+            self.add_loss(loss)
+        return (outputs, alignment) if return_attention_scores else outputs
 
-    def _draw_dropout(self, inputs, memory, training):
-        batch, cells, drawn = ops.shape(inputs)[0], self.cell.cells, {}
-        if memory:
-            shape = (batch, 1, ops.shape(memory["value"])[1])
-            mask = self.cell.attention.draw_dropout_mask(shape, training)
-            if mask is not None:
-                drawn["alignment_dropout"] = mask
-        if training and self.dropout and len(cells) > 1:
-            ones = [ops.ones((batch, c.output_size), self.compute_dtype) for c in cells]
-            drawn["cell_dropout"] = [
-                self.dropout_layer(x, training=True) for x in ones[:-1]
-            ]
-        return drawn
+    def _check_attention(self, return_attention_scores):
+        if return_attention_scores and self.cell.attention is None:
+            raise ValueError(
+                "`return_attention_scores` needs a cell with attention. "
+                "Received: a DecoderCell with attention=None"
+            )
+
+    def _draw_dropout(self, inputs, training):
+        batch, cells = ops.shape(inputs)[0], self.cell.cells
+        if not training or not self.dropout or len(cells) < 2:
+            return {}
+        ones = [ops.ones((batch, c.output_size), self.compute_dtype) for c in cells]
+        drawn = [self.dropout_layer(x, training=True) for x in ones[:-1]]
+        return {"cell_dropout": drawn}
 
     def compute_output_spec(
-        self, inputs, memory=None, memory_mask=None, initial_state=None, training=None
+        self,
+        inputs,
+        memory=None,
+        memory_mask=None,
+        initial_state=None,
+        target_mask=None,
+        return_attention_scores=False,
+        training=None,
     ):
-        shape = (*inputs.shape[:2], self.cell.output_size)
-        return keras.KerasTensor(shape, self.compute_dtype)
+        self._check_attention(return_attention_scores)
+        batch, length = inputs.shape[:2]
+        dtype = self.compute_dtype
+        outputs = keras.KerasTensor((batch, length, self.cell.output_size), dtype)
+        if not return_attention_scores:
+            return outputs
+        shape = (batch, length, memory.shape[1])
+        return outputs, keras.KerasTensor(shape, dtype)
 
     def compute_mask(self, inputs, memory=None, memory_mask=None, initial_state=None):
         return None
@@ -200,20 +243,25 @@ class DecoderStep(_CellLayer):
 
     def call(self, inputs, states, memory):
         batch, beam, size = ops.shape(inputs)
+        # In full, since a size of -1 cannot be told where there are no rows.
         output, alignment, states = self.cell.step(
-            ops.reshape(inputs, (-1, size)),
-            [ops.reshape(state, (-1, state.shape[-1])) for state in states],
+            ops.reshape(inputs, (batch * beam, size)),
+            [ops.reshape(x, (batch * beam, ops.shape(x)[-1])) for x in states],
             memory,
+            beam,
         )
         output, *states = [
-            ops.reshape(x, (batch, beam, x.shape[-1])) for x in (output, *states)
+            ops.reshape(x, (batch, beam, ops.shape(x)[-1])) for x in (output, *states)
         ]
         return (output, states) if alignment is None else (output, states, alignment)
 
     def compute_output_spec(self, inputs, states, memory):
         shape, dtype = tuple(inputs.shape[:2]), self.compute_dtype
         output = keras.KerasTensor((*shape, self.cell.output_size), dtype)
-        states = [keras.KerasTensor(state.shape, dtype) for state in states]
+        states = [
+            keras.KerasTensor(x.shape, dtype if "float" in x.dtype else x.dtype)
+            for x in states
+        ]
         if self.cell.attention is None:
             return output, states
         length = memory["value"].shape[1]

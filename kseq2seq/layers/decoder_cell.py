@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kseq2seq.layers.scores import zero_padding
+from kseq2seq.layers.attention import draws_of_step
 
 QUERIES = ("current", "previous")
 
@@ -36,11 +36,11 @@ class DecoderCell(keras.layers.Layer):
     Args:
         cells: List of recurrent cells, such as `keras.layers.LSTMCell`, from the
             bottom up, without dropout of their own: `DecoderRNN` has it.
-        attention: Attention layer with `project_keys` and `attend`, such as
-            those of `kseq2seq.layers`; or `None`.
+        attention: Attention layer that keeps the contract of `kseq2seq.layers`,
+            such as those there; or `None`.
         attentional: Layer from context and cell output to the step's output,
-            such as `Dense(units, "tanh", use_bias=False)`; `None` where
-            `attention` is `None`.
+            such as `Dense(units, "tanh", use_bias=False)`; with `None` the context
+            itself is the output.
         input_feeding: Whether the last attentional vector enters the cells.
         query: `"current"` or `"previous"`: the output that attention is asked
             with. With `"previous"` there is no input feeding.
@@ -48,8 +48,9 @@ class DecoderCell(keras.layers.Layer):
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
-        ValueError: If `cells` is empty or one has dropout, if only one of `attention`
-            and `attentional` is given, or if `query` or `input_feeding` does not fit.
+        ValueError: If `cells` is empty or one has dropout, if there is an
+            `attentional` without `attention`, or if `query` or `input_feeding` does
+            not fit.
 
     Example:
 
@@ -87,9 +88,10 @@ class DecoderCell(keras.layers.Layer):
             )
         for cell in cells:
             _check_has_no_dropout(cell)
-        if (attention is None) != (attentional is None):
+        if attention is None and attentional is not None:
             raise ValueError(
-                "`attention` and `attentional` come together or not at all. "
+                "`attentional` joins the context of attention with the cells' output: "
+                "leave it out without `attention`. "
                 f"Received: attention={attention}, attentional={attentional}"
             )
         if query not in QUERIES:
@@ -110,28 +112,35 @@ class DecoderCell(keras.layers.Layer):
         self.input_feeding = input_feeding
         self.query = query
         self.residual = residual
+        self.context_size = None  # known once built
 
     @property
     def state_size(self):
-        """Sizes of the states: those of each cell, then the attentional vector."""
+        """Sizes of the states: those of each cell, then the attentional vector.
+
+        What attention remembers comes behind them, of sizes that are known when its
+        memory is.
+        """
         sizes = keras.tree.flatten([cell.state_size for cell in self.cells])
         return [*sizes, self.output_size] if self.input_feeding else sizes
 
     @property
     def output_size(self):
-        """Size of the step's output."""
-        if self.attentional is None:
+        """Size of the step's output; of a context that is the output, once built."""
+        if self.attention is None:
             return self.cells[-1].output_size
+        if self.attentional is None:
+            return self.context_size
         return self.attentional.units
 
     def build(self, inputs_shape, memory_shape=None):
-        size, memory_size = inputs_shape[-1], None
+        size = inputs_shape[-1]
         if self.attention is not None:
-            memory_size = memory_shape[-1]
+            self.context_size = memory_shape[-1]
         if self.input_feeding:
             size += self.output_size
-        elif self.attention is not None and self.query == "previous":
-            size += memory_size
+        elif self.query == "previous" and self.attention is not None:
+            size += self.context_size
         for cell in self.cells:
             if not cell.built:
                 cell.build((None, size))
@@ -139,23 +148,27 @@ class DecoderCell(keras.layers.Layer):
         if self.attention is None:
             return
         if not self.attention.built:
-            self.attention.build((None, 1, size), (None, None, memory_size))
-        if not self.attentional.built:
-            self.attentional.build((None, memory_size + size))
+            self.attention.build((None, None, size), (None, None, self.context_size))
+            self.attention.built = True
+        if self.attentional is not None and not self.attentional.built:
+            self.attentional.build((None, self.context_size + size))
+            self.attentional.built = True
 
     def start(self, cell_states, memory=None, memory_mask=None):
-        """All that the first step needs, and what no step changes.
+        """What decoding starts from, computed once ahead of the loop.
 
         Args:
-            cell_states: List of the cells' states, of shape `(batch, units)`.
-            memory: Tensor of shape `(batch, source_length, memory_dim)`; `None`
-                without attention.
-            memory_mask: Boolean tensor of shape `(batch, source_length)`, or `None`.
+            cell_states: List of tensors of shape `(batch, units)`, as
+                `state_size` of the cells asks for.
+            memory: Tensor of shape `(batch, source_length, memory_dim)`; left
+                out without attention.
+            memory_mask: Boolean tensor of shape `(batch, source_length)`.
 
         Returns:
-            A tuple `(states, memory)`: the list of states to start from, with an
-            attentional vector of zeros at its end where there is input feeding;
-            and the dict that `step` takes.
+            A tuple `(states, memory)`: the list of states to start from, each of
+            shape `(batch, size)`: those of the cells, an attentional vector of zeros
+            where there is input feeding, and what attention starts from; and the
+            dict that attention prepared.
         """
         states = list(cell_states)
         if self.input_feeding:
@@ -163,58 +176,74 @@ class DecoderCell(keras.layers.Layer):
             states.append(ops.repeat(zeros, self.output_size, axis=1))
         if self.attention is None:
             return states, {}
-        if memory_mask is None:
-            memory_mask = ops.ones(ops.shape(memory)[:2], "bool")
-        value = zero_padding(memory, memory_mask)
-        keys = self.attention.project_keys(value)
-        return states, {"value": value, "keys": keys, "mask": memory_mask}
+        memory = self.attention.prepare(memory, value_mask=memory_mask)
+        return [*states, *self.attention.initial_state(memory)], memory
 
-    def step(self, inputs, states, memory):
+    def step(self, inputs, states, memory, beam=1, draws=None, training=False):
         """One step for every row; a pure function.
 
         Args:
             inputs: Tensor of shape `(batch * beam, input_dim)`.
             states: List of tensors of shape `(batch * beam, size)`, of the order
                 that `start` gives.
-            memory: Dict of tensors, as `start` gives: `value`, `keys` and `mask`
-                with attention. In training perhaps also `alignment_dropout`, as
-                `attention.draw_dropout_mask` gives, and `cell_dropout`, a list of
-                factors for the inputs of the cells above the first.
+            memory: Dict of tensors, as `start` gives. In training perhaps also
+                `cell_dropout`, a list of factors for the inputs of the cells above
+                the first.
+            beam: Number of hypotheses of each source.
+            draws: What attention drew for this step; `None` outside of training.
+            training: Whether this is training.
 
         Returns:
             A tuple `(output, alignment, states)` of shapes
             `(batch * beam, output_size)` and `(batch, beam, source_length)`, and
             a list as `states`. Without attention the alignment is `None`.
         """
-        cell_states = states[:-1] if self.input_feeding else states
-        context = alignment = None
-        if self.attention is not None and self.query == "previous":
+        count = len(keras.tree.flatten([cell.state_size for cell in self.cells]))
+        cell_states, others = list(states[:count]), list(states[count:])
+        fed = [others.pop(0)] if self.input_feeding else []
+        asks_first = self.attention is not None and self.query == "previous"
+        if asks_first:
             last = cell_states[-self._num_states(self.cells[-1])]
-            context, alignment = self._attend(last, memory)
-            inputs = ops.concatenate([inputs, context], axis=-1)
-        elif self.input_feeding:
-            inputs = ops.concatenate([inputs, states[-1]], axis=-1)
+            context, alignment, others = self._attend(
+                last, memory, others, beam, draws, training
+            )
+            fed = [context]
+        if fed:
+            inputs = ops.concatenate([inputs, *fed], axis=-1)
         output, cell_states = self._run_cells(
             inputs, cell_states, memory.get("cell_dropout")
         )
         if self.attention is None:
             return output, None, cell_states
-        if context is None:
-            context, alignment = self._attend(output, memory)
-        output = self.attentional(ops.concatenate([context, output], axis=-1))
-        states = [*cell_states, output] if self.input_feeding else cell_states
-        return output, alignment, states
+        if not asks_first:
+            context, alignment, others = self._attend(
+                output, memory, others, beam, draws, training
+            )
+        if self.attentional is None:
+            output = context
+        else:
+            output = self.attentional(ops.concatenate([context, output], axis=-1))
+        fed = [output] if self.input_feeding else []
+        return output, alignment, [*cell_states, *fed, *others]
 
-    def _attend(self, query, memory):
-        batch, size = ops.shape(memory["value"])[0], query.shape[-1]
-        context, alignment = self.attention.attend(
-            ops.reshape(query, (batch, -1, size)),  # (B, K, Dq)
-            memory["keys"],
-            memory["value"],
-            memory["mask"],
-            memory.get("alignment_dropout"),
+    def _attend(self, query, memory, state, beam, draws, training):
+        batch = ops.shape(memory["mask"])[0]
+
+        # In full, since a size of -1 cannot be told where there are no rows.
+        def by_source(x):  # (B * K, D) to (B, K, D)
+            return ops.reshape(x, (batch, beam, ops.shape(x)[-1]))
+
+        def by_row(x):
+            return ops.reshape(x, (batch * beam, ops.shape(x)[-1]))
+
+        context, alignment, state = self.attention.attend(
+            by_source(query),
+            memory,
+            tuple(by_source(x) for x in state),
+            draws,
+            training,
         )
-        return ops.reshape(context, (-1, context.shape[-1])), alignment
+        return by_row(context), alignment, [by_row(x) for x in state]
 
     def _run_cells(self, inputs, states, dropout_masks):
         new_states, first = [], 0
@@ -234,11 +263,22 @@ class DecoderCell(keras.layers.Layer):
     def _num_states(cell):
         return len(keras.tree.flatten(cell.state_size))
 
-    def call(self, inputs, states):
-        """The protocol of `keras.layers.RNN`; the memory is the last state."""
-        *states, memory = states
-        output, _, states = self.step(inputs, states, memory)
-        return output, [*states, memory]
+    def call(self, inputs, states, training=False):
+        """The protocol of `keras.layers.RNN`, for one hypothesis a source.
+
+        The last state is a dict that passes through: the memory, what was drawn for
+        all steps, and the number of this one. The output has the alignment behind.
+        """
+        *states, constants = states
+        draws = draws_of_step(constants)
+        memory = constants["memory"]
+        output, alignment, states = self.step(
+            inputs, states, memory, 1, draws, training
+        )
+        if alignment is not None:
+            output = ops.concatenate([output, alignment[:, 0]], axis=-1)
+        constants = {**constants, "step": constants["step"] + 1}
+        return output, [*states, constants]
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -19,7 +19,7 @@ class LuongAttention(GlobalAttention):
         general:     score(t, s) = h_t . W h_s
         concat:      score(t, s) = v . tanh(W [h_t; h_s])
         scaled_dot:  score(t, s) = h_t . h_s / sqrt(key_dim)
-        alignment(t, :) = softmax(score(t, :))
+        alignment(t, :) = softmax(score(t, :) / temperature)
         context(t) = sum over s of alignment(t, s) * value_s
 
     `keras.layers.Attention` has `dot` alone with a scalar to learn, and its
@@ -38,6 +38,10 @@ class LuongAttention(GlobalAttention):
         dropout: Fraction of the alignment to drop in training, from 0 to 1.
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of `W` and `v`.
+        probability_fn: What takes the place of softmax: `"softmax"`,
+            `"sparsemax"`, which gives exact zeros, or `"hardmax"`, which gives one
+            position everything and the scores no gradient.
+        temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -58,7 +62,8 @@ class LuongAttention(GlobalAttention):
     Raises:
         ValueError: If `score` is unknown; if `units` is missing for `concat` or
             given for another score; if query and key differ in size with `dot`
-            or `scaled_dot`; if `dropout` is not in `[0, 1)`.
+            or `scaled_dot`; if `dropout` is not in `[0, 1)`, `probability_fn` is
+            unknown, or `temperature` is not above 0.
 
     Example:
 
@@ -72,6 +77,8 @@ class LuongAttention(GlobalAttention):
           equations 7 and 8.
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), section 3.2.1,
           for `scaled_dot`.
+        - [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), section 2,
+          for sparsemax.
     """
 
     def __init__(
@@ -82,9 +89,13 @@ class LuongAttention(GlobalAttention):
         dropout=0.0,
         seed=None,
         kernel_initializer="glorot_uniform",
+        probability_fn="softmax",
+        temperature=1.0,
         **kwargs,
     ):
-        super().__init__(dropout, seed, kernel_initializer, **kwargs)
+        super().__init__(
+            dropout, seed, kernel_initializer, probability_fn, temperature, **kwargs
+        )
         if score not in SCORES:
             raise ValueError(
                 f"`score` must be one of {', '.join(SCORES)}. Received: score={score!r}"

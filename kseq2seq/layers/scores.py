@@ -1,23 +1,28 @@
-"""Alignment scores as pure functions of tensors: no weights, no state.
+"""Alignment scores, and how they become an alignment: no weights, no state.
 
 Shapes are written in the letters of the glossary in `kseq2seq.layers`.
 """
 
 from keras import backend, ops
 
+PROBABILITY_FNS = ("softmax", "sparsemax", "hardmax")
 
-def additive_score(query, key, vector):
+
+def additive_score(query, key, vector, past=None):
     """Bahdanau's score, `vector . tanh(query + key)`.
 
     Args:
         query: Projected queries, of shape `(batch, target_length, units)`.
         key: Projected keys, of shape `(batch, source_length, units)`.
         vector: Score vector, of shape `(units,)`.
+        past: What else stands in the tanh, of a shape that broadcasts to `(batch,
+            target_length, source_length, units)`; or `None`.
 
     Returns:
         Scores before softmax, of shape `(batch, target_length, source_length)`.
     """
-    energy = ops.tanh(query[:, :, None, :] + key[:, None, :, :])  # (B, T, S, U)
+    energy = query[:, :, None, :] + key[:, None, :, :]  # (B, T, S, U)
+    energy = ops.tanh(energy if past is None else energy + past)
     return ops.squeeze(ops.matmul(energy, vector[:, None]), axis=-1)
 
 
@@ -47,15 +52,81 @@ def masked_softmax(scores, mask=None):
     Returns:
         Alignment, of the shape and dtype of `scores`.
     """
+    return masked_probabilities(scores, mask)
+
+
+def masked_probabilities(scores, mask=None, probability_fn="softmax", temperature=1.0):
+    """The alignment of scores; positions where `mask` is False get 0.
+
+    A row with no position left gets all zeros rather than a uniform guess.
+    Computed in float32 even where the scores are not.
+
+    Args:
+        scores: Tensor of shape `(..., source_length)`.
+        mask: Boolean tensor of a shape that broadcasts to that of `scores`, or of
+            shape `(batch, source_length)` for scores of three axes; or `None`.
+        probability_fn: `"softmax"`, `"sparsemax"` or `"hardmax"`.
+        temperature: Number that the scores are divided by.
+
+    Returns:
+        Alignment, of the shape and dtype of `scores`.
+    """
     dtype = backend.standardize_dtype(scores.dtype)
     if dtype in ("float16", "bfloat16"):
         scores = ops.cast(scores, "float32")
+    if temperature != 1.0:
+        scores = scores / temperature
+    functions = {"softmax": ops.softmax, "sparsemax": sparsemax, "hardmax": hardmax}
+    function = functions[probability_fn]
     if mask is None:
-        return ops.cast(ops.softmax(scores, axis=-1), dtype)
-    mask = ops.cast(mask, "bool")[:, None, :]  # (B, 1, S)
-    # Twice, since softmax turns a row with no position left into 1/S each.
-    alignment = ops.softmax(ops.where(mask, scores, -1e9), axis=-1)
+        return ops.cast(function(scores), dtype)
+    mask = ops.cast(mask, "bool")
+    if len(mask.shape) < len(scores.shape):
+        mask = mask[:, None, :]  # (B, 1, S)
+    # Twice, since a row with no position left would be shared out among all.
+    alignment = function(ops.where(mask, scores, -1e9))
     return ops.cast(ops.where(mask, alignment, 0.0), dtype)
+
+
+def sparsemax(scores):
+    """The point of the probability simplex nearest to the scores; mostly zeros.
+
+    In place of `keras.ops.sparsemax`, whose rows need not sum to 1: for scores of 1
+    and 0.9 Keras 3.15 gives 0.05 and 0, where 0.55 and 0.45 are right.
+
+    Args:
+        scores: Tensor of shape `(..., source_length)`, in float32.
+
+    Returns:
+        Tensor of the same shape, whose rows sum to 1.
+
+    Reference:
+        [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), algorithm 1.
+    """
+    # From the largest on; sums of what lies about 0 lose no digits.
+    scores = scores - ops.max(scores, axis=-1, keepdims=True)
+    ranked = ops.flip(ops.sort(scores, axis=-1), axis=-1)
+    count = ops.cumsum(ops.ones_like(ranked), axis=-1)
+    support = 1 + count * ranked > ops.cumsum(ranked, axis=-1)
+    size = ops.sum(ops.cast(support, ranked.dtype), axis=-1, keepdims=True)
+    total = ops.sum(ops.where(support, ranked, 0.0), axis=-1, keepdims=True)
+    return ops.maximum(scores - (total - 1) / size, 0.0)
+
+
+def hardmax(scores):
+    """1 at the highest score, the first of equal ones, and 0 elsewhere.
+
+    No gradient passes through it.
+
+    Args:
+        scores: Tensor of shape `(..., source_length)`.
+
+    Returns:
+        Tensor of the shape and dtype of `scores`.
+    """
+    return ops.one_hot(
+        ops.argmax(scores, axis=-1), ops.shape(scores)[-1], dtype=scores.dtype
+    )
 
 
 def zero_padding(value, mask=None):

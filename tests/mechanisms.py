@@ -1,0 +1,33 @@
+"""Every mechanism of attention; a new one joins the tests of all by a row here."""
+
+from kseq2seq import layers
+
+# Different from all other sizes in the tests that use it, as are the dropouts' rates.
+U = 19
+
+# From keyword arguments of any layer; query and key are of equal size in the tests.
+MECHANISMS = {
+    "bahdanau": lambda **kw: layers.BahdanauAttention(U, **kw),
+    "bahdanau_normalize": lambda **kw: layers.BahdanauAttention(
+        U, True, True, dropout=0.3, seed=7, bias_initializer="ones", **kw
+    ),
+    "bahdanau_sparsemax": lambda **kw: layers.BahdanauAttention(
+        U, probability_fn="sparsemax", temperature=0.7, **kw
+    ),
+    "luong_dot": lambda **kw: layers.LuongAttention("dot", use_scale=True, **kw),
+    "luong_general": lambda **kw: layers.LuongAttention(
+        "general", kernel_initializer="he_normal", **kw
+    ),
+    "luong_concat": lambda **kw: layers.LuongAttention("concat", U, dropout=0.3, **kw),
+    "luong_scaled_dot": lambda **kw: layers.LuongAttention(
+        "scaled_dot", temperature=1.7, **kw
+    ),
+    "luong_hardmax": lambda **kw: layers.LuongAttention(
+        "general", probability_fn="hardmax", **kw
+    ),
+}
+WITHOUT_WEIGHTS = {"luong_scaled_dot"}
+# Whose choice of a position passes no gradient to what chose it.
+WITHOUT_GRADIENT = {"luong_hardmax"}
+# Whose rows may sum to less than 1.
+BELOW_ONE = set()
