@@ -39,7 +39,12 @@ ROWS = [
         "decoding",
         "batching",
     },
-    {"layers.bahdanau", "layers.luong", "layers.decoder_cell", "inference"},
+    {
+        "layers.bahdanau",
+        "layers.luong",
+        "layers.decoder_cell",
+        "inference",
+    },
     {"layers.decoder"},
     {"layers"},
     {"models", "data"},

@@ -102,6 +102,18 @@ def test_steps_give_what_the_whole_target_gives(make_layer, inputs):
             np.testing.assert_allclose(x, y, atol=1e-5)
 
 
+def test_all_positions_in_a_graph_outside_of_a_call(make_layer, inputs):
+    layer = built(make_layer(), inputs)
+    expected = layer(**inputs, return_attention_scores=True)
+
+    @tf.function
+    def attend_all(query, value, key):
+        return layer.attend_all(query, layer.prepare(value, key))
+
+    for x, y in zip(attend_all(**inputs), expected, strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-6)
+
+
 def test_hypotheses_know_nothing_of_another(make_layer, inputs):
     layer = built(make_layer(), inputs)
     memory = layer.prepare(inputs["value"], inputs["key"], HOLES)

@@ -9,6 +9,8 @@ Glossary of shapes, used in every comment below:
 - D: feature size; Dq, Dk, Dv where query, key and value differ.
 """
 
+from kseq2seq.layers.attention import Attention as Attention
+from kseq2seq.layers.attention import GlobalAttention as GlobalAttention
 from kseq2seq.layers.bahdanau import BahdanauAttention as BahdanauAttention
 from kseq2seq.layers.decoder import DecoderRNN as DecoderRNN
 from kseq2seq.layers.decoder import DecoderStart as DecoderStart

@@ -39,6 +39,23 @@ class Attention(keras.layers.Layer):
 
     Args:
         **kwargs: Passed to `keras.layers.Layer`.
+
+    Example: attention to the source position that is the target's own.
+
+    >>> class DiagonalAttention(Attention):
+    ...     def initial_state(self, memory):
+    ...         return (keras.ops.cast(memory["mask"][:, :1], "int32") * 0,)
+    ...
+    ...     def attend(self, query, memory, state=(), draws=None, training=False):
+    ...         (position,) = state  # (B, K, 1)
+    ...         source_length = keras.ops.shape(memory["mask"])[1]
+    ...         alignment = keras.ops.one_hot(position[..., 0], source_length)
+    ...         alignment *= keras.ops.cast(memory["mask"], "float32")[:, None]
+    ...         context = keras.ops.matmul(alignment, memory["value"])
+    ...         return context, alignment, (position + 1,)
+    >>> query, value = keras.ops.ones((1, 2, 3)), keras.ops.arange(4.0)[None, :, None]
+    >>> keras.ops.convert_to_numpy(DiagonalAttention()(query, value)).ravel().tolist()
+    [0.0, 1.0]
     """
 
     def __init__(self, **kwargs):
@@ -152,7 +169,9 @@ class Attention(keras.layers.Layer):
             draws["query_mask"] = ops.cast(query_mask, "bool")[:, :, None]
         constants = {"memory": memory, "draws": draws, "step": ops.array(0, "int32")}
         loop = keras.layers.RNN(
-            _QueryCell(self, dtype=self.dtype_policy), return_sequences=True
+            # Named, since outside of a call a name must not start with `_`.
+            _QueryCell(self, name="query_cell", dtype=self.dtype_policy),
+            return_sequences=True,
         )
         _, outputs, _ = loop.inner_loop(query, [*state, constants], None, training)
         size = memory["value"].shape[-1]
@@ -229,6 +248,16 @@ class GlobalAttention(Attention):
     Raises:
         ValueError: If `dropout` is not in `[0, 1)`, `probability_fn` is unknown, or
             `temperature` is not above 0.
+
+    Example: a score of the Euclidean distance.
+
+    >>> class DistanceAttention(GlobalAttention):
+    ...     def scores(self, query, keys):
+    ...         difference = query[:, :, None] - keys[:, None]  # (B, T, S, D)
+    ...         return -keras.ops.sum(difference**2, axis=-1)
+    >>> query, value = keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 4))
+    >>> tuple(DistanceAttention(temperature=0.5)(query, value).shape)
+    (2, 3, 4)
     """
 
     def __init__(
