@@ -25,9 +25,42 @@ MECHANISMS = {
     "luong_hardmax": lambda **kw: layers.LuongAttention(
         "general", probability_fn="hardmax", **kw
     ),
+    "monotonic_hard": lambda **kw: layers.MonotonicAttention(
+        layers.LuongAttention("general", **kw), score_bias_init=-0.3, **kw
+    ),
+    "monotonic_parallel": lambda **kw: layers.MonotonicAttention(
+        layers.LuongAttention("concat", U, dropout=0.3, **kw), hard=False, **kw
+    ),
+    "monotonic_recursive": lambda **kw: layers.MonotonicAttention(
+        layers.BahdanauAttention(U, normalize=True, **kw),
+        mode="recursive",
+        sigmoid_noise=0.7,
+        hard=False,
+        seed=7,
+        **kw,
+    ),
+    "chunkwise_hard": lambda **kw: layers.ChunkwiseAttention(
+        layers.LuongAttention("general", **kw),
+        layers.BahdanauAttention(U, **kw),
+        chunk_size=2,
+        **kw,
+    ),
+    "chunkwise_soft": lambda **kw: layers.ChunkwiseAttention(
+        layers.BahdanauAttention(U, dropout=0.3, **kw),
+        layers.LuongAttention("general", **kw),
+        chunk_size=3,
+        hard=False,
+        **kw,
+    ),
 }
 WITHOUT_WEIGHTS = {"luong_scaled_dot"}
 # Whose choice of a position passes no gradient to what chose it.
-WITHOUT_GRADIENT = {"luong_hardmax"}
+WITHOUT_GRADIENT = {"luong_hardmax", "monotonic_hard", "chunkwise_hard"}
 # Whose rows may sum to less than 1.
-BELOW_ONE = set()
+BELOW_ONE = {
+    "monotonic_hard",
+    "monotonic_parallel",
+    "monotonic_recursive",
+    "chunkwise_hard",
+    "chunkwise_soft",
+}

@@ -88,6 +88,44 @@ def attention(score, query, value, key=None, mask=None):
     return context, alignment
 
 
+def expected_choices(choice, previous):
+    """Alignments of outputs that follow each other, expected over all choices.
+
+    `choice` has the probabilities p, `(T, S)`, and `previous` is what the first
+    output follows, `(S,)`. Raffel et al. 2017, section 2.3, the definition of alpha as
+    a sum of products.
+    """
+    found = []
+    for p in choice:
+        alignment = np.zeros(len(p))
+        for j in range(len(p)):
+            for k in range(j + 1):
+                alignment[j] += previous[k] * np.prod(1 - p[k:j])
+            alignment[j] *= p[j]
+        found.append(alignment)
+        previous = alignment
+    return np.array(found)
+
+
+def hard_choices(energies, start=0):
+    """Raffel et al. 2017, algorithm 1: where each output stops; None for nowhere."""
+    found, j = [], start
+    for energy in energies:
+        while j is not None and not energy[j] > 0:
+            j = j + 1 if j + 1 < len(energy) else None
+        found.append(j)
+    return found
+
+
+def chunks(choice, scores, size):
+    """Chiu & Raffel 2018, section 2.3: beta from alpha, both of one output, `(S,)`."""
+    found = np.zeros(len(choice))
+    for k in range(len(choice)):
+        first = max(0, k - size + 1)
+        found[first : k + 1] += choice[k] * softmax(scores[first : k + 1])
+    return found
+
+
 def lstm_step(weights, x, state):
     """Hochreiter & Schmidhuber 1997 with forget gates; Keras's order of gates."""
     h, c = state

@@ -26,6 +26,7 @@ ROWS = [
     {"special_ids", "config", "files", "versions", "quiet"},
     {
         "layers.scores",
+        "layers.monotonic_alignment",
         "losses",
         "decoding_loop",
         "evaluation",
@@ -42,10 +43,11 @@ ROWS = [
     {
         "layers.bahdanau",
         "layers.luong",
+        "layers.monotonic",
         "layers.decoder_cell",
         "inference",
     },
-    {"layers.decoder"},
+    {"layers.decoder", "layers.chunkwise"},
     {"layers"},
     {"models", "data"},
     {"embeddings"},
