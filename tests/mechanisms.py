@@ -25,6 +25,14 @@ MECHANISMS = {
     "luong_hardmax": lambda **kw: layers.LuongAttention(
         "general", probability_fn="hardmax", **kw
     ),
+    "location": lambda **kw: layers.LocationSensitiveAttention(U, 3, 5, **kw),
+    "location_cumulative": lambda **kw: layers.LocationSensitiveAttention(
+        U, 3, 7, cumulative=True, normalize=True, dropout=0.3, **kw
+    ),
+    "coverage": lambda **kw: layers.CoverageAttention(U, loss_weight=0.7, **kw),
+    "coverage_fertility": lambda **kw: layers.CoverageAttention(
+        U, max_fertility=2, use_bias=False, temperature=0.7, **kw
+    ),
     "monotonic_hard": lambda **kw: layers.MonotonicAttention(
         layers.LuongAttention("general", **kw), score_bias_init=-0.3, **kw
     ),

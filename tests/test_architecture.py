@@ -47,7 +47,7 @@ ROWS = [
         "layers.decoder_cell",
         "inference",
     },
-    {"layers.decoder", "layers.chunkwise"},
+    {"layers.decoder", "layers.location", "layers.coverage", "layers.chunkwise"},
     {"layers"},
     {"models", "data"},
     {"embeddings"},

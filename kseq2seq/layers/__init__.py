@@ -13,10 +13,14 @@ from kseq2seq.layers.attention import Attention as Attention
 from kseq2seq.layers.attention import GlobalAttention as GlobalAttention
 from kseq2seq.layers.bahdanau import BahdanauAttention as BahdanauAttention
 from kseq2seq.layers.chunkwise import ChunkwiseAttention as ChunkwiseAttention
+from kseq2seq.layers.coverage import CoverageAttention as CoverageAttention
 from kseq2seq.layers.decoder import DecoderRNN as DecoderRNN
 from kseq2seq.layers.decoder import DecoderStart as DecoderStart
 from kseq2seq.layers.decoder import DecoderStep as DecoderStep
 from kseq2seq.layers.decoder_cell import DecoderCell as DecoderCell
+from kseq2seq.layers.location import (
+    LocationSensitiveAttention as LocationSensitiveAttention,
+)
 from kseq2seq.layers.luong import LuongAttention as LuongAttention
 from kseq2seq.layers.monotonic import MonotonicAttention as MonotonicAttention
 from kseq2seq.layers.padding_mask import PaddingMask as PaddingMask
