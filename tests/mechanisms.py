@@ -33,6 +33,17 @@ MECHANISMS = {
     "coverage_fertility": lambda **kw: layers.CoverageAttention(
         U, max_fertility=2, use_bias=False, temperature=0.7, **kw
     ),
+    "local_monotonic": lambda **kw: layers.LocalMonotonicAttention(
+        layers.LuongAttention("general", dropout=0.3, **kw), 1, **kw
+    ),
+    "local_predictive": lambda **kw: layers.LocalPredictiveAttention(
+        layers.BahdanauAttention(U, temperature=0.7, **kw), 2, units=17, **kw
+    ),
+    # As many heads as divide the size of the values in the tests.
+    "multi_head_additive": lambda **kw: layers.MultiHeadAttention(13, 26, **kw),
+    "multi_head_dot": lambda **kw: layers.MultiHeadAttention(
+        13, 39, "dot", dropout=0.3, seed=7, **kw
+    ),
     "monotonic_hard": lambda **kw: layers.MonotonicAttention(
         layers.LuongAttention("general", **kw), score_bias_init=-0.3, **kw
     ),
@@ -66,6 +77,7 @@ WITHOUT_WEIGHTS = {"luong_scaled_dot"}
 WITHOUT_GRADIENT = {"luong_hardmax", "monotonic_hard", "chunkwise_hard"}
 # Whose rows may sum to less than 1.
 BELOW_ONE = {
+    "local_predictive",
     "monotonic_hard",
     "monotonic_parallel",
     "monotonic_recursive",

@@ -43,7 +43,9 @@ ROWS = [
     {
         "layers.bahdanau",
         "layers.luong",
+        "layers.local",
         "layers.monotonic",
+        "layers.multi_head",
         "layers.decoder_cell",
         "inference",
     },

@@ -18,9 +18,12 @@ from kseq2seq.layers.decoder import DecoderRNN as DecoderRNN
 from kseq2seq.layers.decoder import DecoderStart as DecoderStart
 from kseq2seq.layers.decoder import DecoderStep as DecoderStep
 from kseq2seq.layers.decoder_cell import DecoderCell as DecoderCell
+from kseq2seq.layers.local import LocalMonotonicAttention as LocalMonotonicAttention
+from kseq2seq.layers.local import LocalPredictiveAttention as LocalPredictiveAttention
 from kseq2seq.layers.location import (
     LocationSensitiveAttention as LocationSensitiveAttention,
 )
 from kseq2seq.layers.luong import LuongAttention as LuongAttention
 from kseq2seq.layers.monotonic import MonotonicAttention as MonotonicAttention
+from kseq2seq.layers.multi_head import MultiHeadAttention as MultiHeadAttention
 from kseq2seq.layers.padding_mask import PaddingMask as PaddingMask

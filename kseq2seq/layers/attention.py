@@ -342,6 +342,20 @@ class GlobalAttention(Attention):
         }
 
 
+def check_score(score, name):
+    """Raises `ValueError` unless `score` is attention that can be asked for scores."""
+    # One that sees its past cannot be asked for scores alone.
+    plain = isinstance(score, GlobalAttention) and (
+        type(score).attend is GlobalAttention.attend
+    )
+    if not plain:
+        raise ValueError(
+            f"`{name}` must be an attention layer that compares a query with every "
+            "key, such as BahdanauAttention or LuongAttention. "
+            f"Received: {name}={score!r}"
+        )
+
+
 def draws_of_step(constants):
     """What was drawn for one step of a loop, of shape `(batch, 1, size)` each."""
     step = constants["step"]

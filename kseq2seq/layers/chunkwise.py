@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention import check_units
-from kseq2seq.layers.monotonic import MonotonicAttention, check_score
+from kseq2seq.layers.monotonic import MonotonicAttention, check_energies
 from kseq2seq.layers.monotonic_alignment import chunk_alignment
 from kseq2seq.layers.scores import zero_padding
 
@@ -96,7 +96,7 @@ class ChunkwiseAttention(MonotonicAttention):
         super().__init__(
             score, mode, sigmoid_noise, score_bias_init, hard, seed, **kwargs
         )
-        check_score(chunk_score, "chunk_score")
+        check_energies(chunk_score, "chunk_score")
         if chunk_score is score:
             raise ValueError(
                 "`chunk_score` must be a layer of its own: choosing where to stop and "

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import Attention, GlobalAttention
+from kseq2seq.layers.attention import Attention, check_score
 from kseq2seq.layers.monotonic_alignment import (
     MODES,
     hard_alignment,
@@ -98,7 +98,7 @@ class MonotonicAttention(Attention):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_score(score, "score")
+        check_energies(score, "score")
         if mode not in MODES:
             raise ValueError(
                 f"`mode` must be one of {', '.join(MODES)}; a hard alignment is "
@@ -219,18 +219,9 @@ class MonotonicAttention(Attention):
         return cls(**{**config, "score": score})
 
 
-def check_score(score, name):
-    """Raises `ValueError` unless `score` is a layer whose softmax can be replaced."""
-    # One that sees its past cannot be asked for scores alone.
-    plain = isinstance(score, GlobalAttention) and (
-        type(score).attend is GlobalAttention.attend
-    )
-    if not plain:
-        raise ValueError(
-            f"`{name}` must be an attention layer that compares a query with every "
-            "key, such as BahdanauAttention or LuongAttention. "
-            f"Received: {name}={score!r}"
-        )
+def check_energies(score, name):
+    """Raises `ValueError` unless `score` is a layer whose softmax can be left out."""
+    check_score(score, name)
     if score.probability_fn != "softmax" or score.temperature != 1.0:
         raise ValueError(
             f"`{name}` must have the default probability_fn and temperature: its "
