@@ -14,6 +14,15 @@ ATTENTIONS = (
     "luong_general",
     "luong_concat",
     "luong_scaled_dot",
+    "local_monotonic",
+    "local_predictive",
+    "monotonic_bahdanau",
+    "monotonic_luong",
+    "chunkwise",
+    "location_sensitive",
+    "coverage",
+    "multi_head_additive",
+    "multi_head_dot",
 )
 QUERIES = ("current", "previous")
 KINDS = {
@@ -44,9 +53,12 @@ class Seq2SeqConfig:
             a `"dense"` layer with tanh of them, or `"zeros"`.
         attention: `"none"` (the last states are all that the decoder sees),
             `"bahdanau"`, `"bahdanau_normalized"`, `"luong_dot"`,
-            `"luong_general"`, `"luong_concat"` or `"luong_scaled_dot"`.
-        attention_units: Size in which `bahdanau` and `luong_concat` compare;
-            `None` for `units`.
+            `"luong_general"`, `"luong_concat"`, `"luong_scaled_dot"`,
+            `"local_monotonic"`, `"local_predictive"`, `"monotonic_bahdanau"`,
+            `"monotonic_luong"`, `"chunkwise"`, `"location_sensitive"`,
+            `"coverage"`, `"multi_head_additive"` or `"multi_head_dot"`.
+        attention_units: Size in which additive scores and heads compare, and local
+            attention predicts; `None` for `units`.
         attention_options: What else the attention layer is to be made with, by the
             names of its arguments, such as `{"temperature": 0.5}`.
         attention_query: `"current"`: attention is asked with the step's own

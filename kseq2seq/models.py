@@ -5,12 +5,20 @@ from keras import ops
 
 from kseq2seq.config import Seq2SeqConfig as Seq2SeqConfig
 from kseq2seq.layers import (
+    Attention,
     BahdanauAttention,
+    ChunkwiseAttention,
+    CoverageAttention,
     DecoderCell,
     DecoderRNN,
     DecoderStart,
     DecoderStep,
+    LocalMonotonicAttention,
+    LocalPredictiveAttention,
+    LocationSensitiveAttention,
     LuongAttention,
+    MonotonicAttention,
+    MultiHeadAttention,
     PaddingMask,
 )
 
@@ -46,7 +54,14 @@ def build_model(config, attention=None):
         Keras](https://blog.keras.io/a-ten-minute-introduction-to-sequence-to-sequence-learning-in-keras.html),
         with attention.
     """
-    attention = _attention_layer(config) if attention is None else attention
+    if attention is None:
+        attention = _attention_layer(config)
+    elif config.attention == "none":
+        raise ValueError(
+            "`attention` takes the place of the one that the config names, whose "
+            "word decides sizes too: name one there. "
+            f"Received: attention={attention}, config.attention='none'"
+        )
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     memory, mask, encoder_states = _encode(config, source)
@@ -152,27 +167,43 @@ def _bridge(config, encoder_states):
 
 def _attention_layer(config):
     """The one place where a config's word becomes a layer."""
-    word, options = config.attention, config.attention_options
-    units = config.attention_units or config.units
+    word, units = config.attention, config.attention_units or config.units
+    additive, general = {"units": units}, {"score": "general"}
+    heads = {"num_heads": 4, "units": units}
+    # A layer, its arguments, and the arguments of the scores that it is made of.
+    makers = {
+        "bahdanau": (BahdanauAttention, additive, {}),
+        "bahdanau_normalized": (BahdanauAttention, {**additive, "normalize": True}, {}),
+        "luong_dot": (LuongAttention, {"score": "dot"}, {}),
+        "luong_general": (LuongAttention, general, {}),
+        "luong_concat": (LuongAttention, {"score": "concat", "units": units}, {}),
+        "luong_scaled_dot": (LuongAttention, {"score": "scaled_dot"}, {}),
+        "local_monotonic": (LocalMonotonicAttention, {}, {"score": general}),
+        "local_predictive": (LocalPredictiveAttention, additive, {"score": general}),
+        "monotonic_bahdanau": (MonotonicAttention, {}, {"score": additive}),
+        "monotonic_luong": (MonotonicAttention, {}, {"score": general}),
+        "chunkwise": (
+            ChunkwiseAttention,
+            {"chunk_size": 3},
+            {"score": additive, "chunk_score": additive},
+        ),
+        "location_sensitive": (LocationSensitiveAttention, additive, {}),
+        "coverage": (CoverageAttention, additive, {}),
+        "multi_head_additive": (MultiHeadAttention, heads, {}),
+        "multi_head_dot": (MultiHeadAttention, {**heads, "score": "dot"}, {}),
+    }
     if word == "none":
         return None
-    if word.startswith("bahdanau"):
-        options = {"units": units, "normalize": "normalized" in word, **options}
-        make = BahdanauAttention
-    else:
-        score = word.removeprefix("luong_")
-        options = {
-            "score": score,
-            "units": units if score == "concat" else None,
-            **options,
-        }
-        make = LuongAttention
+    make, arguments, scores = makers[word]
+    for name, of_score in scores.items():
+        score = BahdanauAttention if of_score is additive else LuongAttention
+        arguments = {**arguments, name: score(name=name, **of_score)}
     try:
-        return make(name="attention", **options)
-    except TypeError as error:
+        return make(name="attention", **{**arguments, **config.attention_options})
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"`attention_options` must be arguments of {make.__name__}. "
-            f"Received: attention_options={config.attention_options!r}"
+            f"attention={word!r} cannot be made with "
+            f"attention_options={config.attention_options!r}: {error}"
         ) from error
 
 
@@ -324,7 +355,8 @@ def _decoder_cell(model):
         )
     cell = DecoderCell(
         [layer.cell for layer in recurrent],
-        attention=layers.get("attention"),
+        # By its kind, since a user's own has a name of its own.
+        attention=next((x for x in model.layers if isinstance(x, Attention)), None),
         attentional=layers.get("attentional"),
         input_feeding=False,
         residual="decoder_1_residual" in layers,

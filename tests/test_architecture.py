@@ -13,7 +13,7 @@ import keras
 import pytest
 
 import kseq2seq
-from kseq2seq import layers
+from kseq2seq import config, layers
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "kseq2seq"
@@ -71,7 +71,7 @@ TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
 # Slow to import, and not needed by all who import the package.
 IMPORTED_WHERE_USED = {"matplotlib", "tensorflow_datasets", "babel"}
 
-MAX_MODULE_LINES, MAX_FUNCTION_LINES = 420, 60
+MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 420, 60, 10
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -250,6 +250,57 @@ def test_modules_and_functions_are_short(path):
     functions = [x for x in ast.walk(parse(path)) if isinstance(x, FUNCTIONS)]
     lengths = [(x.name, lines_without_docstring(x)) for x in functions]
     assert not [(name, lines) for name, lines in lengths if lines > MAX_FUNCTION_LINES]
+
+
+def own_arguments(function):
+    """Arguments of a function but for self, and those for `keras.layers.Layer`."""
+    arguments = function.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return [x.arg for x in named if x.arg != "self"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_constructors_take_few_arguments(path):
+    functions = [x for x in ast.walk(parse(path)) if isinstance(x, FUNCTIONS)]
+    constructors = [x for x in functions if x.name == "__init__"]
+    assert not [x for x in constructors if len(own_arguments(x)) > MAX_ARGUMENTS]
+
+
+def names_of_mechanisms():
+    """Layers that are attention of some kind, and the words of the config for them."""
+    public = [getattr(layers, name) for name in vars(layers) if name[0].isupper()]
+    kinds = [x for x in public if issubclass(x, layers.Attention)]
+    names = {x.__name__ for x in kinds if x is not layers.Attention}
+    # Beam search has a penalty of that name.
+    return names | {*config.ATTENTIONS} - {"none", "coverage"}
+
+
+def names_and_strings(tree):
+    """All that code calls by name, and all text in it that is no docstring."""
+    documented = (ast.Module, ast.ClassDef, *FUNCTIONS)
+    bodies = [x.body for x in ast.walk(tree) if isinstance(x, documented)]
+    docstrings = {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and id(node) not in docstrings:
+            yield node.value
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in LEVELS if re.match(r"layers.decoder|models|decod|inf", name)],
+)
+def test_no_mechanism_is_known_by_name(name):
+    tree = parse(PACKAGE / f"{name.replace('.', '/')}.py")
+    if name == "models":
+        functions = [x for x in tree.body if isinstance(x, FUNCTIONS)]
+        (place,) = [x for x in functions if x.name == "_attention_layer"]
+        assert set(names_and_strings(place)) & names_of_mechanisms()
+        tree.body.remove(place)
+    assert not set(names_and_strings(tree)) & names_of_mechanisms()
 
 
 def test_lines_of_a_function_leave_out_its_docstring():

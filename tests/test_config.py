@@ -63,6 +63,19 @@ def test_words_must_be_known(name):
         config(**{name: 7})
 
 
+def test_attention_options_are_a_table():
+    for value in (None, ["half_width", 3], "half_width=3"):
+        message = "must be a table of names and values.*attention_options="
+        with pytest.raises(ValueError, match=message):
+            config(attention_options=value)
+    with pytest.raises(ValueError, match="no layer to pass options to.*half_width"):
+        config(attention="none", attention_options={"half_width": 3})
+    first = config(attention_options={"temperature": 0.5})
+    assert Seq2SeqConfig.from_dict(json.loads(first.to_json())) == first
+    # No two configs share the table that is there by default.
+    assert config().attention_options is not config().attention_options
+
+
 @pytest.mark.parametrize("value", ["0.1", None, True])
 def test_dropout_must_be_a_number(value):
     with pytest.raises(ValueError, match=f"must be a number.*dropout={value!r}"):

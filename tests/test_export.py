@@ -128,8 +128,20 @@ def test_translates_as_python_does_whatever_comes(translator, saved, run):
                 **{"encoder_layers": 2, "decoder_layers": 2, "residual": True},
             },
         ),
+        (Search(beam_size=2, max_length=11), {"attention": "chunkwise"}),
+        (
+            Search(beam_size=3, max_length=11),
+            {"attention": "location_sensitive", "attention_query": "previous"},
+        ),
+        (
+            Search(beam_size=3, max_length=11),
+            {"attention": "local_monotonic", "attention_options": {"half_width": 2}},
+        ),
     ],
-    ids=["no attention", "previous query", "input feeding"],
+    ids=[
+        *("no attention", "previous query", "input feeding"),
+        *("chunkwise", "location", "local"),
+    ],
 )
 def test_every_decoder_is_exported(tmp_path, search, settings):
     translator = tiny_translator(**settings)
