@@ -21,6 +21,7 @@ _SUBMODULES = (
     "models",
     "plots",
     "text",
+    "tfa_weights",
 )
 # Public names, each with the submodule that it comes from.
 _HOMES = {

@@ -19,7 +19,8 @@ settings.register_profile(
 )
 settings.load_profile("kseq2seq")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
 
 
 @pytest.fixture(autouse=True)
@@ -32,16 +33,13 @@ def fixed_seeds():
 @pytest.fixture(scope="session")
 def data_root():
     """Folder of the real data sets, which are not part of the repository."""
-    return _folder_or_skip(SHARED / "data")
+    path = SHARED / "data"
+    if not path.is_dir():
+        pytest.skip("no folder ../shared/data beside this one")
+    return path
 
 
 @pytest.fixture(scope="session")
 def goldens_root():
-    """Folder of the numbers produced by tensorflow-addons."""
-    return _folder_or_skip(SHARED / "goldens")
-
-
-def _folder_or_skip(path):
-    if not path.is_dir():
-        pytest.skip(f"no folder ../{path.parent.name}/{path.name} beside this one")
-    return path
+    """Folder of the numbers produced by tensorflow-addons; see its README.md."""
+    return TESTS / "goldens"

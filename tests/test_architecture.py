@@ -23,7 +23,7 @@ TESTS = sorted(ROOT.glob("tests/**/*.py"))
 
 # A module may import only modules of a row above its own.
 ROWS = [
-    {"special_ids", "config", "files", "versions", "quiet"},
+    {"special_ids", "config", "files", "versions", "quiet", "tfa_names"},
     {
         "layers.scores",
         "layers.monotonic_alignment",
@@ -51,7 +51,7 @@ ROWS = [
     },
     {"layers.decoder", "layers.location", "layers.coverage", "layers.chunkwise"},
     {"layers"},
-    {"models", "data"},
+    {"models", "data", "tfa_weights"},
     {"embeddings"},
     {"export"},
     {"translator"},

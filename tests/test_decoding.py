@@ -2,7 +2,6 @@
 
 import itertools
 import types
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -22,7 +21,6 @@ from kseq2seq.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 BACKEND = keras.backend.backend()
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow only")
-GOLDENS = Path(__file__).parents[2] / "shared" / "goldens"
 
 # Batch, source length, vocabulary, trace: all different.
 B, S, V, D = 3, 5, 7, 2
@@ -666,11 +664,8 @@ def wrapped_cell(golden):
 
 
 @pytest.fixture(params=["decode_bahdanau", "decode_luong"])
-def golden(request):
-    path = GOLDENS / f"{request.param}.npz"
-    if not path.exists():
-        pytest.skip("the golden data of tensorflow_addons are not here")
-    return np.load(path)
+def golden(request, goldens_root):
+    return np.load(goldens_root / f"{request.param}.npz")
 
 
 TFA = {"max_length": 8, "bos_id": 1, "eos_id": 2, "forbidden_ids": ()}

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 import reference
 from kseq2seq.layers import (
-    CoverageAttention,
     BahdanauAttention,
+    CoverageAttention,
     LocalMonotonicAttention,
     LocalPredictiveAttention,
     LuongAttention,
