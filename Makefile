@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test backends lint bench clean
 
 help: ## Show this list
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -39,8 +39,11 @@ demo: $(INSTALLED) ## Train on dates, export, translate, draw: a few minutes
 	$(BIN)/kseq2seq plot $(DEMO_RUN) --text "$(DEMO_DATE)" \
 		--output $(DEMO_RUN)/alignment.png
 
-test: $(INSTALLED) ## Run the tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## Run the tests, on all cores
+	$(BIN)/python -m pytest -n auto
+
+backends: $(INSTALLED) ## Run the tests of the JAX and PyTorch backends, if installed
+	$(BIN)/python -m pytest -rs -k other_backends
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN)/ruff check .
