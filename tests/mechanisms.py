@@ -42,7 +42,7 @@ MECHANISMS = {
     # As many heads as divide the size of the values in the tests.
     "multi_head_additive": lambda **kw: layers.MultiHeadAttention(13, 26, **kw),
     "multi_head_dot": lambda **kw: layers.MultiHeadAttention(
-        13, 39, "dot", dropout=0.3, seed=7, **kw
+        13, 39, "dot", dropout=0.3, seed=7, probability_fn="sparsemax", **kw
     ),
     "monotonic_hard": lambda **kw: layers.MonotonicAttention(
         layers.LuongAttention("general", **kw), score_bias_init=-0.3, **kw

@@ -208,6 +208,20 @@ def test_dropout_must_be_a_fraction(dropout):
         MultiHeadAttention(2, 4, dropout=dropout)
 
 
+def test_the_probabilities_of_heads_may_be_others(score, inputs):
+    soft = built(MultiHeadAttention(N, U, score), inputs)
+    memory = soft.prepare(inputs["value"], inputs["key"], HOLES)
+    expected = np.asarray(soft.head_alignments(inputs["query"], memory))
+    hard = built(MultiHeadAttention(N, U, score, probability_fn="hardmax"), inputs)
+    found = hard.head_alignments(inputs["query"], memory)
+    np.testing.assert_array_equal(found, np.eye(S)[expected.argmax(axis=-1)])
+    # Softmax at temperature 1/2 is the square, normalised.
+    cold = built(MultiHeadAttention(N, U, score, temperature=0.5), inputs)
+    squares = expected**2 / np.sum(expected**2, axis=-1, keepdims=True)
+    found = cold.head_alignments(inputs["query"], memory)
+    np.testing.assert_allclose(found, squares, atol=1e-5)
+
+
 def from_both_ends(rng):
     source = random_tokens(rng, 2 * rng.integers(1, 7), 10)
     pairs = zip(source, source[::-1], strict=True)

@@ -3,14 +3,13 @@
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import Attention, check_fraction, check_units
-from kseq2seq.layers.scores import masked_probabilities
+from kseq2seq.layers.attention import GlobalAttention, check_units
 
 SCORES = ("additive", "dot")
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
-class MultiHeadAttention(Attention):
+class MultiHeadAttention(GlobalAttention):
     """Attention of several heads, which each read their own part of the values.
 
     For a query `q_t`, keys `k_s` and values `x_s`, in the head `n` of `N`, whose size
@@ -41,6 +40,9 @@ class MultiHeadAttention(Attention):
         dropout: Fraction of each head's alignment to drop in training, from 0 to 1.
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of all matrices and of the score vectors.
+        probability_fn: What takes the place of softmax: `"softmax"`, `"sparsemax"` or
+            `"hardmax"`, as in `BahdanauAttention`.
+        temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -62,8 +64,9 @@ class MultiHeadAttention(Attention):
 
     Raises:
         ValueError: If `num_heads` or `units` is not a positive integer, `num_heads`
-            does not divide `units` or the size of the values, `score` is unknown, or
-            `dropout` is not in `[0, 1)`.
+            does not divide `units` or the size of the values, `score` or
+            `probability_fn` is unknown, `dropout` is not in `[0, 1)`, or
+            `temperature` is not above 0.
 
     Example:
 
@@ -89,9 +92,13 @@ class MultiHeadAttention(Attention):
         dropout=0.0,
         seed=None,
         kernel_initializer="glorot_uniform",
+        probability_fn="softmax",
+        temperature=1.0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(
+            dropout, seed, kernel_initializer, probability_fn, temperature, **kwargs
+        )
         check_units(num_heads, "num_heads")
         check_units(units)
         if units % num_heads:
@@ -103,16 +110,9 @@ class MultiHeadAttention(Attention):
             raise ValueError(
                 f"`score` must be one of {', '.join(SCORES)}. Received: score={score!r}"
             )
-        check_fraction(dropout)
         self.num_heads = num_heads
         self.units = units
         self.score = score
-        self.dropout = dropout
-        self.seed = seed
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.dropout_layer = keras.layers.Dropout(
-            dropout, seed=seed, dtype=self.dtype_policy
-        )
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
@@ -131,11 +131,6 @@ class MultiHeadAttention(Attention):
         if self.score == "additive":
             shape = (self.num_heads, self.units // self.num_heads)
             self.score_vectors = self._kernel(shape, "score_vectors")
-
-    def _kernel(self, shape, name):
-        # A clone each: one initializer used twice gives the same numbers twice.
-        initializer = self.kernel_initializer.clone()
-        return self.add_weight(shape=shape, initializer=initializer, name=name)
 
     def project_keys(self, key):
         return ops.matmul(key, self.key_kernel)  # (B, S, U)
@@ -173,7 +168,7 @@ class MultiHeadAttention(Attention):
             scores = ops.einsum(
                 "btnd,bsnd->bnts", query * query.shape[-1] ** -0.5, keys
             )
-        return masked_probabilities(scores, memory["mask"][:, None, None])
+        return self.align(scores, memory["mask"][:, None, None])
 
     def _score_matrix(self):
         """The score vectors as columns, each zero at the units of other heads.
@@ -207,7 +202,4 @@ class MultiHeadAttention(Attention):
             "num_heads": self.num_heads,
             "units": self.units,
             "score": self.score,
-            "dropout": self.dropout,
-            "seed": self.seed,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
