@@ -75,10 +75,14 @@ def test_alignments_have_a_row_for_each_token(translator):
 
 
 def test_what_greedy_search_finds_is_scored_alike(translator):
-    found = translator.translate(TEXTS, GREEDY)
+    texts = [
+        *TEXTS,
+        *["the cat", "dogs", "a bird sees", "home we go", "sees", "birds run"],
+    ]
+    found = translator.translate(texts, GREEDY)
     ended = [
         (text, best)
-        for text, (best,) in zip(TEXTS, found, strict=True)
+        for text, (best,) in zip(texts, found, strict=True)
         if best.target_tokens[-1] == "</s>"
     ]
     assert len(ended) > 2 and len({best.score for _, best in ended}) > 1

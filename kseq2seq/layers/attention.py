@@ -177,14 +177,22 @@ class Attention(keras.layers.Layer):
         size = memory["value"].shape[-1]
         return outputs[..., :size], outputs[..., size:]
 
+    @property
+    def has_alignment_loss(self):
+        """Whether there is an `alignment_loss`, for which a loop keeps alignments."""
+        return False
+
     def alignment_loss(self, alignment, query_mask=None):
-        """What training is to add to the loss, or `None`.
+        """What training is to add to the loss, where `has_alignment_loss`.
 
         Args:
             alignment: Tensor of shape `(batch, target_length, source_length)`.
             query_mask: Boolean tensor of shape `(batch, target_length)`, or `None`.
+
+        Returns:
+            A scalar tensor.
         """
-        return None
+        raise TypeError(f"{type(self).__name__} must define `alignment_loss`.")
 
     def call(
         self,
@@ -201,9 +209,8 @@ class Attention(keras.layers.Layer):
         context, alignment = self.attend_all(
             query, memory, query_mask, draws, bool(training)
         )
-        loss = self.alignment_loss(alignment, query_mask)
-        if loss is not None:
-            self.add_loss(loss)
+        if self.has_alignment_loss:
+            self.add_loss(self.alignment_loss(alignment, query_mask))
         return (context, alignment) if return_attention_scores else context
 
     def compute_mask(self, query, query_mask=None):

@@ -139,9 +139,11 @@ class CoverageAttention(BahdanauAttention):
         context = self.read(alignment, memory, draws)
         return context, alignment, (received + alignment,)
 
+    @property
+    def has_alignment_loss(self):
+        return self.loss_weight > 0
+
     def alignment_loss(self, alignment, query_mask=None):
-        if not self.loss_weight:
-            return None
         # Sums of many small numbers, so in float32 even where these are not.
         alignment = ops.cast(alignment, "float32")
         real = ops.ones_like(alignment[:, :, :1])  # (B, T, 1)

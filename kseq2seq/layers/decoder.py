@@ -95,17 +95,20 @@ class DecoderRNN(keras.layers.RNN):
             "draws": draws,
             "step": ops.array(0, "int32"),
         }
+        has_loss = attention is not None and attention.has_alignment_loss
+        if has_loss or return_attention_scores:
+            # No tensor, but a name that the cell finds: it costs to keep them.
+            constants["with_alignment"] = ()
         # Not Keras's `call` around it, which would cast the mask to a float.
         _, outputs, _ = self.inner_loop(
             inputs, [*states, constants], None, bool(training)
         )
-        if attention is None:
+        if "with_alignment" not in constants:
             return outputs
         size = self.cell.output_size
         outputs, alignment = outputs[..., :size], outputs[..., size:]
-        loss = attention.alignment_loss(alignment, target_mask)
-        if loss is not None:
-            self.add_loss(loss)
+        if has_loss:
+            self.add_loss(attention.alignment_loss(alignment, target_mask))
         return (outputs, alignment) if return_attention_scores else outputs
 
     def _check_attention(self, return_attention_scores):

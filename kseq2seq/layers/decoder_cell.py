@@ -267,7 +267,8 @@ class DecoderCell(keras.layers.Layer):
         """The protocol of `keras.layers.RNN`, for one hypothesis a source.
 
         The last state is a dict that passes through: the memory, what was drawn for
-        all steps, and the number of this one. The output has the alignment behind.
+        all steps, and the number of this one. Where it has `with_alignment` the output
+        has the alignment behind.
         """
         *states, constants = states
         draws = draws_of_step(constants)
@@ -275,7 +276,7 @@ class DecoderCell(keras.layers.Layer):
         output, alignment, states = self.step(
             inputs, states, memory, 1, draws, training
         )
-        if alignment is not None:
+        if "with_alignment" in constants:
             output = ops.concatenate([output, alignment[:, 0]], axis=-1)
         constants = {**constants, "step": constants["step"] + 1}
         return output, [*states, constants]
