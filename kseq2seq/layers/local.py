@@ -39,7 +39,8 @@ class LocalAttention(Attention):
         # Integers, which no policy casts to half precision.
         real = ops.cast(memory["mask"], "int32")
         positions = ops.cast(ops.cumsum(real, axis=1) - 1, "int32")
-        return {**memory, "positions": positions}  # (B, S)
+        length = ops.sum(real, axis=1, keepdims=True)
+        return {**memory, "positions": positions, "length": length}  # (B, S), (B, 1)
 
     def draw(self, memory, num_queries, training):
         return self.score.draw(memory, num_queries, training)
@@ -64,12 +65,6 @@ class LocalAttention(Attention):
     def from_config(cls, config):
         score = keras.saving.deserialize_keras_object(config["score"])
         return cls(**{**config, "score": score})
-
-
-def _num_real(memory):
-    """Number of real source positions of each row, of shape `(batch, 1, 1)`."""
-    real = ops.cast(memory["mask"], "int32")
-    return ops.sum(real, axis=1)[:, None, None]
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -152,7 +147,7 @@ class LocalMonotonicAttention(LocalAttention):
         return self._attend_at(steps, query, memory, draws)
 
     def _attend_at(self, step, query, memory, draws):
-        last = _num_real(memory) - 1
+        last = memory["length"][:, None] - 1
         alignment, _ = self._align(query, memory, ops.minimum(step, last))
         return self.score.read(alignment, memory, draws), alignment
 
@@ -257,7 +252,7 @@ class LocalPredictiveAttention(LocalAttention):
         logit = ops.matmul(hidden, self.position_vector[:, None])  # (B, T, 1)
         # In float32, of which half precision is too coarse in a long source.
         share = ops.sigmoid(ops.cast(logit, "float32"))
-        center = share * ops.cast(_num_real(memory), "float32")
+        center = share * ops.cast(memory["length"][:, None], "float32")
         alignment, distance = self._align(query, memory, center)
         gaussian = ops.exp(-ops.square(distance) / (2 * (self.half_width / 2) ** 2))
         alignment = alignment * ops.cast(gaussian, alignment.dtype)
