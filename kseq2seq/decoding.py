@@ -1,4 +1,4 @@
-"""From a step function to whole hypotheses: greedy, beam search, sampling.
+"""From a step function to whole hypotheses: greedy, beam search, sampling, forcing.
 
 Everything here knows a model by one function only,
 
@@ -23,10 +23,17 @@ The code runs eagerly, in `tf.function` with unknown batch size and length, unde
 
 import keras
 import numpy as np
-from keras import ops, tree
+from keras import ops
 
 from kseq2seq.decoding_loop import Hypotheses as Hypotheses
-from kseq2seq.decoding_loop import Rules, check_shape, decode, pick, score, top_tokens
+from kseq2seq.decoding_loop import check_shape, decode, pick, score, top_tokens
+from kseq2seq.decoding_rules import (
+    batch_size,
+    check_integer,
+    check_number,
+    is_integer,
+    make_rules,
+)
 from kseq2seq.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 LEAST_FLOAT = float(np.finfo("float32").min)
@@ -77,7 +84,9 @@ def greedy_search(
     >>> keras.ops.convert_to_numpy(found.ids).tolist()
     [[[4, 5, 6, 3, 0]]]
     """
-    rules = _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids)
+    rules = make_rules(
+        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+    )
 
     def choose(log_probs, position):
         return top_tokens(log_probs, 1)[1][..., 0]
@@ -118,7 +127,8 @@ def beam_search(
         step: As in `greedy_search`.
         initial_state: As in `greedy_search`.
         beam_size: Number of hypotheses that are kept.
-        num_hypotheses: Number of hypotheses that are returned.
+        num_hypotheses: Number of hypotheses that are returned; with TensorFlow also a
+            scalar int32 tensor, from 1 to `beam_size`.
         max_length: As in `greedy_search`.
         min_length: As in `greedy_search`.
         length_penalty: Exponent, at least 0; 0 ranks by log-probability.
@@ -148,18 +158,20 @@ def beam_search(
     Reference:
         [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7, eq. 14.
     """
-    _check_integer("beam_size", beam_size, 1)
-    _check_integer("num_hypotheses", num_hypotheses, 1)
-    if num_hypotheses > beam_size:
+    check_integer("beam_size", beam_size, 1)
+    is_fixed = not ops.is_tensor(num_hypotheses)
+    if is_fixed:
+        check_integer("num_hypotheses", num_hypotheses, 1)
+    if is_fixed and num_hypotheses > beam_size:
         raise ValueError(
             "`num_hypotheses` must be at most `beam_size`; raise `beam_size`. "
             f"Received: num_hypotheses={num_hypotheses}, beam_size={beam_size}"
         )
-    _check_number("length_penalty", length_penalty, least=0)
-    _check_number("coverage_penalty", coverage_penalty, least=0)
+    check_number("length_penalty", length_penalty, least=0)
+    check_number("coverage_penalty", coverage_penalty, least=0)
     if source_mask is not None:
         source_mask = ops.cast(ops.convert_to_tensor(source_mask), "bool")
-    rules = _rules(
+    rules = make_rules(
         initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
     )._replace(
         length_penalty=length_penalty,
@@ -195,13 +207,18 @@ def sample(
         step: As in `greedy_search`.
         initial_state: As in `greedy_search`.
         seed: Integer, which gives the same samples at each call, or a
-            `keras.random.SeedGenerator`.
+            `keras.random.SeedGenerator`; or the uniform numbers from 0 to 1 to draw
+            by, a float tensor of shape `(length, batch, num_samples)` whose length is
+            no less than `max_length`.
         num_samples: Number of independent samples of each row.
-        temperature: Divides the log-probabilities; towards 0, greedy search.
-        top_k: If given, only the `top_k` most probable tokens are drawn.
+        temperature: Divides the log-probabilities; towards 0, greedy search. A
+            number, or a float tensor of shape `(batch,)` of numbers above 0.
+        top_k: If given, only the `top_k` most probable tokens are drawn. An integer,
+            or an integer tensor of shape `(batch,)` of numbers of at least 1.
         top_p: If given, only the fewest most probable tokens whose probabilities sum to
-            at least `top_p` are drawn. It sorts the vocabulary at each step, unless
-            `top_k` leaves less of it.
+            at least `top_p` are drawn. A number, or a float tensor of shape `(batch,)`
+            of numbers above 0. It sorts the vocabulary at each step, unless an integer
+            `top_k` leaves less of it; so does a tensor `top_k`.
         max_length: As in `greedy_search`.
         min_length: As in `greedy_search`.
         eos_id: As in `greedy_search`.
@@ -230,27 +247,80 @@ def sample(
         [Holtzman et al., 2020](https://arxiv.org/abs/1904.09751), section 3.1 (top-p);
         [Fan et al., 2018](https://arxiv.org/abs/1805.04833), section 5 (top-k).
     """
-    _check_integer("num_samples", num_samples, 1)
-    if not isinstance(seed, (int, keras.random.SeedGenerator)):
+    check_integer("num_samples", num_samples, 1)
+    rules = make_rules(
+        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+    )
+    batch = batch_size(initial_state)
+    rows = batch if isinstance(batch, int) else None
+    if ops.is_tensor(seed):
+        check_shape("`seed`", seed, (None, rows, num_samples))
+        uniform = ops.cast(seed, "float32")
+    elif isinstance(seed, (int, keras.random.SeedGenerator)):
+        shape = (rules.buffer_length, batch, num_samples)
+        uniform = keras.random.uniform(shape, dtype="float32", seed=seed)
+    else:
         raise ValueError(
-            "`seed` must be an integer or a `keras.random.SeedGenerator`. "
-            f"Received: seed={seed!r}"
+            "`seed` must be an integer, a `keras.random.SeedGenerator` or a tensor of "
+            f"uniform numbers. Received: seed={seed!r}"
         )
-    _check_number("temperature", temperature, above=0)
-    if top_k is not None:
-        _check_integer("top_k", top_k, 1)
-    if top_p is not None:
-        _check_number("top_p", top_p, above=0, most=1)
-    rules = _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids)
-    shape = (rules.buffer_length, _batch_size(initial_state), num_samples)
-    uniform = keras.random.uniform(shape, dtype="float32", seed=seed)
+    settings = (temperature, top_k, top_p)
+    for name, value in zip(("temperature", "top_k", "top_p"), settings, strict=True):
+        if ops.is_tensor(value):
+            check_shape(f"`{name}`", value, (rows,))
+        elif name == "temperature":
+            check_number(name, value, above=0)
+        elif value is not None and name == "top_k":
+            check_integer(name, value, 1)
+        elif value is not None:
+            check_number(name, value, above=0, most=1)
 
     def choose(log_probs, position):
         number = ops.take(uniform, position, axis=0)  # (B, K)
-        return _draw(log_probs, number, temperature, top_k, top_p)
+        return _draw(log_probs, number, *map(_for_each_token, settings))
 
     start = np.zeros(num_samples)
     return decode(step, initial_state, _in_place(choose), rules, start, num_samples)
+
+
+def force(step, initial_state, ids, *, eos_id=EOS_ID, bos_id=BOS_ID):
+    """Follows given hypotheses: what `step` says of each of their tokens.
+
+    Args:
+        step: As in `greedy_search`.
+        initial_state: As in `greedy_search`.
+        ids: Integer tensor of shape `(batch, length)`: the tokens of one hypothesis
+            for each row, EOS included, and PAD behind them.
+        eos_id: As in `greedy_search`.
+        bos_id: As in `greedy_search`.
+
+    Returns:
+        `Hypotheses` with n = 1, those given, with their log-probabilities, which are
+        also their `scores`, and alignments.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def coin(tokens, state):  # either side, or EOS, which is 3
+    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.25, 0.25])
+    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
+    >>> ids = keras.ops.convert_to_tensor([[4, 5, 3], [3, 0, 0]])
+    >>> found = force(coin, keras.ops.zeros((2, 1)), ids)
+    >>> keras.ops.convert_to_numpy(keras.ops.exp(found.log_probs)).round(5).tolist()
+    [[0.03125], [0.5]]
+    """
+    rows = batch_size(initial_state)
+    check_shape("`ids`", ids, (rows if isinstance(rows, int) else None, None))
+    ids = ops.cast(ids, "int32")
+    lengths = ops.sum(ops.cast(ops.not_equal(ids, PAD_ID), "int32"), axis=1)
+    rules = make_rules(initial_state, ops.maximum(lengths, 1), 0, eos_id, bos_id, ())
+
+    def choose(log_probs, position):
+        return ops.take(ids, position, axis=1)[:, None]  # (B, 1)
+
+    return decode(step, initial_state, _in_place(choose), rules, np.zeros(1), 1)
 
 
 def relative_lengths(source_mask, factor=1.0, offset=0):
@@ -312,12 +382,20 @@ def _in_place(choose):
     return select
 
 
+def _for_each_token(setting):
+    """A setting of each row, (B,), as (B, 1, 1); a number or `None` as it is."""
+    return setting[:, None, None] if ops.is_tensor(setting) else setting
+
+
 def _draw(log_probs, number, temperature, top_k, top_p):
     """The tokens at which the cumulative probability passes `number`, `(B, K)`."""
     count, tokens = log_probs.shape[-1], None
     if top_k is not None or top_p is not None:
-        count = count if top_k is None else min(top_k, count)
+        count = min(top_k, count) if is_integer(top_k) else count
         log_probs, tokens = top_tokens(log_probs, count)  # (B, K, C), best first
+    if ops.is_tensor(top_k):
+        kept = ops.arange(count, dtype="int32") < ops.cast(top_k, "int32")
+        log_probs = ops.where(kept, log_probs, -np.inf)
     # Where nothing is possible, the least float instead of -inf gives 0, not NaN.
     best = ops.max(log_probs, axis=-1, keepdims=True, initial=LEAST_FLOAT)
     weights = ops.exp((log_probs - best) / temperature)
@@ -334,79 +412,3 @@ def _draw(log_probs, number, temperature, top_k, top_p):
     passed = ops.where(cumulative > threshold, places, count - 1)
     place = ops.min(passed, axis=-1, initial=count - 1)
     return place if tokens is None else pick(tokens, place[..., None])[..., 0]
-
-
-def _rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids):
-    _check_integer("eos_id", eos_id, 0)
-    _check_integer("bos_id", bos_id, 0)
-    if not isinstance(forbidden_ids, (tuple, list)):
-        raise ValueError(
-            "`forbidden_ids` must be a tuple of integers, which may be empty. "
-            f"Received: forbidden_ids={forbidden_ids!r}"
-        )
-    for forbidden_id in forbidden_ids:
-        _check_integer("forbidden_ids", forbidden_id, 0)
-    batch = _batch_size(initial_state)
-    longest = _limit("max_length", max_length, 1, batch)
-    shortest = _limit("min_length", min_length, 0, batch)
-    fixed, fixed_least = _is_integer(max_length), _is_integer(min_length)
-    if fixed and fixed_least and min_length > max_length:
-        raise ValueError(
-            "`min_length` must be at most `max_length`. "
-            f"Received: min_length={min_length}, max_length={max_length}"
-        )
-    return Rules(
-        max_length=longest,
-        min_length=None if fixed_least and min_length == 0 else shortest,
-        buffer_length=int(max_length) if fixed else ops.max(longest, initial=1),
-        eos_id=eos_id,
-        bos_id=bos_id,
-        forbidden_ids=tuple(forbidden_ids),
-    )
-
-
-def _batch_size(initial_state):
-    leaves = tree.flatten(initial_state)
-    if not leaves or any(len(ops.shape(leaf)) == 0 for leaf in leaves):
-        raise ValueError(
-            "`initial_state` must hold one or more tensors of shape (batch, ...). "
-            f"Received: initial_state={initial_state!r}"
-        )
-    return ops.shape(leaves[0])[0]
-
-
-def _limit(name, value, least, batch):
-    """An int32 tensor of shape `(B,)`, or `(1,)` for an integer."""
-    if _is_integer(value):
-        _check_integer(name, value, least)
-        return ops.full((1,), int(value), dtype="int32")
-    if "int" not in str(getattr(value, "dtype", None)):
-        raise ValueError(
-            f"`{name}` must be an integer, or an integer tensor of shape (batch,). "
-            f"Received: {name}={value!r}"
-        )
-    check_shape(f"`{name}`", value, (batch if isinstance(batch, int) else None,))
-    return ops.cast(value, "int32")
-
-
-def _is_integer(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _check_integer(name, value, least):
-    if not _is_integer(value) or value < least:
-        raise ValueError(
-            f"`{name}` must be an integer of at least {least}. "
-            f"Received: {name}={value!r}"
-        )
-
-
-def _check_number(name, value, above=None, least=None, most=None):
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-    fits = fits and abs(value) < float("inf") and (most is None or value <= most)
-    if not fits or (value <= above if least is None else value < least):
-        bound = f"above {above}" if least is None else f"of at least {least}"
-        bound += "" if most is None else f" and at most {most}"
-        raise ValueError(
-            f"`{name}` must be a finite number {bound}. Received: {name}={value!r}"
-        )

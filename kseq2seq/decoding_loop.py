@@ -261,7 +261,9 @@ def _running(slots, rules, num_hypotheses):
     # worse than its own score, hence no worse than `worst`.)
     divisor = _length_penalty(rules.max_length, rules)
     bound = slots.log_probs / ops.expand_dims(divisor, 1)
-    worst = slots.scores[:, num_hypotheses - 1 : num_hypotheses]
+    # Samples are in no order, and none of them may cut the others short.
+    wanted = slots.scores[:, :num_hypotheses]
+    worst = ops.min(wanted, axis=1, keepdims=True, initial=np.inf)
     return ops.any(ops.logical_and(live, bound >= worst))
 
 

@@ -18,12 +18,29 @@ from kseq2seq import config, layers
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "kseq2seq"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SCRIPTS = sorted([*ROOT.glob("training/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
+SCRIPTS = sorted(
+    path
+    for folder in ("training", "benchmarks", "examples")
+    for path in ROOT.glob(f"{folder}/**/*.py")
+)
 TESTS = sorted(ROOT.glob("tests/**/*.py"))
 
 # A module may import only modules of a row above its own.
 ROWS = [
-    {"special_ids", "config", "files", "versions", "quiet", "tfa_names"},
+    {
+        "special_ids",
+        "compression",
+        "config",
+        "extras",
+        "files",
+        "json_arrays",
+        "provenance",
+        "slimming",
+        "versions",
+        "quiet",
+        "tfa_names",
+        "warmup",
+    },
     {
         "layers.scores",
         "layers.monotonic_alignment",
@@ -31,14 +48,18 @@ ROWS = [
         "decoding_loop",
         "evaluation",
         "plots",
-        "text",
+        "tokenizer",
         "dates",
+        "model_card",
+        "rest",
     },
     {
         "layers.attention",
         "layers.padding_mask",
-        "decoding",
-        "batching",
+        "server",
+        "decoding_rules",
+        "text",
+        "spans",
     },
     {
         "layers.bahdanau",
@@ -47,13 +68,22 @@ ROWS = [
         "layers.monotonic",
         "layers.multi_head",
         "layers.decoder_cell",
-        "inference",
+        "decoding",
+        "batching",
+        "reading",
     },
-    {"layers.decoder", "layers.location", "layers.coverage", "layers.chunkwise"},
+    {
+        "inference",
+        "layers.decoder",
+        "layers.location",
+        "layers.coverage",
+        "layers.chunkwise",
+    },
     {"layers"},
-    {"models", "data", "tfa_weights"},
-    {"embeddings"},
-    {"export"},
+    {"models", "data", "tfa_weights", "answers"},
+    {"embeddings", "ensembles", "saved_translator"},
+    {"serving", "export_ids"},
+    {"export", "export_litert", "export_onnx"},
     {"translator"},
     {"callbacks"},
     {""},  # whose names are for users, and the command line is one of them
@@ -65,11 +95,20 @@ LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
 # The others run on each of Keras's backends.
 MAY_IMPORT_TENSORFLOW = {
     "quiet", "text", "batching", "data", "inference", "export", "translator",
-    "callbacks", "cli",
+    "callbacks", "cli", "warmup", "tokenizer", "spans", "reading", "compression",
+    "serving", "saved_translator", "slimming", "export_ids", "export_litert",
 }  # fmt: skip
 TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
 # Slow to import, and not needed by all who import the package.
-IMPORTED_WHERE_USED = {"matplotlib", "tensorflow_datasets", "babel"}
+IMPORTED_WHERE_USED = {
+    "matplotlib",
+    "tensorflow_datasets",
+    "babel",
+    "tensorflow_serving",
+    "tf2onnx",
+    "onnx",
+    "ai_edge_litert",
+}
 
 MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 420, 60, 10
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

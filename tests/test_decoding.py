@@ -13,6 +13,7 @@ from keras import ops
 from kseq2seq.decoding import (
     Hypotheses,
     beam_search,
+    force,
     greedy_search,
     relative_lengths,
     sample,
@@ -628,6 +629,84 @@ def test_the_limit_of_sampling_is_greedy(options):
 
 
 # tensorflow_addons.
+
+
+def test_settings_of_samples_may_differ_by_row():
+    model = Tables(4)
+    numbers = np.random.default_rng(5).random((7, B, 11)).astype("float32")
+    rows = {
+        "temperature": [0.7, 1.0, 1.6],
+        "top_k": [3, V, 2],
+        "top_p": [1.0, 0.8, 0.9],
+    }
+    tensors = {
+        name: ops.convert_to_tensor(np.array(x, "int32" if "k" in name else "float32"))
+        for name, x in rows.items()
+    }
+    together = sample(
+        model.step,
+        model.initial_state(),
+        seed=ops.convert_to_tensor(numbers),
+        num_samples=11,
+        max_length=5,
+        **tensors,
+    )
+    for row in range(B):
+        step, state = model.rows([row])
+        alone = sample(
+            step,
+            state,
+            seed=ops.convert_to_tensor(numbers[:, [row]]),
+            num_samples=11,
+            max_length=5,
+            **{name: values[row] for name, values in rows.items()},
+        )
+        np.testing.assert_array_equal(
+            as_numpy(together).ids[row], as_numpy(alone).ids[0]
+        )
+        assert len({tuple(ids) for ids in as_numpy(alone).ids[0].tolist()}) > 2
+
+
+def test_a_sample_that_has_ended_does_not_end_the_others():
+    # The last sample ends at once, for certain; the first goes on, improbably.
+    def step(tokens, state):
+        probabilities = [0.0, 0.0, 0.0, 0.9, 0.1]
+        first = ops.log(probabilities) + ops.zeros((*tokens.shape, 5))
+        return first, state, {}
+
+    numbers = ops.convert_to_tensor(np.tile([[[0.95, 0.1]]], (7, 1, 1)))
+    found = sample(step, ops.zeros((1, 1)), seed=numbers, num_samples=2, max_length=7)
+    assert as_numpy(found).lengths.tolist() == [[7, 1]]
+
+
+def test_forced_hypotheses_are_those_given():
+    model = Tables(6, eos_bonus=1.0)
+    found = as_numpy(
+        beam_search(
+            model.step,
+            model.initial_state(),
+            beam_size=5,
+            num_hypotheses=5,
+            max_length=6,
+        )
+    )
+    for n in range(5):
+        ids = found.ids[:, n]
+        forced = force(model.step, model.initial_state(), ops.convert_to_tensor(ids))
+        forced = as_numpy(forced)
+        length = forced.ids.shape[2]
+        np.testing.assert_array_equal(forced.ids[:, 0], ids[:, :length])
+        assert not ids[:, length:].any()
+        np.testing.assert_array_equal(forced.lengths[:, 0], found.lengths[:, n])
+        for name in ("log_probs", "scores"):
+            got = getattr(forced, name)[:, 0]
+            np.testing.assert_allclose(got, found.log_probs[:, n], rtol=1e-5)
+        np.testing.assert_allclose(
+            forced.alignments[:, 0], found.alignments[:, n, :length], atol=1e-6
+        )
+    assert len(set(found.lengths.ravel())) > 2
+    with pytest.raises(ValueError, match="`ids` must have the expected shape"):
+        force(model.step, model.initial_state(), ops.zeros((B + 1, 5), "int32"))
 
 
 def wrapped_cell(golden):
