@@ -13,9 +13,10 @@ from kseq2seq import evaluation, plots
 from kseq2seq.data import group_references
 from kseq2seq.files import written_whole
 from kseq2seq.inference import Search
+from kseq2seq.provenance import HISTORY_FILE
 from kseq2seq.translator import MODEL_FILE, Translator, save_model
 
-HISTORY_FILE, TABLE_FILE, CURVES_FILE = "history.json", "history.csv", "curves.png"
+TABLE_FILE, CURVES_FILE = "history.csv", "curves.png"
 CHECKPOINTS = "checkpoint-*.keras"
 # What a kill may leave of a file that was being written beside its place.
 HALF_WRITTEN = re.compile(r"\..+\.\d+(\.keras)?")

@@ -15,6 +15,7 @@ import pytest
 
 import kseq2seq
 from kseq2seq.callbacks import read_history
+from kseq2seq.provenance import from_run
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING = ROOT / "training"
@@ -39,11 +40,13 @@ def scripts():
     sys.path.insert(0, str(TRAINING))
     try:
         import pairs
+        import records
         import settings
         import train
     finally:
         sys.path.remove(str(TRAINING))
-    return {"pairs": pairs, "settings": settings, "train": train}
+    modules = {"pairs": pairs, "records": records}
+    return {**modules, "settings": settings, "train": train}
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,17 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, train, capsys):
         *("model.keras", "source.model", "target.model", "config.json"),
         *("settings.json", "checkpoint-3.keras", "history.json", "history.csv"),
         *("curves.png", "scores.json", "translations.txt", "alignment.png"),
+        "training.json",
     }
+    told = from_run(run)
+    assert told["pairs"] == {"training": 274, "validation": 13, "test": 13}
+    assert told["epochs"] == 3 and told["licence"] == "none: there are no files"
+    config = "python training/train.py training/configs/dates.toml --run dates --set "
+    assert told["command"].startswith(config) and str(run) not in told["command"]
+    assert told["started"] < told["finished"]
+    record = json.loads((run / "training.json").read_text())
+    first, second = [start["command"] for start in record["starts"]]
+    assert second == f"{first} --resume"
     last = keras.saving.load_model(run / "checkpoint-3.keras")
     assert int(last.optimizer.iterations) == 3 * STEPS
     out = capsys.readouterr().out
@@ -140,6 +153,7 @@ def test_what_may_change_when_resuming(settings):
     now = settings.read_settings(TRAINING / "configs" / "dates.toml")
     former = json.loads(json.dumps(now))
     now["search"] = {"beam_size": 9}
+    del former["card"]  # as before there were model cards
     now["training"] |= {"patience": 7, "tensorboard": True}
     settings.check_resumed(former, now)
     now["training"]["epochs"] += 1
@@ -157,7 +171,7 @@ def test_fresh_deletes_a_training_and_nothing_else(train, settings, tmp_path, ca
     run = tmp_path / "run"
     (run / "mine").mkdir(parents=True)
     names = ("history.json", "checkpoint-7.keras", "model.keras", "settings.json")
-    for name in (*names, "notes.txt", "mine/model.keras"):
+    for name in (*names, "training.json", "notes.txt", "mine/model.keras"):
         (run / name).touch()
     train.clear(run)
     left = {path.relative_to(run).as_posix() for path in run.rglob("*")}
@@ -186,6 +200,37 @@ def test_divergence_is_told(train, tmp_path, capsys):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configs_are_in_order(train, settings, path):
     train.check(settings.read_settings(path))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_tell_all_that_a_model_card_says(settings, path):
+    card = settings.read_settings(path)["card"]
+    assert set(card) == {"source", "target", "data", "licence"} and all(card.values())
+
+
+def test_a_record_names_no_folder_of_the_machine(scripts, train, tmp_path):
+    given = [TRAINING / "configs" / "dates.toml", "--data", tmp_path / "the data"]
+    given += ["--run", "runs/one", "--set", "search.beam_size=2", "--resume"]
+    options = train.parse_arguments([str(x) for x in given])
+    assert scripts["records"].command(options) == (
+        "python training/train.py training/configs/dates.toml --data 'the data' "
+        "--run runs/one --set search.beam_size=2 --resume"
+    )
+
+
+def test_a_training_older_than_its_record_has_a_gap_in_it(scripts, train, tmp_path):
+    records = scripts["records"]
+    options = train.parse_arguments(["dates.toml", "--run", str(tmp_path), "--resume"])
+    parts = {"training": [("a", "b")] * 7, "test": []}
+    records.begin(options, parts, resumed=True)
+    told = from_run(tmp_path)
+    assert told["pairs"] == {"training": 7, "test": 0}
+    assert told["started"] is told["command"] is told["finished"] is None
+    assert told["versions"]["kseq2seq"] == kseq2seq.__version__
+    records.begin(options, parts, resumed=False)
+    records.finish(tmp_path)
+    told = from_run(tmp_path)
+    assert told["started"] <= told["finished"] and "dates.toml" in told["command"]
 
 
 def test_configs_are_those_that_are_promised():

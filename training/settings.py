@@ -57,12 +57,19 @@ DEFAULTS = {
     },
     "model": {},
     "search": {},
+    "card": {  # what the model card of an export says; "": not known
+        "source": "",  # what is translated, such as "English"
+        "target": "",
+        "data": "",
+        "licence": "",  # of the data
+    },
 }
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 ABOVE_ZERO = {"count", "held_out", "batch_size", "learning_rate", "epochs"}
 ONE_OR_ONE_A_SIDE = {"kind", "vocabulary_size"}
-# What a training may be resumed with another value of.
+# What a training may be resumed with another value of, beside these sections.
 MAY_CHANGE = {"training.epochs", "training.patience", "training.tensorboard"}
+NOT_OF_TRAINING = {"search", "card"}
 
 
 class SettingsError(ValueError):
@@ -180,7 +187,7 @@ def check_resumed(former, settings):
     if settings["optimizer"]["decay"]:
         may_change = MAY_CHANGE - {"training.epochs"}
     wrong = []
-    for section in DEFAULTS.keys() - {"search"}:
+    for section in DEFAULTS.keys() - NOT_OF_TRAINING:
         before, now = former.get(section, {}), settings[section]
         for name in sorted({*before, *now}):
             key, values = f"{section}.{name}", (before.get(name), now.get(name))

@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import records
+from kseq2seq.provenance import RECORD_FILE, SCORES_FILE, SETTINGS_FILE
 from kseq2seq.quiet import import_tensorflow
 from pairs import read_parts
 from settings import SettingsError, check_resumed, read_settings
 
-SETTINGS_FILE, CONFIG_FILE = "settings.json", "config.json"
-SCORES_FILE, TRANSLATIONS_FILE = "scores.json", "translations.txt"
+CONFIG_FILE, TRANSLATIONS_FILE = "config.json", "translations.txt"
 ALIGNMENT_FILE, TENSORBOARD_FOLDER = "alignment.png", "tensorboard"
 
 
@@ -141,6 +142,7 @@ def clear(run):
         *(translator.MODEL_FILE, translator.SOURCE_FILE, translator.TARGET_FILE),
         *(callbacks.HISTORY_FILE, callbacks.TABLE_FILE, callbacks.CURVES_FILE),
         *(SETTINGS_FILE, CONFIG_FILE, SCORES_FILE, TRANSLATIONS_FILE, ALIGNMENT_FILE),
+        RECORD_FILE,
         *(path.name for path in run.glob(callbacks.CHECKPOINTS)),
     ):
         (run / name).unlink(missing_ok=True)
@@ -258,7 +260,10 @@ def prepare(settings, options):
         evaluation.higher_is_better(metric),
         training["patience"] or None,
     )
-    if open_run(settings, options):
+    resumed = open_run(settings, options)
+    parts = {"training": pairs, "validation": validation, "test": test}
+    records.begin(options, parts, resumed)
+    if resumed:
         source, target = translator.load_tokenizers(options.run)
         model = folder.restore()
         print(f"going on after epoch {folder.num_epochs}", file=sys.stderr)
@@ -379,6 +384,7 @@ def main(arguments=None):
             print("train.py: no epoch gave a model to score.", file=sys.stderr)
             return 1
         score(settings, options.run, prepared.test)
+        records.finish(options.run)
     except KeyboardInterrupt:
         print("train.py: stopped; go on with --resume.", file=sys.stderr)
         return 130
