@@ -25,12 +25,13 @@ _SUBMODULES = (
 )
 # Public names, each with the submodule that it comes from.
 _HOMES = {
+    "Limits": "reading",
     "MaskedCrossentropy": "losses",
     "Perplexity": "losses",
     "Search": "inference",
     "Seq2SeqConfig": "config",
     "TokenAccuracy": "losses",
-    "Tokenizer": "text",
+    "Tokenizer": "tokenizer",
     "Translator": "translator",
     "build_model": "models",
     "train_tokenizers": "text",

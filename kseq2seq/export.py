@@ -1,9 +1,8 @@
-"""SavedModels, from text to text: written for TensorFlow Serving, read again.
+"""SavedModels, from text to text, as TensorFlow Serving loads them.
 
-A SavedModel's signature `serving_default` takes `text`, strings of shape `(batch,)`,
-and gives `translation`, strings of shape `(batch,)`, and `score`, float32 of shape
-`(batch,)`. Tokenizers and search are in its graph: whoever loads it needs TensorFlow
-with the operations of TF Text, and nothing of this package.
+The signatures are the functions of `kseq2seq.serving`: tokenizers and search are in the
+graph, so that whoever loads it needs TensorFlow with the operations of TF Text, and
+nothing of this package. `kseq2seq.saved_translator` reads it again.
 """
 
 import dataclasses
@@ -11,44 +10,59 @@ import json
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401  # registers the operations of the tokenizers
 from tensorflow.core.protobuf import saved_model_pb2
 
-from kseq2seq import __version__, inference
-from kseq2seq.inference import Search, Translation
-from kseq2seq.models import start_decoding
-from kseq2seq.versions import add_version, versions
+from kseq2seq import __version__, inference, model_card, provenance, serving
+from kseq2seq.compression import compressed
+from kseq2seq.inference import Search
+from kseq2seq.reading import Limits
+from kseq2seq.saved_translator import SAVED_MODEL_FILE, SEARCH_FILE, Signature
+from kseq2seq.slimming import slim
+from kseq2seq.versions import add_version
+from kseq2seq.warmup import warmup_requests, write_warmup
 
-SIGNATURE = "serving_default"
-SAVED_MODEL_FILE = "saved_model.pb"
-# What the graph does not tell; servers take no notice of it.
-SEARCH_FILE = Path("assets.extra", "kseq2seq.json")
-# All that `kseq2seq.text` uses of TF Text; TensorFlow Serving has them built in.
+# All that `kseq2seq.tokenizer` uses of TF Text; TensorFlow Serving has them built in.
 TEXT_OPERATIONS = {
     "SentencepieceOp",
-    "SentencepieceTokenizeOp",
+    "SentencepieceTokenizeWithOffsetsOp",
     "SentencepieceDetokenizeOp",
 }
 # Operations of TensorFlow that not every server has: of GPUs, and of Python itself.
 UNSERVABLE = ("Cudnn", "PyFunc")
 
 
-def export_model(folder, model, source_tokenizer, target_tokenizer, search=None):
-    """Writes the next version of a SavedModel; see `Translator.export`."""
-    search = search or Search()
+def export_translators(
+    folder, translators, search=None, limits=None, weights="float32"
+):
+    """Writes the next version of a SavedModel, of one model or of an ensemble.
+
+    Args:
+        folder: Path of the folder of versions; see `Translator.export`.
+        translators: List of `kseq2seq.Translator`s with the same tokenizers. The
+            probabilities of several are averaged at each step of one search.
+        search: The `kseq2seq.Search`; its defaults if `None`.
+        limits: The `kseq2seq.Limits`; its defaults if `None`.
+        weights: "float32", "float16" or "int8".
+
+    Returns:
+        The `Path` of the new version.
+
+    Raises:
+        OSError: If it cannot be written.
+        ValueError: If the translators have different tokenizers, and as for
+            `Translator.export`.
+    """
     folder = Path(folder)
-    if search.num_hypotheses != 1:
-        raise ValueError(
-            "`search` must have num_hypotheses=1: a SavedModel gives the best "
-            f"translation alone. Received: num_hypotheses={search.num_hypotheses}"
-        )
+    search, limits = search or Search(), limits or Limits()
     if (folder / SAVED_MODEL_FILE).is_file():
         raise ValueError(
             "`folder` must be a folder of versions, which are numbered 1, 2, and so "
             f"on. Received: {folder}, which is itself a SavedModel"
         )
-    archive = _archive(model, source_tokenizer, target_tokenizer, search)
+    _check_tokenizers(translators)
+    archive, functions = _archive(translators, search, limits, weights)
 
     def write(path):
         try:
@@ -57,40 +71,66 @@ def export_model(folder, model, source_tokenizer, target_tokenizer, search=None)
             raise OSError(
                 f"{folder}: the SavedModel could not be written: {error.message}"
             ) from error
+        slim(path / SAVED_MODEL_FILE)
         _check_operations(path)
-        about = {"kseq2seq": __version__, "search": dataclasses.asdict(search)}
+        about = {
+            "kseq2seq": __version__,
+            "search": dataclasses.asdict(search),
+            "limits": dataclasses.asdict(limits),
+            "weights": weights,
+        }
         (path / SEARCH_FILE).parent.mkdir(exist_ok=True)
-        text = json.dumps(about, indent=2) + "\n"
-        (path / SEARCH_FILE).write_text(text, encoding="utf-8")
+        _write_text(path / SEARCH_FILE, json.dumps(about, indent=2) + "\n")
+        name = folder.resolve().name
+        specs = {x: list(y.inputs.values()) for x, y in functions.items()}
+        requests = warmup_requests(specs)
+        write_warmup(path, requests, name)
+        _write_card(path, name, translators, functions, about)
 
     return add_version(folder, write)
 
 
-def _archive(model, source_tokenizer, target_tokenizer, search):
+def _check_tokenizers(translators):
+    first = translators[0]
+    for other in translators[1:]:
+        for side in ("source_tokenizer", "target_tokenizer"):
+            if getattr(other, side).model != getattr(first, side).model:
+                raise ValueError(
+                    "The models of an ensemble must have the same tokenizers, and so "
+                    "be trained on the same data, or with tokenizers of one run. "
+                    f"Received: models of which the {side}s differ"
+                )
+
+
+def _archive(translators, search, limits, weights):
+    """The functions to write, and the `Signature` of each."""
     # In float32, whatever the model was trained in: it runs at a like speed on every
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
     # long for single sentences, and others have no such instructions.
-    model = inference.float32_copy(model)
+    models = [inference.float32_copy(x.model) for x in translators]
     # Where a GPU is visible, layers would choose operations that no CPU has. The
     # copy is for this graph alone, so that nothing has to be set back.
-    for layer in _with_sublayers(model.layers):
+    for layer in _with_sublayers([x for model in models for x in model.layers]):
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False
-    start = start_decoding(model)
-
-    def serve(text):
-        translations, found, _ = inference.translate_texts(
-            start, source_tokenizer, target_tokenizer, text, search
-        )
-        return {"translation": translations[:, 0], "score": found.scores[:, 0]}
-
-    archive = keras.export.ExportArchive()
-    # It finds the variables itself; those of a tracked model would be written twice.
-    archive.add_endpoint(
-        SIGNATURE, serve, input_signature=[tf.TensorSpec([None], tf.string, "text")]
+    served = serving.serve(
+        models,
+        translators[0].source_tokenizer,
+        translators[0].target_tokenizer,
+        search,
+        limits,
+        compressed(models, weights),
     )
-    return archive
+    archive = keras.export.ExportArchive()
+    functions = {}
+    for name, (function, specs) in serving.signatures(served).items():
+        # It finds the variables itself; those of a tracked model would be written
+        # twice.
+        traced = archive.add_endpoint(name, function, input_signature=specs)
+        outputs = traced.get_concrete_function().structured_outputs
+        functions[name] = Signature({x.name: x for x in specs}, outputs)
+    return archive, functions
 
 
 def _with_sublayers(layers):
@@ -99,6 +139,39 @@ def _with_sublayers(layers):
         yield layer
         if isinstance(layer, keras.layers.Bidirectional):
             yield from (layer.forward_layer, layer.backward_layer)
+
+
+def _write_card(path, name, translators, functions, about):
+    variables = [y for x in translators for y in x.model.weights]
+    size = sum(x.stat().st_size for x in (path / "variables").iterdir())
+    folders = [x.run_folder for x in translators]
+    card = model_card.model_card(
+        name,
+        functions,
+        search=about["search"],
+        weights={
+            "dtype": about["weights"],
+            "parameters": int(sum(np.prod(x.shape) for x in variables)),
+            "bytes": size,
+        },
+        limits=about["limits"],
+        tokenizers={
+            "source": translators[0].source_tokenizer.model,
+            "target": translators[0].target_tokenizer.model,
+        },
+        runs=[provenance.from_run(x) for x in folders if x is not None],
+    )
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    _write_text(path / model_card.CARD_FILE, text)
+    _write_text(path / model_card.README_FILE, model_card.readme(card))
+
+
+def _write_text(path, text):
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        # What a full disk says names no file.
+        raise OSError(f"{path}: could not be written: {error.strerror}") from error
 
 
 def _check_operations(path):
@@ -130,126 +203,3 @@ def _operations(path):
             functions.add(function.signature.name)
             used.update(node.op for node in function.node_def)
     return used - functions
-
-
-def find_saved_model(path):
-    """The folder of the SavedModel at a path, the newest if there are versions.
-
-    Args:
-        path: Path of a SavedModel, or of a folder with versions of it.
-
-    Returns:
-        The `Path` that holds `saved_model.pb`; `None` if there is none.
-    """
-    folders = [Path(path), *reversed(versions(path))]
-    found = (x for x in folders if (x / SAVED_MODEL_FILE).is_file())
-    return next(found, None)
-
-
-class SavedTranslator:
-    """Translates text with a SavedModel, without the code of its model.
-
-    The search is that of the export. `kseq2seq.Translator.load` makes one of these.
-
-    Args:
-        path: Path of a SavedModel that `Translator.export` has written, or of the
-            folder with its versions, of which the newest is taken.
-
-    Raises:
-        FileNotFoundError: If there is no SavedModel.
-        ValueError: If it is not whole, or has another signature.
-    """
-
-    def __init__(self, path):
-        self.path = find_saved_model(path)
-        if self.path is None:
-            raise FileNotFoundError(
-                f"{path} must hold {SAVED_MODEL_FILE}, or a numbered folder that "
-                "holds it; `Translator.export` writes one."
-            )
-        self.search = _read_search(self.path)
-        try:
-            # The variables live only as long as what was loaded.
-            self._loaded = tf.saved_model.load(str(self.path))
-        except (tf.errors.OpError, OSError) as error:
-            raise ValueError(
-                f"{self.path} is not a whole SavedModel; export it again. {error}"
-            ) from error
-        self._function = self._loaded.signatures.get(SIGNATURE)
-        _check_signature(self.path, self._function)
-
-    def __call__(self, texts, beam=None):
-        """The translation of each text.
-
-        Args:
-            texts: List of `str`.
-            beam: Beam size of the export, the only one there is.
-
-        Returns:
-            List of `str`, in the order of `texts`.
-
-        Raises:
-            ValueError: If `beam` is not that of the export.
-        """
-        fixed = None if self.search is None else self.search.beam_size
-        if beam is not None and beam != fixed:
-            raise ValueError(
-                f"`beam` must be left out, or be the beam size of the export, {fixed}: "
-                "a SavedModel's search cannot be changed. Load the run folder, or "
-                f"export with another `search`. Received: beam={beam!r}"
-            )
-        return [best.text for best, *_ in self.translate(texts)]
-
-    def translate(self, texts, search=None, batch_size=64, progress=False):
-        """Translations with their scores.
-
-        Args:
-            texts: List of `str`.
-            search: The `kseq2seq.Search` of the export, the only one there is.
-            batch_size: Texts translated at a time.
-            progress: Whether to draw a progress bar on standard error.
-
-        Returns:
-            For each text a list of one `Translation`, of which `text` and `score`
-            are given.
-
-        Raises:
-            ValueError: If `search` is not that of the export.
-        """
-        if search is not None and search != self.search:
-            raise ValueError(
-                "`search` must be left out, or be that of the export: a SavedModel's "
-                "search cannot be changed. Load the run folder, or export with "
-                f"another `search`. Expected: {self.search}. Received: {search}"
-            )
-        texts = inference.check_texts(texts)
-        results = [None] * len(texts)
-        for rows in inference.by_length(texts, batch_size, progress):
-            found = self._function(text=inference.encode([texts[x] for x in rows]))
-            translations, scores = found["translation"].numpy(), found["score"].numpy()
-            for row, text, score in zip(rows, translations, scores, strict=True):
-                text = text.decode("utf-8", "replace")
-                results[row] = [Translation(text, float(score))]
-        return results
-
-
-def _read_search(path):
-    """The `Search` of an export; `None` if nothing, or nothing known, tells it."""
-    try:
-        about = json.loads((path / SEARCH_FILE).read_text(encoding="utf-8"))
-        return Search(**about["search"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _check_signature(path, function):
-    inputs, outputs = {}, {}
-    if function is not None:
-        inputs = function.structured_input_signature[1]
-        outputs = function.structured_outputs
-    if set(inputs) != {"text"} or not {"translation", "score"} <= set(outputs):
-        raise ValueError(
-            f"{path} must have a signature {SIGNATURE!r} from 'text' to 'translation' "
-            "and 'score', as `Translator.export` writes it. Received: a signature "
-            f"from {sorted(inputs)} to {sorted(outputs)}"
-        )

@@ -1,4 +1,4 @@
-"""From text to text in the graph: tokenise, search, detokenise."""
+"""How a translation is looked for, and what is found: the graph's side and Python's."""
 
 import dataclasses
 import math
@@ -130,68 +130,49 @@ def _in_float32(config):
     return config
 
 
-def pad(ids):
-    """Ragged ids as a dense tensor, at least one position wide."""
-    width = tf.maximum(ids.bounding_shape()[1], 1)
-    return ids.to_tensor(PAD_ID, shape=tf.stack([-1, width]))
-
-
-def search_ids(start, source, search):
+def search_ids(start, source, search, num_hypotheses=None):
     """The best hypotheses for a batch of source ids.
 
     Args:
         start: What `kseq2seq.models.start_decoding` returns.
         source: Ids of shape `(batch, source_length)`.
         search: A `Search`.
+        num_hypotheses: What counts instead of `search.num_hypotheses`, if given: a
+            scalar int32 tensor, in which case the graph serves any number.
 
     Returns:
-        `kseq2seq.decoding.Hypotheses` with n = `search.num_hypotheses`.
+        `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
     """
-    mask = tf.not_equal(source, PAD_ID)
-    longest = decoding.relative_lengths(
-        mask, search.max_length_factor, search.max_length_offset
-    )
-    shortest = decoding.relative_lengths(mask, search.min_length_factor)
-    has_least = search.min_length or search.min_length_factor
-    lengths = {
-        "max_length": tf.minimum(longest, search.max_length),
-        "min_length": tf.maximum(shortest, search.min_length) if has_least else 0,
-    }
     step, state = start(source)
+    lengths = length_limits(source, search)
     if search.beam_size == 1:
         return decoding.greedy_search(step, state, **lengths)
     return decoding.beam_search(
         step,
         state,
         beam_size=search.beam_size,
-        num_hypotheses=search.num_hypotheses,
+        num_hypotheses=search.num_hypotheses
+        if num_hypotheses is None
+        else num_hypotheses,
         length_penalty=search.length_penalty,
         coverage_penalty=search.coverage_penalty,
-        source_mask=mask,
+        source_mask=tf.not_equal(source, PAD_ID),
         **lengths,
     )
 
 
-def translate_texts(start, source_tokenizer, target_tokenizer, texts, search):
-    """The best translations of a batch of texts, all the way in the graph.
-
-    Args:
-        start: What `kseq2seq.models.start_decoding` returns.
-        source_tokenizer: The `kseq2seq.text.Tokenizer` of the source.
-        target_tokenizer: That of the target.
-        texts: String tensor of shape `(batch,)`.
-        search: A `Search`.
-
-    Returns:
-        A tuple `(translations, found, source)`: strings of shape `(batch, n)`,
-        the `Hypotheses`, and the source ids of shape `(batch, source_length)`.
-    """
-    source = pad(source_tokenizer.tokenize(texts))
-    found = search_ids(start, source, search)
-    shape = tf.shape(found.ids)
-    flat = tf.reshape(found.ids, [-1, shape[2]])  # (B * N, L)
-    translations = tf.reshape(target_tokenizer.detokenize(flat), shape[:2])
-    return translations, found, source
+def length_limits(source, search):
+    """The `max_length` and `min_length` of a `Search` for a batch of source ids."""
+    mask = tf.not_equal(source, PAD_ID)
+    longest = decoding.relative_lengths(
+        mask, search.max_length_factor, search.max_length_offset
+    )
+    shortest = decoding.relative_lengths(mask, search.min_length_factor)
+    has_least = search.min_length or search.min_length_factor
+    return {
+        "max_length": tf.minimum(longest, search.max_length),
+        "min_length": tf.maximum(shortest, search.min_length) if has_least else 0,
+    }
 
 
 def check_texts(texts):
@@ -203,6 +184,25 @@ def check_texts(texts):
             f"Received: {texts!r:.80}"
         )
     return texts
+
+
+def find_signature(signatures, name):
+    """The entry of a dict of signatures, or a `ValueError` that names those there."""
+    if name not in signatures:
+        raise ValueError(
+            f"`signature` must be one of {', '.join(sorted(signatures))}; alignments "
+            f"are there for models with attention alone. Received: {name!r}"
+        )
+    return signatures[name]
+
+
+def check_inputs(signature, inputs, names):
+    """Refuses inputs that are not those of a signature."""
+    if set(inputs) != set(names):
+        raise ValueError(
+            f"`inputs` of {signature!r} must be {', '.join(sorted(names))}. "
+            f"Received: {', '.join(sorted(inputs)) or 'none'}"
+        )
 
 
 def encode(texts):

@@ -277,9 +277,9 @@ def encoder_model(model):
     (2, 5, 6)
     """
     layers, cell = _layers_by_name(model), _decoder_cell(model)
-    source, states = model.input["source"], []
-    while f"bridge_{len(states)}" in layers:
-        states.append(layers[f"bridge_{len(states)}"].output)
+    source = model.input["source"]
+    count = num_bridged_states(model)
+    states = [layers[f"bridge_{i}"].output for i in range(count)]
     # Of the cell's precision, whatever the global policy is by now.
     start = DecoderStart(cell, dtype=cell.dtype_policy, name="decoder_start")
     if cell.attention is None:
@@ -334,6 +334,11 @@ def step_model(model):
         outputs["alignment"] = alignment[0]
     inputs = {"tokens": tokens, "states": states, "memory": memory}
     return keras.Model(inputs, outputs, name="decoder_step")
+
+
+def num_bridged_states(model):
+    """How many states, the first ones, the decoder gets from the encoder."""
+    return sum(layer.name.startswith("bridge_") for layer in model.layers)
 
 
 def _layers_by_name(model):

@@ -1,25 +1,32 @@
 """A trained model with its tokenizers: text in, text out."""
 
-import inspect
 import os
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from kseq2seq import export, inference
+from kseq2seq import export, inference, serving
+from kseq2seq.answers import Answers
 from kseq2seq.inference import Translation
-from kseq2seq.losses import token_crossentropy
-from kseq2seq.models import start_decoding
-from kseq2seq.special_ids import BOS_ID, PAD_ID
-from kseq2seq.text import Tokenizer
+from kseq2seq.saved_translator import (
+    SAVED_MODEL_FILE,
+    SavedTranslator,
+    find_saved_model,
+)
+from kseq2seq.special_ids import PAD_ID
+from kseq2seq.tokenizer import Tokenizer
 
 MODEL_FILE = "model.keras"
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 
 
-class Translator:
+class Translator(Answers):
     """Translates text with a model and the tokenizers that it was trained with.
+
+    It also tells how probable a given translation is (`score`), what its tokens come
+    from (`align`) and what the encoder makes of a text (`encode`), and it draws
+    translations at random (`sample`).
 
     Args:
         model: What `kseq2seq.build_model` returned, trained.
@@ -58,7 +65,11 @@ class Translator:
         # The graphs of what was asked for so far: their variables are the model's,
         # so that they see what training makes of them.
         self._functions = {}
-        self._start = start_decoding(model)
+        self._served = serving.serve(
+            [model], source_tokenizer, target_tokenizer, inference.Search()
+        )
+        # Of a run folder a model card can tell more than of a model alone.
+        self.run_folder = None
         for side, tokenizer in (
             ("source", source_tokenizer),
             ("target", target_tokenizer),
@@ -107,7 +118,9 @@ class Translator:
                 "`search` must be a `kseq2seq.Search`, such as Search(beam_size=5). "
                 f"Received: search={search!r}"
             )
-        function = self._traced(search, lambda texts: self._found(texts, search))
+        function = self._traced(
+            search, lambda text: self._found(text, search), [serving.TEXT]
+        )
         results = [None] * len(texts)
         for rows in inference.by_length(texts, batch_size, progress):
             outputs = function(inference.encode([texts[row] for row in rows]))
@@ -116,23 +129,42 @@ class Translator:
                 results[row] = self._translations(outputs, position)
         return results
 
-    def _traced(self, key, function):
-        """The graph of a function of string tensors, traced when it is new."""
+    def run(self, signature, inputs):
+        """The outputs of one of the functions that a SavedModel has as signatures.
+
+        Args:
+            signature: One of the names in `kseq2seq.serving.signatures`. Searches are
+                those of `kseq2seq.Search()`.
+            inputs: Dict from the names of its inputs to arrays or tensors.
+
+        Returns:
+            Dict of NumPy arrays.
+
+        Raises:
+            ValueError: If there is no such signature, as for alignments where the
+                model has no attention.
+        """
+        function, specs = inference.find_signature(
+            serving.signatures(self._served), signature
+        )
+        names = [spec.name for spec in specs]
+        inference.check_inputs(signature, inputs, names)
+        outputs = self._traced(signature, function, specs)(*[inputs[x] for x in names])
+        return {name: x.numpy() for name, x in outputs.items()}
+
+    def _traced(self, key, function, specs):
+        """The graph of a function of tensors, traced when it is new."""
         if key not in self._functions:
-            spec = tf.TensorSpec([None], tf.string)
-            signature = [spec for _ in inspect.signature(function).parameters]
-            traced = tf.function(function, input_signature=signature, autograph=False)
+            traced = tf.function(function, input_signature=specs, autograph=False)
             # By itself, a `tf.function` takes several beam sizes for a mistake and
             # warns of retracing.
             self._functions[key] = traced.get_concrete_function()
         return self._functions[key]
 
-    def _found(self, texts, search):
-        translations, found, source = inference.translate_texts(
-            self._start, self.source_tokenizer, self.target_tokenizer, texts, search
-        )
+    def _found(self, text, search):
+        translations, found, source = serving.search_texts(self._served, text, search)
         found = {key: x for key, x in found._asdict().items() if x is not None}
-        return {"translations": translations, "source": source, **found}
+        return {"translations": translations, "source": source.ids, **found}
 
     def _translations(self, outputs, row):
         source = outputs["source"][row]
@@ -157,71 +189,36 @@ class Translator:
             )
         return translations
 
-    def score(self, pairs, batch_size=64, progress=False):
-        """How probable the model finds given translations.
-
-        Args:
-            pairs: List of `(source, target)` strings.
-            batch_size: Pairs scored at a time.
-            progress: Whether to draw a progress bar on standard error.
-
-        Returns:
-            List of `(log_prob, num_tokens)`: the natural logarithm of the
-            target's probability, EOS included, and the number of its tokens.
-        """
-        sources = inference.check_texts([source for source, _ in pairs])
-        targets = inference.check_texts([target for _, target in pairs])
-        function = self._traced("score", self._scored)
-        results = [None] * len(sources)
-        for rows in inference.by_length(targets, batch_size, progress):
-            log_probs, lengths = function(
-                inference.encode([sources[row] for row in rows]),
-                inference.encode([targets[row] for row in rows]),
-            )
-            found = zip(
-                log_probs.numpy().tolist(), lengths.numpy().tolist(), strict=True
-            )
-            for row, result in zip(rows, found, strict=True):
-                results[row] = result
-        return results
-
-    def _scored(self, sources, targets):
-        source = inference.pad(self.source_tokenizer.tokenize(sources))
-        labels = inference.pad(self.target_tokenizer.tokenize(targets))
-        target = tf.pad(labels[:, :-1], [[0, 0], [1, 0]], constant_values=BOS_ID)
-        logits = self.model({"source": source, "target": target})
-        real = labels != PAD_ID
-        losses = tf.where(real, token_crossentropy(labels, logits), 0.0)
-        counts = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
-        return -tf.reduce_sum(losses, axis=1), counts
-
-    def export(self, folder, search=None):
+    def export(self, folder, search=None, limits=None, weights="float32"):
         """Writes a SavedModel from text to text, as TensorFlow Serving loads it.
 
-        Its signature `serving_default` takes `text`, strings of shape `(batch,)`,
-        and gives `translation`, strings of shape `(batch,)`, and `score`, float32 of
-        shape `(batch,)`: the search's score of each. It computes in float32, also
-        if the model was trained in another precision. Bytes that are not UTF-8 are
-        read as unknown characters.
+        Its signatures are the functions of `kseq2seq.serving`: `serving_default` takes
+        `text`, strings of shape `(batch,)`, and gives `translation`, strings of shape
+        `(batch,)`, and `score`, float32 of shape `(batch,)`; the others give the n
+        best, alignments, scores of given translations, encodings and samples. It
+        computes in float32, also if the model was trained in another precision. Beside
+        the graph there are a model card, a README and requests to warm up with.
 
         Args:
             folder: Path of the folder of versions, such as `saved_models/NAME`; made
                 if it is not there. The next number under it, from 1 on, is written
                 whole or not at all.
             search: The `kseq2seq.Search` that is fixed in the graph; its defaults if
-                `None`.
+                `None`. `nbest` gives `search.num_hypotheses` translations, or, where
+                that is 1, `search.beam_size`.
+            limits: The `kseq2seq.Limits` of texts; its defaults if `None`.
+            weights: "float32", or "float16" or "int8" to keep matrices in fewer bits,
+                for a half or a quarter of the size and a little of the quality.
 
         Returns:
             The `Path` of the new version.
 
         Raises:
             OSError: If it cannot be written.
-            ValueError: If `search` wants several hypotheses, `folder` is itself a
-                SavedModel, or the model holds operations that some server lacks.
+            ValueError: If `folder` is itself a SavedModel, `weights` is none of these,
+                or the model holds operations that some server lacks.
         """
-        return export.export_model(
-            folder, self.model, self.source_tokenizer, self.target_tokenizer, search
-        )
+        return export.export_translators(folder, [self], search, limits, weights)
 
     def save(self, folder):
         """Writes model and tokenizers into a folder, each beside and renamed.
@@ -247,26 +244,28 @@ class Translator:
                 versions, of which the newest is taken.
 
         Returns:
-            A `Translator`, or a `kseq2seq.export.SavedTranslator`.
+            A `Translator`, or a `kseq2seq.saved_translator.SavedTranslator`.
 
         Raises:
             FileNotFoundError: If there is neither, or a tokenizer is missing.
         """
         path = Path(path)
         if not (path / MODEL_FILE).is_file():
-            if export.find_saved_model(path) is None:
+            if find_saved_model(path) is None:
                 raise FileNotFoundError(
                     "`path` must be a run folder, which holds "
                     f"{MODEL_FILE}, or a SavedModel, which holds "
-                    f"{export.SAVED_MODEL_FILE}. Received: {path}"
+                    f"{SAVED_MODEL_FILE}. Received: {path}"
                     + ("" if path.is_dir() else ", which is no folder")
                 )
-            return export.SavedTranslator(path)
+            return SavedTranslator(path)
         # Importing the layers has registered them: no custom_objects are needed.
         model = keras.saving.load_model(path / MODEL_FILE, compile=False)
         if not inference.is_float32(model):
             model = inference.float32_copy(model)
-        return cls(model, *load_tokenizers(path))
+        translator = cls(model, *load_tokenizers(path))
+        translator.run_folder = path
+        return translator
 
 
 def save_model(model, path):

@@ -1,19 +1,27 @@
 """Runs a SavedModel through TensorFlow's C API, as a server in C++ would.
 
-    python capi.py SAVED_MODEL < batches.json > results.json
+    python capi.py SAVED_MODEL < requests.json > results.json
 
-Batches are lists of texts, each text as hexadecimal digits of its bytes; a result is a
-dict of the signature's outputs. Python's TensorFlow is not imported: of the installed
-wheels only the shared libraries are used.
+A request is a list of a signature's name and a dict of its inputs, a result the dict of
+its outputs; a tensor is a list of its dtype, its shape and its values in one row, and a
+string in it stands as hexadecimal digits of its bytes. Python's TensorFlow is not
+imported: of the installed wheels only the shared libraries are used.
 """
 
 import ctypes
 import importlib.util
 import json
+import math
 import sys
 from pathlib import Path
 
-TF_FLOAT, TF_STRING = 1, 7
+DTYPES = {1: "float32", 3: "int32", 7: "string", 9: "int64", 10: "bool"}
+C_TYPES = {
+    "float32": ctypes.c_float,
+    "int32": ctypes.c_int32,
+    "int64": ctypes.c_int64,
+    "bool": ctypes.c_bool,
+}
 STRING_BYTES = 24  # of a TF_TString
 
 
@@ -54,7 +62,7 @@ def pointer(address):
 
 
 class Session:
-    """A SavedModel's session and its serving signature."""
+    """A SavedModel's session and its signatures."""
 
     def __init__(self, path):
         self.tf = load_library()
@@ -81,7 +89,7 @@ class Session:
         self.check()
         content = ctypes.cast(buffer, ctypes.POINTER(TFBuffer)).contents
         meta_graph = ctypes.string_at(content.data, content.length)
-        self.inputs, self.outputs = signature(meta_graph, "serving_default")
+        self.signatures = dict(signatures(meta_graph))
 
     def check(self):
         if self.tf.TF_GetCode(self.status):
@@ -92,13 +100,22 @@ class Session:
         operation = self.tf.TF_GraphOperationByName(self.graph, name.encode())
         return TFOutput(operation, int(index))
 
-    def string_tensor(self, texts):
-        size = (ctypes.c_int64 * 1)(len(texts))
-        length = ctypes.c_size_t(STRING_BYTES * len(texts))
-        tensor = pointer(self.tf.TF_AllocateTensor(TF_STRING, size, 1, length))
-        for item, text in zip(self.strings(tensor, len(texts)), texts, strict=True):
-            self.tf.TF_StringInit(item)
-            self.tf.TF_StringCopy(item, text, ctypes.c_size_t(len(text)))
+    def tensor(self, dtype, shape, values):
+        number = next(key for key, name in DTYPES.items() if name == dtype)
+        size = (ctypes.c_int64 * len(shape))(*shape)
+        c_type = C_TYPES.get(dtype, ctypes.c_byte * STRING_BYTES)
+        length = ctypes.c_size_t(ctypes.sizeof(c_type) * len(values))
+        tensor = pointer(self.tf.TF_AllocateTensor(number, size, len(shape), length))
+        if dtype == "string":
+            for item, value in zip(
+                self.strings(tensor, len(values)), values, strict=True
+            ):
+                text = bytes.fromhex(value)
+                self.tf.TF_StringInit(item)
+                self.tf.TF_StringCopy(item, text, ctypes.c_size_t(len(text)))
+        elif values:
+            address = self.tf.TF_TensorData(tensor)
+            (c_type * len(values)).from_address(address)[:] = values
         return tensor
 
     def strings(self, tensor, count):
@@ -106,49 +123,52 @@ class Session:
         return [pointer(data + STRING_BYTES * i) for i in range(count)]
 
     def values(self, tensor):
-        count = self.tf.TF_Dim(tensor, 0)
-        if self.tf.TF_TensorType(tensor) == TF_FLOAT:
+        """Dtype, shape and values of a tensor."""
+        shape = [self.tf.TF_Dim(tensor, i) for i in range(self.tf.TF_NumDims(tensor))]
+        count = math.prod(shape)
+        dtype = DTYPES[self.tf.TF_TensorType(tensor)]
+        if dtype == "string":
+            values = [
+                ctypes.string_at(
+                    self.tf.TF_StringGetDataPointer(x), self.tf.TF_StringGetSize(x)
+                ).hex()
+                for x in self.strings(tensor, count)
+            ]
+        else:
             address = self.tf.TF_TensorData(tensor)
-            return list((ctypes.c_float * count).from_address(address)) if count else []
-        return [
-            ctypes.string_at(
-                self.tf.TF_StringGetDataPointer(item), self.tf.TF_StringGetSize(item)
-            ).hex()
-            for item in self.strings(tensor, count)
-        ]
+            c_type = C_TYPES[dtype] * count
+            values = list(c_type.from_address(address)) if count else []
+        return dtype, shape, values
 
-    def run(self, texts):
-        places = [self.place(name) for name in self.outputs.values()]
-        results = (ctypes.c_void_p * len(places))()
+    def run(self, signature, given):
+        inputs, outputs = self.signatures[signature]
+        fed = (TFOutput * len(inputs))(*map(self.place, inputs.values()))
+        tensors = [self.tensor(*given[name]).value for name in inputs]
+        places = (TFOutput * len(outputs))(*map(self.place, outputs.values()))
+        results = (ctypes.c_void_p * len(outputs))()
         self.tf.TF_SessionRun(
-            self.session,
-            None,
-            (TFOutput * 1)(self.place(self.inputs["text"])),
-            (ctypes.c_void_p * 1)(self.string_tensor(texts).value),
-            1,
-            (TFOutput * len(places))(*places),
-            results,
-            len(places),
-            None,
-            0,
-            None,
-            self.status,
+            *(self.session, None),
+            *(fed, (ctypes.c_void_p * len(tensors))(*tensors), len(tensors)),
+            *(places, results, len(outputs)),
+            *(None, 0, None, self.status),
         )
         self.check()
         values = [self.values(pointer(tensor)) for tensor in results]
-        return dict(zip(self.outputs, values, strict=True))
+        return dict(zip(outputs, values, strict=True))
 
 
-def signature(meta_graph, wanted):
-    """Names of a signature's tensors, read from a serialised `MetaGraphDef`."""
-    signatures = (dict(fields(x)) for number, x in fields(meta_graph) if number == 5)
-    found = next(entry[2] for entry in signatures if entry[1].decode() == wanted)
-    names = {1: {}, 2: {}}  # inputs, outputs
-    for number, value in fields(found):
-        if number in names:
-            entry = dict(fields(value))
-            names[number][entry[1].decode()] = dict(fields(entry[2]))[1].decode()
-    return names[1], names[2]
+def signatures(meta_graph):
+    """Names of each signature's tensors, read from a serialised `MetaGraphDef`."""
+    for number, content in fields(meta_graph):
+        if number != 5:
+            continue
+        entry = dict(fields(content))
+        names = {1: {}, 2: {}}  # inputs, outputs
+        for kind, value in fields(entry[2]):
+            if kind in names:
+                tensor = dict(fields(value))
+                names[kind][tensor[1].decode()] = dict(fields(tensor[2]))[1].decode()
+        yield entry[1].decode(), (names[1], names[2])
 
 
 def fields(message):
@@ -179,8 +199,7 @@ def fields(message):
 
 def main():
     session = Session(sys.argv[1])
-    batches = json.load(sys.stdin)
-    results = [session.run([bytes.fromhex(x) for x in batch]) for batch in batches]
+    results = [session.run(*request) for request in json.load(sys.stdin)]
     if "tensorflow" in sys.modules:
         raise RuntimeError("this was to be done without Python's TensorFlow")
     json.dump(results, sys.stdout)

@@ -49,7 +49,7 @@ def test_call_gives_the_best_of_the_default_search(translator):
 
 def test_n_best_are_different_and_ordered(translator):
     search = Search(beam_size=3, num_hypotheses=3, length_penalty=0.7, max_length=11)
-    for best in translator.translate(TEXTS, search):
+    for best in translator.translate([text for text in TEXTS if text], search):
         assert len({one.text for one in best}) == 3
         scores = [one.score for one in best]
         assert scores == sorted(scores, reverse=True)
@@ -76,7 +76,7 @@ def test_alignments_have_a_row_for_each_token(translator):
 
 def test_what_greedy_search_finds_is_scored_alike(translator):
     texts = [
-        *TEXTS,
+        *filter(None, TEXTS),
         *["the cat", "dogs", "a bird sees", "home we go", "sees", "birds run"],
     ]
     found = translator.translate(texts, GREEDY)
@@ -98,7 +98,7 @@ def test_lengths_keep_to_the_search(translator):
     search = Search(
         1, min_length_factor=0.5, max_length_factor=0.75, max_length_offset=1
     )
-    for (best,) in translator.translate(TEXTS, search):
+    for (best,) in translator.translate([text for text in TEXTS if text], search):
         source, target = len(best.source_tokens), len(best.target_tokens)
         assert round(0.5 * source) <= target <= round(0.75 * source + 1)
 
@@ -109,8 +109,18 @@ def test_no_translation_is_shorter_than_the_least(translator):
         for (best,) in translator.translate(TEXTS, Search(1, max_length_offset=1))
     )
     search = Search(1, min_length=least, min_length_factor=0.1, max_length_offset=99)
-    for (best,) in translator.translate(TEXTS, search):
+    for (best,) in translator.translate([text for text in TEXTS if text], search):
         assert len(best.target_tokens) >= least
+
+
+def test_a_blank_text_has_the_blank_translation_and_no_other(translator):
+    search = Search(beam_size=3, num_hypotheses=3, max_length=11, min_length=2)
+    blank, whitespace, other = translator.translate(["", " \t", "a"], search)
+    for found in (blank, whitespace):
+        (only,) = found
+        assert only[:5] == ("", 0.0, 0.0, ["</s>"], ["</s>"])
+        assert only.alignment.shape == (1, 1)
+    assert len(other) == 3 and all(one.text for one in other)
 
 
 def test_unusual_characters_do_not_disturb_their_neighbours(translator):
@@ -125,15 +135,15 @@ def test_unusual_characters_do_not_disturb_their_neighbours(translator):
 
 def test_what_training_does_to_the_weights_is_seen():
     translator = tiny_translator()
-    before = translator(TEXTS[:2], beam=1)
-    assert all(before)
+    texts = [TEXTS[0], TEXTS[2]]
+    assert all(translator(texts, beam=1))
     bias = translator.model.get_layer("projection").bias
     bias.assign(1000.0 * tf.one_hot(EOS_ID, bias.shape[0]))
-    assert translator(TEXTS[:2], beam=1) == ["", ""]
+    assert translator(texts, beam=1) == ["", ""]
     # One that has diverged translates to nothing, rather than failing.
     for variable in translator.model.trainable_variables:
         variable.assign(np.full(variable.shape, np.nan))
-    assert translator(TEXTS[:2], beam=1) == ["", ""]
+    assert translator(texts, beam=1) == ["", ""]
 
 
 def test_save_and_load(translator, tmp_path):
