@@ -47,10 +47,26 @@ def import_tensorflow():
 
 
 @contextmanager
-def _held_back(descriptor, noise):
+def said_once():
+    """Drops what C++ writes to standard error ahead of an exception that says it too.
+
+    Where there is no exception, all but the usual messages is shown at the end.
+
+    Example:
+
+    >>> with said_once():
+    ...     _ = os.write(2, b"I0000 all is well")
+    """
+    with _held_back(2, _NOISE, re.compile(b"")):
+        yield
+
+
+@contextmanager
+def _held_back(descriptor, noise, noise_of_failure=re.compile(rb"(?!)")):
     """Holds back what is written to a file descriptor; drops lines of `noise`.
 
-    C++ writes past `sys.stderr`, so this is the only place to catch it.
+    If it ends with an exception, it drops those of `noise_of_failure` instead, none by
+    default. C++ writes past `sys.stderr`, so this is the only place to catch it.
     """
     try:
         before = os.dup(descriptor)
@@ -62,7 +78,7 @@ def _held_back(descriptor, noise):
         try:
             yield
         except BaseException:
-            noise = re.compile(rb"(?!)")  # matches nothing
+            noise = noise_of_failure
             raise
         finally:
             os.dup2(before, descriptor)

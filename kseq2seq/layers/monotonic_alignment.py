@@ -165,7 +165,10 @@ def hard_alignment(choice, previous):
     """
     choice = ops.stop_gradient(choice * ops.cumsum(previous, axis=-1))
     others = ops.pad((1 - choice)[..., :-1], [(0, 0), (0, 0), (1, 0)], "constant", 1)
-    return ops.stop_gradient(choice * ops.cumprod(others, axis=-1))
+    # By logarithms, -inf for 0, since ONNX and LiteRT have no `cumprod`; rounding may
+    # have made the sum of `previous`, and so a choice, more than 1.
+    passed = ops.exp(ops.cumsum(ops.log(ops.maximum(others, 0)), axis=-1))
+    return ops.stop_gradient(choice * passed)
 
 
 def chunk_alignment(choice, scores, mask, size):

@@ -124,9 +124,11 @@ def hardmax(scores):
     Returns:
         Tensor of the shape and dtype of `scores`.
     """
-    return ops.one_hot(
-        ops.argmax(scores, axis=-1), ops.shape(scores)[-1], dtype=scores.dtype
-    )
+    # `ops.argmax` looks at bits, for which ONNX and LiteRT have no operation.
+    highest = ops.equal(scores, ops.max(scores, axis=-1, keepdims=True))
+    so_far = ops.cumsum(ops.cast(highest, "int32"), axis=-1)
+    first = ops.logical_and(highest, ops.equal(so_far, 1))
+    return ops.cast(first, scores.dtype)
 
 
 def zero_padding(value, mask=None):
