@@ -13,6 +13,7 @@ from pathlib import Path
 from kseq2seq import __version__, commands
 
 MAX_COUNT = 10_000
+MAX_PORT = 65_535
 
 
 def main(arguments=None):
@@ -62,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser():
     parser = _Parser(
         prog="kseq2seq",
-        description="Translate with trained models, score, draw and export them.",
+        description="Translate with trained models; score, draw, export, serve them.",
         epilog="A run folder is what training/train.py, or Translator.save, writes; "
         "a SavedModel is what 'kseq2seq export' writes, its folder with or without "
         "the version's number. Text is UTF-8, one sentence a line. Input that "
@@ -78,6 +79,7 @@ def _parser():
     _add_score(parsers)
     _add_evaluate(parsers)
     _add_export(parsers)
+    _add_serve(parsers)
     _add_plot(parsers)
     return parser
 
@@ -199,10 +201,11 @@ def _add_export(parsers):
     parser = _add_command(
         parsers,
         commands.export,
-        "Write a SavedModel from text to text, as TensorFlow Serving loads it.",
+        "Write a model for TensorFlow Serving, ONNX Runtime or LiteRT.",
         "run folder",
         epilog="Prints the path written: the next version's number under FOLDER. The "
-        "search is fixed\nin what is written.\n\n"
+        "search is fixed\nin what is written. A saved_model goes from text to text; "
+        "the others from ids to ids,\nwith the tokenizers and a README.md beside.\n\n"
         "example:\n  kseq2seq export runs/dates saved_models/dates",
     )
     parser.add_argument(
@@ -210,9 +213,60 @@ def _add_export(parsers):
         metavar="FOLDER",
         nargs="?",
         type=Path,
-        help="where to write it (default: saved_models/ and the name of PATH)",
+        help="where to write it (default: saved_models/, onnx_models/ or "
+        "litert_models/, and the name of PATH)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=commands.FORMATS,
+        default="saved_model",
+        help="saved_model for TensorFlow Serving, onnx, or litert with greedy search "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("float32", "float16", "int8"),
+        help="how weights are stored, with saved_model (default: float32) and litert "
+        "(default: int8)",
+    )
+    parser.add_argument(
+        "--source-length",
+        type=_count,
+        metavar="N",
+        help="tokens of the longest source, EOS included, with litert (default: 64)",
+    )
+    parser.add_argument(
+        "--n-best",
+        type=_count,
+        metavar="N",
+        dest="num_hypotheses",
+        help="translations of each text that there are to be had, not with litert",
     )
     _add_search(parser)
+
+
+def _add_serve(parsers):
+    parser = _add_command(
+        parsers,
+        commands.serve,
+        "Try a SavedModel out, on a page and by TensorFlow Serving's REST API.",
+        "SavedModel",
+        epilog="Prints where the page and the API are, and answers up to Ctrl-C. To "
+        "deploy the model, use\nTensorFlow Serving itself.\n\n"
+        "example:\n  kseq2seq serve saved_models/dates",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; 0.0.0.0 lets all who reach this machine ask "
+        "(default: %(default)s, this machine alone)",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8501,
+        help="port to listen on, 0 for any that is free (default: %(default)s)",
+    )
 
 
 def _add_plot(parsers):
@@ -291,6 +345,14 @@ def _count(text):
 def _index(text):
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be an integer from 0 on, not {text!r}")
+    return int(text)
+
+
+def _port(text):
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(
+            f"must be an integer from 0 to {MAX_PORT}, not {text!r}"
+        )
     return int(text)
 
 

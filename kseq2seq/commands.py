@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
+from kseq2seq.extras import LITERT, ONNX, check_installed
 from kseq2seq.files import decoded, read_lines, written_whole
 from kseq2seq.versions import versions
 
@@ -22,6 +23,22 @@ SEARCH_NAMES = (
     "max_length",
 )
 DEFAULT_METRICS = ("bleu", "chrf")
+# Formats of exports, and the folders that they go into unless told otherwise. Each has
+# its own: what serves SavedModels takes any version in a folder for one.
+FORMATS = {
+    "saved_model": "saved_models",
+    "onnx": "onnx_models",
+    "litert": "litert_models",
+}
+# What only some of them know; LiteRT's search is greedy.
+FORMAT_OPTIONS = {
+    "weights": ("--weights", ("saved_model", "litert")),
+    "source_length": ("--source-length", ("litert",)),
+    "beam_size": ("--beam", ("saved_model", "onnx")),
+    "num_hypotheses": ("--n-best", ("saved_model", "onnx")),
+    "length_penalty": ("--length-penalty", ("saved_model", "onnx")),
+    "coverage_penalty": ("--coverage-penalty", ("saved_model", "onnx")),
+}
 # Lines translated between one output and the next; those of like lengths together.
 CHUNK = 256
 
@@ -166,13 +183,51 @@ def _test_set(options):
 
 
 def export(options):
-    """Writes a SavedModel and prints its path."""
+    """Writes a model in a format of others and prints its path."""
     _check_path(options, only_run="to export")
     folder = options.folder
     if folder is None:
-        folder = Path("saved_models") / options.path.resolve().name
+        folder = Path(FORMATS[options.format]) / options.path.resolve().name
+    given = _format_options(options)
+    if options.format == "saved_model":
+        translator = _load(options.path)
+        print(translator.export(folder, _search(options), **given))
+        return
+    check_installed(*{"onnx": ONNX, "litert": LITERT}[options.format])
     translator = _load(options.path)
-    print(translator.export(folder, _search(options)))
+    if options.format == "onnx":
+        from kseq2seq.export_onnx import export_onnx as write
+    else:
+        from kseq2seq.export_litert import export_litert as write
+    tokenizers = translator.source_tokenizer, translator.target_tokenizer
+    print(write(folder, translator.model, *tokenizers, _search(options), **given))
+
+
+def _format_options(options):
+    """The options given that belong to a format, each of which must know it."""
+    given = {}
+    for name, (option, formats) in FORMAT_OPTIONS.items():
+        value = getattr(options, name)
+        if value is None:
+            continue
+        if options.format not in formats:
+            raise ValueError(
+                f"{option} goes with --format {' or '.join(formats)}. "
+                f"Received: --format {options.format}"
+            )
+        if name not in SEARCH_NAMES:
+            given[name] = value
+    return given
+
+
+def serve(options):
+    """Answers a page and the REST API, up to Ctrl-C."""
+    _check_path(options, only_saved_model="to serve")
+    from kseq2seq import server
+
+    opened = server.listen(options.host, options.port)
+    with opened:
+        server.serve(_load(options.path), opened)
 
 
 def plot(options):
@@ -211,10 +266,15 @@ def _heatmap(options):
     )
 
 
-def _check_path(options, only_run=None):
+def _check_path(options, only_run=None, only_saved_model=None):
     """Sees, before anything slow, that the path is what the command needs."""
     path = options.path
     if (path / MODEL_FILE).is_file():
+        if only_saved_model:
+            raise ValueError(
+                f"{path} is a run folder: give the SavedModel that 'kseq2seq export "
+                f"{path}' writes {only_saved_model}."
+            )
         return
     folders = [path, *versions(path)]
     if not any((folder / SAVED_MODEL_FILE).is_file() for folder in folders):

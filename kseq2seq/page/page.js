@@ -1,0 +1,386 @@
+// The page for trying a model out. All it shows comes from the REST API:
+// the signatures nbest and translate_align, as any other client gets them.
+
+import { tokensOf, unitsOf, weightsOf } from "./units.js";
+
+const MODEL = `v1/models/${encodeURIComponent(document.body.dataset.model)}`;
+const WAIT = 250; // milliseconds without a key before what was typed is translated
+const MOST_CELLS = 20000; // of a heatmap, beyond which a browser takes too long
+
+const $ = (id) => document.getElementById(id);
+
+let signatures = {};
+let shown = null; // the alignment on the page: {source, target, weights}
+
+// ---- Asking ----
+
+// TensorFlow Serving writes numbers that JSON does not have. Strings stay as they are.
+function parse(text) {
+  const numbers = { NaN: "null", Infinity: "1e999", "-Infinity": "-1e999" };
+  return JSON.parse(
+    text.replace(/"(?:[^"\\]|\\.)*"|NaN|-?Infinity/g, (found) => numbers[found] ?? found),
+  );
+}
+
+async function ask(path, body) {
+  let response, text;
+  try {
+    response = await fetch(path, body && { method: "POST", body: JSON.stringify(body) });
+    text = await response.text();
+  } catch {
+    throw new Error("The server does not answer. Is it still running?");
+  }
+  let answer;
+  try {
+    answer = parse(text);
+  } catch {
+    throw new Error(`The server answered with something else than JSON (${response.status}).`);
+  }
+  if (!response.ok) throw new Error(answer.error ?? `Error ${response.status}.`);
+  return answer;
+}
+
+// The outputs of a signature for one row, under their names.
+async function predict(signature, inputs) {
+  const row = Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, [x]]));
+  const body = { signature_name: signature, inputs: row };
+  const { outputs } = await ask(`${MODEL}:predict`, body);
+  return Object.fromEntries(Object.entries(outputs).map(([name, [x]]) => [name, x]));
+}
+
+// ---- Showing an alignment ----
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+function fillLine(line, text, units) {
+  const parts = [];
+  let at = 0;
+  units.forEach((unit, number) => {
+    if (unit.from > at) parts.push(text.slice(at, unit.from));
+    const part = text.slice(unit.from, unit.to);
+    const span = element("span", { className: "unit", tabIndex: number ? -1 : 0 });
+    span.textContent = unit.isEnd ? unit.label : part;
+    if (unit.isEnd) span.classList.add("end");
+    if (unit.isEnd) span.title = "end of the text";
+    span.setAttribute("role", "option");
+    span.setAttribute("aria-label", unit.label);
+    span.dataset[line.id] = number;
+    parts.push(span);
+    at = Math.max(at, unit.to);
+  });
+  if (at < text.length) parts.push(text.slice(at));
+  line.replaceChildren(...parts);
+}
+
+function fillHeatmap(sources, targets, weights) {
+  if (!sources.length || !targets.length) return $("heatmap").replaceChildren();
+  if (sources.length * targets.length > MOST_CELLS) {
+    return $("heatmap").replaceChildren(
+      `${targets.length} × ${sources.length} cells are too many to draw.`,
+    );
+  }
+  const head = element("tr", {}, element("td"));
+  sources.forEach((unit, s) => {
+    const cell = element("th", { scope: "col" }, element("span", {}, unit.label));
+    cell.dataset.source = s;
+    head.append(cell);
+  });
+  head.firstChild.className = "corner";
+  const body = element("tbody");
+  targets.forEach((unit, t) => {
+    const row = element("tr", {}, element("th", { scope: "row" }, element("bdi", {}, unit.label)));
+    row.firstChild.dataset.target = t;
+    sources.forEach((_, s) => {
+      const weight = weights[t][s];
+      const cell = element("td", {}, element("span", { className: "hidden" }, percent(weight)));
+      cell.dataset.source = s;
+      cell.dataset.target = t;
+      cell.style.setProperty("--weight", weight.toFixed(3));
+      row.append(cell);
+    });
+    body.append(row);
+  });
+  const table = element("table", {}, element("thead", {}, head), body);
+  table.classList.toggle("upright", sources.some((x) => [...x.label].length > 3));
+  const size = Math.max(1.1, 36 / sources.length);
+  table.style.setProperty("--cell", `${size.toFixed(2)}rem`);
+  $("heatmap").replaceChildren(table);
+}
+
+function percent(weight) {
+  return `${Math.round(100 * weight)} %`;
+}
+
+function drawAlignment() {
+  const { source, target, alignment } = shown;
+  const byWords = document.querySelector("[name=units]:checked").value === "words";
+  shown.sources = unitsOf(source.text, source.tokens, byWords);
+  shown.targets = unitsOf(target.text, target.tokens, byWords);
+  shown.weights = weightsOf(alignment, shown.targets, shown.sources);
+  fillLine($("source"), source.text, shown.sources);
+  fillLine($("target"), target.text, shown.targets);
+  fillHeatmap(shown.sources, shown.targets, shown.weights);
+  unlight();
+}
+
+// Lights up what is chosen and what it is aligned with: a unit of the source, one of
+// the target, or of each one.
+function light(source, target) {
+  clearLight();
+  const { sources, targets, weights } = shown;
+  const bySource = source === undefined ? weights[target] : sources.map((_, s) => Number(s === source));
+  const byTarget =
+    target === undefined
+      ? weights.map((row) => row[source])
+      : targets.map((_, t) => Number(t === target));
+  lightLine("source", bySource, source);
+  lightLine("target", byTarget, target);
+  for (const cell of $("heatmap").querySelectorAll("[data-source], [data-target]")) {
+    const { source: s, target: t } = cell.dataset;
+    const inColumn = s !== undefined && Number(s) === source;
+    const inRow = t !== undefined && Number(t) === target;
+    cell.classList.toggle("chosen", inColumn || inRow);
+    cell.classList.toggle("hit", inColumn && inRow);
+  }
+  $("readout").textContent = described(source, target);
+}
+
+function lightLine(line, weights, chosen) {
+  const most = Math.max(...weights);
+  for (const span of $(line).querySelectorAll(".unit")) {
+    const number = Number(span.dataset[line]);
+    const isChosen = number === chosen;
+    span.style.setProperty("--weight", most > 0 ? (weights[number] / most).toFixed(3) : 0);
+    span.classList.toggle("chosen", isChosen);
+    span.classList.toggle("strongest", !isChosen && most > 0 && weights[number] === most);
+  }
+}
+
+function described(source, target) {
+  const { sources, targets, weights } = shown;
+  // Isolated, so that words written from right to left leave the sentence as it is.
+  const quoted = (unit) => (unit.isEnd ? "the end" : `“\u2068${unit.label}\u2069”`);
+  if (source !== undefined && target !== undefined) {
+    return `${quoted(targets[target])} looks at ${quoted(sources[source])}: ${percent(weights[target][source])}`;
+  }
+  const [chosen, others, row] =
+    source === undefined
+      ? [targets[target], sources, weights[target]]
+      : [sources[source], targets, weights.map((x) => x[source])];
+  const best = others
+    .map((unit, i) => [row[i], quoted(unit)])
+    .filter(([weight]) => weight >= 0.05)
+    .sort(([a], [b]) => b - a)
+    .slice(0, 3)
+    .map(([weight, name]) => `${name} (${percent(weight)})`);
+  const verb = source === undefined ? "looks at" : "is looked at by";
+  return `${quoted(chosen)} ${verb} ${best.join(", ") || "nothing in particular"}`;
+}
+
+function clearLight() {
+  for (const x of $("alignment").querySelectorAll(".chosen, .strongest, .hit")) {
+    x.classList.remove("chosen", "strongest", "hit");
+  }
+  for (const x of $("alignment").querySelectorAll(".unit")) x.style.removeProperty("--weight");
+}
+
+function unlight() {
+  clearLight();
+  $("readout").textContent = "Point at a word, or go to one with Tab and the arrow keys.";
+}
+
+function lightAt(event) {
+  const found = event.target.closest?.("[data-source], [data-target]");
+  if (!found || !shown) return;
+  const { source, target } = found.dataset;
+  light(source && Number(source), target && Number(target));
+}
+
+// One stop of Tab for each line; the arrow keys go from word to word.
+function moveFocus(event) {
+  const units = [...event.currentTarget.querySelectorAll(".unit")];
+  const at = units.indexOf(event.target);
+  const isRightToLeft = getComputedStyle(event.currentTarget).direction === "rtl";
+  const step = isRightToLeft ? -1 : 1;
+  const goal = { ArrowRight: at + step, ArrowLeft: at - step, Home: 0, End: units.length - 1 };
+  const next = units[goal[event.key]];
+  if (at < 0 || !(event.key in goal)) return;
+  event.preventDefault();
+  if (!next) return;
+  event.target.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+// ---- Showing an answer ----
+
+function showAlignment(text, translation, answer) {
+  const { num_source_tokens: s, num_target_tokens: t } = answer;
+  const tokens = (side, whole, count) =>
+    tokensOf(
+      whole,
+      ...["tokens", "starts", "ends"].map((x) => answer[`${side}_${x}`].slice(0, count)),
+    );
+  shown = {
+    source: { text, tokens: tokens("source", text, s) },
+    target: { text: translation, tokens: tokens("target", translation, t) },
+    alignment: answer.alignment.slice(0, t),
+  };
+  drawAlignment();
+}
+
+function showBest(text, { translations, scores }) {
+  const items = translations
+    .map((translation, i) => ({ translation, score: scores[i] }))
+    .filter(({ score }) => score !== null && score > -Infinity);
+  const best = Math.max(...items.map((x) => x.score));
+  const canAlign = "align" in signatures;
+  const buttons = items.map(({ translation, score }, i) => {
+    const bar = element("span", { className: "bar" });
+    bar.style.setProperty("--share", Math.exp(score - best).toFixed(3));
+    const button = element(
+      "button",
+      { type: "button", disabled: !canAlign, title: canAlign ? "Show how it is aligned" : "" },
+      element("span", { className: "text", dir: "auto" }, translation),
+      element("span", { className: "score", title: "score" }, score.toFixed(3).replace("-", "−")),
+      bar,
+    );
+    if (canAlign) button.setAttribute("aria-pressed", i === 0);
+    button.addEventListener("click", () => alignOther(button, text, translation));
+    return button;
+  });
+  $("nbest").replaceChildren(...buttons.map((x) => element("li", {}, x)));
+}
+
+async function alignOther(button, text, target) {
+  try {
+    const answer = await predict("align", { text, target });
+    if (!button.isConnected) return; // another text has been translated meanwhile
+    for (const x of $("nbest").querySelectorAll("button")) {
+      x.setAttribute("aria-pressed", x === button);
+    }
+    showAlignment(text, target, answer);
+    showError();
+  } catch (error) {
+    showError(error);
+  }
+}
+
+function showError(error) {
+  $("error").hidden = !error;
+  $("error").textContent = error ? error.message : "";
+}
+
+function showNothing() {
+  $("translation").textContent = "";
+  $("facts").textContent = "";
+  $("copy").hidden = true;
+  $("truncated").hidden = true;
+  $("details").hidden = true;
+  shown = null;
+}
+
+async function translate(text) {
+  if (!text.trim()) return showNothing();
+  const began = performance.now();
+  const aligns = "translate_align" in signatures;
+  const [answer, best] = await Promise.all([
+    predict(aligns ? "translate_align" : "serving_default", { text }),
+    "nbest" in signatures ? predict("nbest", { text }) : null,
+  ]);
+  const time = Math.round(performance.now() - began);
+  $("translation").textContent = answer.translation;
+  $("facts").textContent = `score ${answer.score.toFixed(3).replace("-", "−")}, ${time} ms`;
+  $("copy").hidden = !navigator.clipboard || !answer.translation;
+  $("truncated").hidden = !answer.truncated;
+  $("details").hidden = false;
+  $("no-nbest").hidden = Boolean(best);
+  if (best) showBest(text, best);
+  $("no-alignment").hidden = aligns;
+  $("alignment").hidden = $("units").hidden = !aligns;
+  if (aligns) showAlignment(text, answer.translation, answer);
+}
+
+// ---- Typing ----
+
+let isRunning = false;
+let isWanted = false;
+
+// One translation at a time: what is typed meanwhile comes next, as it is then.
+async function update() {
+  isWanted = true;
+  if (isRunning) return;
+  isRunning = true;
+  $("answer").setAttribute("aria-busy", "true");
+  while (isWanted) {
+    isWanted = false;
+    // Half of a surrogate pair is no text that UTF-8 could hold.
+    const text = $("text").value.toWellFormed?.() ?? $("text").value;
+    showCurl(text);
+    try {
+      await translate(text);
+      showError();
+    } catch (error) {
+      showNothing();
+      showError(error);
+    }
+  }
+  isRunning = false;
+  $("answer").setAttribute("aria-busy", "false");
+}
+
+function showCurl(text) {
+  const body = JSON.stringify({ instances: [text] }).replaceAll("'", "\\u0027");
+  $("curl").textContent = `curl -d '${body}' \\\n  ${new URL(`${MODEL}:predict`, location.href)}`;
+}
+
+async function start() {
+  let timer;
+  const soon = () => {
+    clearTimeout(timer);
+    if ($("live").checked) timer = setTimeout(update, WAIT);
+  };
+  const now = () => {
+    clearTimeout(timer);
+    update();
+  };
+  $("text").addEventListener("input", (event) => event.isComposing || soon());
+  $("text").addEventListener("compositionend", soon);
+  $("text").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    now();
+  });
+  $("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    now();
+  });
+  $("units").addEventListener("change", () => shown && drawAlignment());
+  $("copy").addEventListener("click", async () => {
+    await navigator.clipboard.writeText($("translation").textContent);
+    $("copy").textContent = "Copied";
+    setTimeout(() => ($("copy").textContent = "Copy"), 1500);
+  });
+  for (const id of ["source", "target", "heatmap"]) {
+    $(id).addEventListener("pointerover", lightAt);
+    $(id).addEventListener("focusin", lightAt);
+    $(id).addEventListener("pointerleave", unlight);
+    $(id).addEventListener("focusout", unlight);
+  }
+  for (const id of ["source", "target"]) $(id).addEventListener("keydown", moveFocus);
+  $("translation").dataset.empty = "The translation appears here";
+  showCurl("");
+  try {
+    const { metadata } = await ask(`${MODEL}/metadata`);
+    signatures = metadata.signature_def.signature_def;
+    if ($("text").value) update(); // a browser may have kept what was typed
+  } catch (error) {
+    showError(error);
+  }
+}
+
+start();
