@@ -50,7 +50,7 @@ lint: $(INSTALLED) ## Check style and format
 	$(BIN)/ruff format --check .
 
 bench: $(INSTALLED) ## Run the benchmarks
-	@set -e; set -- benchmarks/*.py; \
+	@set -e; set -- $$(grep -l __main__ benchmarks/*.py); \
 	if [ ! -e "$$1" ]; then echo "There is no benchmark yet."; exit 0; fi; \
 	for script; do echo "== $$script"; $(BIN)/python "$$script"; done
 
