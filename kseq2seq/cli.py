@@ -131,7 +131,7 @@ def _add_score(parsers):
         parsers,
         commands.score,
         "Say how probable a model finds given translations.",
-        "run folder",
+        "run folder or SavedModel",
         epilog="Prints for each line the natural logarithm of the target's probability "
         "and the\nnumber of its tokens, its end included, with a tab between them; the "
         "perplexity\nof all goes to standard error.\n\n"
@@ -236,6 +236,26 @@ def _add_export(parsers):
         help="tokens of the longest source, EOS included, with litert (default: 64)",
     )
     parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="run folders whose probabilities are averaged with those of PATH, in one "
+        "search, with saved_model",
+    )
+    parser.add_argument(
+        "--max-bytes",
+        type=_index,
+        metavar="N",
+        help="bytes of a text that are read, with saved_model (default: 10000)",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=_index,
+        metavar="N",
+        help="tokens of a text that are read, with saved_model (default: 1000)",
+    )
+    parser.add_argument(
         "--n-best",
         type=_count,
         metavar="N",
@@ -331,6 +351,15 @@ def _add_search(parser):
     )
     group.add_argument(
         "--max-length", type=_count, metavar="N", help="most tokens of a translation"
+    )
+    group.add_argument(
+        "--max-length-factor",
+        type=_weight,
+        metavar="X",
+        help="most tokens of a translation for each token of its source",
+    )
+    group.add_argument(
+        "--max-length-offset", type=_index, metavar="N", help="and this many more"
     )
 
 

@@ -20,7 +20,7 @@ SETTINGS_FILE = "settings.json"
 # Options that change the search, under the names that `Search` has for them.
 SEARCH_NAMES = (
     *("beam_size", "num_hypotheses", "length_penalty", "coverage_penalty"),
-    "max_length",
+    *("max_length", "max_length_factor", "max_length_offset"),
 )
 DEFAULT_METRICS = ("bleu", "chrf")
 # Formats of exports, and the folders that they go into unless told otherwise. Each has
@@ -34,6 +34,9 @@ FORMATS = {
 FORMAT_OPTIONS = {
     "weights": ("--weights", ("saved_model", "litert")),
     "source_length": ("--source-length", ("litert",)),
+    "ensemble": ("--ensemble", ("saved_model",)),
+    "max_bytes": ("--max-bytes", ("saved_model",)),
+    "max_tokens": ("--max-tokens", ("saved_model",)),
     "beam_size": ("--beam", ("saved_model", "onnx")),
     "num_hypotheses": ("--n-best", ("saved_model", "onnx")),
     "length_penalty": ("--length-penalty", ("saved_model", "onnx")),
@@ -101,7 +104,7 @@ def _as_json(best_first):
 
 def score(options):
     """Prints the log-probability of each target and the number of its tokens."""
-    _check_path(options, only_run="to score with")
+    _check_path(options)
     name = options.input or "standard input"
     pairs = []
     for number, line in enumerate(read_lines(options.input), 1):
@@ -190,8 +193,7 @@ def export(options):
         folder = Path(FORMATS[options.format]) / options.path.resolve().name
     given = _format_options(options)
     if options.format == "saved_model":
-        translator = _load(options.path)
-        print(translator.export(folder, _search(options), **given))
+        print(_export_saved_model(folder, options, given))
         return
     check_installed(*{"onnx": ONNX, "litert": LITERT}[options.format])
     translator = _load(options.path)
@@ -201,6 +203,20 @@ def export(options):
         from kseq2seq.export_litert import export_litert as write
     tokenizers = translator.source_tokenizer, translator.target_tokenizer
     print(write(folder, translator.model, *tokenizers, _search(options), **given))
+
+
+def _export_saved_model(folder, options, given):
+    others = given.pop("ensemble", [])
+    for path in others:
+        if not (path / MODEL_FILE).is_file():
+            raise ValueError(f"--ensemble {path}: no run folder, with {MODEL_FILE}.")
+    weights = given.pop("weights", "float32")
+    translators = [_load(path) for path in (options.path, *others)]
+    from kseq2seq import Limits
+    from kseq2seq.export import export_translators
+
+    limits = Limits(**given)
+    return export_translators(folder, translators, _search(options), limits, weights)
 
 
 def _format_options(options):
@@ -287,11 +303,11 @@ def _check_path(options, only_run=None, only_saved_model=None):
         raise ValueError(
             f"{path} is a SavedModel: give the run folder that it came from {only_run}."
         )
-    if _search_changes(options) or getattr(options, "alignments", False):
+    changes = set(_search_changes(options)) - {"num_hypotheses"}
+    if changes or getattr(options, "alignments", False):
         raise ValueError(
-            f"{path} is a SavedModel, which searches as it was exported to and gives "
-            "no alignments: leave out --alignments, --n-best and the options of the "
-            "search, or give the run folder."
+            f"{path} is a SavedModel, which searches as it was exported to: leave out "
+            "--alignments and the options of the search, or give the run folder."
         )
 
 
@@ -344,7 +360,8 @@ def _search_function(options):
     """Function from texts to the translations of each."""
     translator = _load(options.path)
     if not (options.path / MODEL_FILE).is_file():
-        return translator.translate
+        count = getattr(options, "num_hypotheses", None)
+        return partial(translator.translate, num_hypotheses=count)
     return partial(translator.translate, search=_search(options))
 
 

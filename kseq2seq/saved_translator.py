@@ -146,7 +146,9 @@ class SavedTranslator(Answers):
             )
         return [best.text for best, *_ in self.translate(texts)]
 
-    def translate(self, texts, search=None, batch_size=64, progress=False):
+    def translate(
+        self, texts, search=None, batch_size=64, progress=False, num_hypotheses=None
+    ):
         """Translations with their scores, the best first.
 
         Args:
@@ -154,14 +156,16 @@ class SavedTranslator(Answers):
             search: The `kseq2seq.Search` of the export, the only one there is.
             batch_size: Texts translated at a time.
             progress: Whether to draw a progress bar on standard error.
+            num_hypotheses: How many are wanted, at most as many as the signature
+                `nbest` gives; `search.num_hypotheses` if `None`.
 
         Returns:
-            For each text a list of `search.num_hypotheses` `Translation`s, or of
-            fewer, as `Translator.translate` gives them, of which `text` and `score`
-            are given.
+            For each text a list of so many `Translation`s, or of fewer, as
+            `Translator.translate` gives them, of which `text` and `score` are given.
 
         Raises:
-            ValueError: If `search` is not that of the export.
+            ValueError: If `search` is not that of the export, or `num_hypotheses` is
+                more than there are.
         """
         if search is not None and search != self.search:
             raise ValueError(
@@ -170,12 +174,18 @@ class SavedTranslator(Answers):
                 f"another `search`. Expected: {self.search}. Received: {search}"
             )
         texts = inference.check_texts(texts)
-        if self.search is None or self.search.num_hypotheses == 1:
+        if num_hypotheses is None:
+            num_hypotheses = 1 if self.search is None else self.search.num_hypotheses
+        if num_hypotheses == 1:
             rows = self._rows(SIGNATURE, (batch_size, progress), texts, text=texts)
             rows = [([x["translation"]], [x["score"]]) for x in rows]
         else:
+            self._check_num_hypotheses(num_hypotheses)
             rows = self._rows("nbest", (batch_size, progress), texts, text=texts)
-            rows = [(x["translations"], x["scores"]) for x in rows]
+            rows = [
+                tuple(x[name][:num_hypotheses] for name in ("translations", "scores"))
+                for x in rows
+            ]
         return [
             [
                 Translation(text.decode("utf-8", "replace"), float(score))
@@ -184,6 +194,17 @@ class SavedTranslator(Answers):
             ]
             for row in rows
         ]
+
+    def _check_num_hypotheses(self, count):
+        most = 1
+        if "nbest" in self.signatures:
+            most = self.signatures["nbest"].outputs["translations"].shape[1]
+        if not isinstance(count, int) or not 1 <= count <= most:
+            raise ValueError(
+                f"`num_hypotheses` must be an integer from 1 to {most}, as many as "
+                "were asked for at the export; export with another `search`, or load "
+                f"the run folder. Received: num_hypotheses={count!r}"
+            )
 
 
 def _read_search(path):

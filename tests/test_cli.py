@@ -60,9 +60,9 @@ class Reverser:
     def __init__(self):
         self.searches = []
 
-    def translate(self, texts, search=None):
+    def translate(self, texts, search=None, num_hypotheses=None):
         self.searches.append(search)
-        n = 1 if search is None else search.num_hypotheses
+        n = num_hypotheses or 1 if search is None else search.num_hypotheses
         return [[self.translation(text, i) for i in range(n)] for text in texts]
 
     def translation(self, text, i):
@@ -240,6 +240,7 @@ def test_options_change_the_search_of_the_run(call, folder, reverser):
         ["--length-penalty", "0.5"],
         ["--n-best", "7"],
         ["--beam", "2", "--max-length", "9", "--coverage-penalty", "0.25"],
+        ["--max-length-factor", "1.5", "--max-length-offset", "3"],
     ):
         call("translate", folder, *arguments, stdin="x")
     assert reverser.searches == [
@@ -247,6 +248,7 @@ def test_options_change_the_search_of_the_run(call, folder, reverser):
         Search(beam_size=3, length_penalty=0.5),
         Search(beam_size=7, num_hypotheses=7),
         Search(beam_size=2, max_length=9, coverage_penalty=0.25),
+        Search(beam_size=3, max_length_factor=1.5, max_length_offset=3),
     ]
 
 
@@ -356,12 +358,14 @@ def test_a_saved_model_is_asked_for_no_more_than_it_gives(
     for arguments in (
         ["translate", saved, "--beam", "3"],
         ["translate", saved, "--alignments"],
-        ["translate", saved, "--n-best", "1"],
+        ["translate", saved, "--max-length-offset", "1"],
         ["evaluate", saved, "--tsv", "x", "--length-penalty", "1"],
     ):
         assert_refused(call(*arguments), "is a SavedModel, which searches as it was")
-    for arguments in (["score", saved], ["export", saved]):
-        assert_refused(call(*arguments), "is a SavedModel: give the run folder")
+    assert_refused(call("export", saved), "is a SavedModel: give the run folder")
+    found = call("translate", saved, "--n-best", "2", stdin="ab").out
+    assert found == "1\t0.0000\tba\n1\t-0.1250\tba'\n"
+    assert call("score", saved, stdin="ab\tc").out == "-2.000000\t1\n"
     plot = ["plot", saved, "--text", "x", "--output", "x.png"]
     assert_refused(call(*plot), "is a SavedModel: give the run folder")
 
@@ -390,6 +394,28 @@ def test_a_run_is_translated_and_scored_as_by_its_translator(call, run):
     assert [x["text"] for x in found] == [best.text]
     assert found[0]["tokens"] == best.target_tokens
     np.testing.assert_allclose(found[0]["alignment"], best.alignment, atol=1e-4)
+
+
+def test_several_runs_are_exported_as_one(call, run, tmp_path):
+    arguments = ["--ensemble", run, run, "--weights", "int8", "--n-best", "2"]
+    limits = ["--max-bytes", "9", "--max-tokens", "7"]
+    call("export", run, tmp_path / "two", *arguments, *limits)
+    saved = tmp_path / "two" / "1"
+    about = json.loads((saved / "assets.extra" / "kseq2seq.json").read_text())
+    assert about["weights"] == "int8" and about["search"]["num_hypotheses"] == 2
+    assert about["limits"] == {"max_bytes": 9, "max_tokens": 7}
+    card = json.loads((saved / "model_card.json").read_text())
+    assert len(card["trainings"]) == 3
+    size = len(kseq2seq.Translator.load(run).encode(["ja"])[0].state)
+    assert len(kseq2seq.Translator.load(saved).encode(["ja"])[0].state) == 3 * size
+    n_best = call("translate", saved, "--n-best", "2", stdin="ja").out
+    assert [line[:2] for line in n_best.splitlines()] == ["1\t", "1\t"]
+    result = call("translate", saved, "--n-best", "3", stdin="ja")
+    assert_refused(result, "from 1 to 2, as many as were asked for at the export")
+    result = call("export", run, tmp_path / "two", "--ensemble", tmp_path)
+    assert_refused(result, "no run folder")
+    result = call("export", run, tmp_path / "two", "--max-bytes", "3")
+    assert_refused(result, "`max_bytes` must be an integer of at least 4")
 
 
 def test_a_run_is_exported_and_the_export_translates_alike(
