@@ -20,7 +20,7 @@ from kseq2seq.inference import Search
 from kseq2seq.reading import Limits
 from kseq2seq.saved_translator import SAVED_MODEL_FILE, SEARCH_FILE, Signature
 from kseq2seq.slimming import slim
-from kseq2seq.versions import add_version
+from kseq2seq.versions import add_version, versions
 from kseq2seq.warmup import warmup_requests, write_warmup
 
 # All that `kseq2seq.tokenizer` uses of TF Text; TensorFlow Serving has them built in.
@@ -60,6 +60,12 @@ def export_translators(
         raise ValueError(
             "`folder` must be a folder of versions, which are numbered 1, 2, and so "
             f"on. Received: {folder}, which is itself a SavedModel"
+        )
+    others = [x for x in versions(folder) if any(x.iterdir())]
+    if not all((x / SAVED_MODEL_FILE).is_file() for x in others):
+        raise ValueError(
+            "`folder` must hold SavedModels alone, since a server takes every version "
+            f"in it for one: name another folder. Received: {folder}"
         )
     _check_tokenizers(translators)
     archive, functions = _archive(translators, search, limits, weights)
@@ -108,12 +114,7 @@ def _archive(translators, search, limits, weights):
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
     # long for single sentences, and others have no such instructions.
-    models = [inference.float32_copy(x.model) for x in translators]
-    # Where a GPU is visible, layers would choose operations that no CPU has. The
-    # copy is for this graph alone, so that nothing has to be set back.
-    for layer in _with_sublayers([x for model in models for x in model.layers]):
-        if hasattr(layer, "use_cudnn"):
-            layer.use_cudnn = False
+    models = [inference.portable_copy(x.model) for x in translators]
     served = serving.serve(
         models,
         translators[0].source_tokenizer,
@@ -133,18 +134,11 @@ def _archive(translators, search, limits, weights):
     return archive, functions
 
 
-def _with_sublayers(layers):
-    """The layers, and with a bidirectional one both of its own."""
-    for layer in layers:
-        yield layer
-        if isinstance(layer, keras.layers.Bidirectional):
-            yield from (layer.forward_layer, layer.backward_layer)
-
-
 def _write_card(path, name, translators, functions, about):
     variables = [y for x in translators for y in x.model.weights]
     size = sum(x.stat().st_size for x in (path / "variables").iterdir())
-    folders = [x.run_folder for x in translators]
+    folders = [x.run_folder for x in translators if x.run_folder is not None]
+    runs = [provenance.from_run(folder) for folder in folders]
     card = model_card.model_card(
         name,
         functions,
@@ -159,7 +153,8 @@ def _write_card(path, name, translators, functions, about):
             "source": translators[0].source_tokenizer.model,
             "target": translators[0].target_tokenizer.model,
         },
-        runs=[provenance.from_run(x) for x in folders if x is not None],
+        runs=runs,
+        example=next((x["example"] for x in runs if x["example"]), ""),
     )
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     _write_text(path / model_card.CARD_FILE, text)

@@ -8,7 +8,6 @@ neither TensorFlow nor this package.
 import dataclasses
 import json
 
-import keras
 import tensorflow as tf
 
 from kseq2seq import __version__, inference
@@ -18,32 +17,6 @@ from kseq2seq.versions import add_version, versions
 
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 README_FILE, ABOUT_FILE = "README.md", "kseq2seq.json"
-
-
-def portable_copy(model):
-    """A float32 copy of a model whose graph runs on any device.
-
-    Args:
-        model: What `kseq2seq.build_model` returned, of any dtype policy.
-
-    Returns:
-        A `keras.Model` of its own layers and variables.
-    """
-    model = inference.float32_copy(model)
-    # Where a GPU is visible, layers would choose operations that no CPU has. The
-    # copy is for graphs alone, so that nothing has to be set back.
-    for layer in _with_sublayers(model.layers):
-        if hasattr(layer, "use_cudnn"):
-            layer.use_cudnn = False
-    return model
-
-
-def _with_sublayers(layers):
-    """The layers, and with a bidirectional one both of its own."""
-    for layer in layers:
-        yield layer
-        if isinstance(layer, keras.layers.Bidirectional):
-            yield from (layer.forward_layer, layer.backward_layer)
 
 
 def greedy(search):
@@ -57,7 +30,7 @@ def search_function(model, search, shape):
     """The search as a function of ids, to be traced for another runtime.
 
     Args:
-        model: What `portable_copy` returned.
+        model: What `kseq2seq.inference.portable_copy` returned.
         search: A `kseq2seq.Search`.
         shape: Shape of the source ids; `None` for what may vary.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kseq2seq import export_ids, extras
 from kseq2seq.decoding import relative_lengths
-from kseq2seq.inference import Search
+from kseq2seq.inference import Search, portable_copy
 from kseq2seq.quiet import said_once
 from kseq2seq.special_ids import EOS_ID
 
@@ -84,9 +84,7 @@ def export_litert(
             f"Received: source_length={source_length!r}"
         )
     export_ids.check_folder(folder)
-    function = _static_search(
-        export_ids.portable_copy(model), search, (1, source_length)
-    )
+    function = _static_search(portable_copy(model), search, (1, source_length))
     content = _convert(function, weights)
     _check(content, source_length)
     about = {

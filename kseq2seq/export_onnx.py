@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kseq2seq import export_ids, extras
-from kseq2seq.inference import Search
+from kseq2seq.inference import Search, portable_copy
 
 # Has all that is needed, and runtimes read it since December 2021 (ONNX Runtime 1.10).
 # With tf2onnx's newest, 18, models are no smaller, and need a runtime of 2023.
@@ -66,7 +66,7 @@ def export_onnx(folder, model, source_tokenizer, target_tokenizer, search=None):
     searches = {GREEDY_FILE: export_ids.greedy(search)}
     if search.beam_size > 1:
         searches[BEAM_FILE] = search
-    copy = export_ids.portable_copy(model)
+    copy = portable_copy(model)
     graphs = {name: _convert(copy, search) for name, search in searches.items()}
     files = {WEIGHTS_FILE: _share_weights(graphs.values())}
     files |= {name: graph.SerializeToString() for name, graph in graphs.items()}

@@ -88,8 +88,8 @@ def from_run(folder):
             `kseq2seq.Translator.save`, which leaves nothing to tell.
 
     Returns:
-        A dict with `source`, `target`, `data`, `licence`, `pairs` (of each part),
-        `epochs`, `started`, `finished`, `command`, `code` (see `git_state`),
+        A dict with `source`, `target`, `example`, `data`, `licence`, `pairs` (of each
+        part), `epochs`, `started`, `finished`, `command`, `code` (see `git_state`),
         `versions`, `settings` and `scores`; `None` for each that is not known.
 
     Raises:
@@ -102,7 +102,7 @@ def from_run(folder):
     told = settings.pop("card", {})
     starts = record.get("starts") or [{}]
     return {
-        **{name: told.get(name) or None for name in ("source", "target")},
+        **{name: told.get(name) or None for name in ("source", "target", "example")},
         "data": told.get("data") or _data_of(settings.get("data", {})),
         "licence": told.get("licence") or None,
         "pairs": record.get("pairs"),

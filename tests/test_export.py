@@ -445,6 +445,10 @@ def test_what_cannot_be_exported_is_refused(
 ):
     with pytest.raises(ValueError, match=r"numbered.*itself a SavedModel"):
         translator.export(saved)
+    (tmp_path / "onnx" / "1").mkdir(parents=True)
+    (tmp_path / "onnx" / "1" / "greedy.onnx").touch()
+    with pytest.raises(ValueError, match="SavedModels alone"):
+        translator.export(tmp_path / "onnx")
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         translator.export(tmp_path / "file")

@@ -72,6 +72,7 @@ def run(tmp_path):
     start = {"date": "2026-01-02T03:04:05+00:00", "command": "python train.py 'a b'"}
     start |= {"code": {"commit": "c0ffee", "changed": True}, "versions": {"keras": "9"}}
     card = {"source": "English", "target": "German", "data": "Some", "licence": "CC0"}
+    card["example"] = "A dog."
     return write_run(
         tmp_path / "run",
         settings={"card": card, "model": {"units": 19}},
@@ -87,7 +88,7 @@ def run(tmp_path):
 
 def test_a_run_folder_tells_what_a_training_wrote(run):
     assert run == {
-        **{"source": "English", "target": "German", "data": "Some", "licence": "CC0"},
+        **card,
         **{"pairs": {"training": 29000, "test": 1013}, "epochs": 2},
         "started": "2026-01-02T03:04:05+00:00",
         "finished": "2026-01-02T05:00:00+00:00",

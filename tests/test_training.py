@@ -205,7 +205,9 @@ def test_configs_are_in_order(train, settings, path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configs_tell_all_that_a_model_card_says(settings, path):
     card = settings.read_settings(path)["card"]
-    assert set(card) == {"source", "target", "data", "licence"} and all(card.values())
+    assert set(card) == {"source", "target", "data", "licence", "example"} and all(
+        card.values()
+    )
 
 
 def test_a_record_names_no_folder_of_the_machine(scripts, train, tmp_path):

@@ -62,6 +62,7 @@ DEFAULTS = {
         "target": "",
         "data": "",
         "licence": "",  # of the data
+        "example": "",  # a text to try the model with
     },
 }
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
