@@ -88,7 +88,8 @@ def run(tmp_path):
 
 def test_a_run_folder_tells_what_a_training_wrote(run):
     assert run == {
-        **card,
+        **{"source": "English", "target": "German", "data": "Some", "licence": "CC0"},
+        "example": "A dog.",
         **{"pairs": {"training": 29000, "test": 1013}, "epochs": 2},
         "started": "2026-01-02T03:04:05+00:00",
         "finished": "2026-01-02T05:00:00+00:00",
