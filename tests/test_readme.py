@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ def blocks(language):
     return re.findall(pattern, README.read_text(encoding="utf-8"), re.M | re.S)
 
 
-def test_python_blocks_run(tmp_path, monkeypatch):
+def test_python_blocks_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    committed = Path("saved_models", "dates")
+    shutil.copytree(README.parent / committed, committed)
     found = blocks("python")
     assert len(found) >= 3
     namespace = {}
@@ -25,6 +28,7 @@ def test_python_blocks_run(tmp_path, monkeypatch):
         exec(compile(block, "README.md", "exec"), namespace)
     assert namespace["alignment_model"].output_shape == (None, None, None)
     assert (tmp_path / "saved_models" / "my_dates" / "1" / "saved_model.pb").is_file()
+    assert "['1969-07-20']\n" in capsys.readouterr().out
 
 
 def commands():

@@ -256,6 +256,7 @@ def test_metadata_and_status_tell_what_is_served(stub, address, python):
 
 
 TWO = {"text": INPUTS["text"][:2]}
+UNEQUAL = ("tiny", "INVALID_ARGUMENT", "must have as many rows as `text`")
 
 
 @pytest.mark.parametrize(
@@ -269,14 +270,21 @@ TWO = {"text": INPUTS["text"][:2]}
         ({**TWO, "x": 1}, "", "tiny", "INVALID_ARGUMENT", "Sent extra: {x}"),
         ({"x": TWO["text"]}, "", "tiny", "INVALID_ARGUMENT", "text not found"),
         ({"text": [1, 2]}, "", "tiny", "INVALID_ARGUMENT", "int32.*string"),
+        *(
+            ({**TWO, "target": INPUTS["target"][:count]}, signature, *UNEQUAL)
+            for signature, count in (("score", 3), ("align", 1))
+        ),
         (
-            {**TWO, "target": INPUTS["target"][:3]},
-            *("score", "tiny", "INVALID_ARGUMENT", "Incompatible shapes"),
+            {
+                **{x: y[:2] for x, y in INPUTS.items() if x != "target"},
+                "temperature": np.ones(1, "float32"),
+            },
+            *("sample", *UNEQUAL),
         ),
     ],
     ids=[
         *("model", "no model", "signature", "no inputs", "a missing input"),
-        *("one too many", "another name", "type", "rows"),
+        *("one too many", "another name", "type", "score", "align", "sample"),
     ],
 )
 def test_what_cannot_be_answered_is_refused(
