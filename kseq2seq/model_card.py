@@ -264,11 +264,12 @@ def _signatures(card):
 
 def _search(search):
     kept = "greedy" if search["beam_size"] == 1 else f"beam {search['beam_size']}"
+    least, factor = search["min_length"], search["min_length_factor"]
+    shortest = f", at least max({least}, {factor:g} n)" if least or factor else ""
     return [
         f"Search: {kept}, length penalty {search['length_penalty']:g}, "
         f"coverage penalty {search['coverage_penalty']:g}.",
-        f"Length: at most {_longest(search)} tokens for a source of n, at least "
-        f"max({search['min_length']}, {search['min_length_factor']:g} n).",
+        f"Length: at most {_longest(search)} tokens for a source of n{shortest}.",
     ]
 
 

@@ -469,3 +469,31 @@ def test_what_is_no_saved_model_of_ours_is_refused(saved, tmp_path):
     other.write_out(str(tmp_path / "2"), verbose=False)
     with pytest.raises(ValueError, match=r"'serving_default' from 'text'.*\['x'\]"):
         Translator.load(tmp_path)
+
+
+COMMITTED = ROOT / "saved_models" / "dates" / "1"
+
+
+def test_the_committed_model_is_small_and_whole():
+    sizes = {x: x.stat().st_size for x in COMMITTED.rglob("*") if x.is_file()}
+    assert sum(sizes.values()) <= 1_500_000
+    graph = sizes[COMMITTED / "saved_model.pb"]
+    variables = sum(size for x, size in sizes.items() if x.parent.name == "variables")
+    shapes = tf.train.list_variables(str(COMMITTED / "variables" / "variables"))
+    weights = 4 * sum(int(np.prod(shape)) for name, shape in shapes if shape)
+    assert 1_000_000 < weights < graph + variables <= weights + 300_000
+    loaded = Translator.load(COMMITTED.parent)
+    assert set(loaded.signatures) == {name for name, _ in requests_of([], [])}
+    texts = ["dimanche 20 juillet 1969", "9. November 1989", "2024年2月29日"]
+    expected = ["1969-07-20", "1989-11-09", "2024-02-29"]
+    assert loaded(texts) == expected
+    for text, target, aligned in zip(
+        texts,
+        expected,
+        loaded.align(list(zip(texts, expected, strict=True))),
+        strict=True,
+    ):
+        # The year is read off the year, in whatever place it stands.
+        places = [aligned.source_spans[x] for x in aligned.links[:4]]
+        read = {text.encode()[start:end].decode() for start, end in places}
+        assert read & set(target[:4])
