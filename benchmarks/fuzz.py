@@ -16,8 +16,10 @@ in the session loader. For each request it is seen that
 import argparse
 import json
 import random
+import resource
 import sys
 import time
+import unicodedata
 from collections import Counter
 
 from saved_session import (
@@ -32,6 +34,7 @@ from strange_texts import GOOD_TEXTS, strange_texts
 from kseq2seq.quiet import import_tensorflow
 
 BATCH_SIZES = (1, 3, 16, 64)
+LONG_ROWS = 64
 TOLERANCE = 1e-4
 NAN, INFINITY = float("nan"), float("inf")
 # What a client may send for the settings of sampling.
@@ -133,19 +136,29 @@ def faults(inputs, outputs, card=None):
         if (links[targets:] != -1).any() or outputs["alignment"][:, sources:].any():
             found.append("padding is linked, or attended to")
     empty = outputs.get("translation", b"") == b"" and outputs.get("score", 0.0) == 0.0
-    if not inputs["text"].strip() and not empty:
+    if is_blank(inputs["text"]) and not empty:
         found.append("translation: of nothing but blanks, and not empty")
     return found + ([] if card is None else beyond_limits(inputs, outputs, card))
+
+
+def is_blank(text):
+    """Whether bytes are text of nothing but white space."""
+    if not is_utf8(text):
+        return False
+    blank = ("Zs", "Zl", "Zp")
+    return all(
+        x in "\t\n\v\f\r\x85" or unicodedata.category(x) in blank for x in text.decode()
+    )
 
 
 def beyond_limits(inputs, outputs, card):
     """Which limits of a model card an answer does not keep."""
     found, limits, search = [], card["limits"], card["search"]
     given = [inputs[name] for name in ("text", "target") if name in inputs]
-    long = [text for text in given if len(text) > limits["max_bytes"] and text.strip()]
+    long = [x for x in given if len(x) > limits["max_bytes"] and not is_blank(x)]
     if long and not outputs.get("truncated", True):
         found.append("truncated: false for a text of too many bytes")
-    most = {"source": limits["max_tokens"], "target": limits["max_tokens"]}
+    most = {"source": limits["max_tokens"], "target": max(2, search["max_length"])}
     if "target" not in inputs and "num_source_tokens" in outputs:
         allowed = search["max_length_factor"] * int(outputs["num_source_tokens"])
         allowed += search["max_length_offset"]
@@ -205,6 +218,9 @@ def requests(texts, seed):
             rows.insert(draw.randint(0, len(rows)), (None, number))
         at += size
         yield rows
+    # The most work that a request can be: all rows long, on both sides.
+    longest = sorted(texts, key=lambda x: -len(x[1]))[:LONG_ROWS]
+    yield [(kind, (text, text)) for kind, text in longest]
 
 
 class Fuzz:
@@ -318,7 +334,7 @@ def main(arguments=None):
         for request in requests(texts, options.seed):
             for name in session.inputs:
                 fuzz.check(name, request, draw)
-            bar.update(sum(kind is not None for kind, _ in request))
+            bar.update(min(bar.total - bar.n, sum(bool(kind) for kind, _ in request)))
     report = {
         **about(options.model),
         "seed": options.seed,
@@ -326,6 +342,7 @@ def main(arguments=None):
         "kinds": dict(sorted(Counter(kind for kind, _ in texts).items())),
         "longest_bytes": max(len(text) for _, text in texts),
         "bound_seconds": options.bound,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "wall_seconds": round(time.perf_counter() - began, 1),
         **fuzz.report(),
     }
@@ -348,7 +365,8 @@ def table(report):
     lines.append(
         f"\n{report['strings']:,} strings; {report['good_rows_checked']:,} good rows, "
         f"at most {report['largest_difference_of_good_rows']:.1g} from themselves "
-        f"alone; {report['problems']} problems.\n"
+        f"alone; {report['problems']} problems; at most {report['peak_megabytes']:,} "
+        "MB of memory.\n"
     )
     return "".join([*lines, *(f"- {x}\n" for x in report["first_problems"])])
 

@@ -7,7 +7,8 @@
 `ovmsclient` brings gRPC and TensorFlow Serving's messages along, and no TensorFlow.
 Without sentences they are read from standard input, one a line. With --signature
 another one is asked that takes nothing but `text`, such as nbest, translate_align or
-encode, and its whole answer is printed as JSON.
+encode, and its whole answer is printed as JSON. A request has at most 64 sentences; for
+more there are several, and so many lines of JSON.
 """
 
 import argparse
@@ -15,15 +16,16 @@ import json
 import sys
 
 TRANSLATE = "serving_default"
+# Rows of a request: no more than `max_batch_size` in batching_parameters.txt.
+MAX_ROWS = 64
 
 
-def predict(server, model, signature, texts, timeout=60):
+def predict(client, model, signature, texts, timeout=60):
     """A signature's outputs: dict, name -> NumPy array; batches come first."""
-    from ovmsclient import make_grpc_client, make_tensor_proto
+    from ovmsclient import make_tensor_proto
     from ovmsclient.tfs_compat.grpc.requests import make_predict_request
     from ovmsclient.tfs_compat.grpc.tensors import make_ndarray
 
-    client = make_grpc_client(server)
     # `client.predict` asks for no signature but `serving_default`, and for version 0
     # unless it is told another; this asks for any, and for the newest.
     inputs = {"text": make_tensor_proto(texts)}
@@ -41,6 +43,28 @@ def as_json(array):
     return array.decode("utf-8", "replace") if isinstance(array, bytes) else array
 
 
+def print_answers(arguments, sentences):
+    """Asks for the sentences, a batch at a time, and prints each answer."""
+    from ovmsclient import make_grpc_client
+
+    client = make_grpc_client(arguments.server)
+    for start in range(0, len(sentences), MAX_ROWS):
+        texts = sentences[start : start + MAX_ROWS]
+        outputs = predict(client, arguments.model, arguments.signature, texts)
+        lists = {name: as_json(array.tolist()) for name, array in outputs.items()}
+        if arguments.signature == TRANSLATE:
+            for translation in lists["translation"]:
+                print(translation)
+        else:
+            print(json.dumps(lists, ensure_ascii=False))
+
+
+def read_lines():
+    """Lines of standard input, which no other characters end."""
+    sys.stdin.reconfigure(newline="\n")
+    return [line.removesuffix("\n").removesuffix("\r") for line in sys.stdin]
+
+
 def main():
     """Parses the command line, asks and prints."""
     parser = argparse.ArgumentParser(
@@ -51,15 +75,13 @@ def main():
     parser.add_argument("sentences", nargs="*", help="to translate")
     parser.add_argument("--signature", default=TRANSLATE, help="default: %(default)s")
     arguments = parser.parse_intermixed_args()
-    sentences = arguments.sentences or sys.stdin.read().splitlines()
+    sentences = arguments.sentences or read_lines()
     if not sentences:
         return
     try:
         import grpc
 
-        outputs = predict(
-            arguments.server, arguments.model, arguments.signature, sentences
-        )
+        print_answers(arguments, sentences)
     except ImportError as error:
         sys.exit(f"translate_grpc.py: {error}; install it by: pip install ovmsclient")
     except ValueError as error:  # the client's, of what it was given
@@ -78,12 +100,6 @@ def main():
             f"translate_grpc.py: {arguments.server} refused ({error.code().name}): "
             f"{error.details()}"
         )
-    if arguments.signature == TRANSLATE:
-        for translation in outputs["translation"].tolist():
-            print(as_json(translation))
-    else:
-        lists = {name: as_json(array.tolist()) for name, array in outputs.items()}
-        print(json.dumps(lists, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 Nothing has to be installed but Python. The server is TensorFlow Serving, or
 `kseq2seq serve`. Without sentences they are read from standard input, one a line. With
 --signature another one is asked that takes nothing but `text`, such as nbest,
-translate_align or encode, and its whole answer is printed as JSON.
+translate_align or encode, and its whole answer is printed as JSON. A request has at
+most 64 sentences; for more there are several, and so many lines of JSON.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import urllib.error
 import urllib.request
 
 TRANSLATE = "serving_default"
+# Rows of a request: no more than `max_batch_size` in batching_parameters.txt.
+MAX_ROWS = 64
 
 
 class ServerError(Exception):
@@ -53,6 +56,12 @@ def predict(url, signature, inputs, timeout=60):
         ) from error
 
 
+def read_lines():
+    """Lines of standard input, which no other characters end."""
+    sys.stdin.reconfigure(newline="\n")
+    return [line.removesuffix("\n").removesuffix("\r") for line in sys.stdin]
+
+
 def main():
     """Parses the command line, asks and prints."""
     parser = argparse.ArgumentParser(
@@ -62,18 +71,19 @@ def main():
     parser.add_argument("sentences", nargs="*", help="to translate")
     parser.add_argument("--signature", default=TRANSLATE, help="default: %(default)s")
     arguments = parser.parse_intermixed_args()
-    sentences = arguments.sentences or sys.stdin.read().splitlines()
-    try:
-        outputs = predict(
-            arguments.url.rstrip("/"), arguments.signature, {"text": sentences}
-        )
-    except ServerError as error:
-        sys.exit(f"translate_rest.py: {error}")
-    if arguments.signature == TRANSLATE:
-        for translation in outputs["translation"]:
-            print(translation)
-    else:
-        print(json.dumps(outputs, ensure_ascii=False))
+    sentences = arguments.sentences or read_lines()
+    url = arguments.url.rstrip("/")
+    for start in range(0, len(sentences), MAX_ROWS):
+        texts = sentences[start : start + MAX_ROWS]
+        try:
+            outputs = predict(url, arguments.signature, {"text": texts})
+        except ServerError as error:
+            sys.exit(f"translate_rest.py: {error}")
+        if arguments.signature == TRANSLATE:
+            for translation in outputs["translation"]:
+                print(translation)
+        else:
+            print(json.dumps(outputs, ensure_ascii=False))
 
 
 if __name__ == "__main__":

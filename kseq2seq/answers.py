@@ -84,7 +84,7 @@ class Answers:
         sources, targets = _two_sides(pairs)
         rows = self._rows("align", (batch_size, progress), targets, text=sources,
                           target=targets)  # fmt: skip
-        return [_alignment(row) for row in rows]
+        return [alignment_of(row) for row in rows]
 
     def encode(self, texts, batch_size=64, progress=False):
         """What the encoder makes of texts.
@@ -177,7 +177,8 @@ def _two_sides(pairs):
     return tuple(inference.check_texts([pair[x] for pair in pairs]) for x in (0, 1))
 
 
-def _alignment(row):
+def alignment_of(row):
+    """The `Alignment` in one row of what `align` or `translate_align` gave."""
     sides = {}
     for side in ("source", "target"):
         count = row[f"num_{side}_tokens"]

@@ -121,7 +121,7 @@ def _add_translate(parsers):
         help="print one JSON object for each line instead: {source_tokens, "
         "translations: [{text, score, log_prob, tokens, alignment}]}; an alignment "
         "has a row of attention weights for each token of the translation, or is "
-        "null if the model has no attention",
+        "null if the model has no attention; log_prob is null from a SavedModel",
     )
     _add_search(parser)
 

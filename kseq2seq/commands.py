@@ -91,7 +91,7 @@ def _as_json(best_first):
             {
                 "text": best.text,
                 "score": round(best.score, 6),
-                "log_prob": round(best.log_prob, 6),
+                "log_prob": best.log_prob and round(best.log_prob, 6),
                 "tokens": best.target_tokens,
                 "alignment": best.alignment
                 if best.alignment is None
@@ -303,11 +303,13 @@ def _check_path(options, only_run=None, only_saved_model=None):
         raise ValueError(
             f"{path} is a SavedModel: give the run folder that it came from {only_run}."
         )
-    changes = set(_search_changes(options)) - {"num_hypotheses"}
-    if changes or getattr(options, "alignments", False):
+    changes = set(_search_changes(options))
+    alignments = getattr(options, "alignments", False)
+    if changes - {"num_hypotheses"} or (changes and alignments):
         raise ValueError(
-            f"{path} is a SavedModel, which searches as it was exported to: leave out "
-            "--alignments and the options of the search, or give the run folder."
+            f"{path} is a SavedModel, which searches as it was exported to, and aligns "
+            "the best translation: leave out the options of the search, and --n-best "
+            "beside --alignments, or give the run folder."
         )
 
 
@@ -360,8 +362,12 @@ def _search_function(options):
     """Function from texts to the translations of each."""
     translator = _load(options.path)
     if not (options.path / MODEL_FILE).is_file():
-        count = getattr(options, "num_hypotheses", None)
-        return partial(translator.translate, num_hypotheses=count)
+        given = {
+            name: getattr(options, name)
+            for name in ("num_hypotheses", "alignments")
+            if getattr(options, name, None)
+        }
+        return partial(translator.translate, **given)
     return partial(translator.translate, search=_search(options))
 
 

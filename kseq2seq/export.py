@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 from kseq2seq import __version__, inference, model_card, provenance, serving
 from kseq2seq.compression import compressed
@@ -78,6 +79,9 @@ def export_translators(
                 f"{folder}: the SavedModel could not be written: {error.message}"
             ) from error
         slim(path / SAVED_MODEL_FILE)
+        # Of the file as it is now.
+        fingerprint = fingerprinting.CreateFingerprintDef(str(path))
+        (path / "fingerprint.pb").write_bytes(fingerprint)
         _check_operations(path)
         about = {
             "kseq2seq": __version__,

@@ -223,7 +223,7 @@ session = onnxruntime.InferenceSession("{file}")
 
 texts = [line.rstrip("\n") for line in sys.stdin]
 rows = source.encode(texts, add_eos=True)
-batch = np.zeros((len(rows), max(map(len, rows))), np.int32)
+batch = np.zeros((len(rows), max(map(len, rows), default=1)), np.int32)
 for row, ids in zip(batch, rows):
     row[: len(ids)] = ids
 outputs = session.run(["ids", "scores", "lengths"], {{"source": batch}})

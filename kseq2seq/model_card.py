@@ -146,9 +146,12 @@ def _guards(signatures, search, limits):
     return [
         f"Of an input longer than {limits['max_bytes']:,} bytes the rest is cut off, "
         f"between two characters; of one longer than {limits['max_tokens']:,} tokens, "
-        f"EOS included, the tokens that are too many, and EOS is put behind.{told}",
-        "Bytes that are not UTF-8, and NUL, are read as unknown characters.",
-        "A text of nothing but blanks has the empty translation, with the score 0.",
+        "EOS included, the tokens that are too many, and EOS is put behind; of a "
+        f"target those beyond {max(2, search['max_length']):,}.{told}",
+        "Bytes that are not UTF-8, and NUL, are read as unknown characters, or as "
+        "bytes where the tokenizer falls back on bytes.",
+        "A text of nothing but white space has the empty translation, with the score "
+        "0.",
         *(
             [
                 "Settings of `sample` out of range count as the nearest within it, and "

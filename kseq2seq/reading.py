@@ -8,6 +8,9 @@ import tensorflow as tf
 from kseq2seq.spans import source_spans
 from kseq2seq.special_ids import EOS_ID, PAD_ID
 
+# Unicode's separators, and the control characters that part words or lines.
+WHITE_SPACE = r"[\pZ\t-\r\x{85}]*"
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -15,7 +18,8 @@ class Limits:
 
     Args:
         max_bytes: Bytes of a text. It is cut between two characters.
-        max_tokens: Tokens of a text, EOS included.
+        max_tokens: Tokens of a source, EOS included. A target to be scored or aligned
+            has at most as many as the search may write.
 
     Raises:
         ValueError: If a number is out of range.
@@ -79,7 +83,7 @@ def reader(tokenizer, limits=None):
 
     def read(texts):
         given = texts
-        texts = tf.where(tf.strings.strip(texts) == "", "", texts)
+        texts = tf.where(tf.strings.regex_full_match(texts, WHITE_SPACE), "", texts)
         truncated = tf.zeros_like(texts, tf.bool)
         if limits is not None:
             texts, truncated = cut_bytes(texts, limits.max_bytes)

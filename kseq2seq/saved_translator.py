@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  # registers the operations of the tokenizers
 
 from kseq2seq import inference
-from kseq2seq.answers import Answers
+from kseq2seq.answers import Answers, alignment_of
 from kseq2seq.inference import Search, Translation
 from kseq2seq.versions import versions
 
@@ -147,7 +147,13 @@ class SavedTranslator(Answers):
         return [best.text for best, *_ in self.translate(texts)]
 
     def translate(
-        self, texts, search=None, batch_size=64, progress=False, num_hypotheses=None
+        self,
+        texts,
+        search=None,
+        batch_size=64,
+        progress=False,
+        num_hypotheses=None,
+        alignments=False,
     ):
         """Translations with their scores, the best first.
 
@@ -158,14 +164,17 @@ class SavedTranslator(Answers):
             progress: Whether to draw a progress bar on standard error.
             num_hypotheses: How many are wanted, at most as many as the signature
                 `nbest` gives; `search.num_hypotheses` if `None`.
+            alignments: Whether to give the best one alone, with its tokens and its
+                alignment, by the signature `translate_align`.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, as
-            `Translator.translate` gives them, of which `text` and `score` are given.
+            `Translator.translate` gives them, of which `text` and `score` are given,
+            and what `alignments` adds.
 
         Raises:
-            ValueError: If `search` is not that of the export, or `num_hypotheses` is
-                more than there are.
+            ValueError: If `search` is not that of the export, `num_hypotheses` is
+                more than there are, or there are no alignments.
         """
         if search is not None and search != self.search:
             raise ValueError(
@@ -174,6 +183,11 @@ class SavedTranslator(Answers):
                 f"another `search`. Expected: {self.search}. Received: {search}"
             )
         texts = inference.check_texts(texts)
+        if alignments:
+            rows = self._rows(
+                "translate_align", (batch_size, progress), texts, text=texts
+            )
+            return [[_aligned(row)] for row in rows]
         if num_hypotheses is None:
             num_hypotheses = 1 if self.search is None else self.search.num_hypotheses
         if num_hypotheses == 1:
@@ -205,6 +219,18 @@ class SavedTranslator(Answers):
                 "were asked for at the export; export with another `search`, or load "
                 f"the run folder. Received: num_hypotheses={count!r}"
             )
+
+
+def _aligned(row):
+    """One row of `translate_align` as a `Translation`."""
+    found = alignment_of(row)
+    return Translation(
+        text=row["translation"].decode("utf-8", "replace"),
+        score=float(row["score"]),
+        source_tokens=found.source_tokens,
+        target_tokens=found.target_tokens,
+        alignment=found.weights,
+    )
 
 
 def _read_search(path):

@@ -22,7 +22,10 @@ from kseq2seq.json_arrays import RequestError
 HOST, PORT = "127.0.0.1", 8501
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MAX_BODY_BYTES = 4 * 2**20
-MAX_ROWS = 1000
+MAX_ROWS = 256
+# Of an answer's outputs together: a row may have an alignment of many thousands, and a
+# number takes many times its room while JSON is made of it.
+MAX_VALUES = 5_000_000
 # Of a body that is too large so much is still read, for the client to get its answer.
 MAX_READ_BYTES = 16 * MAX_BODY_BYTES
 MAX_LOGGED = 500
@@ -163,9 +166,19 @@ def _predict(translator, request):
     rows = rest.check_batch(asked.inputs)
     if rows > MAX_ROWS:
         raise RequestError(
-            413, f"A request may have at most {MAX_ROWS} rows. Received: {rows}"
+            413,
+            f"A request may have at most {MAX_ROWS} rows. Received: {rows}; send them "
+            "in several requests",
         )
     outputs = translator.run(asked.signature, asked.inputs)
+    values = sum(array.size for array in outputs.values())
+    if values > MAX_VALUES:
+        raise RequestError(
+            413,
+            f"An answer may have at most {MAX_VALUES} values in all outputs together. "
+            f"Received: {rows} rows, whose answer has {values}; send fewer or shorter "
+            "rows",
+        )
     return rest.write_predictions(outputs, asked.in_rows)
 
 
@@ -248,7 +261,8 @@ def listen(host=HOST, port=PORT):
 def create_server(translator, opened):
     """The server of a SavedModel, ready to run.
 
-    Requests must call it by a name of this machine if no other machine can reach it.
+    Requests must call it by a name of this machine, or by the address that it listens
+    on, if no other machine can reach it.
 
     Args:
         translator: A `SavedTranslator`.
@@ -269,10 +283,11 @@ def create_server(translator, opened):
     """
     address = opened.getsockname()[0]
     is_loopback = address == "::1" or address.startswith("127.")
+    hosts = dict.fromkeys([*LOOPBACK, _in_url(address)])
     # It warns whenever two requests come at a time.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
-        create_app(translator, LOOPBACK if is_loopback else None),
+        create_app(translator, tuple(hosts) if is_loopback else None),
         sockets=[opened],
         ident="kseq2seq",
         max_request_body_size=MAX_READ_BYTES,
@@ -294,7 +309,7 @@ def serve(translator, opened):
     """
     server = create_server(translator, opened)
     address, port = opened.getsockname()[:2]
-    host = f"[{address}]" if ":" in address else address
+    host = _in_url(address)
     name, version = model_name(translator.path)
     print(f"{name}, version {version}. Ctrl-C stops it.")
     print(f"page:     http://{host}:{port}/")
@@ -304,6 +319,10 @@ def serve(translator, opened):
     finally:
         server.close()
     raise KeyboardInterrupt
+
+
+def _in_url(address):
+    return f"[{address}]" if ":" in address else address
 
 
 class _ErrorTask(ErrorTask):

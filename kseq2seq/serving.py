@@ -2,11 +2,12 @@
 
 Each function below is a signature of the SavedModel, and `kseq2seq.Translator` asks the
 same ones. All inputs have one axis, the batch, and a row's answer depends on nothing
-but that row. Bytes that are not UTF-8, and NUL, are unknown characters to the
-tokenizer; a text of nothing but whitespace has the empty translation, with score 0;
-what is longer than the limits is cut.
+but that row. Bytes that are not UTF-8, and NUL, are unknown characters (or, to a
+tokenizer that falls back on bytes, bytes); a text of nothing but white space has the
+empty translation, with score 0; what is longer than the limits is cut.
 """
 
+import dataclasses
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -94,6 +95,15 @@ def serve(models, source_tokenizer, target_tokenizer, search, limits=None, weigh
         (encoded["memory"], encoded["weights"]),
     )
     step = _traced(step, ids, states, *fixed)
+    has_attention = "alignment" in step.get_concrete_function().structured_outputs[2]
+    if search.coverage_penalty and not has_attention:
+        raise ValueError(
+            "`search` must have coverage_penalty=0 where a model has no attention. "
+            f"Received: coverage_penalty={search.coverage_penalty}"
+        )
+    target_limits = limits and dataclasses.replace(
+        limits, max_tokens=max(2, search.max_length)
+    )
     start = partial(_start, encode, step)
     texts = tf.TensorSpec([None], tf.string)
     return Served(
@@ -104,13 +114,13 @@ def serve(models, source_tokenizer, target_tokenizer, search, limits=None, weigh
         ),
         force=_traced(partial(_force, start), ids, ids),
         read_source=_traced(reader(source_tokenizer, limits), texts),
-        read_target=_traced(reader(target_tokenizer, limits), texts),
+        read_target=_traced(reader(target_tokenizer, target_limits), texts),
         write=_traced(target_tokenizer.detokenize, ids),
         source_pieces=_traced(source_tokenizer.piece_strings, ids),
         target_pieces=_traced(target_tokenizer.piece_strings, ids),
         final_states=partial(final_states, models),
         settings=search,
-        has_attention="alignment" in step.get_concrete_function().structured_outputs[2],
+        has_attention=has_attention,
     )
 
 

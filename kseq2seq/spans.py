@@ -27,10 +27,8 @@ def source_spans(tokenizer, texts):
     """
     ids, starts, ends = tokenizer.tokenize_with_offsets(texts)
     rows = ids.value_rowids()
-    starts = starts.with_values(
-        _behind_blanks(tf.gather(texts, rows), starts.values, ends.values)
-    )
-    return ids, starts, ends
+    flat = _behind_blanks(texts, rows, starts.values, ends.values)
+    return ids, starts.with_values(flat), ends
 
 
 def target_spans(detokenize, ids, texts):
@@ -65,23 +63,48 @@ def target_spans(detokenize, ids, texts):
     ends = tf.reshape(tf.strings.length(prefixes), [batch, length])
     total = tf.strings.length(texts)[:, None]
     ends = tf.where(ids == EOS_ID, total, tf.minimum(ends, total))
-    # Half of a character's bytes gives U+FFFD, longer than the character will be.
+    # Part of a character, a token of bytes, gives U+FFFD, whose length says nothing:
+    # the first token of a character has all of it.
     later = tf.where(tf.transpose(upto), ends[:, None], tf.int32.max)  # (B, T, T)
-    ends = tf.reduce_min(later, axis=2)
-    starts = tf.concat([tf.zeros_like(ends[:, :1]), ends[:, :-1]], axis=1)
-    flat = (tf.reshape(x, [-1]) for x in (starts, ends))
-    starts = _behind_blanks(tf.repeat(texts, length), *flat)
+    ends = tf.reshape(tf.reduce_min(later, axis=2), [-1])
+    rows = tf.repeat(tf.range(batch), length)
+    data, offsets = _flat(texts, rows)
+    begins = tf.bitwise.bitwise_and(data, 0b11000000) != 0b10000000
+    ends = _next(begins, ends + offsets) - offsets
+    before = tf.reshape(ends, [batch, length])[:, :-1]
+    starts = tf.concat([tf.zeros([batch, 1], tf.int32), before], axis=1)
+    starts = _behind_blanks(texts, rows, tf.reshape(starts, [-1]), ends)
     real = ids != PAD_ID
-    starts = tf.where(real, tf.reshape(starts, [batch, length]), 0)
-    return starts, tf.where(real, ends, 0)
+    return tuple(
+        tf.where(real, tf.reshape(x, [batch, length]), 0) for x in (starts, ends)
+    )
 
 
-def _behind_blanks(texts, starts, ends):
-    """Starts of tokens, all `(tokens,)`, moved past the blanks before each.
+def _behind_blanks(texts, rows, starts, ends):
+    """Starts of tokens, all `(tokens,)`, moved past the white space before each.
 
     A token of nothing but blanks, as character models have, stays as it is.
     """
-    surfaces = tf.strings.substr(texts, starts, ends - starts)
-    words = tf.strings.regex_replace(surfaces, "^ +", "")
-    lengths = tf.strings.length(words)
-    return tf.where(lengths > 0, ends - lengths, starts)
+    data, offsets = _flat(texts, rows)
+    is_control = tf.math.logical_and(data >= 9, data <= 13)
+    solid = tf.math.logical_not(tf.math.logical_or(data == 32, is_control))
+    first = _next(solid, starts + offsets) - offsets
+    return tf.where(first < ends, first, starts)
+
+
+def _flat(texts, rows):
+    """All texts in one row of bytes, and where in it each token's text begins.
+
+    A text is never copied for each of its tokens, of which there may be thousands.
+    """
+    data = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)
+    begin = tf.cumsum(tf.strings.length(texts), exclusive=True)
+    return data, tf.gather(begin, rows)
+
+
+def _next(wanted, places):
+    """The first place from each of `places` on where it is so; else the end."""
+    before = tf.cumsum(tf.cast(tf.concat([[False], wanted], axis=0), tf.int32))
+    found = tf.cast(tf.where(wanted)[:, 0], tf.int32)
+    found = tf.concat([found, [tf.size(wanted)]], axis=0)
+    return tf.gather(found, tf.gather(before, places))

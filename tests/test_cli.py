@@ -60,7 +60,7 @@ class Reverser:
     def __init__(self):
         self.searches = []
 
-    def translate(self, texts, search=None, num_hypotheses=None):
+    def translate(self, texts, search=None, num_hypotheses=None, alignments=False):
         self.searches.append(search)
         n = num_hypotheses or 1 if search is None else search.num_hypotheses
         return [[self.translation(text, i) for i in range(n)] for text in texts]
@@ -357,7 +357,7 @@ def test_a_saved_model_is_asked_for_no_more_than_it_gives(
     assert reverser.searches == [None]
     for arguments in (
         ["translate", saved, "--beam", "3"],
-        ["translate", saved, "--alignments"],
+        ["translate", saved, "--alignments", "--n-best", "2"],
         ["translate", saved, "--max-length-offset", "1"],
         ["evaluate", saved, "--tsv", "x", "--length-penalty", "1"],
     ):
@@ -408,6 +408,10 @@ def test_several_runs_are_exported_as_one(call, run, tmp_path):
     assert len(card["trainings"]) == 3
     size = len(kseq2seq.Translator.load(run).encode(["ja"])[0].state)
     assert len(kseq2seq.Translator.load(saved).encode(["ja"])[0].state) == 3 * size
+    found = json.loads(call("translate", saved, "--alignments", stdin="ja").out)
+    (best,) = found["translations"]
+    assert found["source_tokens"] == ["j", "a", "</s>"] and best["log_prob"] is None
+    assert np.shape(best["alignment"]) == (len(best["tokens"]), 3)
     n_best = call("translate", saved, "--n-best", "2", stdin="ja").out
     assert [line[:2] for line in n_best.splitlines()] == ["1\t", "1\t"]
     result = call("translate", saved, "--n-best", "3", stdin="ja")

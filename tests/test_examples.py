@@ -3,6 +3,7 @@
 The one of gRPC has its tests in `test_serving_grpc.py`.
 """
 
+import contextlib
 import json
 import shutil
 import socket
@@ -25,6 +26,7 @@ from werkzeug.serving import make_server
 
 from kseq2seq import Search, Translator, warmup
 from kseq2seq.server import create_app
+from pretend import Backwards
 from translators import tiny_translator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,15 +45,24 @@ def python(tmp_path_factory):
     return Translator.load(folder)
 
 
+@contextlib.contextmanager
+def serving(translator):
+    """A server of the REST API: its http://HOST:PORT."""
+    server = make_server("127.0.0.1", 0, create_app(translator), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def url(python):
     """A model's URL on a server of the REST API."""
-    server = make_server("127.0.0.1", 0, create_app(python), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/models/dates"
-    server.shutdown()
-    thread.join()
+    with serving(python) as address:
+        yield f"{address}/v1/models/dates"
 
 
 @pytest.fixture
@@ -116,6 +127,26 @@ def test_the_rest_client_translates(url, python):
     lines = "".join(f"{x}\n" for x in SENTENCES[:2])
     found = run_well("translate_rest.py", f"{url}/", stdin=lines)
     assert found.splitlines() == expected[:2]
+    assert run_well("translate_rest.py", url) == ""
+
+
+def test_the_rest_client_sends_many_lines_in_parts():
+    # Nothing but "\n" ends a line, whatever else looks like it.
+    odd = ["a\u2028b", "c\x85d e", "f\x0bg", "h\x0ci", "j\x1ck", "l\rm", "", " n "]
+    lines = [*odd, *(f"{number} o" for number in range(120)), "last"]
+    backwards = Backwards()
+    with serving(backwards) as address:
+        url = f"{address}/v1/models/backwards"
+        found = run_well("translate_rest.py", url, stdin="\r\n".join(lines))
+        options = ["--signature", "nbest"]
+        nbest = run_well("translate_rest.py", url, *options, stdin="\n".join(lines))
+    asked = [[x.decode() for x in inputs["text"]] for _, inputs in backwards.asked]
+    assert asked == [lines[:64], lines[64:128], lines[128:]] * 2
+    assert len(asked[0]) <= batching().max_batch_size.value
+    expected = [" ".join(reversed(line.upper().split())) for line in lines]
+    assert found == "".join(f"{line}\n" for line in expected)
+    rows = [row for x in nbest.splitlines() for row in json.loads(x)["translations"]]
+    assert [best for best, *_ in rows] == expected
 
 
 @pytest.mark.parametrize("signature", ["nbest", "translate_align", "encode"])
@@ -231,9 +262,13 @@ def batching_parameters():
     return message_factory.GetMessageClass(found)()
 
 
-def test_batching_fits_what_is_exported():
+def batching():
     text = (EXAMPLES / "batching_parameters.txt").read_text(encoding="utf-8")
-    parameters = text_format.Parse(text, batching_parameters())
+    return text_format.Parse(text, batching_parameters())
+
+
+def test_batching_fits_what_is_exported():
+    parameters = batching()
     # Or a version would be refused for its own warm-up.
     assert parameters.max_batch_size.value >= max(warmup.BATCH_SIZES)
     assert parameters.num_batch_threads.value >= 1

@@ -208,17 +208,18 @@ def readme_code(path):
 WITHOUT = "import sys\nsys.modules.update(tensorflow=None, keras=None, kseq2seq=None)\n"
 
 
-def test_the_readme_says_how_to_run_it(translator, exported):
+@pytest.mark.parametrize("texts", [SPOKEN, []], ids=["texts", "nothing"])
+def test_the_readme_says_how_to_run_it(translator, exported, texts):
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT + readme_code(exported)],
         cwd=exported,
-        input="\n".join(SPOKEN),
+        input="\n".join(texts),
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    expected = [best.text for best, *_ in translator.translate(SPOKEN, SEARCH)]
+    expected = [best.text for best, *_ in translator.translate(texts, SEARCH)]
     assert result.stdout.split("\n") == [*expected, ""]
 
 

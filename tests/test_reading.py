@@ -56,6 +56,15 @@ def test_tokens_beyond_the_limit_are_cut(tokenizer):
         assert read.starts[row, at] == read.ends[row, at] == size
 
 
+def test_white_space_of_any_kind_is_no_text(tokenizer):
+    blank = ["", "\t \r\n\v\f", "\u3000", "\xa0 \u2003", "\u2028\x85"]
+    others = ["\0", "\u200b", "\u3000a", "\ufeff"]
+    read = reader(tokenizer)(tf.constant(blank + others))
+    lengths = np.count_nonzero(read.ids, axis=1)
+    assert lengths[:5].tolist() == [1] * 5 and (lengths[5:] > 1).all()
+    assert not any(x.strip() for x in blank) and all(x.strip() for x in others)
+
+
 def test_without_limits_nothing_is_cut(tokenizer):
     texts = tf.constant(["a dog " * 997, "a"])
     read = reader(tokenizer)(texts)

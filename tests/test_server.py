@@ -205,8 +205,32 @@ def test_too_many_rows(client, backwards):
     rows = ["a"] * server.MAX_ROWS
     assert client.post(PREDICT, json={"instances": rows}).status_code == 200
     response = client.post(PREDICT, json={"inputs": [*rows, "b"]})
-    assert "at most 1000 rows. Received: 1001" in error_of(response, 413)
+    assert "at most 256 rows. Received: 257; send" in error_of(response, 413)
     assert len(backwards.asked) == 1
+
+
+@pytest.mark.parametrize("key", ["instances", "inputs"])
+def test_an_answer_that_is_too_large(client, backwards, monkeypatch, key):
+    written = []
+
+    def write(outputs, in_rows):
+        written.append(in_rows)
+        return "{}"
+
+    monkeypatch.setattr(server.rest, "write_predictions", write)
+    one = np.array(0.5, np.float32)
+    more = np.broadcast_to(one, (2, 1_249_999))  # in no more room than one
+    outputs = {"alignment": np.broadcast_to(one, (2, 1250, 1000)), "memory": more}
+    backwards.run = lambda name, inputs: outputs | {"score": np.zeros(2)}
+    body = {key: ["a", "b"]}
+    assert client.post(PREDICT, json=body).status_code == 200
+    assert len(written) == 1
+    backwards.run = lambda name, inputs: outputs | {"score": np.zeros(3)}
+    assert error_of(client.post(PREDICT, json=body), 413) == (
+        "An answer may have at most 5000000 values in all outputs together. Received: "
+        "2 rows, whose answer has 5000001; send fewer or shorter rows"
+    )
+    assert len(written) == 1
 
 
 # ---- The page, and who may have it ----
@@ -324,10 +348,10 @@ def test_names_and_versions(path, expected):
 # ---- Sockets ----
 
 
-@pytest.fixture(scope="module")
-def address():
+@pytest.fixture(scope="module", params=["127.0.0.1"])
+def address(request):
     """Of a server that runs in this process, in the way that `serve` runs it."""
-    opened = server.listen(port=0)
+    opened = server.listen(request.param, port=0)
     made = server.create_server(Backwards(), opened)
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
@@ -360,6 +384,20 @@ def test_what_is_hardly_a_request(address, request_bytes, status):
     assert "Content-Type: application/json" in head
     assert "Server: kseq2seq" in head and "Python" not in head
     assert list(body) == ["error"] and body["error"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it has no such address")
+@pytest.mark.parametrize("address", ["127.0.0.2"], indirect=True)
+def test_it_answers_to_the_address_that_it_listens_on(address):
+    path, port = "/v1/models/backwards", address[1]
+    for host, status in {
+        f"127.0.0.2:{port}": 200,
+        f"localhost:{port}": 200,
+        f"127.0.0.3:{port}": 403,
+        "evil.example": 403,
+    }.items():
+        head, _ = said(address, f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        assert head.startswith(f"HTTP/1.0 {status} "), host
 
 
 def test_a_port_that_is_taken():

@@ -216,12 +216,11 @@ def test_rows_must_be_as_many(translator, name, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def three():
+def two():
     """Translators of the same tokenizers and different models."""
     return [
         tiny_translator(),
-        tiny_translator(units=8, attention="luong_general"),
-        tiny_translator(units=6, cell="gru", input_feeding=True),
+        tiny_translator(units=6, cell="gru", attention="luong_general"),
     ]
 
 
@@ -241,20 +240,19 @@ def averaged_greedy(translators, text, steps):
     return found, total
 
 
-def test_an_ensemble_averages_probabilities(three, tmp_path):
+def test_an_ensemble_averages_probabilities(two, tmp_path):
     search = Search(beam_size=1, max_length=7)
     from kseq2seq.export import export_translators
 
-    path = export_translators(tmp_path, three, search)
+    path = export_translators(tmp_path, two, search)
     text = {"text": strings(TEXTS)}
     found, aligned, encoded = run_session(
         path, [("serving_default", text), ("translate_align", text), ("encode", text)]
     )
-    for row, line in enumerate(TEXTS):
-        if not line:
-            continue
-        ids, total = averaged_greedy(three, line, 7)
-        pieces = three[0].target_tokenizer.pieces(ids)
+    for row in (0, 2, 5):
+        line = TEXTS[row]
+        ids, total = averaged_greedy(two, line, 7)
+        pieces = two[0].target_tokenizer.pieces(ids)
         count = aligned["num_target_tokens"][row]
         got = [x.decode() for x in aligned["target_tokens"][row][:count]]
         assert got == pieces
@@ -263,20 +261,18 @@ def test_an_ensemble_averages_probabilities(three, tmp_path):
     real = np.arange(sums.shape[1]) < aligned["num_target_tokens"][:, None]
     np.testing.assert_allclose(sums[real], 1, atol=1e-5)
     assert encoded["memory"].shape[2] == sum(
-        x.model.get_layer("memory").output.shape[-1] for x in three
+        x.model.get_layer("memory").output.shape[-1] for x in two
     )
 
 
-def test_models_of_an_ensemble_must_agree(three):
+def test_models_of_an_ensemble_must_agree(two):
     from kseq2seq.export import export_translators
 
     other = tiny_translator()
-    other.target_tokenizer = three[0].source_tokenizer
+    other.target_tokenizer = two[0].source_tokenizer
     with pytest.raises(ValueError, match="same tokenizers.*target_tokenizer"):
-        export_translators("nowhere", [three[0], other])
-    swapped = Translator(
-        three[0].model, three[0].source_tokenizer, three[0].target_tokenizer
-    )
+        export_translators("nowhere", [two[0], other])
+    swapped = Translator(two[0].model, two[0].source_tokenizer, two[0].target_tokenizer)
     larger = keras.models.clone_model(swapped.model)
     larger.get_layer("source_embedding").input_dim += 1
     with pytest.raises(ValueError, match="vocabularies of the same size"):
@@ -309,7 +305,8 @@ def test_compressed_weights_are_near(weights, error):
 
 
 def test_limits_hold_in_every_signature(translator):
-    served = serve([translator], limits=Limits(max_bytes=8, max_tokens=6))
+    search = dataclasses.replace(SEARCH, max_length=6)
+    served = serve([translator], search, limits=Limits(max_bytes=8, max_tokens=6))
     long, cut = strings(["a dog runs", "the cat"]), strings(["a dog", "the c"])
     both = [x(served, long) for x in (serving.translate, serving.translate_align)]
     expected = serving.translate(served, cut)

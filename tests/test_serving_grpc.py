@@ -356,6 +356,33 @@ def test_the_example_translates(address, translator):
     assert run_example(address, "tiny").stdout == ""
 
 
+def test_the_example_sends_many_lines_in_parts(model, python):
+    # Nothing but "\n" ends a line, whatever else looks like it.
+    odd = ["a\u2028b", "c\x85d", "e\x0bf", "g\x0ch", "i\x1cj", "k\rl", "", " m "]
+    lines = [*odd, *TEXTS * 10, "go home"]
+    asked = []
+
+    class Listening:
+        version, signatures = model.version, model.signatures
+
+        def predict(self, request):
+            texts = tf.make_ndarray(request.inputs["text"])
+            asked.append([text.decode() for text in texts])
+            return model.predict(request)
+
+    with serving.serving({"tiny": Listening()}) as address:
+        result = run_example(address, "tiny", stdin="\r\n".join(lines))
+        options = ["--signature", "nbest"]
+        nbest = run_example(address, "tiny", *options, stdin="\n".join(lines)).stdout
+    assert (result.returncode, result.stderr) == (0, "")
+    assert asked == [lines[:64], lines[64:]] * 2 and len(lines) == 69
+    outputs = python.run("nbest", {"text": np.array([x.encode() for x in lines])})
+    expected = plain(outputs["translations"].tolist())
+    assert result.stdout == "".join(f"{best}\n" for best, *_ in expected)
+    rows = [row for x in nbest.splitlines() for row in json.loads(x)["translations"]]
+    assert rows == expected
+
+
 @pytest.mark.parametrize("signature", sorted(TEXT_ONLY - {"serving_default"}))
 def test_the_example_prints_other_answers_whole(address, python, signature):
     texts = np.array([b"a dog", '犬 "ü"'.encode()], object)
