@@ -236,6 +236,18 @@ def _add_export(parsers):
         help="tokens of the longest source, EOS included, with litert (default: 64)",
     )
     parser.add_argument(
+        "--n-best",
+        type=_count,
+        metavar="N",
+        dest="num_hypotheses",
+        help="translations of each text that there are to be had, not with litert",
+    )
+    _add_saved_model(parser)
+    _add_search(parser)
+
+
+def _add_saved_model(parser):
+    parser.add_argument(
         "--ensemble",
         nargs="+",
         type=Path,
@@ -255,14 +267,6 @@ def _add_export(parsers):
         metavar="N",
         help="tokens of a text that are read, with saved_model (default: 1000)",
     )
-    parser.add_argument(
-        "--n-best",
-        type=_count,
-        metavar="N",
-        dest="num_hypotheses",
-        help="translations of each text that there are to be had, not with litert",
-    )
-    _add_search(parser)
 
 
 def _add_serve(parsers):

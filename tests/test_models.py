@@ -417,7 +417,7 @@ def run_python(code, *arguments):
 def test_saved_models_are_the_same_in_another_process(tmp_path):
     inputs, labels = training_batch()
     arrays, paths = {**inputs, "labels": labels}, []
-    for name in ("none_shallow", "concat", "general_feed", "bahdanau_previous"):
+    for name in ("concat", "general_feed"):
         model = make_model(name, dropout=0.2)
         train(model, 1)
         encoder, step = encoder_model(model), step_model(model)
