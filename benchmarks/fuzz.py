@@ -306,7 +306,7 @@ def read_card(path):
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(
         description="Send a SavedModel strings of every kind, through each signature.",
-        epilog="About a quarter of an hour. Exit code 1 if an answer is wrong.",
+        epilog="About five minutes. Exit code 1 if an answer is wrong.",
     )
     add_model_arguments(parser)
     parser.add_argument("--strings", type=int, default=10_000, help="how many")
