@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import tensorflow as tf
 import kseq2seq
 from kseq2seq import cli, commands, server
 from pretend import Backwards, signature
-from translators import TEXTS, tiny_translator
+from translators import TEXTS
 
 ROOT = Path(__file__).resolve().parent.parent
 ANY = tf.TensorSpec(None, tf.float32)
@@ -470,8 +471,8 @@ def test_the_command_refuses_what_is_no_port(capsys, port):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 def test_the_command_with_a_model(tmp_path):
-    search = kseq2seq.Search(beam_size=3, max_length=11)
-    path = tiny_translator().export(tmp_path / "tiny model", search)
+    path = tmp_path / "tiny model" / "1"
+    shutil.copytree(ROOT / "saved_models" / "dates" / "1", path)
     expected = kseq2seq.Translator.load(path)
     command = [sys.executable, "-m", "kseq2seq.cli", "serve", path.parent, "--port=0"]
     process = subprocess.Popen(
