@@ -81,7 +81,7 @@ def export_translators(
         slim(path / SAVED_MODEL_FILE)
         # Of the file as it is now.
         fingerprint = fingerprinting.CreateFingerprintDef(str(path))
-        (path / "fingerprint.pb").write_bytes(fingerprint)
+        _write(path / "fingerprint.pb", fingerprint)
         _check_operations(path)
         about = {
             "kseq2seq": __version__,
@@ -90,7 +90,8 @@ def export_translators(
             "weights": weights,
         }
         (path / SEARCH_FILE).parent.mkdir(exist_ok=True)
-        _write_text(path / SEARCH_FILE, json.dumps(about, indent=2) + "\n")
+        text = json.dumps(about, indent=2) + "\n"
+        _write(path / SEARCH_FILE, text.encode())
         name = folder.resolve().name
         specs = {x: list(y.inputs.values()) for x, y in functions.items()}
         requests = warmup_requests(specs)
@@ -161,13 +162,13 @@ def _write_card(path, name, translators, functions, about):
         example=next((x["example"] for x in runs if x["example"]), ""),
     )
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    _write_text(path / model_card.CARD_FILE, text)
-    _write_text(path / model_card.README_FILE, model_card.readme(card))
+    _write(path / model_card.CARD_FILE, text.encode())
+    _write(path / model_card.README_FILE, model_card.readme(card).encode())
 
 
-def _write_text(path, text):
+def _write(path, content):
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(content)
     except OSError as error:
         # What a full disk says names no file.
         raise OSError(f"{path}: could not be written: {error.strerror}") from error

@@ -170,6 +170,11 @@ def test_samples_follow_their_probabilities(translator, temperature, top_k, top_
             np.testing.assert_allclose(got, log_prob, rtol=1e-4, atol=1e-5)
 
 
+def dtype_of(name):
+    (spec,) = (x for x in serving.SAMPLING if x.name == name)
+    return spec.dtype
+
+
 def test_a_sample_is_its_row_s_own(translator):
     served = serve([translator])
     settings = {
@@ -191,6 +196,16 @@ def test_a_sample_is_its_row_s_own(translator):
     greedy = translator.translate(TEXTS, dataclasses.replace(SEARCH, beam_size=1))
     for row in (2, 4):
         assert together["translation"][row] == greedy[row][0].text.encode()
+    plain = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    for row in (3, 5):
+        own = {name: [value] for name, value in plain.items()}
+        own["seed"] = settings["seed"][row : row + 1]
+        usual = serving.sample(
+            served,
+            strings([TEXTS[row]]),
+            **{name: tf.constant(value, dtype_of(name)) for name, value in own.items()},
+        )
+        assert usual["translation"][0] == together["translation"][row]
     texts = {x.text for x in translator.sample(TEXTS[:1] * 19, temperature=2.0)}
     assert len(texts) > 9
     one, two = (translator.sample(TEXTS, seed=11, top_k=5, top_p=0.9) for _ in "ab")
@@ -263,6 +278,14 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
     assert encoded["memory"].shape[2] == sum(
         x.model.get_layer("memory").output.shape[-1] for x in two
     )
+
+
+def test_an_ensemble_averages_alignments(two):
+    inputs = strings(TEXTS), strings(TARGETS)
+    together = serving.align(serve(two), *inputs)["alignment"].numpy()
+    apart = [serving.align(serve([x]), *inputs)["alignment"].numpy() for x in two]
+    np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-6)
+    assert np.abs(apart[0] - apart[1]).max() > 0.01
 
 
 def test_models_of_an_ensemble_must_agree(two):

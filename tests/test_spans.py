@@ -79,6 +79,16 @@ def test_spans_of_a_target_hold_its_pieces(tokenizer, lines):
         assert line[before:].strip(b" ") == b""
 
 
+def test_white_space_before_a_token_is_not_its_own():
+    tokenizer = text.train_tokenizer(LINES, 97, "word", "nmt_nfkc")
+    line = "a\tdog \n  we"
+    _, starts, ends = source_spans(tokenizer, tf.constant([line]))
+    spans = zip(starts.to_list()[0], ends.to_list()[0], strict=True)
+    found = [line[start:end] for start, end in spans]
+    words = [x for x in found if x.strip()]
+    assert "".join(words) == "adogwe" and words == [x.strip() for x in words]
+
+
 @pytest.fixture(scope="module")
 def bytes_tokenizer():
     """Characters that it does not know become a token for each byte."""
