@@ -313,16 +313,21 @@ def pairs_():
 
 
 def bucket_of(ids):
-    longest = max(len(side) for side in ids)
-    return next((n for n in BUCKETS if longest <= n), None)
+    """The length that one side is padded to, if it is alone; `None` if too long."""
+    return next((n for n in BUCKETS if len(ids) <= n), None)
 
 
-def rows_of(batch, length):
+def shape_of(rows):
+    """Number of rows and the lengths of both sides, of a batch with these rows."""
+    return len(rows), *(max(map(bucket_of, side)) for side in zip(*rows, strict=True))
+
+
+def rows_of(batch):
     """Takes a batch apart and checks what holds of every batch."""
     inputs, labels = batch
     assert set(inputs) == {"source", "target"}
     arrays = [inputs["source"], inputs["target"], labels]
-    assert all(a.dtype == np.int32 and a.shape[1] == length for a in arrays)
+    assert all(a.dtype == np.int32 and a.ndim == 2 for a in arrays)
     for source, target, label in zip(
         *(a.numpy().tolist() for a in arrays), strict=True
     ):
@@ -330,18 +335,26 @@ def rows_of(batch, length):
         assert set(source[source_length:]) <= {PAD_ID}
         assert set(label[label_length:]) <= {PAD_ID}
         label_ids = label[:label_length]
-        padding = [PAD_ID] * (length - label_length)
+        padding = [PAD_ID] * (len(label) - label_length)
         assert target == [BOS_ID, *label_ids[:-1], *padding]
         yield tuple(source[:source_length]), tuple(label_ids)
 
 
 def epoch(dataset):
-    """All rows of one epoch, and each batch's shape."""
+    """All rows of one epoch, and each batch's rows, source and target length."""
     rows, shapes = [], []
     for batch in dataset:
-        shapes.append(tuple(batch[1].shape))
-        rows += rows_of(batch, shapes[-1][1])
+        inputs, labels = batch
+        assert inputs["target"].shape == labels.shape
+        shapes.append((*inputs["source"].shape, labels.shape[1]))
+        rows += rows_of(batch)
     return rows, shapes
+
+
+def groups_of(rows, shapes):
+    """The rows of each batch."""
+    ends = list(itertools.accumulate(size for size, *_ in shapes))
+    return [rows[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def kept(pairs, tokenizers):
@@ -351,7 +364,7 @@ def kept(pairs, tokenizers):
         t.tokenize(side).to_list() for t, side in zip(tokenizers, sides, strict=True)
     ]
     rows = [(tuple(source), tuple(target)) for source, target in zip(*ids, strict=True)]
-    return [row for row in rows if bucket_of(row)]
+    return [row for row in rows if all(map(bucket_of, row))]
 
 
 def test_batches_in_order(pairs, tokenizers, caplog):
@@ -363,7 +376,7 @@ def test_batches_in_order(pairs, tokenizers, caplog):
     rows, shapes = epoch(dataset)
     assert rows == expected
     groups = [expected[i : i + 13] for i in range(0, len(expected), 13)]
-    assert shapes == [(len(g), max(map(bucket_of, g))) for g in groups]
+    assert shapes == [shape_of(group) for group in groups]
     assert int(dataset.cardinality()) == len(groups)
     assert epoch(dataset) == (rows, shapes)
 
@@ -383,17 +396,40 @@ def test_batches_shuffled(pairs, tokenizers):
     assert epoch(make(8)) != epochs[0]
     for rows, shapes in epochs:
         assert sorted(rows) == sorted(expected)
-        assert len(shapes) == int(dataset.cardinality())
-        ends = list(itertools.accumulate(size for size, _ in shapes))
-        for start, end, shape in zip([0, *ends[:-1]], ends, shapes, strict=True):
-            assert {bucket_of(row) for row in rows[start:end]} == {shape[1]}
-        # Only the last batch of a bucket has fewer rows.
-        assert sum(size < 13 for size, _ in shapes) <= len(BUCKETS)
+        assert len(shapes) == int(dataset.cardinality()) == -(-len(expected) // 13)
+        assert [shape_of(group) for group in groups_of(rows, shapes)] == shapes
+        assert sum(size < 13 for size, *_ in shapes) <= 1
+        # XLA has to compile for the shapes of the first epoch only.
+        assert sorted(shapes) == sorted(epochs[0][1])
     orders = [rows for rows, _ in epochs]
     assert orders[0] != orders[1] != orders[2] != orders[0]
-    assert epochs[0][1] != epochs[1][1]  # the buckets' order, too
-    batches_of = [{frozenset(rows[:13]), frozenset(rows[13:26])} for rows in orders]
-    assert not batches_of[0] & batches_of[1]  # and who shares a batch
+    assert epochs[0][1] != epochs[1][1]  # the batches' order, too
+    one, other = ({frozenset(x) for x in groups_of(*found)} for found in epochs[:2])
+    assert not one & other  # and who shares a batch
+
+
+def test_shuffled_batches_hold_pairs_of_like_lengths(pairs, tokenizers):
+    _, shapes = epoch(
+        data.batches(pairs, *tokenizers, batch_size=13, buckets=BUCKETS, seed=1)
+    )
+    # In the order of targets' buckets, and within them of the sources', back and forth.
+    expected = sorted(
+        (n, m if BUCKETS.index(n) % 2 == 0 else -m)
+        for m, n in ([*map(bucket_of, row)] for row in kept(pairs, tokenizers))
+    )
+    groups = [expected[i : i + 13] for i in range(0, len(expected), 13)]
+    assert sorted(shapes) == sorted(
+        (len(g), max(abs(m) for _, m in g), max(n for n, _ in g)) for g in groups
+    )
+    # Without sorting, nearly every batch would have the greatest lengths.
+    assert sum(n for *_, n in shapes) < 0.8 * 17 * len(shapes)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_one_pair_is_a_batch(tokenizers, batch_size):
+    arguments = {"batch_size": batch_size, "buckets": BUCKETS, "seed": 0}
+    dataset = data.batches([("abcdef", "a b")], *tokenizers, **arguments)
+    assert epoch(dataset)[1] == epoch(dataset)[1] == [(1, 11, 5)]
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -404,25 +440,24 @@ def test_batches_by_tokens(pairs, tokenizers, seed):
     rows, shapes = epoch(dataset)
     assert sorted(rows) == sorted(kept(pairs, tokenizers))
     assert int(dataset.cardinality()) == len(shapes)
-    assert all(size * length <= 67 for size, length in shapes)
+    assert all(size * max(lengths) <= 67 for size, *lengths in shapes)
     if seed is None:
         assert rows == kept(pairs, tokenizers)
         # Greedy: the next row would not have fitted.
-        start = 0
-        for size, length in shapes[:-1]:
-            start += size
-            longer = max(length, bucket_of(rows[start]))
-            assert (size + 1) * longer > 67
+        groups = groups_of(rows, shapes)
+        for group, following in itertools.pairwise(groups):
+            size, *lengths = shape_of([*group, following[0]])
+            assert size * max(lengths) > 67
     else:
-        fullest = {length: 67 // length for length in BUCKETS}
-        short = [shape for shape in shapes if shape[0] < fullest[shape[1]]]
-        assert len(short) <= len(BUCKETS)
-        assert len({length for _, length in short}) == len(short)
+        full = [size == 67 // max(lengths) for size, *lengths in shapes]
+        assert sum(not x for x in full) <= len(BUCKETS) ** 2
+        again = epoch(dataset)
+        assert sorted(again[1]) == sorted(shapes) and again[0] != rows
 
 
 def test_a_batch_of_tokens_has_at_least_one_row(tokenizers):
     dataset = data.batches([("ab", "a b")] * 2, *tokenizers, batch_tokens=1)
-    assert epoch(dataset)[1] == [(1, 10), (1, 10)]
+    assert epoch(dataset)[1] == [(1, 4, 4), (1, 4, 4)]
 
 
 def test_chunks_make_no_difference(pairs, tokenizers, monkeypatch, capsys):
@@ -437,7 +472,7 @@ def test_chunks_make_no_difference(pairs, tokenizers, monkeypatch, capsys):
 def test_length_counts_eos(tokenizers):
     pairs = [("abcd", "a"), ("a", "a b c d"), ("abcde", "a"), ("a", "a b c d e")]
     _, shapes = epoch(data.batches(pairs, *tokenizers, batch_size=1, buckets=[5, 6]))
-    assert shapes == [(1, 5), (1, 5), (1, 6), (1, 6)]
+    assert shapes == [(1, 5, 5), (1, 5, 5), (1, 6, 5), (1, 5, 6)]
 
 
 def test_order_of_buckets_does_not_matter(pairs, tokenizers):
@@ -446,24 +481,32 @@ def test_order_of_buckets_does_not_matter(pairs, tokenizers):
     assert epoch(one) == epoch(other)
 
 
-def test_fit_takes_it_and_sees_each_pair_once_an_epoch(pairs, tokenizers):
+@pytest.mark.parametrize("steps_per_execution", [1, 3])
+def test_fit_takes_it_and_sees_each_pair_once_an_epoch(
+    pairs, tokenizers, steps_per_execution
+):
     class Count(keras.callbacks.Callback):
-        steps = 0
+        ends = ()
 
         def on_train_batch_end(self, batch, logs=None):
-            Count.steps += 1
+            Count.ends += (batch,)
 
     dataset = data.batches(pairs, *tokenizers, batch_size=13, buckets=BUCKETS, seed=1)
     inputs = {name: keras.Input((None,), name=name) for name in ("source", "target")}
     embedded = keras.layers.Embedding(20, 3)(inputs["target"])
     sources = keras.layers.Embedding(20, 3)(inputs["source"])
-    model = keras.Model(inputs, keras.layers.Dense(13)(embedded + sources))
+    read = keras.layers.GlobalAveragePooling1D(keepdims=True)(sources)
+    model = keras.Model(inputs, keras.layers.Dense(13)(embedded + read))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss)
+    # The batches of one execution differ in shape.
+    model.compile("sgd", loss, steps_per_execution=steps_per_execution)
     model.fit(
         dataset, epochs=2, verbose=0, callbacks=[Count()], validation_data=dataset
     )
-    assert Count.steps == 2 * int(dataset.cardinality())
+    count = int(dataset.cardinality())
+    assert int(model.optimizer.iterations) == 2 * count
+    assert len(Count.ends) == 2 * -(-count // steps_per_execution)
+    assert Count.ends[:2] == (steps_per_execution - 1, 2 * steps_per_execution - 1)
 
 
 @pytest.mark.parametrize(
@@ -504,3 +547,22 @@ def test_real_files(caplog):
     assert len(sources) == 12000
     assert max(map(len, references)) > 1
     assert not caplog.messages
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="no shared data")
+def test_little_is_padding_in_few_shapes_by_default():
+    multi30k = SHARED / "multi30k"
+    pairs = data.read_parallel(multi30k / "train.en.gz", multi30k / "train.de.gz")
+    tokenizer = train_tokenizer(
+        [text for pair in pairs for text in pair], vocabulary_size=8000
+    )
+    dataset = data.batches(pairs, tokenizer, tokenizer, batch_size=64, seed=1)
+    shapes, real, padded = set(), np.zeros(2, int), np.zeros(2, int)
+    for inputs, labels in dataset:
+        sides = [inputs["source"].numpy(), labels.numpy()]
+        shapes.add((*sides[0].shape, sides[1].shape[1]))
+        real += [np.count_nonzero(side != PAD_ID) for side in sides]
+        padded += [side.size for side in sides]
+    waste = 1 - real / padded
+    assert max(waste) < 0.08 and 1 - real.sum() / padded.sum() < 0.07, waste
+    assert len(shapes) < 60

@@ -38,7 +38,8 @@ DEFAULTS = {
     "batches": {
         "batch_size": 64,
         "batch_tokens": 0,  # instead of batch_size; 0: none
-        "buckets": [10, 20, 40],
+        # Those of `kseq2seq.data.batches`, which is not imported for them: it is slow.
+        "buckets": [4, 6, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 64],
     },
     "optimizer": {
         "learning_rate": 0.001,
@@ -50,6 +51,10 @@ DEFAULTS = {
         "epochs": 10,
         "label_smoothing": 0.1,
         "precision": "float32",  # or "mixed_bfloat16", "mixed_float16"
+        # By XLA, which compiles for each shape of batches, so with few buckets; false:
+        # as Keras chooses, and that is without XLA for TensorFlow on a CPU.
+        "jit_compile": False,
+        "steps_per_execution": 1,  # steps between two looks at the callbacks
         "metrics": ["bleu"],  # the first one tells which epoch is best
         "patience": 0,  # epochs without a better one before stopping; 0: never
         "tensorboard": False,
@@ -66,7 +71,10 @@ DEFAULTS = {
     },
 }
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-ABOVE_ZERO = {"count", "held_out", "batch_size", "learning_rate", "epochs"}
+ABOVE_ZERO = {
+    *("count", "held_out", "batch_size", "learning_rate", "epochs"),
+    "steps_per_execution",
+}
 ONE_OR_ONE_A_SIDE = {"kind", "vocabulary_size"}
 # What a training may be resumed with another value of, beside these sections.
 MAY_CHANGE = {"training.epochs", "training.patience", "training.tensorboard"}
@@ -189,7 +197,9 @@ def check_resumed(former, settings):
         may_change = MAY_CHANGE - {"training.epochs"}
     wrong = []
     for section in DEFAULTS.keys() - NOT_OF_TRAINING:
-        before, now = former.get(section, {}), settings[section]
+        # An older version may not have known a setting that has its default now.
+        before = {**DEFAULTS[section], **former.get(section, {})}
+        now = settings[section]
         for name in sorted({*before, *now}):
             key, values = f"{section}.{name}", (before.get(name), now.get(name))
             if values[0] != values[1] and key not in may_change:
