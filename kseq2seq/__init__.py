@@ -25,9 +25,11 @@ _SUBMODULES = (
 )
 # Public names, each with the submodule that it comes from.
 _HOMES = {
+    "Adam": "optimizer",
     "Limits": "reading",
     "MaskedCrossentropy": "losses",
     "Perplexity": "losses",
+    "SampledCrossentropy": "sampled_loss",
     "Search": "inference",
     "Seq2SeqConfig": "config",
     "TokenAccuracy": "losses",
@@ -56,5 +58,5 @@ def __dir__():
 
 if "keras" in sys.modules:
     # `keras.models.load_model` knows the classes that have been imported.
-    for _name in ("layers", "losses"):
+    for _name in ("layers", "losses", "optimizer", "sampled_loss"):
         import_module(f"{__name__}.{_name}")

@@ -1,5 +1,6 @@
 """The training script: settings, run folder, and going on after a kill."""
 
+import inspect
 import json
 import os
 import re
@@ -154,6 +155,7 @@ def test_what_may_change_when_resuming(settings):
     former = json.loads(json.dumps(now))
     now["search"] = {"beam_size": 9}
     del former["card"]  # as before there were model cards
+    del former["training"]["jit_compile"]  # as before it could be set
     now["training"] |= {"patience": 7, "tensorboard": True}
     settings.check_resumed(former, now)
     now["training"]["epochs"] += 1
@@ -162,6 +164,10 @@ def test_what_may_change_when_resuming(settings):
     for optimizer in (former["optimizer"], now["optimizer"]):
         optimizer["decay"] = False
     settings.check_resumed(former, now)
+    now["training"]["steps_per_execution"] = 2
+    with pytest.raises(settings.SettingsError, match="execution was 1, now 2"):
+        settings.check_resumed(former, now)
+    now["training"]["steps_per_execution"] = 1
     del now["model"]["units"]
     with pytest.raises(settings.SettingsError, match=r"model\.units was 128, now None"):
         settings.check_resumed(former, now)
@@ -252,6 +258,8 @@ def test_configs_are_those_that_are_promised():
         ("training.epochs=2.5", "epochs must be an integer above 0. Received: 2.5"),
         ("training.epochs=true", "epochs must be an integer above 0. Received: True"),
         ("training.patience=-1", "patience must be an integer from 0 on"),
+        ("training.steps_per_execution=0", "execution must be an integer above 0"),
+        ("training.jit_compile=1", "jit_compile must be true or false. Received: 1"),
         ("training.precision=half", "one of float32, .* Received: 'half'"),
         ("training.metrics=[]", "must name at least one metric"),
         ("training.metrics=bleu", "metrics must be a list of strings. Received: 'bleu"),
@@ -386,6 +394,25 @@ def test_limit_draws_sources_with_all_their_targets(read_parts):
 def test_errors_of_data(read_parts, data, match):
     with pytest.raises(ValueError, match=match):
         read_parts(ROWS, **data)
+
+
+def test_default_buckets_are_those_of_batches(settings):
+    parameters = inspect.signature(kseq2seq.data.batches).parameters
+    for name in ("batch_size", "buckets"):
+        default = settings.DEFAULTS["batches"][name]
+        assert parameters[name].default == (
+            tuple(default) if isinstance(default, list) else default
+        )
+
+
+def test_a_model_is_compiled_as_the_settings_say(train, settings, tmp_path):
+    changes = ["training.jit_compile=true", "training.steps_per_execution=3"]
+    config = TRAINING / "configs" / "dates.toml"
+    tokenizer = kseq2seq.text.train_tokenizer(["abc"], kind="character")
+    for given, expected in ((changes, (True, 3)), ([], (False, 1))):
+        read = settings.read_settings(config, given)
+        model = train.make_model(read, tokenizer, tokenizer, 7, tmp_path)
+        assert (model.jit_compile, model.steps_per_execution) == expected
 
 
 @pytest.mark.parametrize(

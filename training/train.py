@@ -198,9 +198,11 @@ def make_model(settings, source, target, num_steps, run):
     model = kseq2seq.build_model(config)
     rate = learning_rate(optimizer, num_steps)
     model.compile(
-        keras.optimizers.Adam(rate, global_clipnorm=optimizer["clip_norm"] or None),
+        kseq2seq.Adam(rate, global_clipnorm=optimizer["clip_norm"] or None),
         loss=kseq2seq.MaskedCrossentropy(training["label_smoothing"]),
         metrics=[kseq2seq.TokenAccuracy(), kseq2seq.Perplexity()],
+        jit_compile=training["jit_compile"] or "auto",
+        steps_per_execution=training["steps_per_execution"],
     )
     return model
 

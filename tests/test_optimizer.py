@@ -1,0 +1,120 @@
+"""Adam in one operation: against Keras's own, step by step."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kseq2seq import Adam
+
+SHAPES = ((7, 3), (5,))
+
+
+def steps(optimizer_class, gradients, in_graph=False, jit_compile=None, **kwargs):
+    """Weights after a step with each of the gradients."""
+    rng = np.random.default_rng(0)
+    weights = [
+        keras.Variable(rng.normal(size=shape), dtype="float32") for shape in SHAPES
+    ]
+    optimizer = optimizer_class(**kwargs)
+    optimizer.build(weights)
+
+    def step(gradient):
+        optimizer.apply(gradient, weights)
+
+    if in_graph:
+        step = tf.function(step, jit_compile=jit_compile)
+    for gradient in gradients:
+        step([tf.constant(x) for x in gradient])
+    return [weight.numpy() for weight in weights], optimizer
+
+
+@pytest.fixture(scope="module")
+def gradients():
+    rng = np.random.default_rng(1)
+    sizes = (1.0, 1e-4, 1e3, 0.0, 1.0)
+    return [
+        [(size * rng.normal(size=shape)).astype("float32") for shape in SHAPES]
+        for size in sizes
+    ]
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"learning_rate": 0.1},
+        {"learning_rate": 0.03, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
+        {"learning_rate": 0.1, "global_clipnorm": 0.7},
+        {"learning_rate": 0.1, "clipvalue": 0.3, "weight_decay": 0.01},
+        {"learning_rate": 0.1, "use_ema": True, "ema_overwrite_frequency": 2},
+        {"learning_rate": 0.1, "gradient_accumulation_steps": 2},
+        {"learning_rate": 0.1, "amsgrad": True},
+        {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.2, 2, 0.5)},
+    ],
+    ids=lambda kwargs: "-".join(kwargs),
+)
+def test_adam_is_keras_adam(gradients, kwargs):
+    (found, _), (expected, _) = (
+        steps(one, gradients, **kwargs) for one in (Adam, keras.optimizers.Adam)
+    )
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [None, True])
+def test_adam_in_a_graph(gradients, jit_compile):
+    found, optimizer = steps(
+        Adam, gradients, in_graph=True, jit_compile=jit_compile, learning_rate=0.1
+    )
+    expected, _ = steps(keras.optimizers.Adam, gradients, learning_rate=0.1)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert int(optimizer.iterations) == len(gradients)
+
+
+def test_it_is_one_operation(gradients):
+    weight = keras.Variable(np.ones((7, 3)))
+    optimizer = Adam()
+    optimizer.build([weight])
+    graph = tf.function(lambda x: optimizer.apply([x], [weight]))
+    concrete = graph.get_concrete_function(tf.TensorSpec((7, 3)))
+    names = [x.type for x in concrete.graph.get_operations()]
+    assert names.count("ResourceApplyAdam") == 1
+    assert "AssignSubVariableOp" not in names
+
+
+def test_rows_of_an_embedding():
+    """Also where a row comes twice, and others do not come at all."""
+    rows = tf.IndexedSlices(tf.ones((3, 2)), tf.constant([4, 1, 4]), (5, 2))
+    results = []
+    for one in (Adam, keras.optimizers.Adam):
+        weight = keras.Variable(np.ones((5, 2)))
+        optimizer = one(0.1, global_clipnorm=1.0)
+        for _ in range(3):
+            optimizer.apply([rows], [weight])
+        results.append(weight.numpy())
+    np.testing.assert_allclose(*results, rtol=1e-5)
+    assert np.ptp(results[0]) > 0.1
+
+
+def test_under_a_strategy_it_is_keras_own():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile(Adam(0.1), "mse")
+    model.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
+    assert int(model.optimizer.iterations.value.numpy()) == 1
+
+
+def test_a_model_goes_on_from_its_file(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(Adam(0.1, global_clipnorm=1.0), "mse")
+    x, y = np.ones((4, 3)), np.zeros((4, 2))
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded.optimizer) is Adam
+    losses = [one.fit(x, y, verbose=0).history["loss"] for one in (model, loaded)]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    for ours, theirs in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
