@@ -13,6 +13,7 @@ from numbers import Real
 import keras
 from keras import ops
 
+from kseq2seq import projection
 from kseq2seq.special_ids import PAD_ID
 
 
@@ -39,6 +40,10 @@ class MaskedCrossentropy(keras.losses.Loss):
     than a short one's. For a mean over all the tokens of a data set, which does
     not depend on how it was batched, add the metric `Perplexity`, whose logarithm
     is the mean cross-entropy without smoothing.
+
+    On TensorFlow, logits that come straight from a model of `build_model` are made
+    anew at the real positions alone, which is faster: the loss then has no gradient by
+    the logits themselves, but by what they were made of.
 
     Args:
         label_smoothing: Share of the target spread evenly over the whole
@@ -83,8 +88,16 @@ class MaskedCrossentropy(keras.losses.Loss):
         self.label_smoothing = float(label_smoothing)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        # Padding is left out through Keras's own weighted mean.
-        return super().__call__(y_true, y_pred, token_weights(y_true, sample_weight))
+        y_true = ops.convert_to_tensor(y_true)
+        weights = token_weights(y_true, sample_weight)
+        made_of = projection.find(y_pred)
+        if made_of is None:
+            # Padding is left out through Keras's own weighted mean.
+            return super().__call__(y_true, y_pred, weights)
+        check_shapes(y_true, y_pred)
+        found = projection.scores(made_of, y_true, self.label_smoothing)
+        loss = projection.spread(found.loss, found.real, y_true)  # (B, T)
+        return mean_of(loss, y_true, weights)
 
     def call(self, y_true, y_pred):
         labels = ops.cast(y_true, "int32")
@@ -96,12 +109,20 @@ class MaskedCrossentropy(keras.losses.Loss):
         return {"label_smoothing": self.label_smoothing, "name": self.name}
 
 
+class _Given(keras.losses.Loss):
+    """Losses that are computed already, reduced as Keras does."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
 @keras.saving.register_keras_serializable(package="kseq2seq")
 class TokenAccuracy(keras.metrics.Mean):
     """Share of the real tokens whose logit is the largest.
 
     Under teacher forcing, that is: each token is guessed from the true tokens
-    before it.
+    before it. Of logits that are equal, the first counts as the largest; where logits
+    come straight from a model of `build_model`, on TensorFlow, each of them does.
 
     Args:
         name: Name of the metric.
@@ -128,10 +149,17 @@ class TokenAccuracy(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.convert_to_tensor(y_true)
         weights = token_weights(y_true, sample_weight)
-        labels = ops.cast(y_true, "int32")
-        check_shapes(labels, y_pred)
-        correct = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), labels)
+        check_shapes(y_true, y_pred)
+        made_of = projection.find(y_pred)
+        if made_of is not None:
+            found = projection.scores(made_of, y_true)
+            correct = projection.spread(projection.correct(found), found.real, y_true)
+        else:
+            labels = ops.cast(y_true, "int32")
+            best = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+            correct = ops.equal(best, labels)
         # Flat, since `Mean` would first divide each row by its padded length.
         super().update_state(ops.ravel(correct), ops.ravel(weights))
 
@@ -168,9 +196,15 @@ class Perplexity(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.convert_to_tensor(y_true)
         weights = token_weights(y_true, sample_weight)
-        labels = ops.cast(y_true, "int32")
-        loss = token_crossentropy(labels, y_pred)
+        check_shapes(y_true, y_pred)
+        made_of = projection.find(y_pred)
+        if made_of is not None:
+            found = projection.scores(made_of, y_true)
+            loss = projection.spread(found.crossentropy, found.real, y_true)
+        else:
+            loss = token_crossentropy(ops.cast(y_true, "int32"), y_pred)
         # A weight of 0 would not silence an infinity.
         loss = ops.where(ops.equal(weights, 0), 0.0, loss)
         # Flat, since `Mean` would first divide each row by its padded length.
@@ -178,6 +212,21 @@ class Perplexity(keras.metrics.Mean):
 
     def result(self):
         return ops.exp(super().result())
+
+
+def mean_of(losses, labels, weights):
+    """The weighted mean of losses of each token, as Keras's losses take it.
+
+    Args:
+        losses: Tensor of shape `(batch, length)`.
+        labels: Tensor of the same shape.
+        weights: Weights of the same shape, as `token_weights` gives them.
+
+    Returns:
+        A float32 scalar, scaled for the replicas of a strategy where there is one.
+    """
+    given = _Given(reduction="mean_with_sample_weight", dtype="float32")
+    return given(labels, losses, weights)
 
 
 def token_weights(labels, sample_weight=None):

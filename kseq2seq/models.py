@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from kseq2seq.config import Seq2SeqConfig as Seq2SeqConfig
+from kseq2seq.decoding_step import Step
 from kseq2seq.layers import (
+    LSTM,
     Attention,
     BahdanauAttention,
     ChunkwiseAttention,
@@ -16,10 +18,13 @@ from kseq2seq.layers import (
     LocalMonotonicAttention,
     LocalPredictiveAttention,
     LocationSensitiveAttention,
+    Logits,
     LuongAttention,
     MonotonicAttention,
     MultiHeadAttention,
     PaddingMask,
+    VocabularyEmbedding,
+    VocabularyProjection,
 )
 
 
@@ -66,7 +71,7 @@ def build_model(config, attention=None):
     target = keras.Input((None,), dtype="int32", name="target")
     memory, mask, encoder_states = _encode(config, source)
     states = _bridge(config, encoder_states)
-    embedding = keras.layers.ReversibleEmbedding(
+    embedding = VocabularyEmbedding(
         config.target_vocabulary_size,
         config.embedding_size,
         embeddings_initializer=_embedding_initializer(config),
@@ -85,8 +90,8 @@ def build_model(config, attention=None):
         logits = embedding(x, reverse=True)
     else:
         size = config.target_vocabulary_size
-        logits = keras.layers.Dense(size, name="projection")(x)
-    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
+        logits = VocabularyProjection(size, name="projection")(x)
+    logits = Logits(name="logits")(logits)
     return keras.Model({"source": source, "target": target}, logits, name="seq2seq")
 
 
@@ -97,7 +102,7 @@ def _embedding_initializer(config):
 
 def _recurrent_layer(config, units, **kwargs):
     # At padding cuDNN gives zeros; asking for them makes all devices agree.
-    layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[config.cell]
+    layer = {"lstm": LSTM, "gru": keras.layers.GRU}[config.cell]
     return layer(
         units,
         return_sequences=True,
@@ -380,9 +385,10 @@ def start_decoding(model):
 
     Returns:
         A function from source ids, of shape `(batch, source_length)`, to a tuple
-        `(step, initial_state)`: `step(tokens, state)` returns log-probabilities of
-        shape `(batch, beam, target_vocabulary_size)`, the new state, and a dict
-        that holds `alignment` where the model has attention.
+        `(step, initial_state)`: a `kseq2seq.decoding.Step`, and the states that it
+        starts from. `step(tokens, state)` returns log-probabilities of shape `(batch,
+        beam, target_vocabulary_size)`, the new state, and a dict that holds
+        `alignment` where the model has attention.
 
     Example:
 
@@ -395,15 +401,13 @@ def start_decoding(model):
     """
     encoder, stepper = encoder_model(model), step_model(model)
 
+    def step(tokens, state, memory):
+        outputs = stepper({"tokens": tokens, "states": state, "memory": memory})
+        extras = {key: outputs[key] for key in ("alignment",) if key in outputs}
+        return outputs["logits"], outputs["states"], extras
+
     def start(source):
         encoded = encoder(source)
-        memory = encoded["memory"]
-
-        def step(tokens, state):
-            outputs = stepper({"tokens": tokens, "states": state, "memory": memory})
-            extras = {key: outputs[key] for key in ("alignment",) if key in outputs}
-            return ops.log_softmax(outputs["logits"]), outputs["states"], extras
-
-        return step, encoded["states"]
+        return Step(step, encoded["memory"], gives_logits=True), encoded["states"]
 
     return start

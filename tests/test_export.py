@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
-from kseq2seq import Search, Translator, export, saved_translator, serving
+from kseq2seq import Search, Translator, export, layers, saved_translator, serving
 from kseq2seq.versions import add_version, versions
 from loaders import LOADERS, run_session, strings
 from translators import TEXTS, tiny_translator
@@ -238,7 +238,7 @@ def test_variables_are_written_once(translator, saved):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_no_layer_asks_for_cudnn(tmp_path, monkeypatch, cell):
     asked = []
-    kind = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
+    kind = {"lstm": layers.LSTM, "gru": keras.layers.GRU}[cell]
 
     class Recorded(kind):
         def call(self, sequences, initial_state=None, mask=None, training=False):

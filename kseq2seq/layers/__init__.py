@@ -23,7 +23,11 @@ from kseq2seq.layers.local import LocalPredictiveAttention as LocalPredictiveAtt
 from kseq2seq.layers.location import (
     LocationSensitiveAttention as LocationSensitiveAttention,
 )
+from kseq2seq.layers.lstm import LSTM as LSTM
 from kseq2seq.layers.luong import LuongAttention as LuongAttention
 from kseq2seq.layers.monotonic import MonotonicAttention as MonotonicAttention
 from kseq2seq.layers.multi_head import MultiHeadAttention as MultiHeadAttention
 from kseq2seq.layers.padding_mask import PaddingMask as PaddingMask
+from kseq2seq.layers.vocabulary import Logits as Logits
+from kseq2seq.layers.vocabulary import VocabularyEmbedding as VocabularyEmbedding
+from kseq2seq.layers.vocabulary import VocabularyProjection as VocabularyProjection

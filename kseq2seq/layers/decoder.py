@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kseq2seq.layers import decoder_training
 from kseq2seq.layers.attention import check_fraction
 
 
@@ -87,11 +88,15 @@ class DecoderRNN(keras.layers.RNN):
             sizes = keras.tree.flatten([cell.state_size for cell in self.cell.cells])
             initial_state = [ops.repeat(zeros, size, axis=1) for size in sizes]
         states, memory = self.cell.start(initial_state, memory, memory_mask)
+        memory = {**memory, **self._draw_dropout(inputs, training)}
+        laid_out = training and not return_attention_scores
+        if laid_out and decoder_training.can_train(self.cell):
+            return decoder_training.decode(self.cell, inputs, initial_state, memory)
         attention, draws = self.cell.attention, {}
         if attention is not None:
             draws = attention.draw(memory, ops.shape(inputs)[1], training)
         constants = {
-            "memory": {**memory, **self._draw_dropout(inputs, training)},
+            "memory": memory,
             "draws": draws,
             "step": ops.array(0, "int32"),
         }
