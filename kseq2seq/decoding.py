@@ -26,19 +26,23 @@ import numpy as np
 from keras import ops
 
 from kseq2seq.decoding_loop import Hypotheses as Hypotheses
-from kseq2seq.decoding_loop import check_shape, decode, pick, score, top_tokens
+from kseq2seq.decoding_loop import decode
 from kseq2seq.decoding_rules import (
     batch_size,
     check_integer,
     check_number,
-    is_integer,
     make_rules,
 )
+from kseq2seq.decoding_selection import (
+    draw,
+    for_each_token,
+    in_place,
+    select_best,
+    select_first,
+)
+from kseq2seq.decoding_step import Step as Step
+from kseq2seq.decoding_step import check_shape
 from kseq2seq.special_ids import BOS_ID, EOS_ID, PAD_ID
-
-LEAST_FLOAT = float(np.finfo("float32").min)
-# Uniform numbers are kept below it, so that number * total < total in float32.
-LARGEST_UNIFORM = 1.0 - 2.0**-23
 
 
 def greedy_search(
@@ -88,10 +92,8 @@ def greedy_search(
         initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
     )
 
-    def choose(log_probs, position):
-        return top_tokens(log_probs, 1)[1][..., 0]
-
-    return decode(step, initial_state, _in_place(choose), rules, np.zeros(1), 1)
+    start = np.zeros(1)
+    return decode(step, initial_state, select_first, rules, start, 1, may_shrink=True)
 
 
 def beam_search(
@@ -181,7 +183,15 @@ def beam_search(
     # Only one slot is alive at first: equal ones would stay equal for ever.
     start = np.full(beam_size, -np.inf)
     start[0] = 0.0
-    return decode(step, initial_state, _select_best, rules, start, num_hypotheses)
+    return decode(
+        step,
+        initial_state,
+        select_best,
+        rules,
+        start,
+        num_hypotheses,
+        may_shrink=True,
+    )
 
 
 def sample(
@@ -277,10 +287,10 @@ def sample(
 
     def choose(log_probs, position):
         number = ops.take(uniform, position, axis=0)  # (B, K)
-        return _draw(log_probs, number, *map(_for_each_token, settings))
+        return draw(log_probs, number, *map(for_each_token, settings))
 
     start = np.zeros(num_samples)
-    return decode(step, initial_state, _in_place(choose), rules, start, num_samples)
+    return decode(step, initial_state, in_place(choose), rules, start, num_samples)
 
 
 def force(step, initial_state, ids, *, eos_id=EOS_ID, bos_id=BOS_ID):
@@ -320,7 +330,7 @@ def force(step, initial_state, ids, *, eos_id=EOS_ID, bos_id=BOS_ID):
     def choose(log_probs, position):
         return ops.take(ids, position, axis=1)[:, None]  # (B, 1)
 
-    return decode(step, initial_state, _in_place(choose), rules, np.zeros(1), 1)
+    return decode(step, initial_state, in_place(choose), rules, np.zeros(1), 1)
 
 
 def relative_lengths(source_mask, factor=1.0, offset=0):
@@ -345,70 +355,3 @@ def relative_lengths(source_mask, factor=1.0, offset=0):
     lengths = ops.sum(ops.cast(source_mask, "float32"), axis=1)
     limits = ops.cast(ops.round(lengths * factor + offset), "int32")
     return ops.maximum(limits, 1)
-
-
-def _select_best(log_probs, slots, rules, position):
-    """The K best among all continuations of the K hypotheses of each row."""
-    batch, width, vocabulary = ops.shape(log_probs)
-    # One hypothesis has at most K continuations among the K best, and orders its own
-    # by the token alone. So only this has to look at all V.
-    count = min(width, vocabulary)
-    values, tokens = top_tokens(log_probs, count)  # (B, K, C)
-    # What has finished has one continuation, itself.
-    finished = slots.finished[..., None]
-    itself = np.where(np.arange(count) == 0, 0.0, -np.inf).astype("float32")
-    values = ops.where(finished, ops.convert_to_tensor(itself), values)
-    tokens = ops.where(finished, PAD_ID, tokens)
-
-    totals = slots.log_probs[..., None] + values
-    flat = (batch, width * count)
-    scores = ops.reshape(score(totals, slots, rules), flat)
-    scores, best = ops.top_k(scores, width)  # (B, K)
-    best = ops.cast(best, "int32")
-    tokens, totals = (pick(ops.reshape(x, flat), best) for x in (tokens, totals))
-    return best // count, tokens, totals, scores
-
-
-def _in_place(choose):
-    """A selection in which each hypothesis goes on by the one token it chooses."""
-
-    def select(log_probs, slots, rules, position):
-        tokens = choose(log_probs, position)
-        values = pick(log_probs, tokens[..., None])[..., 0]
-        tokens = ops.where(slots.finished, PAD_ID, tokens)
-        totals = slots.log_probs + ops.where(slots.finished, 0.0, values)
-        return None, tokens, totals, totals
-
-    return select
-
-
-def _for_each_token(setting):
-    """A setting of each row, (B,), as (B, 1, 1); a number or `None` as it is."""
-    return setting[:, None, None] if ops.is_tensor(setting) else setting
-
-
-def _draw(log_probs, number, temperature, top_k, top_p):
-    """The tokens at which the cumulative probability passes `number`, `(B, K)`."""
-    count, tokens = log_probs.shape[-1], None
-    if top_k is not None or top_p is not None:
-        count = min(top_k, count) if is_integer(top_k) else count
-        log_probs, tokens = top_tokens(log_probs, count)  # (B, K, C), best first
-    if ops.is_tensor(top_k):
-        kept = ops.arange(count, dtype="int32") < ops.cast(top_k, "int32")
-        log_probs = ops.where(kept, log_probs, -np.inf)
-    # Where nothing is possible, the least float instead of -inf gives 0, not NaN.
-    best = ops.max(log_probs, axis=-1, keepdims=True, initial=LEAST_FLOAT)
-    weights = ops.exp((log_probs - best) / temperature)
-    cumulative = ops.cumsum(weights, axis=-1)
-    if top_p is not None:
-        before = cumulative - weights
-        weights = ops.where(before < top_p * cumulative[..., -1:], weights, 0.0)
-        cumulative = ops.cumsum(weights, axis=-1)
-    # Rounding must not let in a token of no weight.
-    cumulative = ops.where(weights > 0.0, cumulative, 0.0)
-    total = ops.max(cumulative, axis=-1, keepdims=True, initial=0.0)
-    threshold = ops.minimum(number, LARGEST_UNIFORM)[..., None] * total
-    places = ops.arange(count, dtype="int32")
-    passed = ops.where(cumulative > threshold, places, count - 1)
-    place = ops.min(passed, axis=-1, initial=count - 1)
-    return place if tokens is None else pick(tokens, place[..., None])[..., 0]

@@ -3,7 +3,8 @@
 import numpy as np
 from keras import ops, tree
 
-from kseq2seq.decoding_loop import Rules, check_shape
+from kseq2seq.decoding_loop import Rules
+from kseq2seq.decoding_step import check_shape
 
 
 def make_rules(initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids):

@@ -18,8 +18,8 @@ def encode_and_step(models):
         A tuple `(encode, step)`. `encode(source)` takes ids of shape `(batch,
         source_length)` and returns a dict of `states` and `memory`, each a list with an
         entry for each model, as `kseq2seq.models.encoder_model` gives them.
-        `step(tokens, states, memory)` returns log-probabilities of shape `(batch,
-        beam, target_vocabulary_size)`, the new states, and a dict that holds
+        `step(tokens, states, memory)` returns logits of shape `(batch, beam,
+        target_vocabulary_size)`, the new states, and a dict that holds
         `alignment` where there is one.
 
     Raises:
@@ -34,8 +34,8 @@ def encode_and_step(models):
     >>> encoded = encode(keras.ops.ones((2, 5), "int32"))
     >>> states = keras.tree.map_structure(lambda x: x[:, None], encoded["states"])
     >>> tokens = keras.ops.full((2, 1), 2)
-    >>> log_probs, states, extras = step(tokens, states, encoded["memory"])
-    >>> tuple(log_probs.shape), tuple(extras["alignment"].shape)
+    >>> logits, states, extras = step(tokens, states, encoded["memory"])
+    >>> tuple(logits.shape), tuple(extras["alignment"].shape)
     ((2, 1, 13), (2, 1, 5))
 
     Reference:
@@ -64,11 +64,11 @@ def encode_and_step(models):
                 steppers, states, memory, strict=True
             )
         ]
-        log_probs = [ops.log_softmax(x["logits"]) for x in outputs]
         extras = {}
         if all("alignment" in x for x in outputs):
             extras["alignment"] = _mean([x["alignment"] for x in outputs])
-        return _log_mean(log_probs), [x["states"] for x in outputs], extras
+        logits = _log_mean([x["logits"] for x in outputs])
+        return logits, [x["states"] for x in outputs], extras
 
     return encode, step
 
@@ -95,8 +95,10 @@ def _mean(tensors):
     return sum(tensors) / len(tensors) if len(tensors) > 1 else tensors[0]
 
 
-def _log_mean(log_probs):
-    if len(log_probs) == 1:
-        return log_probs[0]
+def _log_mean(logits):
+    """Logits of the mean probabilities; of one model its own, which is cheaper."""
+    if len(logits) == 1:
+        return logits[0]
+    log_probs = [ops.log_softmax(x) for x in logits]
     # Of log-probabilities, not probabilities: none of them becomes log(0).
     return ops.logsumexp(ops.stack(log_probs), axis=0) - ops.log(float(len(log_probs)))

@@ -298,13 +298,13 @@ def _written(served, found):
 
 def _start(encode, step, source, alignments):
     encoded = encode(source)
-    fixed = encoded["memory"], encoded["weights"]
+    weights = encoded["weights"]
 
-    def step_on(tokens, states):
-        log_probs, states, extras = step(tokens, states, *fixed)
-        return log_probs, states, extras if alignments else {}
+    def step_on(tokens, states, memory):
+        logits, states, extras = step(tokens, states, memory, weights)
+        return logits, states, extras if alignments else {}
 
-    return step_on, encoded["states"]
+    return decoding.Step(step_on, encoded["memory"], True), encoded["states"]
 
 
 def _search(start, search, source, num_hypotheses):

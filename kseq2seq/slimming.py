@@ -38,7 +38,10 @@ def slim(path):
         meta_graph.meta_info_def.stripped_default_attrs = True
         for node in meta_graph.graph_def.node:
             _drop_attributes(node)
+        exposed = meta_graph.object_graph_def.concrete_functions
         for function in meta_graph.graph_def.library.function:
+            if function.signature.name not in exposed:
+                _drop_users_names(function)
             for node in function.node_def:
                 _drop_attributes(node)
             _drop_unused(function)
@@ -61,6 +64,12 @@ def _drop_attributes(node):
             given = node.attr[attribute.name]
             if attribute.name == "config_proto" or given == attribute.default_value:
                 node.attr.pop(attribute.name)
+
+
+def _drop_users_names(function):
+    """Leaves out what Python called the arguments of a loop's body or condition."""
+    for attributes in function.arg_attr.values():
+        attributes.attr.pop("_user_specified_name", None)
 
 
 def _drop_unused(function):
