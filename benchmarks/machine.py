@@ -1,0 +1,381 @@
+"""What the benchmark scripts share: the machine, its GEMM rate, timing, results.
+
+Nothing is imported here but Python's own: a script runs this with whichever framework
+is installed, or, as `Remote`, in the Python of another environment.
+"""
+
+import importlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PACKAGES = (
+    *("kseq2seq", "keras", "tensorflow", "tensorflow-text", "jax", "jaxlib", "torch"),
+    *("numpy", "sentencepiece", "OpenNMT-tf", "OpenNMT-py", "joeynmt"),
+)
+NO_TORCH = (
+    "PyTorch is not installed. Run: pip install kseq2seq[benchmarks], or name another "
+    "Python by --torch-python"
+)
+# Rows and columns of the matrices; products that one time is taken of; times.
+GEMM_SIZE, GEMM_PRODUCTS, GEMM_REPEATS = 2048, 3, 7
+
+
+def gemm_rate(framework, dtype="float32", device=None):
+    """GFLOP/s of a large matrix product in this process: what a model could reach.
+
+    Args:
+        framework: `"tensorflow"`, `"torch"` or `"jax"`.
+        dtype: `"float32"` or `"bfloat16"`.
+        device: Of PyTorch, such as `"cuda"`; the CPU by default.
+
+    Returns:
+        The median of several times, as GFLOP/s.
+    """
+    multiply = _PRODUCTS[framework](dtype, device)
+    times = seconds_of({"": lambda: multiply(GEMM_PRODUCTS)}, GEMM_REPEATS, 2)[""]
+    operations = 2 * GEMM_SIZE**3 * GEMM_PRODUCTS
+    return round(operations / statistics.median(times) / 1e9, 1)
+
+
+def _tensorflow_product(dtype, device):
+    import tensorflow as tf
+
+    shape = (GEMM_SIZE, GEMM_SIZE)
+    x, y = (tf.cast(tf.random.normal(shape), dtype) for _ in range(2))
+    product = tf.function(tf.matmul)
+
+    def multiply(count):
+        results = [product(x, y) for _ in range(count)]
+        float(results[-1][0, 0])  # waits for a GPU
+
+    return multiply
+
+
+def _torch_product(dtype, device):
+    torch = import_torch()
+    device = device or "cpu"
+    shape = (GEMM_SIZE, GEMM_SIZE)
+    dtype = getattr(torch, dtype)
+    x, y = (torch.randn(shape, device=device).to(dtype) for _ in range(2))
+
+    def multiply(count):
+        with torch.no_grad():
+            results = [torch.mm(x, y) for _ in range(count)]
+        float(results[-1][0, 0])
+
+    return multiply
+
+
+def _jax_product(dtype, device):
+    import jax
+
+    shape = (GEMM_SIZE, GEMM_SIZE)
+    keys = jax.random.split(jax.random.key(0))
+    x, y = (jax.random.normal(key, shape).astype(dtype) for key in keys)
+    product = jax.jit(lambda x, y: x @ y)
+
+    def multiply(count):
+        results = [product(x, y) for _ in range(count)]
+        results[-1].block_until_ready()
+
+    return multiply
+
+
+_PRODUCTS = {
+    "tensorflow": _tensorflow_product,
+    "torch": _torch_product,
+    "jax": _jax_product,
+}
+
+
+def versions():
+    """The versions of Python and of those packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe():
+    """Where and when something was measured: date, machine, versions, commit.
+
+    Returns:
+        A dict with `date` (UTC), `machine` (`cpu`, `cores`, `threads`, `gpu`),
+        `versions` of this process's packages and `code`, the commit, `None` where git
+        does not tell.
+    """
+    _find_package()
+    from kseq2seq.provenance import git_state, now
+
+    return {
+        "date": now(),
+        "machine": {**_processor(), "gpu": _gpu()},
+        "versions": versions(),
+        "code": git_state(ROOT / "setup.cfg"),
+    }
+
+
+def _processor():
+    """Model, cores and hardware threads that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        threads = len(os.sched_getaffinity(0))
+    else:
+        threads = os.cpu_count()
+    found = {"cpu": platform.processor() or platform.machine(), "cores": threads}
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return {**found, "threads": threads}
+    blocks = [
+        {key.strip(): value.strip() for key, _, value in fields}
+        for block in text.strip().split("\n\n")
+        if (fields := [line.partition(":") for line in block.splitlines()])
+    ]
+    if names := [block["model name"] for block in blocks if "model name" in block]:
+        found["cpu"] = names[0]
+    cores = {(x.get("physical id"), x.get("core id")) for x in blocks} - {(None, None)}
+    return {
+        "cpu": found["cpu"],
+        "cores": min(len(cores) or threads, threads),
+        "threads": threads,
+    }
+
+
+def _gpu():
+    """Name of the graphics processor, or `None`."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def peak_memory():
+    """The most bytes of memory that this process has had, or `None` if unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _find_package():
+    """Lets `kseq2seq` be imported where it is not installed."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+
+
+def write_results(path, report):
+    """Writes a report as JSON, whole or not at all; makes its folder."""
+    _find_package()
+    from kseq2seq.files import written_whole
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as file:
+        file.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+def table(rows):
+    """Rows of cells, the first of them the head, as Markdown.
+
+    Example:
+
+    >>> print(table([["what", "ms"], ["greedy", 3]]), end="")
+    | what | ms |
+    | --- | --- |
+    | greedy | 3 |
+    """
+    rows = [[str(cell) for cell in row] for row in rows]
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def seconds_of(calls, repeats=5, warm_up=1):
+    """Seconds of named functions that are called in turn, so that drift hits all.
+
+    Args:
+        calls: Dict from a name to a function without arguments.
+        repeats: Rounds, in each of which every function is called once.
+        warm_up: Rounds before those, which are not timed.
+
+    Returns:
+        A dict from the name to the list of seconds, one a round.
+    """
+    seconds = {name: [] for name in calls}
+    for number in range(warm_up + repeats):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            ended = time.perf_counter()
+            if number >= warm_up:
+                seconds[name].append(ended - began)
+    return seconds
+
+
+def medians(values):
+    """The median of each list in a dict."""
+    return {name: statistics.median(x) for name, x in values.items()}
+
+
+def ratio(values, name, other):
+    """The median over the rounds of one's value to another's in the same round.
+
+    Example:
+
+    >>> ratio({"ours": [4, 9, 6], "theirs": [2, 3, 3]}, "ours", "theirs")
+    2.0
+    """
+    pairs = zip(values[name], values[other], strict=True)
+    return statistics.median(x / y for x, y in pairs)
+
+
+class Remote:
+    """A benchmark's module, or an object that it makes, in a process of its own.
+
+    TensorFlow and PyTorch in one process fight over threads, and may be installed in
+    different environments. The process stays, so that several of them can be called
+    in turn. What goes to and fro is JSON.
+
+    Args:
+        python: Path of the Python to run; `None` for this one.
+        script: Path of a script of this folder, which is imported there.
+        maker: Name of a function or class of the script; methods of what it returns
+            are called then. With `None` functions of the script are called.
+        arguments: Dict of arguments of the maker.
+        environment: Dict of environment variables to add.
+
+    Raises:
+        RuntimeError: If something fails there; the message has the traceback.
+
+    Example:
+
+    >>> with Remote(None, __file__) as remote:
+    ...     remote.call("medians", values={"greedy": [4, 2, 3]})
+    {'greedy': 3}
+    """
+
+    def __init__(self, python, script, maker=None, arguments=None, environment=None):
+        paths = str(Path(__file__).parent), str(ROOT), os.environ.get("PYTHONPATH")
+        path = os.pathsep.join(filter(None, paths))
+        code = "import sys, machine; machine.serve(sys.argv[1])"
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._process = subprocess.Popen(
+            [str(python or sys.executable), "-c", code, Path(script).stem],
+            env={**os.environ, "PYTHONPATH": path, **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        if maker is not None:
+            try:
+                self._ask({"make": maker, "arguments": arguments or {}})
+            except BaseException:
+                self.close()
+                raise
+
+    def call(self, name, /, **arguments):
+        """What a function of the script, or a method of the object, returns."""
+        return self._ask({"call": name, "arguments": arguments})
+
+    def _ask(self, request):
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            self._process.wait()
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace")[-4000:]
+            raise RuntimeError(f"{self._process.args}: ended without an answer: {said}")
+        answer = json.loads(answer)
+        if "error" in answer:
+            raise RuntimeError(f"{self._process.args}: {answer['error']}")
+        return answer["result"]
+
+    def close(self):
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+        self._errors.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def call_elsewhere(python, script, function, arguments=None, environment=None):
+    """What a function of a script returns, called in a process of its own.
+
+    Args:
+        python: Path of the Python to run; `None` for this one.
+        script: Path of a script of this folder.
+        function: Name of a function in it.
+        arguments: Dict of its arguments; JSON, as is what it returns.
+        environment: Dict of environment variables to add.
+    """
+    with Remote(python, script, environment=environment) as remote:
+        return remote.call(function, **(arguments or {}))
+
+
+def serve(module):
+    """Answers the requests of a `Remote` from standard input, until that is closed."""
+    # What libraries print would be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    target = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if target is None:
+                target = importlib.import_module(module)
+            name = request.get("make") or request["call"]
+            result = getattr(target, name)(**request["arguments"])
+            if "make" in request:
+                target, result = result, None
+            answer = json.dumps({"result": result})
+        except Exception:
+            answer = json.dumps({"error": traceback.format_exc()})
+        answers.write(answer + "\n")
+        answers.flush()
+
+
+def has_torch(python=None):
+    """Whether the Python at a path, this one by default, has PyTorch."""
+    code = "import importlib.util, sys; sys.exit(not importlib.util.find_spec('torch'))"
+    try:
+        done = subprocess.run([str(python or sys.executable), "-c", code], check=False)
+    except OSError as error:
+        raise ValueError(f"--torch-python must be a Python: {error}") from error
+    return done.returncode == 0
+
+
+def import_torch():
+    """PyTorch, or an error that says how to get it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(NO_TORCH) from error
+    return torch
