@@ -23,6 +23,7 @@ python benchmarks/decoding.py --torch-python PYTHON --data FOLDER --run RUN_FOLD
 import argparse
 import dataclasses
 import importlib.util
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -357,6 +358,9 @@ def cells(rated):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    if not (options.no_torch or machine.has_torch(options.torch_python)):
+        print(f"decoding.py: ours alone: {machine.NO_TORCH}", file=sys.stderr)
+        options.no_torch = True
     report = {
         **machine.describe(),
         "settings": {

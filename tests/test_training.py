@@ -413,6 +413,14 @@ def test_a_model_is_compiled_as_the_settings_say(train, settings, tmp_path):
         read = settings.read_settings(config, given)
         model = train.make_model(read, tokenizer, tokenizer, 7, tmp_path)
         assert (model.jit_compile, model.steps_per_execution) == expected
+        assert type(model.loss) is kseq2seq.MaskedCrossentropy
+    changes = ["training.num_sampled=7", "training.label_smoothing=0.0"]
+    read = settings.read_settings(config, changes)
+    model = train.make_model(read, tokenizer, tokenizer, 7, tmp_path)
+    assert type(model.loss) is kseq2seq.SampledCrossentropy
+    assert model.loss.num_sampled == 7
+    with pytest.raises(settings.SettingsError, match=r"label_smoothing to 0. .*: 0\.1"):
+        settings.read_settings(config, changes[:1])
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,9 @@ DEFAULTS = {
     "training": {
         "epochs": 10,
         "label_smoothing": 0.1,
+        # Draws of the vocabulary that the loss looks at, for large ones; 0: all of it.
+        # Without label smoothing, and without metrics of the logits.
+        "num_sampled": 0,
         "precision": "float32",  # or "mixed_bfloat16", "mixed_float16"
         # By XLA, which compiles for each shape of batches, so with few buckets; false:
         # as Keras chooses, and that is without XLA for TensorFlow on a CPU.
@@ -176,6 +179,11 @@ def _check_together(settings):
         raise SettingsError(
             f"training.precision must be one of {', '.join(PRECISIONS)}. "
             f"Received: {training['precision']!r}"
+        )
+    if training["num_sampled"] and training["label_smoothing"]:
+        raise SettingsError(
+            "training.num_sampled has no label smoothing: set training.label_smoothing "
+            f"to 0. Received: {training['label_smoothing']}"
         )
     if not training["metrics"]:
         raise SettingsError("training.metrics must name at least one metric.")

@@ -197,10 +197,14 @@ def make_model(settings, source, target, num_steps, run):
     keras.config.set_dtype_policy(training["precision"])
     model = kseq2seq.build_model(config)
     rate = learning_rate(optimizer, num_steps)
+    loss = kseq2seq.MaskedCrossentropy(training["label_smoothing"])
+    metrics = [kseq2seq.TokenAccuracy(), kseq2seq.Perplexity()]
+    if training["num_sampled"]:
+        loss, metrics = kseq2seq.SampledCrossentropy(training["num_sampled"]), []
     model.compile(
         kseq2seq.Adam(rate, global_clipnorm=optimizer["clip_norm"] or None),
-        loss=kseq2seq.MaskedCrossentropy(training["label_smoothing"]),
-        metrics=[kseq2seq.TokenAccuracy(), kseq2seq.Perplexity()],
+        loss=loss,
+        metrics=metrics,
         jit_compile=training["jit_compile"] or "auto",
         steps_per_execution=training["steps_per_execution"],
     )
