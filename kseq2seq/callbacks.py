@@ -16,12 +16,13 @@ from kseq2seq.inference import Search
 from kseq2seq.losses import MaskedCrossentropy as _MaskedCrossentropy
 from kseq2seq.optimizer import Adam as _Adam
 from kseq2seq.provenance import HISTORY_FILE
+from kseq2seq.sampled_loss import SampledCrossentropy as _SampledCrossentropy
 from kseq2seq.translator import MODEL_FILE, Translator, save_model
 
 TABLE_FILE, CURVES_FILE = "history.csv", "curves.png"
 CHECKPOINTS = "checkpoint-*.keras"
 # What a checkpoint holds has to be imported before it is loaded.
-_IN_CHECKPOINTS = _Adam, _MaskedCrossentropy
+_IN_CHECKPOINTS = _Adam, _MaskedCrossentropy, _SampledCrossentropy
 # What a kill may leave of a file that was being written beside its place.
 HALF_WRITTEN = re.compile(r"\..+\.\d+(\.keras)?")
 

@@ -1,6 +1,7 @@
 """From a step function to whole hypotheses: greedy, beam search, sampling, forcing.
 
-Everything here knows a model by one function only,
+Everything here knows a model by one function only, which may be a `Step`, whose search
+has less to do:
 
     step(tokens, state) -> (log_probs, state, extras)
 

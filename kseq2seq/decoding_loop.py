@@ -114,9 +114,11 @@ def decode(step, initial_state, select, rules, start, num_hypotheses, may_shrink
     position = ops.convert_to_tensor(1, dtype="int32")
     first = _Progress(position, slots, _first_alignments(outputs, rules))
     run = _run
-    if may_shrink and isinstance(step, Step):
+    if may_shrink and isinstance(step, Step) and step.may_shrink:
         leaves = tree.flatten((initial_state, step.memory))
-        if all(x.shape[0] is None for x in leaves):
+        limits = (rules.max_length, rules.min_length, rules.source_mask)
+        limits = [x for x in limits if x is not None and x.shape[0] != 1]
+        if all(x.shape[0] is None for x in (*leaves, *limits)):
             run = _run_in_stages
     _, slots, alignments = run(step, select, rules, num_hypotheses, first)
     return _hypotheses(slots, alignments, num_hypotheses)

@@ -8,10 +8,10 @@ from keras import ops, tree
 class Step(NamedTuple):
     """A step function whose search has less to do than with a plain one.
 
-    It is called as any other, with tokens and state. A search looks inside: rows of
-    the batch that are done leave it, where the batch may change its size (a graph of
-    TensorFlow that was traced with an unknown one), and log-probabilities are computed
-    for the best tokens alone.
+    It is called as any other, with tokens and state. A search looks inside:
+    log-probabilities are computed for the best tokens alone, and rows of the batch that
+    are done leave it, where the batch may change its size (a graph of TensorFlow that
+    was traced with an unknown one).
 
     Attributes:
         function: Function `(tokens, state, memory) -> (log_probs, state, extras)`, of
@@ -19,11 +19,13 @@ class Step(NamedTuple):
         memory: What does not change from step to step: a nested structure of tensors
             of shape `(batch, ...)`.
         gives_logits: Whether `function` gives logits in the place of log-probabilities.
+        may_shrink: Whether rows may leave the batch. Not under XLA, which keeps shapes.
     """
 
     function: Any
     memory: Any = ()
     gives_logits: bool = False
+    may_shrink: bool = False
 
     def __call__(self, tokens, state):
         logits, state, extras = self.function(tokens, state, self.memory)

@@ -10,8 +10,9 @@ class Adam(keras.optimizers.Adam):
 
     A small model's optimizer takes a tenth of a training step, most of it in reading
     and writing its moments several times: TensorFlow's own operation reads and writes
-    each once. On other backends, with `amsgrad` and under a `tf.distribute` strategy it
-    is Keras's.
+    each once. A gradient that comes as rows of an embedding, some of them twice, is
+    summed before it is squared (Keras squares each row). On other backends, with
+    `amsgrad` and under a `tf.distribute` strategy it is Keras's.
 
     Args:
         *args: Passed to `keras.optimizers.Adam`.

@@ -79,6 +79,11 @@ def real_positions(projection, labels):
     """The `Real` positions of labels of shape `(batch, length)`, 0 at padding."""
     import tensorflow as tf
 
+    tf.debugging.assert_equal(
+        tf.shape(labels),
+        tf.shape(projection.features)[:2],
+        "Labels must be of the logits' batch and length.",
+    )
     ids = tf.cast(labels, tf.int32)
     places = tf.where(tf.not_equal(ids, PAD_ID))
     features = tf.gather_nd(projection.features, places)

@@ -109,17 +109,16 @@ def _sampled(made_of, labels, num_sampled, seed):
     probability = tf.math.log((place + 2.0) / (place + 1.0)) / math.log(vocabulary + 1)
 
     # At once, since the gradient of each costs a matrix.
-    ids = tf.concat([real.labels, drawn], axis=0)
+    ids = tf.concat([drawn, real.labels], axis=0)
     rows = tf.gather(made_of.kernel, ids, axis=axis)
     rows = tf.cast(rows if made_of.transposed else tf.transpose(rows), tf.float32)
     features = tf.cast(real.features, tf.float32)
-    count = tf.size(real.labels)
-    of_labels = tf.reduce_sum(features * rows[:count], axis=1)  # (N,)
-    of_drawn = tf.matmul(features, rows[count:], transpose_b=True)  # (N, n)
+    of_labels = tf.reduce_sum(features * rows[num_sampled:], axis=1)  # (N,)
+    of_drawn = tf.matmul(features, rows[:num_sampled], transpose_b=True)  # (N, n)
     if made_of.bias is not None:
         bias = tf.cast(tf.gather(made_of.bias, ids), tf.float32)
-        of_labels += bias[:count]
-        of_drawn += bias[count:]
+        of_labels += bias[num_sampled:]
+        of_drawn += bias[:num_sampled]
     of_drawn -= tf.math.log(num_sampled * probability)
     is_label = tf.equal(drawn, real.labels[:, None])
     of_drawn = tf.where(is_label, of_drawn.dtype.min, of_drawn)

@@ -304,7 +304,7 @@ def _start(encode, step, source, alignments):
         logits, states, extras = step(tokens, states, memory, weights)
         return logits, states, extras if alignments else {}
 
-    return decoding.Step(step_on, encoded["memory"], True), encoded["states"]
+    return decoding.Step(step_on, encoded["memory"], True, True), encoded["states"]
 
 
 def _search(start, search, source, num_hypotheses):

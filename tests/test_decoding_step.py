@@ -58,7 +58,7 @@ def test_rows_that_are_done_leave_the_batch(search, options):
 
     def find(sharpness, source, limits, plain):
         memory = {"sharpness": sharpness, "source": source}
-        step = Step(function, memory, gives_logits=True)
+        step = Step(function, memory, gives_logits=True, may_shrink=True)
         arguments = {"max_length": limits, "min_length": 2}
         if search == "beam":
             arguments |= {"beam_size": 3, "num_hypotheses": 2, **options}
@@ -92,6 +92,25 @@ def test_rows_that_are_done_leave_the_batch(search, options):
     assert sizes[0] == 23 and sizes == sorted(sizes, reverse=True) and sizes[-1] < 10
     none = graphs[1](*(x[:0] for x in inputs))
     assert none.ids.shape[0] == 0
+
+
+@on_tensorflow
+def test_a_limit_of_known_size_keeps_the_rows():
+    """A batch of unknown size, but a limit of each row of a known one."""
+    import tensorflow as tf
+
+    table = ops.convert_to_tensor(np.eye(V, dtype="float32"))
+
+    def function(tokens, state, memory):
+        return ops.take(table, tokens, axis=0), state, {}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1])])
+    def run(state):
+        step = Step(function, gives_logits=True, may_shrink=True)
+        limits = tf.constant([3, 4, 5])
+        return greedy_search(step, state, max_length=limits).lengths
+
+    assert run(tf.zeros((3, 1))).numpy().tolist() == [[3], [4], [5]]
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)

@@ -103,6 +103,21 @@ def test_weights_of_sentences(layer, monkeypatch):
     np.testing.assert_allclose(float(loss), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("jit_compile", [None, True])
+def test_in_a_graph_of_ones_own(layer, jit_compile):
+    loss = tf.function(
+        lambda x, y: (
+            SampledCrossentropy(5, seed=2)(y, logits_of(layer, x)),
+            MaskedCrossentropy()(y, logits_of(layer, x)),
+        ),
+        jit_compile=jit_compile,
+    )
+    sampled, whole = loss(features(), tf.constant(LABELS))
+    expected = MaskedCrossentropy()(LABELS, logits_of(layer, features()))
+    np.testing.assert_allclose(float(whole), float(expected), rtol=1e-5)
+    assert 0.0 < float(sampled) < 3 * float(expected)
+
+
 def test_no_real_position_gives_zero(layer):
     loss = SampledCrossentropy(5)(0 * LABELS, logits_of(layer, features()))
     assert float(loss) == 0.0
