@@ -22,7 +22,7 @@ WAYS = {
     "and kseq2seq.Translator": ["-c", "import keras, kseq2seq as k; k.Translator"],
     "import keras, tensorflow_text": ["-c", "import keras, tensorflow_text"],
     "kseq2seq --help": ["-m", "kseq2seq.cli", "--help"],
-    "train.py --help": [str(machine.ROOT / "training" / "train.py"), "--help"],
+    "train.py --help": ["training/train.py", "--help"],
     "nothing": ["-c", "pass"],
 }
 KERAS = "import keras"
@@ -57,6 +57,7 @@ def run(way):
         capture_output=True,
         text=True,
         check=False,
+        cwd=machine.ROOT,
     )
     if done.returncode:
         raise RuntimeError(f"{way}: {done.stderr[-2000:]}")
