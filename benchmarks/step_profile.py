@@ -30,10 +30,11 @@ KINDS = {
     "casts": ("Cast",),
     "elementwise and sums": ("",),
 }
-# What calls the others, or waits.
-NOT_WORK = ("__inference", "Listener", "While", "Call", "Execute", "Region", "Record")
-# The executor itself.
-NOT_WORK += ("Process", "Run")
+# What calls the others or waits, the executor among them.
+NOT_WORK = (
+    *("__inference", "While", "Call", "Execute", "Process", "Run"),
+    *("Listener", "Region", "Record"),
+)
 
 
 def parse_arguments(arguments):

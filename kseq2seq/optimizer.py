@@ -31,9 +31,6 @@ class Adam(keras.optimizers.Adam):
         at the end of section 2.
     """
 
-    def __init__(self, *args, name="adam", **kwargs):
-        super().__init__(*args, name=name, **kwargs)
-
     def update_step(self, gradient, variable, learning_rate):
         if keras.backend.backend() == "tensorflow" and not self.amsgrad:
             import tensorflow as tf

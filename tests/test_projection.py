@@ -327,7 +327,7 @@ def test_lora(kind, runs, plainly):
 @pytest.mark.parametrize("kind", KINDS)
 def test_quantised_weights_are_left_alone(kind):
     layer, make = make_layer(kind)
-    layer.quantize("int8", type_check=False)
+    layer.quantize("int8")
     assert projection.find(make(tf.constant(FEATURES))) is None
 
 

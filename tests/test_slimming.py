@@ -58,6 +58,14 @@ def test_slim_graphs_compute_the_same(tmp_path):
     assert len(after) < len(before) and file.stat().st_size < 0.6 * size
     names = {x.name for x in after if not slimming._keeps_name(x)}
     assert max(map(len, names)) < 5
+    (graph,) = saved_model_pb2.SavedModel.FromString(file.read_bytes()).meta_graphs
+    named = {
+        function.signature.name
+        for function in graph.graph_def.library.function
+        for attributes in function.arg_attr.values()
+        if "_user_specified_name" in attributes.attr
+    }
+    assert named and named <= set(graph.object_graph_def.concrete_functions)
     for run in (run_python, run_session):
         for found, wanted in zip(run(tmp_path, requests), expected, strict=True):
             for name in ("sizes", "rows", "count"):

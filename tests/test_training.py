@@ -418,6 +418,9 @@ def test_a_model_is_compiled_as_the_settings_say(train, settings, tmp_path):
     read = settings.read_settings(config, changes)
     model = train.make_model(read, tokenizer, tokenizer, 7, tmp_path)
     assert type(model.loss) is kseq2seq.SampledCrossentropy
+    # Else a checkpoint could not be loaded in a process that has not made it.
+    known = kseq2seq.callbacks._IN_CHECKPOINTS
+    assert {type(model.loss), type(model.optimizer)} <= set(known)
     assert model.loss.num_sampled == 7
     with pytest.raises(settings.SettingsError, match=r"label_smoothing to 0. .*: 0\.1"):
         settings.read_settings(config, changes[:1])

@@ -1,7 +1,7 @@
 """A decoder over a whole target in training, its gradients laid out by hand.
 
 What `DecoderRNN` computes with LSTM cells, a plain score and a tanh layer behind it,
-several times as fast on a CPU; see `kseq2seq.layers.lstm` for why. All of attention's
+faster on a CPU; see `kseq2seq.layers.lstm` for why. All of attention's
 products that do not have to be in the loop are made behind it at once.
 
 Glossary of shapes, used in the comments below: B batch size, T target length, S source
@@ -45,7 +45,8 @@ class _Inputs(NamedTuple):
     z: Any  # (T, B, 4U), the inputs' products of the first level
     value: Any  # (B, S, D)
     keys: Any  # (B, S, U)
-    bias: Any  # (B, S), 0 at real positions, float32
+    mask: Any  # (B, S), 1 at real positions, float32
+    bias: Any  # (B, S), 0 there and far below it elsewhere
     kernels: list  # (input and U, 4U): of the first level without the inputs' rows
     biases: list  # (4U,), without the first level's
     attentional: Any  # (D + U, A)
@@ -114,6 +115,7 @@ def decode(cell, inputs, states, memory):
         z=ops.matmul(ops.swapaxes(inputs, 0, 1), by_input) + biases[0],
         value=memory["value"],
         keys=memory["keys"],
+        mask=mask,
         bias=(mask - 1.0) * 1e9,
         kernels=kernels,
         biases=biases[1:],
@@ -211,7 +213,7 @@ def _attend(plan, tensors, query):
         scores = _products(projected * plan.factor, tensors.keys)
     scores = ops.cast(scores, "float32") + tensors.bias
     # Again, since a row with no position left would be shared out among all.
-    alignment = ops.softmax(scores) * ops.cast(tensors.bias == 0.0, "float32")
+    alignment = ops.softmax(scores) * tensors.mask
     context = _sums(ops.cast(alignment, plan.dtype), tensors.value)
     return context, projected, alignment
 
@@ -266,6 +268,7 @@ def _gradient(plan, tensors, saved, upstream):
         z=dz[0],
         value=_over_time(aligned, dcontext),
         keys=dkeys,
+        mask=ops.zeros_like(tensors.mask),
         bias=ops.zeros_like(tensors.bias),
         kernels=[weight_gradient(x, y) for x, y in zip(entering, dz, strict=True)],
         biases=[ops.sum(x, axis=(0, 1)) for x in dz[1:]],

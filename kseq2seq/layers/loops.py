@@ -1,7 +1,6 @@
-"""A loop over time that gives its steps' outputs, on each backend of Keras."""
+"""A loop over time that gives its steps' outputs, on TensorFlow and on jax."""
 
 import keras
-from keras import ops
 
 
 def scan(step, carry, inputs, output_dtypes, reverse=False):
@@ -23,20 +22,11 @@ def scan(step, carry, inputs, output_dtypes, reverse=False):
         A tuple `(carry, outputs)`: the last carry, and a tuple of tensors of shape
         `(length, ...)`.
     """
-    if keras.backend.backend() == "tensorflow":
-        return _scan_tensorflow(step, carry, inputs, output_dtypes, reverse)
     if keras.backend.backend() == "jax":
         import jax
 
         return jax.lax.scan(step, tuple(carry), tuple(inputs), reverse=reverse)
-    all_outputs = []
-    places = range(inputs[0].shape[0])
-    for place in reversed(places) if reverse else places:
-        carry, outputs = step(carry, tuple(x[place] for x in inputs))
-        all_outputs.append(outputs)
-    if reverse:
-        all_outputs.reverse()
-    return carry, tuple(ops.stack(x) for x in zip(*all_outputs, strict=True))
+    return _scan_tensorflow(step, carry, inputs, output_dtypes, reverse)
 
 
 def _scan_tensorflow(step, carry, inputs, output_dtypes, reverse):
