@@ -192,9 +192,11 @@ def _dataset(batches):
         lambda: map(_element, batches),
         output_signature=({"source": ids, "target": ids}, ids),
     )
-    return dataset.apply(
-        tf.data.experimental.assert_cardinality(len(batches))
-    ).prefetch(4)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
+    # As those of `kseq2seq.data.batches`, which says why.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(4).with_options(options)
 
 
 def _element(batch):

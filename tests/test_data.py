@@ -425,6 +425,12 @@ def test_shuffled_batches_hold_pairs_of_like_lengths(pairs, tokenizers):
     assert sum(n for *_, n in shapes) < 0.8 * 17 * len(shapes)
 
 
+@pytest.mark.parametrize("seed", [None, 3])
+def test_no_iterator_waits_for_the_tuner(pairs, tokenizers, seed):
+    dataset = data.batches(pairs, *tokenizers, seed=seed)
+    assert dataset.options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 64])
 def test_one_pair_is_a_batch(tokenizers, batch_size):
     arguments = {"batch_size": batch_size, "buckets": BUCKETS, "seed": 0}
