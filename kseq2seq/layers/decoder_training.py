@@ -43,10 +43,9 @@ class _Inputs(NamedTuple):
     """All tensors that a gradient may be asked of; lists have an entry a level."""
 
     z: Any  # (T, B, 4U), the inputs' products of the first level
-    value: Any  # (B, S, D)
+    value: Any  # (B, S, D), 0 at padding
     keys: Any  # (B, S, U)
-    mask: Any  # (B, S), 1 at real positions, float32
-    bias: Any  # (B, S), 0 there and far below it elsewhere
+    bias: Any  # (B, S), 0 at real positions and far below it elsewhere, float32
     kernels: list  # (input and U, 4U): of the first level without the inputs' rows
     biases: list  # (4U,), without the first level's
     attentional: Any  # (D + U, A)
@@ -110,13 +109,11 @@ def decode(cell, inputs, states, memory):
     score = []
     if plan.is_additive:
         score = [as_tensor(attention.query_kernel), as_tensor(attention.score_vector)]
-    mask = ops.cast(memory["mask"], "float32")
     tensors = _Inputs(
         z=ops.matmul(ops.swapaxes(inputs, 0, 1), by_input) + biases[0],
         value=memory["value"],
         keys=memory["keys"],
-        mask=mask,
-        bias=(mask - 1.0) * 1e9,
+        bias=(ops.cast(memory["mask"], "float32") - 1.0) * 1e9,
         kernels=kernels,
         biases=biases[1:],
         attentional=as_tensor(cell.attentional.kernel),
@@ -211,9 +208,8 @@ def _attend(plan, tensors, query):
     else:
         # Ahead of the product, which in float16 may be too large.
         scores = _products(projected * plan.factor, tensors.keys)
-    scores = ops.cast(scores, "float32") + tensors.bias
-    # Again, since a row with no position left would be shared out among all.
-    alignment = ops.softmax(scores) * tensors.mask
+    # A row with no position left is shared out among all of them, and they are 0.
+    alignment = ops.softmax(ops.cast(scores, "float32") + tensors.bias)
     context = _sums(ops.cast(alignment, plan.dtype), tensors.value)
     return context, projected, alignment
 
@@ -268,7 +264,6 @@ def _gradient(plan, tensors, saved, upstream):
         z=dz[0],
         value=_over_time(aligned, dcontext),
         keys=dkeys,
-        mask=ops.zeros_like(tensors.mask),
         bias=ops.zeros_like(tensors.bias),
         kernels=[weight_gradient(x, y) for x, y in zip(entering, dz, strict=True)],
         biases=[ops.sum(x, axis=(0, 1)) for x in dz[1:]],
