@@ -499,7 +499,7 @@ def test_the_command_with_a_model(tmp_path):
         with urllib.request.urlopen(page, timeout=20) as response:
             assert b'data-model="tiny model"' in response.read()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=90)
     finally:
         process.kill()
         process.wait()
