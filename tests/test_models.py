@@ -360,6 +360,27 @@ def test_half_precision(name, policy):
     assert np.isfinite(train(model, 1))
 
 
+def test_half_precision_sums_the_gradients_of_a_frequent_token():
+    """Not in bfloat16, where a sum of 700 equal sentences ends at the 256th."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build_model(Seq2SeqConfig(V, V, 6, 6, dropout=0.0))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    randomize(model, scale=0.4)
+    matrices = [model.get_layer(f"{side}_embedding") for side in ("source", "target")]
+    found = []
+    for rows in (1, 700):
+        ids = np.repeat([[5, 6, 7]], rows, axis=0)
+        with tf.GradientTape() as tape:
+            loss = MaskedCrossentropy()(ids, model({"source": ids, "target": ids}))
+        gradients = tape.gradient(loss, [x.embeddings.value for x in matrices])
+        found.append([tf.convert_to_tensor(x).numpy() for x in gradients])
+    for one, many in zip(*found, strict=True):
+        assert np.abs(one).max() > 0.01
+        np.testing.assert_allclose(many, one, atol=0.03 * np.abs(one).max())
+
+
 @pytest.mark.parametrize("name", FEW)
 def test_dropout_is_for_training_alone(name):
     model = make_model(name, dropout=0.5)

@@ -475,9 +475,12 @@ def test_the_command_with_a_model(tmp_path):
     shutil.copytree(ROOT / "saved_models" / "dates" / "1", path)
     expected = kseq2seq.Translator.load(path)
     command = [sys.executable, "-m", "kseq2seq.cli", "serve", path.parent, "--port=0"]
+    # A shell lets what it starts in the background ignore Ctrl-C, and so its children.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, ignored)
     try:
         lines = [process.stdout.readline() for _ in range(3)]
         assert lines[0] == "tiny model, version 1. Ctrl-C stops it.\n"
@@ -499,7 +502,7 @@ def test_the_command_with_a_model(tmp_path):
         with urllib.request.urlopen(page, timeout=20) as response:
             assert b'data-model="tiny model"' in response.read()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=30)
     finally:
         process.kill()
         process.wait()
