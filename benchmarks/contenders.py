@@ -187,16 +187,15 @@ def _dataset(batches):
     # Keras would take the shapes of the first two batches for those of all.
     import tensorflow as tf
 
+    from kseq2seq.batching import without_autotune
+
     ids = tf.TensorSpec((None, None), tf.int32)
     dataset = tf.data.Dataset.from_generator(
         lambda: map(_element, batches),
         output_signature=({"source": ids, "target": ids}, ids),
     )
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
-    # As those of `kseq2seq.data.batches`, which says why.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.prefetch(4).with_options(options)
+    return without_autotune(dataset.prefetch(4))
 
 
 def _element(batch):

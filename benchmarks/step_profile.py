@@ -69,7 +69,7 @@ def profile(dtype):
 
 
 def step_seconds(ours):
-    """Seconds of one step; a whole `fit` has a second or so beside its steps."""
+    """Seconds of one step alone, without what a `fit` does around its steps."""
     source, target, labels = ours.batches[0]
     began = time.perf_counter()
     ours.model.train_on_batch({"source": source, "target": target}, labels)

@@ -115,15 +115,15 @@ def batches(
 
     dataset = plan.map(element, num_parallel_calls=2, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    return _without_autotune(dataset.prefetch(4))
+    return without_autotune(dataset.prefetch(4))
 
 
-def _without_autotune(dataset):
+def without_autotune(dataset):
     """The same dataset, whose iterators end when they are told to.
 
     TensorFlow's tuner of buffers and threads looks at ever longer intervals, of up to a
-    minute, and the end of an epoch at times waits for the next: a `fit` of 50 s took
-    82. There is nothing to tune here.
+    minute, and the end of an epoch at times waits for the next. Where all sizes are
+    given there is nothing to tune.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

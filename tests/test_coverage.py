@@ -348,7 +348,6 @@ def test_a_saved_model_keeps_the_loss(make_model, batch, tmp_path):
     assert [float(x) for x in loaded.losses] == expected
 
 
-@pytest.mark.parametrize("make_model", ["stepwise"], indirect=True)
 def test_the_loss_alone_teaches_not_to_look_twice(make_model, batch):
     """Of as many real positions as steps, so that there is always a new one."""
     batch = {name: np.repeat(ids[:1, :3], 5, axis=0) for name, ids in batch.items()}

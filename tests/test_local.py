@@ -304,9 +304,21 @@ def test_units_must_be_a_positive_integer(units):
         LocalPredictiveAttention(LuongAttention("dot"), units=units)
 
 
+def largest_of_neighbours(rng):
+    source = random_tokens(rng, rng.integers(1, 16), 6)
+    padded = [source[0], *source, source[-1]]
+    return source, [max(padded[i : i + 3]) for i in range(len(source))]
+
+
 def reversal(rng):
     source = random_tokens(rng, rng.integers(1, 21), 10)
     return source, source[::-1]
+
+
+def test_local_m_learns_what_depends_on_neighbours():
+    layer = LocalMonotonicAttention(LuongAttention("general"), 1)
+    share = exact_match_after_training(layer, largest_of_neighbours, 6, 400, 0.02)
+    assert share >= 0.95
 
 
 def test_local_p_learns_to_walk_backwards():

@@ -228,7 +228,6 @@ def from_both_ends(rng):
     return source, [x for pair in pairs for x in pair][: len(source)]
 
 
-@pytest.mark.parametrize("score", ["dot"])
 def test_heads_learn_to_read_from_both_ends(score):
     layer = MultiHeadAttention(4, 32, score)
     share = exact_match_after_training(layer, from_both_ends, 10, 400, 0.02)
