@@ -96,8 +96,13 @@ def build_model(config, attention=None):
 
 
 def _embedding_initializer(config):
-    # As small as a row that also serves as a softmax weight should be.
-    return keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5)
+    # Keras's own values, or those below, leave an LSTM's gates hardly moved by what it
+    # reads: with them a model takes epochs to begin to learn. But rows that are softmax
+    # weights too must be small.
+    size = config.embedding_size
+    return keras.initializers.RandomNormal(
+        stddev=size**-0.5 if config.tie_embeddings else 1.0
+    )
 
 
 def _recurrent_layer(config, units, **kwargs):

@@ -269,6 +269,17 @@ def test_a_tied_softmax_has_no_matrix_of_its_own():
     np.testing.assert_allclose(after, before, atol=1e-6)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_embeddings_begin_as_large_as_gates_can_feel(tied):
+    """But small where they are the softmax's weights too."""
+    model = build_model(
+        Seq2SeqConfig(1009, 1013, 16, 16, attention="none", tie_embeddings=tied)
+    )
+    for name in ("source_embedding", "target_embedding"):
+        rows = np.asarray(model.get_layer(name).embeddings)
+        np.testing.assert_allclose(rows.std(), 0.25 if tied else 1.0, rtol=0.05)
+
+
 @pytest.mark.parametrize("name", FEW)
 def test_the_halves_share_the_models_weights(name):
     model = make_model(name, dropout=0.2)
