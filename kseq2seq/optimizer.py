@@ -10,9 +10,10 @@ class Adam(keras.optimizers.Adam):
 
     A small model's optimizer takes a tenth of a training step, most of it in reading
     and writing its moments several times: TensorFlow's own operation reads and writes
-    each once. A gradient that comes as rows of an embedding, some of them twice, is
-    summed before it is squared (Keras squares each row). On other backends, with
-    `amsgrad` and under a `tf.distribute` strategy it is Keras's.
+    each once; and gradients are only scaled where their global norm is too large. A
+    gradient that comes as rows of an embedding, some of them twice, is summed before
+    its moments are taken (Keras squares each row). On other backends, with `amsgrad`
+    and under a `tf.distribute` strategy it is Keras's.
 
     Args:
         *args: Passed to `keras.optimizers.Adam`.
@@ -32,15 +33,21 @@ class Adam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient, variable, learning_rate):
-        if keras.backend.backend() == "tensorflow" and not self.amsgrad:
-            import tensorflow as tf
+        if self._can_update_at_once():
+            self._update_at_once(gradient, variable, learning_rate)
+        else:
+            super().update_step(gradient, variable, learning_rate)
 
-            if not tf.distribute.has_strategy():
-                self._update_at_once(tf, gradient, variable, learning_rate)
-                return
-        super().update_step(gradient, variable, learning_rate)
+    def _can_update_at_once(self):
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            return False
+        import tensorflow as tf
 
-    def _update_at_once(self, tf, gradient, variable, learning_rate):
+        return not tf.distribute.has_strategy()
+
+    def _update_at_once(self, gradient, variable, learning_rate):
+        import tensorflow as tf
+
         place = self._get_variable_index(variable)
         dtype = keras.backend.standardize_dtype(variable.dtype)
         step = ops.cast(self.iterations + 1, dtype)
@@ -57,6 +64,37 @@ class Adam(keras.optimizers.Adam):
             # Of an embedding it may come as rows.
             grad=ops.cast(tf.convert_to_tensor(gradient), dtype),
         )
+
+    def _clip_gradients(self, gradients):
+        if self.global_clipnorm and self._can_update_at_once():
+            return _clip_by_global_norm(gradients, self.global_clipnorm)
+        return super()._clip_gradients(gradients)
+
+
+def _clip_by_global_norm(gradients, clip_norm):
+    """Keras's clipping, which writes nothing where the norm is small enough."""
+    import tensorflow as tf
+
+    rows = [getattr(x, "values", x) for x in gradients if x is not None]
+    halves = [tf.cast(tf.nn.l2_loss(x), "float32") for x in rows]
+    norm = tf.sqrt(2.0 * tf.add_n(halves))
+
+    def scaled():
+        # An endless norm makes all of them NaN, as Keras does.
+        scale = clip_norm / norm + (norm - norm)
+        return [x * tf.cast(scale, x.dtype) for x in rows]
+
+    clipped = iter(tf.cond(norm <= clip_norm, lambda: rows, scaled))
+    return [None if x is None else _with_values(x, next(clipped)) for x in gradients]
+
+
+def _with_values(gradient, values):
+    """Values in the place of a gradient's own, which may be rows of an embedding."""
+    import tensorflow as tf
+
+    if not isinstance(gradient, tf.IndexedSlices):
+        return values
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
 def _handle(variable):

@@ -97,6 +97,41 @@ def test_rows_of_an_embedding():
     assert np.ptp(results[0]) > 0.1
 
 
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("size", [0.0, 1e-3, 0.1, 1.0, 1e4, np.inf, np.nan])
+def test_clipping_is_keras_own(size, in_graph):
+    """Below the norm, above it and without one; not every weight has a gradient."""
+    rng = np.random.default_rng(2)
+    dense, rows = (
+        tf.constant(size * rng.uniform(0.1, 1.0, shape), "float32")
+        for shape in ((7, 3), (2, 5))
+    )
+    found = []
+    for one in (Adam, keras.optimizers.Adam):
+        clip = one(global_clipnorm=0.7)._clip_gradients
+        clip = tf.function(clip) if in_graph else clip
+        slices = tf.IndexedSlices(rows, tf.constant([4, 1]), tf.constant([11, 5]))
+        found.append(clip([dense, None, slices]))
+    (ours, nothing, our_rows), (theirs, _, their_rows) = found
+    assert nothing is None
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert isinstance(our_rows, tf.IndexedSlices)  # the others are not even written
+    their_rows = tf.gather(tf.convert_to_tensor(their_rows), our_rows.indices)
+    np.testing.assert_allclose(our_rows.values, their_rows, rtol=1e-5)
+
+
+def test_a_small_norm_writes_no_gradients_anew():
+    optimizer = Adam(global_clipnorm=0.7)
+    graph = tf.function(optimizer._clip_gradients)
+    concrete = graph.get_concrete_function([tf.TensorSpec((7, 3))])
+    of_its_shape = [
+        x.type
+        for x in concrete.graph.get_operations()
+        if any(output.shape == (7, 3) for output in x.outputs)
+    ]
+    assert set(of_its_shape) == {"Identity", "Placeholder", "StatelessIf"}
+
+
 def test_under_a_strategy_it_is_keras_own():
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
     with strategy.scope():
