@@ -1,5 +1,6 @@
 """What every test shares: a quiet TensorFlow, fixed seeds, where real data lies."""
 
+import gc
 import os
 
 # Read when TensorFlow is first imported, so set before any test module is.
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Traced functions are hundreds of thousands of objects that live on; by default Python
+# goes through them for every few thousand new ones, a tenth of the suite's time.
+gc.set_threshold(50_000, 20, 50)
 
 # The first call of a TensorFlow function compiles it, which no deadline foresees.
 # In CI the examples are the same each time.

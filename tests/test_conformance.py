@@ -1,12 +1,6 @@
 """What every public layer must survive; one row per layer."""
 
 import copy
-import importlib.util
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -14,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backends import run_on
 from kseq2seq import layers
 from kseq2seq.models import Seq2SeqConfig, build_model
 from mechanisms import MECHANISMS, WITHOUT_GRADIENT, U
@@ -390,21 +385,10 @@ def models_():
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_give_the_same(backend, models, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
     for name, (model, inputs) in models.items():
         model.save(tmp_path / f"{name}.keras")
         np.savez(tmp_path / f"{name}.npz", **inputs)
-    root = Path(__file__).resolve().parent.parent
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LOADS), backend, str(tmp_path)],
-        cwd=root,
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
+    run_on(backend, LOADS, backend, tmp_path)
     for name, (model, inputs) in models.items():
         found = np.load(tmp_path / f"{name}_outputs.npz").values()
         expected = keras.tree.flatten(model(inputs))

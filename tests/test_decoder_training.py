@@ -1,18 +1,12 @@
 """The decoder's hand-laid gradients against those of its loop, step by step."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import reference
+from backends import run_on
 from kseq2seq.layers import (
     BahdanauAttention,
     DecoderCell,
@@ -476,21 +470,10 @@ KINDS_ON_JAX = [KINDS[3], KINDS[8], KINDS[12]]
 
 
 def test_other_backends_give_the_same(tmp_path):
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("jax is not installed")
     arrays = {
         f"{kind}:{i}": x
         for kind in KINDS_ON_JAX
         for i, x in enumerate(Case(*kind).outputs_and_gradients())
     }
     np.savez(tmp_path / "arrays.npz", **arrays)
-    folder = Path(__file__).resolve().parent
-    paths = os.pathsep.join([str(folder), str(folder.parent)])
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ON_JAX), tmp_path / "arrays.npz"],
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
+    run_on("jax", ON_JAX, tmp_path / "arrays.npz")
