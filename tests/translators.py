@@ -35,6 +35,10 @@ def _tiny_translator(changes):
     for variable in model.trainable_variables:
         variable.assign(variable * 3.0)
     if not config.tie_embeddings:
+        # Not so large that rounding a weight to fewer bits would decide an answer.
+        for name in ("source_embedding", "target_embedding"):
+            rows = model.get_layer(name).embeddings
+            rows.assign(rows * config.embedding_size**-0.5)
         # No unknown characters, so that a text's tokens are those it was made of.
         bias = model.get_layer("projection").bias
         values = keras.ops.convert_to_numpy(bias).copy()
