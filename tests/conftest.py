@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 # Traced functions are hundreds of thousands of objects that live on; by default Python
-# goes through them for every few thousand new ones, a tenth of the suite's time.
+# goes through them for every few thousand new ones, a tenth of such a test's time.
 gc.set_threshold(50_000, 20, 50)
 
 # The first call of a TensorFlow function compiles it, which no deadline foresees.
