@@ -15,6 +15,7 @@ from kseq2seq.layers import (
     DecoderRNN,
     DecoderStart,
     DecoderStep,
+    Dropout,
     LocalMonotonicAttention,
     LocalPredictiveAttention,
     LocationSensitiveAttention,
@@ -78,14 +79,14 @@ def build_model(config, attention=None):
         name="target_embedding",
     )
     x = embedding(target)
-    x = keras.layers.Dropout(config.dropout, name="target_dropout")(x)
+    x = Dropout(config.dropout, name="target_dropout")(x)
     target_mask = PaddingMask(name="target_mask")(target)
     if config.input_feeding or config.attention_query == "previous":
         decode = _decode_stepwise
     else:
         decode = _decode_at_once
     x = decode(config, attention, x, memory, mask, states, target_mask)
-    x = keras.layers.Dropout(config.dropout, name="output_dropout")(x)
+    x = Dropout(config.dropout, name="output_dropout")(x)
     if config.tie_embeddings:
         logits = embedding(x, reverse=True)
     else:
@@ -126,7 +127,7 @@ def _encode(config, source):
         embeddings_initializer=_embedding_initializer(config),
         name="source_embedding",
     )(source)
-    x = keras.layers.Dropout(config.dropout, name="source_dropout")(x)
+    x = Dropout(config.dropout, name="source_dropout")(x)
     all_states = []
     for level in range(config.encoder_layers):
         name = f"encoder_{level}"
@@ -149,7 +150,7 @@ def _encode(config, source):
             output = keras.layers.Add(name=f"{name}_residual")([output, x])
         last = level == config.encoder_layers - 1
         name = "memory" if last else f"{name}_dropout"
-        x = keras.layers.Dropout(config.dropout, name=name)(output)
+        x = Dropout(config.dropout, name=name)(output)
     return x, mask, all_states
 
 
@@ -253,7 +254,7 @@ def _decode_at_once(config, attention, x, memory, mask, states, target_mask):
     for level in range(config.decoder_layers):
         name = f"decoder_{level}"
         if level:
-            x = keras.layers.Dropout(config.dropout, name=f"{name}_dropout")(x)
+            x = Dropout(config.dropout, name=f"{name}_dropout")(x)
         own = states[level * count : (level + 1) * count]
         layer = _recurrent_layer(config, config.units, name=name)
         output = layer(x, initial_state=own)[0]

@@ -47,6 +47,7 @@ ROWS = [
     {
         "layers.scores",
         "layers.loops",
+        "layers.dropout",
         "projection",
         "layers.monotonic_alignment",
         "decoding_loop",

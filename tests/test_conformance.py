@@ -160,6 +160,11 @@ ROWS = {
         {"ids": np.where(MASK, 7, 0).astype("int32")},
         lambda layer, x: layer(x["ids"]),
     ),
+    "dropout": Row(
+        lambda **kw: layers.Dropout(0.3, seed=7, **kw),
+        {"inputs": random(B, T, D)},
+        lambda layer, x: layer(x["inputs"]),
+    ),
     "lstm": Row(
         lambda **kw: layers.LSTM(
             H, return_sequences=True, return_state=True, zero_output_for_mask=True, **kw
@@ -195,7 +200,7 @@ ROWS = {
         lambda layer, x: layer(x["inputs"]),
     ),
 }
-WITHOUT_WEIGHTS = {*PLAIN_MECHANISMS, "padding_mask", "logits"}
+WITHOUT_WEIGHTS = {*PLAIN_MECHANISMS, "padding_mask", "dropout", "logits"}
 
 
 def test_every_public_layer_has_a_row():

@@ -18,6 +18,7 @@ from kseq2seq.layers.decoder import DecoderRNN as DecoderRNN
 from kseq2seq.layers.decoder import DecoderStart as DecoderStart
 from kseq2seq.layers.decoder import DecoderStep as DecoderStep
 from kseq2seq.layers.decoder_cell import DecoderCell as DecoderCell
+from kseq2seq.layers.dropout import Dropout as Dropout
 from kseq2seq.layers.local import LocalMonotonicAttention as LocalMonotonicAttention
 from kseq2seq.layers.local import LocalPredictiveAttention as LocalPredictiveAttention
 from kseq2seq.layers.location import (

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kseq2seq.layers.dropout import Dropout
 from kseq2seq.layers.scores import (
     PROBABILITY_FNS,
     masked_probabilities,
@@ -295,9 +296,7 @@ class GlobalAttention(Attention):
         self.temperature = temperature
         # A layer rather than a function, so that its seed's state is saved and
         # each call of `fit` draws anew.
-        self.dropout_layer = keras.layers.Dropout(
-            dropout, seed=seed, dtype=self.dtype_policy
-        )
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def _kernel(self, shape, name):
         # A clone each: one initializer used twice gives the same numbers twice.

@@ -5,6 +5,7 @@ from keras import ops
 
 from kseq2seq.layers import decoder_training
 from kseq2seq.layers.attention import check_fraction
+from kseq2seq.layers.dropout import Dropout
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -62,9 +63,7 @@ class DecoderRNN(keras.layers.RNN):
         check_fraction(dropout)
         self.dropout = dropout
         self.seed = seed
-        self.dropout_layer = keras.layers.Dropout(
-            dropout, seed=seed, dtype=self.dtype_policy
-        )
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def build(self, inputs_shape, memory_shape=None):
         step_shape = (inputs_shape[0], inputs_shape[-1])
