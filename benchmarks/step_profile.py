@@ -1,8 +1,8 @@
-"""Where a training step's time goes: the share of each kind of operation.
+"""Where the time of a training step and of a beam search goes, by kind of operation.
 
 By TensorFlow's profiler, on batches of the standard model's sizes without padding. The
-times of operations are summed over threads, so that together they may be more than the
-step's.
+times of operations are summed over threads, so that together they may be more than what
+the step or the search took.
 """
 
 import argparse
@@ -18,11 +18,14 @@ import flops
 import machine
 
 BATCH_SIZE, LENGTH, VOCABULARY_SIZE = 64, 16, 8000
+# As `decoding.py` forces them.
+BEAM_SIZE, SOURCE_LENGTH, FORCED_LENGTH = 5, 14, 20
 STEPS, WARM_UP = 5, 3
 # Of an operation's name, the first that stands in it.
 KINDS = {
     "matrix products": ("MatMul",),
     "softmax": ("Softmax",),
+    "best candidates": ("TopK", "ArgMax"),
     "optimizer": ("Adam",),
     "random numbers": ("Random",),
     "copies for loops": ("TensorList",),
@@ -39,8 +42,9 @@ NOT_WORK = (
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(
-        description="Show where a training step's time goes, by kinds of operations.",
-        epilog="Half a minute. The machine should be quiet otherwise.",
+        description="Show where the time of a training step and of a beam search "
+        "goes, by kinds of operations.",
+        epilog="A minute. The machine should be quiet otherwise.",
     )
     parser.add_argument(
         "--output", type=Path, default=machine.RESULTS, help="folder of the results"
@@ -48,36 +52,55 @@ def parse_arguments(arguments):
     return parser.parse_args(arguments)
 
 
-def profile(dtype):
-    """Milliseconds of a step as it is, and of its operations under the profiler."""
-    import tensorflow as tf
+def training_step(dtype):
+    """A function that makes one step, without what a `fit` does around its steps."""
+    ours = contender(LENGTH, dtype)
+    source, target, labels = ours.batches[0]
+    inputs = {"source": source, "target": target}
+    return lambda: ours.model.train_on_batch(inputs, labels)
 
+
+def beam_search():
+    """A function that searches the translations of one batch."""
+    ours = contender(SOURCE_LENGTH, "float32")
+    search = contenders.forced_search(ours.model, BEAM_SIZE, FORCED_LENGTH)
+    source = ours.batches[0][0]
+    return lambda: search(source)
+
+
+def contender(length, dtype):
+    """Our model with one batch, sources and targets of the same length."""
     batches = contenders.synthetic_batches(
-        BATCH_SIZE, LENGTH, LENGTH, VOCABULARY_SIZE, STEPS
+        BATCH_SIZE, length, length, VOCABULARY_SIZE, 1
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "batches.npz"
         contenders.save_batches(file, batches, VOCABULARY_SIZE)
-        ours = contenders.Ours(file, None, dtype, None, 1)
-        seconds = [step_seconds(ours) for _ in range(WARM_UP + 4 * STEPS)][WARM_UP:]
+        return contenders.Ours(file, None, dtype, None, 1)
+
+
+def profile(run):
+    """Milliseconds of a call as it is, and of its operations under the profiler."""
+    import tensorflow as tf
+
+    seconds = [seconds_of(run) for _ in range(WARM_UP + 4 * STEPS)][WARM_UP:]
+    with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         for _ in range(STEPS):
-            step_seconds(ours)
+            run()
         tf.profiler.experimental.stop()
         (path,) = Path(folder).rglob("*.xplane.pb")
         return 1000 * statistics.median(seconds), by_operation(path)
 
 
-def step_seconds(ours):
-    """Seconds of one step alone, without what a `fit` does around its steps."""
-    source, target, labels = ours.batches[0]
+def seconds_of(run):
     began = time.perf_counter()
-    ours.model.train_on_batch({"source": source, "target": target}, labels)
+    run()
     return time.perf_counter() - began
 
 
 def by_operation(path):
-    """Milliseconds a step of each operation, by its type, in a profile."""
+    """Milliseconds of each operation in a call, by its type, in a profile."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     space = xplane_pb2.XSpace.FromString(path.read_bytes())
@@ -103,6 +126,18 @@ def by_kind(operations):
     return found
 
 
+def cases():
+    """What is profiled: a name, a dtype, a function, and the FLOPs of a call."""
+    config = contenders.config_of(VOCABULARY_SIZE)
+    lengths = [LENGTH] * BATCH_SIZE
+    work = flops.training(config, lengths, lengths)
+    for dtype in ("float32", "bfloat16"):
+        yield f"training step, {dtype}", dtype, training_step(dtype), work
+    work = flops.forward(config, [SOURCE_LENGTH], [FORCED_LENGTH], BEAM_SIZE)
+    name = f"beam {BEAM_SIZE}, float32"
+    yield name, "float32", beam_search(), work * BATCH_SIZE
+
+
 def main(arguments=None):
     options = parse_arguments(arguments)
     from kseq2seq.quiet import import_tensorflow
@@ -111,17 +146,14 @@ def main(arguments=None):
     import keras
 
     report = {**machine.describe(), "results": {}}
-    rows = [["", "step, ms", "of the limit", *KINDS]]
-    config = contenders.config_of(VOCABULARY_SIZE)
-    lengths = [LENGTH] * BATCH_SIZE
-    work = flops.training(config, lengths, lengths)
-    for dtype in ("float32", "bfloat16"):
-        milliseconds, operations = profile(dtype)
+    rows = [["", "milliseconds", "of the limit", *KINDS]]
+    for name, dtype, run, work in cases():
+        milliseconds, operations = profile(run)
         keras.config.set_dtype_policy("float32")
         rate = machine.gemm_rate("tensorflow", dtype)
         kinds = by_kind(operations)
         total = sum(kinds.values())
-        report["results"][dtype] = {
+        report["results"][name] = {
             "milliseconds": milliseconds,
             "gemm_rate": rate,
             "of_limit": work / rate / 1e6 / milliseconds,
@@ -130,7 +162,7 @@ def main(arguments=None):
         }
         shares = [f"{100 * value / total:.0f} %" for value in kinds.values()]
         limit = f"{100 * work / rate / 1e6 / milliseconds:.0f} %"
-        rows.append([dtype, f"{milliseconds:.0f}", limit, *shares])
+        rows.append([name, f"{milliseconds:.0f}", limit, *shares])
     print(machine.table(rows))
     machine.write_results(options.output / "step_profile.json", report)
     return 0

@@ -219,3 +219,19 @@ def test_flops_are_what_pytorch_counts(scripts, length):
     # Where the encoder is one operation of oneDNN, PyTorch does not see its products.
     encoder = 3 * sum(lengths) * flops.per_source_token(config)["encoder"]
     assert counted in (expected, expected - encoder)
+
+
+def test_the_profile_knows_its_operations(scripts, monkeypatch):
+    script = scripts("step_profile")
+    for name, value in {"BATCH_SIZE": 3, "VOCABULARY_SIZE": 31, "STEPS": 2}.items():
+        monkeypatch.setattr(script, name, value)
+    monkeypatch.setattr(script.contenders, "MODEL", SIZES)
+    milliseconds, operations = script.profile(script.training_step("float32"))
+    kinds = script.by_kind(operations)
+    assert milliseconds > 0 and list(kinds) == list(script.KINDS)
+    for kind in ("matrix products", "softmax", "optimizer", "copies for loops"):
+        assert kinds[kind] > 0, kind
+    assert kinds["best candidates"] == 0
+    assert sum(kinds.values()) == pytest.approx(sum(operations.values()))
+    assert not any(x in name for name in operations for x in ("While", "Call"))
+    assert script.by_kind({"TopKV2": 3.0, "Cast": 5.0})["best candidates"] == 3.0
