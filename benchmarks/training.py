@@ -21,20 +21,31 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import contenders
 import flops
 import machine
 
 VOCABULARY_SIZE, BATCH_SIZE, SEED = 8000, 64, 1
-# Framework, dtype, and whether XLA compiles: `None` leaves that to Keras.
+
+
+class Contender(NamedTuple):
+    framework: str
+    dtype: str
+    xla: bool | None = None  # whether XLA compiles; `None` leaves that to Keras
+    steps_per_execution: int = 1
+
+
 CONTENDERS = {
-    "ours-float32": ("keras", "float32", None),
-    "ours-bfloat16": ("keras", "bfloat16", None),
-    "ours-float32-xla": ("keras", "float32", True),
-    "ours-bfloat16-xla": ("keras", "bfloat16", True),
-    "torch-float32": ("torch", "float32", None),
-    "torch-bfloat16": ("torch", "bfloat16", None),
+    "ours-float32": Contender("keras", "float32"),
+    "ours-bfloat16": Contender("keras", "bfloat16"),
+    "ours-float32-xla": Contender("keras", "float32", xla=True),
+    "ours-bfloat16-xla": Contender("keras", "bfloat16", xla=True),
+    "ours-float32-8-steps": Contender("keras", "float32", steps_per_execution=8),
+    "ours-bfloat16-8-steps": Contender("keras", "bfloat16", steps_per_execution=8),
+    "torch-float32": Contender("torch", "float32"),
+    "torch-bfloat16": Contender("torch", "bfloat16"),
 }
 DEFAULT = ("ours-float32", "ours-bfloat16", "torch-float32")
 
@@ -62,9 +73,6 @@ def parse_arguments(arguments):
         default=4,
         help="parts of an epoch between which contenders change (default: 4)",
     )
-    parser.add_argument(
-        "--steps-per-execution", type=int, default=1, help="of ours (default: 1)"
-    )
     parser.add_argument("--torch-python", help="Python that has PyTorch; else this one")
     parser.add_argument(
         "--device", default="cpu", help="of PyTorch, such as cuda (default: cpu)"
@@ -78,9 +86,9 @@ def parse_arguments(arguments):
         "--output", type=Path, default=machine.RESULTS, help="folder of the results"
     )
     options = parser.parse_args(arguments)
-    counts = options.repeat, options.parts, options.steps_per_execution
-    if min(*counts, 1 if options.steps is None else options.steps) < 1:
-        parser.error("--steps, --repeat, --parts and such must be at least 1")
+    steps = 1 if options.steps is None else options.steps
+    if min(options.repeat, options.parts, steps) < 1:
+        parser.error("--steps, --repeat and --parts must be at least 1")
     if options.batches is not None and not options.batches.is_file():
         parser.error(f"no such file of batches: {options.batches}")
     if options.batches is None and not (options.data / "multi30k").is_dir():
@@ -113,16 +121,16 @@ def write_batches(folder, path, steps=None):
 
 def start(name, options, path):
     """A contender in a process of its own."""
-    framework, dtype, xla = CONTENDERS[name]
-    arguments = {"batches": str(path), "steps": options.steps, "dtype": dtype}
+    one = CONTENDERS[name]
+    arguments = {"batches": str(path), "steps": options.steps, "dtype": one.dtype}
     # JAX would take most of a GPU's memory at once.
     environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    if framework == "torch":
+    if one.framework == "torch":
         arguments["device"] = options.device
         python, maker = options.torch_python, "Torch"
     else:
-        arguments["xla"] = xla
-        arguments["steps_per_execution"] = options.steps_per_execution
+        arguments["xla"] = one.xla
+        arguments["steps_per_execution"] = one.steps_per_execution
         python, maker = None, "Ours"
     return machine.Remote(python, contenders.__file__, maker, arguments, environment)
 
@@ -139,7 +147,7 @@ def measure(remotes, count, options):
     for name, remote in remotes.items():
         print(f"{name}: warming up", file=sys.stderr)
         found[name] = {
-            "dtype": CONTENDERS[name][1],
+            "dtype": CONTENDERS[name].dtype,
             "warm_up_seconds": remote.call("warm_up"),
             "seconds": [],
             "loss": [],
@@ -238,7 +246,7 @@ def run(options, path):
     source_lengths, target_lengths = contenders.lengths(batches)
     config = contenders.config_of(vocabulary_size)
     names = list(options.contenders)
-    with_torch = [name for name in names if CONTENDERS[name][0] == "torch"]
+    with_torch = [name for name in names if CONTENDERS[name].framework == "torch"]
     if with_torch and not machine.has_torch(options.torch_python):
         print(f"training.py: without {with_torch}: {machine.NO_TORCH}", file=sys.stderr)
         names = [name for name in names if name not in with_torch]
@@ -258,7 +266,6 @@ def run(options, path):
             "learning_rate": contenders.LEARNING_RATE,
             "clip_norm": contenders.CLIP_NORM,
             "label_smoothing": contenders.LABEL_SMOOTHING,
-            "steps_per_execution": options.steps_per_execution,
             "rounds": options.repeat,
             "parts": options.parts,
         },
