@@ -10,7 +10,8 @@ class Adam(keras.optimizers.Adam):
 
     A small model's optimizer takes a tenth of a training step, most of it in reading
     and writing its moments several times: TensorFlow's own operation reads and writes
-    each once; and gradients are only scaled where their global norm is too large. A
+    each once; and gradients are only scaled where their global norm is too large. Its
+    moments are made outside of the graph, so that the first step is traced once. A
     gradient that comes as rows of an embedding, some of them twice, is summed before
     its moments are taken (Keras squares each row). On other backends, with `amsgrad`
     and under a `tf.distribute` strategy it is Keras's.
@@ -31,6 +32,20 @@ class Adam(keras.optimizers.Adam):
         [Kingma & Ba, 2015](https://arxiv.org/abs/1412.6980), algorithm 1 in the form
         at the end of section 2.
     """
+
+    def build(self, variables):
+        if not self._can_update_at_once():
+            return super().build(variables)
+        import tensorflow as tf
+
+        # Keras does it in the first step, and a graph that has made variables is traced
+        # twice, the second time without them.
+        def outside(next_creator, **kwargs):
+            kwargs["experimental_enable_variable_lifting"] = False
+            return next_creator(**kwargs)
+
+        with tf.init_scope(), tf.variable_creator_scope(outside):
+            return super().build(variables)
 
     def update_step(self, gradient, variable, learning_rate):
         if self._can_update_at_once():

@@ -72,6 +72,8 @@ def exact_match_after_training(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
     )
+    # Else TensorFlow traces the first step twice.
+    model.optimizer.build(model.trainable_variables)
     pairs = [make_pair(rng) for _ in range(64 * steps)]
     source, target, label = id_batches(pairs)
     model.fit(

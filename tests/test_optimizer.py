@@ -134,6 +134,21 @@ def test_a_small_norm_writes_no_gradients_anew():
     assert set(of_its_shape) == {"Identity", "Placeholder", "StatelessIf"}
 
 
+def test_the_first_step_is_traced_once():
+    traces = []
+
+    class Model(keras.Sequential):
+        def train_step(self, data):
+            traces.append(tf.inside_function())
+            return super().train_step(data)
+
+    model = Model([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(Adam(0.1), "mse")
+    model.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
+    assert traces == [True]
+    assert int(model.optimizer.iterations.value.numpy()) == 1
+
+
 def test_under_a_strategy_it_is_keras_own(monkeypatch):
     monkeypatch.setattr(Adam, "_update_at_once", None)
     monkeypatch.setattr(optimizer_module, "_clip_by_global_norm", None)
