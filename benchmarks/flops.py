@@ -11,7 +11,8 @@ what a model could reach on a machine.
 GATES = {"lstm": 4, "gru": 3}
 # Words whose scores are a product of the decoder's output with keys that are projected
 # once, or with the memory itself.
-WITH_KEYS, WITHOUT_KEYS = ("luong_general",), ("luong_dot", "luong_scaled_dot")
+WITH_KEYS = ("luong_general", "luong_scaled_general")
+WITHOUT_KEYS = ("luong_dot", "luong_scaled_dot")
 
 
 def per_source_token(config):

@@ -14,6 +14,7 @@ ATTENTIONS = (
     "luong_general",
     "luong_concat",
     "luong_scaled_dot",
+    "luong_scaled_general",
     "local_monotonic",
     "local_predictive",
     "monotonic_bahdanau",
@@ -54,9 +55,10 @@ class Seq2SeqConfig:
         attention: `"none"` (the last states are all that the decoder sees),
             `"bahdanau"`, `"bahdanau_normalized"`, `"luong_dot"`,
             `"luong_general"`, `"luong_concat"`, `"luong_scaled_dot"`,
-            `"local_monotonic"`, `"local_predictive"`, `"monotonic_bahdanau"`,
-            `"monotonic_luong"`, `"chunkwise"`, `"location_sensitive"`,
-            `"coverage"`, `"multi_head_additive"` or `"multi_head_dot"`.
+            `"luong_scaled_general"`, `"local_monotonic"`,
+            `"local_predictive"`, `"monotonic_bahdanau"`, `"monotonic_luong"`,
+            `"chunkwise"`, `"location_sensitive"`, `"coverage"`,
+            `"multi_head_additive"` or `"multi_head_dot"`.
         attention_units: Size in which additive scores and heads compare, and local
             attention predicts; `None` for `units`.
         attention_options: What else the attention layer is to be made with, by the
@@ -100,7 +102,7 @@ class Seq2SeqConfig:
     bidirectional: bool = True
     residual: bool = False
     bridge: str = "copy"
-    attention: str = "luong_general"
+    attention: str = "luong_scaled_general"
     attention_units: int | None = None
     attention_options: dict = dataclasses.field(default_factory=dict)
     attention_query: str = "current"
@@ -137,7 +139,7 @@ class Seq2SeqConfig:
         ):
             self._fail(
                 f"attention={self.attention!r} needs an encoder and a decoder of "
-                "equal size; 'luong_general' compares different ones",
+                "equal size; 'luong_scaled_general' compares different ones",
                 *("units", "encoder_units"),
             )
         if self.tie_embeddings and self.output_size != self.embedding_size:

@@ -189,6 +189,7 @@ def _attention_layer(config):
         "luong_general": (LuongAttention, general, {}),
         "luong_concat": (LuongAttention, {"score": "concat", "units": units}, {}),
         "luong_scaled_dot": (LuongAttention, {"score": "scaled_dot"}, {}),
+        "luong_scaled_general": (LuongAttention, {"score": "scaled_general"}, {}),
         "local_monotonic": (LocalMonotonicAttention, {}, {"score": general}),
         "local_predictive": (LocalPredictiveAttention, additive, {"score": general}),
         "monotonic_bahdanau": (MonotonicAttention, {}, {"score": additive}),

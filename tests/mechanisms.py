@@ -22,6 +22,7 @@ MECHANISMS = {
     "luong_scaled_dot": lambda **kw: layers.LuongAttention(
         "scaled_dot", temperature=1.7, **kw
     ),
+    "luong_scaled_general": lambda **kw: layers.LuongAttention("scaled_general", **kw),
     "luong_hardmax": lambda **kw: layers.LuongAttention(
         "general", probability_fn="hardmax", **kw
     ),

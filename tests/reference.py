@@ -48,8 +48,9 @@ def luong_score(word, weights):
     """Luong et al. 2015, equation 8; Vaswani et al. 2017, section 3.2.1."""
 
     def score(query, key):
-        if word == "general":
+        if word in ("general", "scaled_general"):
             value = query @ weights["key_kernel"].T @ key
+            value /= np.sqrt(len(query)) if word == "scaled_general" else 1
         elif word == "concat":
             both = np.concatenate([query, key])
             matrix = np.concatenate([weights["query_kernel"], weights["key_kernel"]])

@@ -104,11 +104,11 @@ def test_dropout_may_be(value):
         ({"encoder_units": 6}, "bridge='dense' joins.*units=512, encoder_units=6"),
         (
             {"encoder_units": 6, "bridge": "dense", "attention": "luong_dot"},
-            "luong_dot.*'luong_general' compares.*units=512, encoder_units=6",
+            "luong_dot.*'luong_scaled_general' compares.*units=512, encoder_units=6",
         ),
         (
             {"encoder_units": 6, "bridge": "zeros", "attention": "luong_scaled_dot"},
-            "luong_scaled_dot.*'luong_general' compares.*encoder_units=6",
+            "luong_scaled_dot.*'luong_scaled_general' compares.*encoder_units=6",
         ),
         (
             {"tie_embeddings": True, "attentional_units": 6},

@@ -32,6 +32,7 @@ ATTENTIONS = {
     "dot": lambda **kw: LuongAttention("dot", **kw),
     "general": lambda **kw: LuongAttention("general", temperature=2.3, **kw),
     "scaled": lambda **kw: LuongAttention("scaled_dot", temperature=0.3, **kw),
+    "scaled_general": lambda **kw: LuongAttention("scaled_general", **kw),
     "concat": lambda **kw: LuongAttention("concat", Q, temperature=0.7, **kw),
     "bahdanau": lambda **kw: BahdanauAttention(Q, **kw),
 }
@@ -46,6 +47,9 @@ KINDS = [
     ("scaled", "feed", 2, False),
     ("scaled", "no_feed", 3, True),
     ("scaled", "previous", 1, True),
+    ("scaled_general", "feed", 1, True),
+    ("scaled_general", "no_feed", 2, False),
+    ("scaled_general", "previous", 3, True),
     ("concat", "feed", 2, True),
     ("concat", "no_feed", 1, True),
     ("concat", "previous", 3, False),
@@ -309,7 +313,7 @@ def cell_of(attention=None, cells=None, attentional=None, make=DecoderCell, **kw
 
 
 # What is laid out, of all mechanisms; their rows of tests have options.
-LAID_OUT = {"luong_general", "luong_scaled_dot", "bahdanau"}
+LAID_OUT = {"luong_general", "luong_scaled_dot", "luong_scaled_general", "bahdanau"}
 OTHERS = {
     "subclass": lambda: cell_of(OtherScores("general")),
     "use_scale": lambda: cell_of(LuongAttention("dot", use_scale=True)),

@@ -12,7 +12,7 @@ from kseq2seq.layers import LuongAttention
 # All different, so that a swapped axis cannot pass; but DK is DQ for dot products.
 B, T, S, DQ, DK, DV, U = 2, 3, 5, 7, 11, 13, 17
 HOLES = np.array([[True, False, True, True, False], [False, False, True, False, True]])
-SCORES = ("dot", "general", "concat", "scaled_dot")
+SCORES = ("dot", "general", "concat", "scaled_dot", "scaled_general")
 
 
 def random_inputs(key_size=DQ):
@@ -127,7 +127,7 @@ def test_concat_needs_units(units):
         LuongAttention("concat", units)
 
 
-@pytest.mark.parametrize("score", ["dot", "general", "scaled_dot"])
+@pytest.mark.parametrize("score", ["dot", "general", "scaled_dot", "scaled_general"])
 def test_units_belong_to_concat(score):
     with pytest.raises(ValueError, match=f"leave it out.*{score}.*units=7"):
         LuongAttention(score, units=7)

@@ -67,6 +67,9 @@ KINDS = {
     "scaled": {"attention": "luong_scaled_dot", **GRU, **ONE_WAY, **SHALLOW},
     "scaled_feed": {"attention": "luong_scaled_dot", **FEED, **DEEPER, **GRU},
     "scaled_previous": {"attention": "luong_scaled_dot", **PREVIOUS, **RESIDUAL},
+    "scaled_general": {"attention": "luong_scaled_general", **GRU, **JOINED},
+    "scaled_general_feed": {"attention": "luong_scaled_general", **FEED, **ZEROS},
+    "scaled_general_previous": {"attention": "luong_scaled_general", **PREVIOUS},
 }
 for kind in KINDS.values():
     if "tie_embeddings" in kind:

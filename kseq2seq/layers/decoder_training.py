@@ -135,7 +135,7 @@ def _is_product(attention):
 
 
 def _factor(attention, size):
-    scaled = getattr(attention, "score", None) == "scaled_dot"
+    scaled = getattr(attention, "score", None) in ("scaled_dot", "scaled_general")
     return (size**-0.5 if scaled else 1.0) / attention.temperature
 
 

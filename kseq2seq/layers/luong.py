@@ -6,7 +6,7 @@ from keras import ops
 from kseq2seq.layers.attention import GlobalAttention, check_units
 from kseq2seq.layers.scores import additive_score, dot_score
 
-SCORES = ("dot", "general", "concat", "scaled_dot")
+SCORES = ("dot", "general", "concat", "scaled_dot", "scaled_general")
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -15,12 +15,17 @@ class LuongAttention(GlobalAttention):
 
     For a query `h_t` and keys `h_s`:
 
-        dot:         score(t, s) = h_t . h_s
-        general:     score(t, s) = h_t . W h_s
-        concat:      score(t, s) = v . tanh(W [h_t; h_s])
-        scaled_dot:  score(t, s) = h_t . h_s / sqrt(key_dim)
+        dot:             score(t, s) = h_t . h_s
+        general:         score(t, s) = h_t . W h_s
+        concat:          score(t, s) = v . tanh(W [h_t; h_s])
+        scaled_dot:      score(t, s) = h_t . h_s / sqrt(query_dim)
+        scaled_general:  score(t, s) = h_t . W h_s / sqrt(query_dim)
         alignment(t, :) = softmax(score(t, :) / temperature)
         context(t) = sum over s of alignment(t, s) * value_s
+
+    Sums of hundreds of products are large, and Adam moves all of them at once. Without
+    the root the softmax soon gives one position everything, right or wrong, and no
+    gradient tells it so: with hundreds of units take a score that is scaled.
 
     `keras.layers.Attention` has `dot` alone with a scalar to learn, and its
     `concat` has two scalars where the paper has a matrix and a vector.
@@ -30,7 +35,8 @@ class LuongAttention(GlobalAttention):
     mask is passed on unchanged.
 
     Args:
-        score: `"dot"`, `"general"`, `"concat"` or `"scaled_dot"`.
+        score: `"dot"`, `"general"`, `"concat"`, `"scaled_dot"` or
+            `"scaled_general"`.
         units: Size of the space in which `concat` compares query and key;
             `None` with the other scores, which have no such space.
         use_scale: Whether to multiply the scores by one learned factor that
@@ -76,7 +82,7 @@ class LuongAttention(GlobalAttention):
         - [Luong et al., 2015](https://arxiv.org/abs/1508.04025), section 3.1,
           equations 7 and 8.
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), section 3.2.1,
-          for `scaled_dot`.
+          for the root in `scaled_dot` and `scaled_general`.
         - [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), section 2,
           for sparsemax.
     """
@@ -120,7 +126,7 @@ class LuongAttention(GlobalAttention):
                 "score='general' compares different ones. "
                 f"Received: query_dim={query_dim}, key_dim={key_dim}"
             )
-        if self.score == "general":
+        if self.score in ("general", "scaled_general"):
             self.key_kernel = self._kernel((key_dim, query_dim), "key_kernel")
         if self.score == "concat":
             # One matrix of the paper, its rows for the query and for the key
@@ -132,7 +138,7 @@ class LuongAttention(GlobalAttention):
             self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
 
     def project_keys(self, key):
-        if self.score in ("general", "concat"):
+        if self.score not in ("dot", "scaled_dot"):
             return ops.matmul(key, self.key_kernel)  # (B, S, Dq) or (B, S, U)
         return key
 
@@ -140,7 +146,7 @@ class LuongAttention(GlobalAttention):
         if self.score == "concat":
             query = ops.matmul(query, self.query_kernel)  # (B, T, U)
             scores = additive_score(query, keys, self.score_vector)
-        elif self.score == "scaled_dot":
+        elif self.score in ("scaled_dot", "scaled_general"):
             scores = dot_score(query * query.shape[-1] ** -0.5, keys)
         else:
             scores = dot_score(query, keys)
