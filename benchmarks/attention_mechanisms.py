@@ -188,7 +188,7 @@ def fit(config, batches, epochs):
     num_steps = epochs * int(batches.cardinality())
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, num_steps)
     model.compile(
-        keras.optimizers.Adam(rate, global_clipnorm=CLIP_NORM),
+        kseq2seq.Adam(rate, global_clipnorm=CLIP_NORM),
         loss=kseq2seq.MaskedCrossentropy(),
     )
     clock = Clock()

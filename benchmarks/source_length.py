@@ -199,7 +199,7 @@ def train_model(settings, train, folder):
     warmup = min(settings["warmup_steps"], num_steps // 2)
     peak = {"warmup_target": settings["learning_rate"], "warmup_steps": warmup}
     rate = keras.optimizers.schedules.CosineDecay(0.0, num_steps - warmup, **peak)
-    optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings["clip_norm"])
+    optimizer = kseq2seq.Adam(rate, global_clipnorm=settings["clip_norm"])
     loss = kseq2seq.MaskedCrossentropy(settings["label_smoothing"])
     model.compile(optimizer, loss, metrics=[kseq2seq.TokenAccuracy()])
     history = model.fit(

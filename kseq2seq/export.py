@@ -9,7 +9,6 @@ import dataclasses
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -19,6 +18,7 @@ from kseq2seq import __version__, inference, model_card, provenance, serving
 from kseq2seq.compression import compressed
 from kseq2seq.inference import Search
 from kseq2seq.reading import Limits
+from kseq2seq.saved_graphs import save_graphs, used_variables
 from kseq2seq.saved_translator import SAVED_MODEL_FILE, SEARCH_FILE, Signature
 from kseq2seq.slimming import slim
 from kseq2seq.versions import add_version, versions
@@ -69,11 +69,11 @@ def export_translators(
             f"in it for one: name another folder. Received: {folder}"
         )
     _check_tokenizers(translators)
-    archive, functions = _archive(translators, search, limits, weights)
+    graphs, variables, functions = _traced(translators, search, limits, weights)
 
     def write(path):
         try:
-            archive.write_out(str(path), verbose=False)
+            save_graphs(graphs, variables, path)
         except tf.errors.OpError as error:
             raise OSError(
                 f"{folder}: the SavedModel could not be written: {error.message}"
@@ -113,8 +113,8 @@ def _check_tokenizers(translators):
                 )
 
 
-def _archive(translators, search, limits, weights):
-    """The functions to write, and the `Signature` of each."""
+def _traced(translators, search, limits, weights):
+    """The functions to write, their variables, and the `Signature` of each."""
     # In float32, whatever the model was trained in: it runs at a like speed on every
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
@@ -128,15 +128,14 @@ def _archive(translators, search, limits, weights):
         limits,
         compressed(models, weights),
     )
-    archive = keras.export.ExportArchive()
-    functions = {}
+    graphs, functions = {}, {}
     for name, (function, specs) in serving.signatures(served).items():
-        # It finds the variables itself; those of a tracked model would be written
-        # twice.
-        traced = archive.add_endpoint(name, function, input_signature=specs)
-        outputs = traced.get_concrete_function().structured_outputs
-        functions[name] = Signature({x.name: x for x in specs}, outputs)
-    return archive, functions
+        graph = tf.function(function, autograph=False).get_concrete_function(*specs)
+        graphs[name] = graph
+        functions[name] = Signature(
+            {x.name: x for x in specs}, graph.structured_outputs
+        )
+    return graphs, used_variables(graphs.values()), functions
 
 
 def _write_card(path, name, translators, functions, about):

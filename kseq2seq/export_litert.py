@@ -5,7 +5,6 @@ import re
 import tempfile
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,6 +12,7 @@ from kseq2seq import export_ids, extras
 from kseq2seq.decoding import relative_lengths
 from kseq2seq.inference import Search, portable_copy
 from kseq2seq.quiet import said_once
+from kseq2seq.saved_graphs import save_graphs, used_variables
 from kseq2seq.special_ids import EOS_ID
 
 GREEDY_FILE, SIGNATURE = "greedy.tflite", "greedy"
@@ -132,12 +132,10 @@ def _static_search(model, search, shape):
 
 def _convert(function, weights):
     """A function of static shapes as the bytes of a `.tflite` file."""
-    function.get_concrete_function()
-    archive = keras.export.ExportArchive()
-    archive.add_endpoint(SIGNATURE, function)
+    graph = function.get_concrete_function()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            archive.write_out(folder, verbose=False)
+            save_graphs({SIGNATURE: graph}, used_variables([graph]), folder)
         except tf.errors.OpError as error:
             raise OSError(
                 f"{folder}: what is to be converted could not be written there: "

@@ -38,6 +38,7 @@ ROWS = [
         "json_arrays",
         "optimizer",
         "provenance",
+        "saved_graphs",
         "slimming",
         "versions",
         "quiet",
@@ -107,7 +108,8 @@ LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
 MAY_IMPORT_TENSORFLOW = {
     "quiet", "text", "batching", "data", "inference", "export", "translator",
     "callbacks", "cli", "warmup", "tokenizer", "spans", "reading", "compression",
-    "serving", "saved_translator", "slimming", "export_ids", "export_litert",
+    "serving", "saved_translator", "saved_graphs", "slimming", "export_ids",
+    "export_litert",
     # These where it is the backend.
     "projection", "layers.loops", "optimizer", "sampled_loss",
 }  # fmt: skip

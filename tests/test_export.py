@@ -294,19 +294,16 @@ def little_to_write(monkeypatch):
 
     variable = tf.Variable(tf.zeros(5_000))
 
-    def archive(*_):
-        archive = keras.export.ExportArchive()
-        archive.track(variable)
+    def traced(*_):
         spec = tf.TensorSpec([None], tf.string, "text")
-        archive.add_endpoint(
-            "serving_default",
-            lambda x: variable[0] + tf.cast(tf.strings.length(x), "float32"),
-            [spec],
+        function = tf.function(
+            lambda x: {"y": variable[0] + tf.cast(tf.strings.length(x), "float32")}
         )
         signature = saved_translator.Signature({"text": spec}, {})
-        return archive, {"serving_default": signature}
+        graphs = {"serving_default": function.get_concrete_function(spec)}
+        return graphs, [variable], {"serving_default": signature}
 
-    monkeypatch.setattr(export, "_archive", archive)
+    monkeypatch.setattr(export, "_traced", traced)
 
 
 def test_a_refused_graph_leaves_nothing(
