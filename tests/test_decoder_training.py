@@ -201,12 +201,22 @@ def test_what_stands_at_padding_is_not_seen(name, value):
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("kind", [("general", "feed", 2), ("bahdanau", "previous", 1)])
-def test_half_precision(kind, dtype, calls, step_by_step):
-    exact = step_by_step(Case(*kind).outputs_and_gradients)
-    case, errors = Case(*kind, dtype=dtype), []
+@pytest.mark.parametrize(
+    ("kind", "dropout"),
+    [
+        (("general", "feed", 2), 0.0),
+        (("bahdanau", "previous", 1), 0.0),
+        (("scaled_general", "feed", 3), 0.5),
+        (("bahdanau", "previous", 2), 0.5),
+    ],
+)
+def test_half_precision(kind, dropout, dtype, calls, step_by_step):
+    exact = step_by_step(Case(*kind, dropout=dropout).outputs_and_gradients)
+    case, errors = Case(*kind, dropout=dropout, dtype=dtype), []
     assert case.outputs(*case.inputs).dtype == dtype[6:]
     for run in (lambda f: f(), step_by_step):
+        # The same rows are dropped each time.
+        case = Case(*kind, dropout=dropout, dtype=dtype) if dropout else case
         pairs = zip(run(case.outputs_and_gradients), exact, strict=True)
         errors.append([np.linalg.norm(x - y) / np.linalg.norm(y) for x, y in pairs])
     assert len(calls) == 2
@@ -361,6 +371,12 @@ def test_what_is_not_laid_out(name, calls):
     assert not decoder_training.can_train(cell)
     memory = {} if cell.attention is None else {"memory": random(B, S, U, seed=1)}
     DecoderRNN(cell)(random(B, T, E), **memory, training=True)
+    assert not calls
+
+
+def test_float64_is_not_laid_out(calls):
+    case = Case("general", "feed", 2, dtype="float64")
+    assert case.outputs(*case.inputs).dtype == "float64"
     assert not calls
 
 

@@ -201,6 +201,7 @@ KERAS_WAY = {
     "last_output": ({"return_sequences": False}, True, MASK),
     "repeated_output": ({"zero_output_for_mask": False}, True, MASK),
     "inference": ({}, False, MASK),
+    "float64": ({"dtype": "float64"}, True, MASK),
 }
 
 

@@ -65,7 +65,7 @@ def can_train(cell):
     return (
         simple
         and type(cell) is DecoderCell
-        and can_be_laid_out()
+        and can_be_laid_out(cell.compute_dtype)
         and all(is_plain(one) for one in cell.cells)
         and attention.probability_fn == "softmax"
         and not attention.dropout
@@ -314,7 +314,9 @@ def _step_gradient(plan, tensors, transposed, carry, inputs):
         dx = dentering[:, :split]
         if level:
             dx = dx + doutput if plan.residual else dx
-            doutput = dx * tensors.dropout[level - 1] if tensors.dropout else dx
+            doutput = dx
+            if tensors.dropout:
+                doutput = dx * ops.cast(tensors.dropout[level - 1], "float32")
     if plan.asks_first:
         dcontext = dcontext + ops.cast(dx, plan.dtype)
         dquery, dscores, totals = _attend_gradient(

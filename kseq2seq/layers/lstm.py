@@ -70,9 +70,10 @@ def is_plain(cell):
     )
 
 
-def can_be_laid_out():
-    """Whether the backend takes gradients that are laid out by hand."""
-    return keras.backend.backend() in ("tensorflow", "jax")
+def can_be_laid_out(dtype):
+    """Whether backend and dtype take gradients that are laid out by hand."""
+    # What is in float32 here would lose digits of float64.
+    return keras.backend.backend() in ("tensorflow", "jax") and dtype != "float64"
 
 
 def as_tensor(weight):
@@ -154,6 +155,20 @@ class LSTM(keras.layers.LSTM):
         units: Size of the states.
         **kwargs: Passed to `keras.layers.LSTM`.
 
+    Call arguments:
+        sequence: Tensor of shape `(batch, length, input_dim)`.
+        initial_state: List of two tensors of shape `(batch, units)`; zeros if `None`.
+        mask: Boolean tensor of shape `(batch, length)`, `True` at what is real.
+        training: Whether the call is one of training.
+
+    Returns:
+        Tensor of shape `(batch, length, units)` with `return_sequences`, else of shape
+        `(batch, units)`, in the layer's compute dtype; with `return_state` a list of
+        it and the two last states.
+
+    Raises:
+        ValueError: As `keras.layers.LSTM` does, such as for `units` below 1.
+
     Example:
 
     >>> layer = LSTM(5, return_sequences=True)
@@ -192,7 +207,7 @@ class LSTM(keras.layers.LSTM):
         )
         return (
             is_plain(self.cell)
-            and can_be_laid_out()
+            and can_be_laid_out(self.compute_dtype)
             and not asks_cudnn
             and not self.unroll
             and self.return_sequences
