@@ -30,7 +30,7 @@ class Projection(NamedTuple):
     kernel: Any  # (D, V), or (V, D) if transposed
     bias: Any  # (V,), or None
     transposed: bool
-    found: dict  # what was computed already, by the labels' identity
+    found: dict  # what was computed already, by identity of labels and graph
 
 
 class Real(NamedTuple):
@@ -50,6 +50,14 @@ class Scores(NamedTuple):
     loss: Any  # (N,), the cross-entropy with label smoothing
 
 
+class _Found(NamedTuple):
+    """Scores, and what they were asked for with."""
+
+    labels: Any
+    graph: Any
+    scores: Scores
+
+
 def leave(logits, features, kernel, bias=None, transposed=False):
     """Leaves with logits what they were made of, and returns them."""
     if keras.backend.backend() == "tensorflow":
@@ -64,6 +72,8 @@ def leave(logits, features, kernel, bias=None, transposed=False):
 
 def find(logits):
     """The `Projection` that logits were made by, or `None` if that is not known."""
+    if getattr(logits, "_keras_mask", None) is not None:
+        return None  # Keras's own losses heed the mask, which is not the labels'
     return getattr(logits, _ATTRIBUTE, None)
 
 
@@ -101,15 +111,17 @@ def scores(projection, labels, label_smoothing=None):
             `None` where that is not asked for.
 
     Returns:
-        `Scores`; the same for the same tensor of labels, so that metrics cost next to
-        nothing beside a loss.
+        `Scores`; where no loss is asked for those that were found before for the same
+        tensor of labels, so that metrics cost next to nothing beside a loss.
     """
     import tensorflow as tf
 
-    # With the labels, whose identity is theirs only while they live.
-    _, smoothing, found = projection.found.get(id(labels), (None, None, None))
-    if found is not None and label_smoothing in (None, smoothing):
-        return found
+    # What a branch or a loop of a graph has found is not known outside of it.
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    key = id(labels), id(graph)
+    # A loss is made anew: the one before may have had no tape to record it.
+    if label_smoothing is None and key in projection.found:
+        return projection.found[key].scores
     real = real_positions(projection, labels)
     weights = [projection.kernel]
     if projection.bias is not None:
@@ -118,7 +130,8 @@ def scores(projection, labels, label_smoothing=None):
     run = _crossentropy(real.labels, projection.transposed, label_smoothing or 0.0)
     logits, crossentropy, loss = run(real.features, *weights)
     found = Scores(real, tf.stop_gradient(logits), tf.stop_gradient(crossentropy), loss)
-    projection.found[id(labels)] = (labels, label_smoothing, found)
+    # With both, whose identity is theirs only while they live.
+    projection.found[key] = _Found(labels, graph, found)
     return found
 
 

@@ -232,6 +232,49 @@ def test_a_metric_first_leaves_the_loss_its_gradient():
     assert_close(found, expected)
 
 
+def test_a_loss_that_no_tape_saw_leaves_the_next_its_gradient():
+    layer, make = make_layer("bias")
+    labels, x, loss = tf.constant(LABELS), tf.constant(FEATURES), MaskedCrossentropy()
+    with tf.GradientTape() as tape:
+        logits = make(x)
+        with tape.stop_recording():
+            shown = loss(labels, logits)
+        value = loss(labels, logits)
+    assert float(shown) == float(value)
+    found = tape.gradient(value, layer.weights)
+    assert_close(found, loss_and_gradients(make, layer.weights, loss)[2:])
+
+
+@pytest.mark.parametrize("use", [MaskedCrossentropy(0.1), Perplexity()])
+def test_what_a_branch_has_found_stays_in_it(use):
+    _, make = make_layer("bias")
+    labels, logits = tf.constant(LABELS), make(tf.constant(FEATURES))
+    expected = float(use(labels, keras.ops.copy(logits)))
+
+    @tf.function
+    def run(x):
+        logits = make(x)
+        inside = tf.cond(x[0, 0, 0] < 9.0, lambda: use(labels, logits), lambda: 0.0)
+        return inside, use(labels, logits)
+
+    graph = tf.function(lambda: use(labels, logits))
+    for value in (*run(tf.constant(FEATURES)), graph(), use(labels, logits)):
+        assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_mask_of_the_logits_is_heeded_as_by_keras(runs):
+    """Though labels stand where it is False."""
+    ids = tf.constant([[4, 5, 0], [6, 0, 0]])
+    layer = VocabularyProjection(V)
+    logits = Logits()(layer(keras.layers.Embedding(7, D, mask_zero=True)(ids)))
+    labels = tf.constant([[4, 1, 5], [9, 1, 7]])
+    found = float(MaskedCrossentropy()(labels, logits))
+    here = np.array([[0, 0], [0, 1], [1, 0]]).T
+    log_p = np.log(keras.ops.softmax(logits))[(*here, labels.numpy()[tuple(here)])]
+    assert found == pytest.approx(-log_p.mean(), rel=1e-5)
+    assert not runs
+
+
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "float32"])
 def test_labels_of_any_dtype(dtype):
     layer, make = make_layer("bias")

@@ -17,6 +17,13 @@ class VocabularyProjection(keras.layers.Dense):
         units: Size of the vocabulary.
         **kwargs: Passed to `keras.layers.Dense`.
 
+    Call arguments:
+        inputs: Float tensor of shape `(batch, ..., features)`; what logits of shape
+            `(batch, length, vocabulary)` were made of stays with them.
+
+    Returns:
+        Tensor of shape `(batch, ..., units)`, in the layer's compute dtype.
+
     Example:
 
     >>> tuple(VocabularyProjection(7)(keras.ops.ones((2, 3, 5))).shape)
@@ -45,6 +52,15 @@ class VocabularyEmbedding(keras.layers.ReversibleEmbedding):
         input_dim: Size of the vocabulary.
         output_dim: Size of the embeddings.
         **kwargs: Passed to `keras.layers.ReversibleEmbedding`.
+
+    Call arguments:
+        inputs: Integer ids of any shape, or with `reverse` float tensors of shape
+            `(batch, ..., output_dim)`.
+        reverse: Whether to make logits instead of embeddings.
+
+    Returns:
+        Embeddings of shape `inputs.shape + (output_dim,)`, or logits of shape
+        `(batch, ..., input_dim)`, in the layer's compute dtype.
 
     Example:
 
@@ -76,6 +92,12 @@ class Logits(keras.layers.Layer):
     Args:
         **kwargs: Passed to `keras.layers.Layer`.
 
+    Call arguments:
+        inputs: Float tensor of any shape and dtype.
+
+    Returns:
+        Tensor of the same shape in float32.
+
     Example:
 
     >>> Logits()(keras.ops.ones((2, 3, 7), "bfloat16")).dtype.name
@@ -84,6 +106,7 @@ class Logits(keras.layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs}, autocast=False)
+        self.supports_masking = True
 
     def call(self, inputs):
         return projection.hand_on(inputs, ops.cast(inputs, "float32"))
