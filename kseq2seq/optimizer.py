@@ -11,10 +11,11 @@ class Adam(keras.optimizers.Adam):
     A small model's optimizer takes a tenth of a training step, most of it in reading
     and writing its moments several times: TensorFlow's own operation reads and writes
     each once; and gradients are only scaled where their global norm is too large. Its
-    moments are made outside of the graph, so that the first step is traced once. A
-    gradient that comes as rows of an embedding, some of them twice, is summed before
-    its moments are taken (Keras squares each row). On other backends, with `amsgrad`
-    and under a `tf.distribute` strategy it is Keras's.
+    moments are made outside of the graph, so that the first step is traced once (in
+    `keras.optimizers.LossScaleOptimizer`, if that was built before `fit`). A gradient
+    that comes as rows of an embedding, some of them twice, is summed before its moments
+    are taken (Keras squares each row). On other backends, with `amsgrad` and under a
+    `tf.distribute` strategy it is Keras's.
 
     Args:
         *args: Passed to `keras.optimizers.Adam`.
@@ -81,7 +82,9 @@ class Adam(keras.optimizers.Adam):
         )
 
     def _clip_gradients(self, gradients):
-        if self.global_clipnorm and self._can_update_at_once():
+        # Keras takes a norm that is not above 0 for none.
+        clips = (self.global_clipnorm or 0) > 0
+        if clips and self._can_update_at_once():
             return _clip_by_global_norm(gradients, self.global_clipnorm)
         return super()._clip_gradients(gradients)
 
@@ -91,7 +94,7 @@ def _clip_by_global_norm(gradients, clip_norm):
     import tensorflow as tf
 
     rows = [getattr(x, "values", x) for x in gradients if x is not None]
-    halves = [tf.cast(tf.nn.l2_loss(x), "float32") for x in rows]
+    halves = [tf.nn.l2_loss(tf.cast(x, "float32")) for x in rows]
     norm = tf.sqrt(2.0 * tf.add_n(halves))
 
     def scaled():

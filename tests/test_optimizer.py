@@ -122,6 +122,51 @@ def test_clipping_is_keras_own(size, in_graph):
     np.testing.assert_allclose(our_rows.values, their_rows, rtol=1e-5)
 
 
+@pytest.mark.parametrize("norm", [0.0, -1.0])
+def test_a_norm_that_is_none_clips_nothing(norm):
+    gradients = [tf.constant([3.0, -4.0])]
+    for one in (Adam, keras.optimizers.Adam):
+        (found,) = one(global_clipnorm=norm)._clip_gradients(gradients)
+        np.testing.assert_array_equal(found, gradients[0])
+
+
+def test_a_norm_beyond_float16_is_no_endless_one():
+    gradients = [tf.constant([3e4, -4e4], "float16")]
+    (found,) = Adam(global_clipnorm=1.0)._clip_gradients(gradients)
+    assert found.dtype == "float16"
+    np.testing.assert_allclose(found, [0.6, -0.8], rtol=2e-3)
+
+
+def variables_after_scaled_steps(base, in_graph):
+    weight = keras.Variable([1.0, -2.0, 3.0])
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        base, initial_scale=8.0, dynamic_growth_steps=2
+    )
+    optimizer.build([weight])
+
+    def step(gradient):
+        optimizer.apply([gradient], [weight])
+
+    step = tf.function(step) if in_graph else step
+    for gradient in ([8.0, 4.0, -8.0], [np.inf, 1.0, np.nan], [1.0, 0.0, 2.0]):
+        step(tf.constant(gradient))
+    return [weight, *optimizer.variables]
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_scaled_losses(in_graph):
+    """A step whose gradients overflowed leaves all as it was, as with Keras's Adam."""
+    both = [
+        variables_after_scaled_steps(one(0.1, global_clipnorm=0.5), in_graph)
+        for one in (Adam, keras.optimizers.Adam)
+    ]
+    assert len(both[0]) == len(both[1]) > 6
+    for ours, theirs in zip(*both, strict=True):
+        # TensorFlow's operation takes 1 - beta_2 in float32.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert np.isfinite(both[0][0]).all()
+
+
 def test_a_small_norm_writes_no_gradients_anew():
     optimizer = Adam(global_clipnorm=0.7)
     graph = tf.function(optimizer._clip_gradients)
