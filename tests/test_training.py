@@ -426,6 +426,22 @@ def test_a_model_is_compiled_as_the_settings_say(train, settings, tmp_path):
         settings.read_settings(config, changes[:1])
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_the_first_step_is_traced_once(train, settings, tmp_path, precision):
+    changes = [f"training.precision={precision}", "model.units=6"]
+    read = settings.read_settings(TRAINING / "configs" / "dates.toml", changes)
+    tokenizer = kseq2seq.text.train_tokenizer(["abc"], kind="character")
+    try:
+        model = train.make_model(read, tokenizer, tokenizer, 7, tmp_path)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    traces, plain = [], model.train_step
+    model.train_step = lambda data: traces.append(1) or plain(data)
+    batch = {"source": np.full((2, 3), 4), "target": np.full((2, 5), 4)}
+    model.fit(batch, np.full((2, 5), 4), verbose=0)
+    assert traces == [1]
+
+
 @pytest.mark.parametrize(
     ("warmup", "decay", "expected"),
     [

@@ -208,6 +208,9 @@ def make_model(settings, source, target, num_steps, run):
         jit_compile=training["jit_compile"] or "auto",
         steps_per_execution=training["steps_per_execution"],
     )
+    # Else a scaled loss makes numbers of its own in the first step, which is traced
+    # twice then.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
