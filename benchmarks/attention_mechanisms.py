@@ -39,6 +39,7 @@ MECHANISMS = {
     "luong_general": ("luong_general", {}),
     "luong_concat": ("luong_concat", {}),
     "luong_scaled_dot": ("luong_scaled_dot", {}),
+    "luong_scaled_general": ("luong_scaled_general", {}),
     "luong_general, sparsemax": ("luong_general", {"probability_fn": "sparsemax"}),
     "local_monotonic, D=5": ("local_monotonic", {"half_width": 5}),
     "local_predictive, D=5": ("local_predictive", {"half_width": 5}),

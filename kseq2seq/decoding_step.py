@@ -20,6 +20,18 @@ class Step(NamedTuple):
             of shape `(batch, ...)`.
         gives_logits: Whether `function` gives logits in the place of log-probabilities.
         may_shrink: Whether rows may leave the batch. Not under XLA, which keeps shapes.
+
+    Example:
+
+    >>> import keras
+    >>> from kseq2seq.decoding import Step
+    >>> def function(tokens, state, memory):  # memory: (batch, vocabulary)
+    ...     return memory, state, ()
+    >>> memory = keras.ops.convert_to_tensor([[0.0, 1.0, 0.0, 0.0, 3.0]])
+    >>> step = Step(function, memory, gives_logits=True)
+    >>> log_probs, _, _ = step(keras.ops.zeros((1,), "int32"), keras.ops.zeros((1, 1)))
+    >>> round(float(keras.ops.sum(keras.ops.exp(log_probs))), 3)
+    1.0
     """
 
     function: Any

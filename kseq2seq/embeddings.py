@@ -139,8 +139,10 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
 
     A piece that begins a word ("▁dog", which is all of a word or its beginning)
     takes the vector of the word "dog"; where there is none for "▁Dog", that of
-    the word in lower case. All other pieces keep the numbers they have. Call it
-    before training, which goes on to change these embeddings like all others.
+    the word in lower case. All other pieces keep the numbers they have, which in a new
+    model have a variance of 1 (untied embeddings): scale vectors that are much smaller,
+    or they go under beside them. Call it before training, which goes on to change these
+    embeddings like all others.
 
     Args:
         model: What `kseq2seq.build_model` returned.

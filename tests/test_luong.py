@@ -135,5 +135,5 @@ def test_units_belong_to_concat(score):
 
 @pytest.mark.parametrize("score", ["dot", "scaled_dot"])
 def test_dot_products_need_equal_sizes(score):
-    with pytest.raises(ValueError, match="'general' compares.*query_dim=7, key_dim=11"):
+    with pytest.raises(ValueError, match="'scaled_general' .*_dim=7, key_dim=11"):
         LuongAttention(score)(**random_inputs(DK))

@@ -23,6 +23,9 @@ class Dropout(keras.layers.Dropout):
     Returns:
         Tensor of the shape and dtype of `inputs`.
 
+    Raises:
+        ValueError: If `rate` is not from 0 to 1.
+
     Example:
 
     >>> layer = Dropout(0.5, dtype="bfloat16")

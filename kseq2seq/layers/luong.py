@@ -123,7 +123,7 @@ class LuongAttention(GlobalAttention):
         if self.score in ("dot", "scaled_dot") and query_dim != key_dim:
             raise ValueError(
                 f"score={self.score!r} needs a query and a key of equal size; "
-                "score='general' compares different ones. "
+                "score='scaled_general' compares different ones. "
                 f"Received: query_dim={query_dim}, key_dim={key_dim}"
             )
         if self.score in ("general", "scaled_general"):
