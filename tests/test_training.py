@@ -41,12 +41,13 @@ def scripts():
     sys.path.insert(0, str(TRAINING))
     try:
         import pairs
+        import precision
         import records
         import settings
         import train
     finally:
         sys.path.remove(str(TRAINING))
-    modules = {"pairs": pairs, "records": records}
+    modules = {"pairs": pairs, "precision": precision, "records": records}
     return {**modules, "settings": settings, "train": train}
 
 
@@ -424,6 +425,32 @@ def test_a_model_is_compiled_as_the_settings_say(train, settings, tmp_path):
     assert model.loss.num_sampled == 7
     with pytest.raises(settings.SettingsError, match=r"label_smoothing to 0. .*: 0\.1"):
         settings.read_settings(config, changes[:1])
+
+
+@pytest.mark.parametrize(
+    ("half", "said"), [(200.0, None), (99.0, "bfloat16 .*99 GFLOP/s .* 150 in float32")]
+)
+def test_a_slow_precision_is_told(scripts, monkeypatch, half, said):
+    precision = scripts["precision"]
+    rates = {"bfloat16": half, "float32": 150.0}
+    monkeypatch.setattr(precision, "product_rate", rates.__getitem__)
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    found = precision.advice("mixed_bfloat16")
+    assert found is None if said is None else re.search(said, found)
+    assert precision.advice("float32") is None
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
+    assert precision.advice("mixed_bfloat16") is None
+
+
+def test_rates_of_products(scripts, monkeypatch):
+    """One that is possible, of as many operations as there are."""
+    precision = scripts["precision"]
+    monkeypatch.setattr(precision, "SIZE", 512)
+    start = time.perf_counter()
+    rate = precision.product_rate("float32")
+    seconds = time.perf_counter() - start
+    assert rate * seconds * 1e9 >= (1 + precision.REPEATS) * 2 * 512**3
+    assert 0.1 < rate < 1e6
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])

@@ -53,7 +53,9 @@ DEFAULTS = {
         # Draws of the vocabulary that the loss looks at, for large ones; 0: all of it.
         # Without label smoothing, and without metrics of the logits.
         "num_sampled": 0,
-        "precision": "float32",  # or "mixed_bfloat16", "mixed_float16"
+        # Or "mixed_float16", or "mixed_bfloat16", which trains faster where products in
+        # bfloat16 are fast, and more slowly elsewhere, which is told then.
+        "precision": "float32",
         # By XLA, which compiles for each shape of batches, so with few buckets; false:
         # as Keras chooses, and that is without XLA for TensorFlow on a CPU.
         "jit_compile": False,

@@ -17,6 +17,7 @@ import records
 from kseq2seq.provenance import RECORD_FILE, SCORES_FILE, SETTINGS_FILE
 from kseq2seq.quiet import import_tensorflow
 from pairs import read_parts
+from precision import advice
 from settings import SettingsError, check_resumed, read_settings
 
 CONFIG_FILE, TRANSLATIONS_FILE = "config.json", "translations.txt"
@@ -194,6 +195,8 @@ def make_model(settings, source, target, num_steps, run):
         }
     )
     write_text(run / CONFIG_FILE, config.to_json())
+    if found := advice(training["precision"]):
+        print(found, file=sys.stderr)
     keras.config.set_dtype_policy(training["precision"])
     model = kseq2seq.build_model(config)
     rate = learning_rate(optimizer, num_steps)
