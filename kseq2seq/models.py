@@ -97,9 +97,9 @@ def build_model(config, attention=None):
 
 
 def _embedding_initializer(config):
-    # Keras's own values, or those below, leave an LSTM's gates hardly moved by what it
-    # reads: with them a model takes epochs to begin to learn. But rows that are softmax
-    # weights too must be small.
+    # Values as small as Keras's leave an LSTM's gates hardly moved by what it reads: a
+    # model takes epochs to begin to learn. But rows that are softmax weights too must
+    # be small; the source's are as small beside them, since larger ones were no gain.
     size = config.embedding_size
     return keras.initializers.RandomNormal(
         stddev=size**-0.5 if config.tie_embeddings else 1.0
