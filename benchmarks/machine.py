@@ -31,63 +31,71 @@ NO_TORCH = (
 GEMM_SIZE, GEMM_PRODUCTS, GEMM_REPEATS = 2048, 3, 7
 
 
-def gemm_rate(framework, dtype="float32", device=None):
-    """GFLOP/s of a large matrix product in this process: what a model could reach.
+def gemm_rate(framework, dtype="float32", device=None, sizes=None):
+    """GFLOP/s of a matrix product in this process: what a model could reach.
 
     Args:
         framework: `"tensorflow"`, `"torch"` or `"jax"`.
         dtype: `"float32"` or `"bfloat16"`.
         device: Of PyTorch, such as `"cuda"`; the CPU by default.
+        sizes: Rows of the first matrix, its columns, and columns of the second; large
+            ones by default.
 
     Returns:
         The median of several times, as GFLOP/s.
     """
-    multiply = _PRODUCTS[framework](dtype, device)
-    times = seconds_of({"": lambda: multiply(GEMM_PRODUCTS)}, GEMM_REPEATS, 2)[""]
-    operations = 2 * GEMM_SIZE**3 * GEMM_PRODUCTS
+    rows, inner, columns = sizes or [GEMM_SIZE] * 3
+    multiply = _PRODUCTS[framework](dtype, device, (rows, inner), (inner, columns))
+    # As long as that many large ones take.
+    count = max(1, GEMM_PRODUCTS * GEMM_SIZE**3 // (rows * inner * columns))
+    times = seconds_of({"": lambda: multiply(count)}, GEMM_REPEATS, 2)[""]
+    operations = 2 * rows * inner * columns * count
     return round(operations / statistics.median(times) / 1e9, 1)
 
 
-def _tensorflow_product(dtype, device):
+def _tensorflow_product(dtype, device, *shapes):
     import tensorflow as tf
 
-    shape = (GEMM_SIZE, GEMM_SIZE)
-    x, y = (tf.cast(tf.random.normal(shape), dtype) for _ in range(2))
-    product = tf.function(tf.matmul)
+    x, y = (tf.cast(tf.random.normal(shape), dtype) for shape in shapes)
 
     def multiply(count):
-        results = [product(x, y) for _ in range(count)]
-        float(results[-1][0, 0])  # waits for a GPU
+        # Not as a graph: to call one takes half as long as a small product.
+        for _ in range(count):
+            result = tf.matmul(x, y)
+        float(result[0, 0])  # waits for a GPU
 
     return multiply
 
 
-def _torch_product(dtype, device):
+def _torch_product(dtype, device, *shapes):
     torch = import_torch()
     device = device or "cpu"
-    shape = (GEMM_SIZE, GEMM_SIZE)
     dtype = getattr(torch, dtype)
-    x, y = (torch.randn(shape, device=device).to(dtype) for _ in range(2))
+    x, y = (torch.randn(shape, device=device).to(dtype) for shape in shapes)
 
     def multiply(count):
         with torch.no_grad():
-            results = [torch.mm(x, y) for _ in range(count)]
-        float(results[-1][0, 0])
+            for _ in range(count):
+                result = torch.mm(x, y)
+        float(result[0, 0])
 
     return multiply
 
 
-def _jax_product(dtype, device):
+def _jax_product(dtype, device, *shapes):
     import jax
 
-    shape = (GEMM_SIZE, GEMM_SIZE)
     keys = jax.random.split(jax.random.key(0))
-    x, y = (jax.random.normal(key, shape).astype(dtype) for key in keys)
+    x, y = (
+        jax.random.normal(key, shape).astype(dtype)
+        for key, shape in zip(keys, shapes, strict=True)
+    )
     product = jax.jit(lambda x, y: x @ y)
 
     def multiply(count):
-        results = [product(x, y) for _ in range(count)]
-        results[-1].block_until_ready()
+        for _ in range(count):
+            result = product(x, y)
+        result.block_until_ready()
 
     return multiply
 

@@ -33,6 +33,14 @@ KINDS = {
     "casts": ("Cast",),
     "elementwise and sums": ("",),
 }
+# The model's products that take most of a step, the first two in each step of a loop:
+# rows, inner size, columns; and the one that the limit is taken of.
+PRODUCTS = {
+    "64 x 1,024 by 1,024 x 2,048": (64, 1024, 2048),
+    "64 x 2,048 by 2,048 x 1,024": (64, 2048, 1024),
+    "1,024 x 512 by 512 x 8,000": (1024, 512, 8000),
+    "2,048 x 2,048 by 2,048 x 2,048": (2048, 2048, 2048),
+}
 # What calls the others or waits, the executor among them.
 NOT_WORK = (
     *("__inference", "While", "Call", "Execute", "Process", "Run"),
@@ -44,7 +52,12 @@ def parse_arguments(arguments):
     parser = argparse.ArgumentParser(
         description="Show where the time of a training step and of a beam search "
         "goes, by kinds of operations.",
-        epilog="A minute. The machine should be quiet otherwise.",
+        epilog="Two minutes. The machine should be quiet otherwise.",
+    )
+    parser.add_argument(
+        "--torch-python",
+        metavar="PYTHON",
+        help="one that has PyTorch, for the rates of its products; else this one",
     )
     parser.add_argument(
         "--output", type=Path, default=machine.RESULTS, help="folder of the results"
@@ -138,6 +151,23 @@ def cases():
     yield name, "float32", beam_search(), work * BATCH_SIZE
 
 
+def product_rates(torch_python):
+    """GFLOP/s of `PRODUCTS`, by framework and dtype, each framework in its process."""
+    frameworks = {"tensorflow": None}
+    if machine.has_torch(torch_python):
+        frameworks["torch"] = torch_python
+    rates = {}
+    for framework, python in frameworks.items():
+        with machine.Remote(python, machine.__file__) as remote:
+            for dtype in ("float32", "bfloat16"):
+                given = {"framework": framework, "dtype": dtype}
+                rates[f"{framework}, {dtype}"] = {
+                    name: remote.call("gemm_rate", sizes=sizes, **given)
+                    for name, sizes in PRODUCTS.items()
+                }
+    return rates
+
+
 def main(arguments=None):
     options = parse_arguments(arguments)
     from kseq2seq.quiet import import_tensorflow
@@ -145,7 +175,8 @@ def main(arguments=None):
     import_tensorflow()
     import keras
 
-    report = {**machine.describe(), "results": {}}
+    products = product_rates(options.torch_python)
+    report = {**machine.describe(), "products": products, "results": {}}
     rows = [["", "milliseconds", "of the limit", *KINDS]]
     for name, dtype, run, work in cases():
         rates = [machine.gemm_rate("tensorflow", dtype)]
@@ -166,6 +197,8 @@ def main(arguments=None):
         limit = f"{100 * work / rate / 1e6 / milliseconds:.0f} %"
         rows.append([name, f"{milliseconds:.0f}", limit, *shares])
     print(machine.table(rows))
+    heads = [["products, GFLOP/s", *PRODUCTS]]
+    print(machine.table(heads + [[x, *y.values()] for x, y in products.items()]))
     machine.write_results(options.output / "step_profile.json", report)
     return 0
 

@@ -221,6 +221,19 @@ def test_flops_are_what_pytorch_counts(scripts, length):
     assert counted in (expected, expected - encoder)
 
 
+def test_products_of_any_sizes_are_measured(scripts, monkeypatch):
+    machine, seen = scripts("machine"), []
+    product = lambda *given: seen.append(given) or seen.append  # noqa: E731
+    monkeypatch.setitem(machine._PRODUCTS, "tensorflow", product)
+    monkeypatch.setattr(machine, "GEMM_SIZE", 64)
+    clock = iter(range(99))
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(clock))
+    rate = machine.gemm_rate("tensorflow", "bfloat16", sizes=(2, 32, 16))
+    count = 3 * 64**3 // (2 * 32 * 16)
+    assert seen == [("bfloat16", None, (2, 32), (32, 16)), *[count] * 9]
+    assert rate == round(2 * 2 * 32 * 16 * count / 1e9, 1)
+
+
 def test_the_profile_knows_its_operations(scripts, monkeypatch):
     script = scripts("step_profile")
     for name, value in {"BATCH_SIZE": 3, "VOCABULARY_SIZE": 31, "STEPS": 2}.items():
