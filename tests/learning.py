@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kseq2seq import decoding
+from kseq2seq import Adam, decoding
 from kseq2seq.models import Seq2SeqConfig, build_model, start_decoding
 from kseq2seq.special_ids import BOS_ID, EOS_ID, PAD_ID
 
@@ -67,7 +67,7 @@ def exact_match_after_training(
     model = build_model(Seq2SeqConfig(size, size, **sizes), attention=attention)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(
-        keras.optimizers.Adam(schedule, clipnorm=1.0),
+        Adam(schedule, clipnorm=1.0),
         keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from remotes import in_this_process
 from translators import TEXTS, tiny_translator
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -32,8 +33,10 @@ def load(name):
     return module
 
 
-def test_decoding_at_a_forced_length(tmp_path, capsys):
+def test_decoding_at_a_forced_length(tmp_path, capsys, monkeypatch):
     decoding = load("decoding")
+    monkeypatch.setattr(decoding.machine, "Remote", in_this_process(decoding))
+    monkeypatch.setattr(decoding.machine, "GEMM_SIZE", 64)
     arguments = [f"--output={tmp_path}", "--no-torch", "--repeat=2", "--length=3"]
     arguments += [
         "--units=4",
@@ -69,8 +72,9 @@ def test_all_hypotheses_have_the_forced_length(tmp_path):
         assert len(arrays.files) == len(ours.model.weights)
 
 
-def test_real_text_in_python_and_exported(tmp_path):
+def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
     real_text = load("real_text")
+    monkeypatch.setattr(real_text.machine, "GEMM_SIZE", 64)
     translator = tiny_translator()
     translator.save(tmp_path / "run")
     config = {"source_vocabulary_size": 5, "target_vocabulary_size": 5}

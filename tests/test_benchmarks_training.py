@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import kseq2seq
+from remotes import in_this_process
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 to_numpy = keras.ops.convert_to_numpy
@@ -118,18 +119,7 @@ def test_a_whole_measurement_of_ours(scripts, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(machine, "GEMM_SIZE", 64)
     batches = contenders.synthetic_batches(3, 4, 5, vocabulary_size=11, count=3)
     contenders.save_batches(tmp_path / "batches.npz", batches, 11)
-
-    class Here(machine.Remote):
-        def __init__(self, python, script, maker, arguments, environment):
-            self.contender = getattr(contenders, maker)(**arguments)
-
-        def call(self, name, /, **arguments):
-            return json.loads(json.dumps(getattr(self.contender, name)(**arguments)))
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(machine, "Remote", Here)
+    monkeypatch.setattr(machine, "Remote", in_this_process(contenders))
     arguments = ["--contenders", "ours-float32", "--batches", tmp_path / "batches.npz"]
     arguments += ["--repeat", 2, "--parts", 2, "--output", tmp_path]
     training.main([str(x) for x in arguments])

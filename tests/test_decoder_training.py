@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import reference
 from backends import run_on
+from kseq2seq import Adam
 from kseq2seq.layers import (
     BahdanauAttention,
     DecoderCell,
@@ -404,7 +405,7 @@ def losses_of_fit(**kwargs):
     model = keras.Model([ids, memory], keras.layers.Dense(29)(x))
     reference.randomize(model, scale=0.4)
     kwargs = {"jit_compile": False, **kwargs}
-    model.compile(keras.optimizers.Adam(0.01), MaskedCrossentropy(), **kwargs)
+    model.compile(Adam(0.01), MaskedCrossentropy(), **kwargs)
     labels = np.random.default_rng(2).integers(4, 29, (B, T))
     inputs = [labels[:, ::-1], random(B, S, M)]
     return model.fit(inputs, labels, epochs=3, verbose=0).history["loss"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq import decoding
+from kseq2seq import Adam, decoding
 from kseq2seq.losses import MaskedCrossentropy, token_crossentropy
 from kseq2seq.models import (
     Seq2SeqConfig,
@@ -311,7 +311,7 @@ def training_batch():
 
 def train(model, steps, learning_rate=0.01, **kwargs):
     inputs, labels = training_batch()
-    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer = Adam(learning_rate)
     model.compile(optimizer, MaskedCrossentropy(), **kwargs)
     batches = tf.data.Dataset.from_tensors((inputs, labels)).repeat(steps)
     return model.fit(batches, shuffle=False, verbose=0).history["loss"][-1]
