@@ -33,9 +33,11 @@ KINDS = {
     "casts": ("Cast",),
     "elementwise and sums": ("",),
 }
-# The model's products that take most of a step, the first two in each step of a loop:
-# rows, inner size, columns; and the one that the limit is taken of.
+# The model's products that take most of a step, the first three in each step of a loop,
+# one of them for a single sentence: rows, inner size, columns; and the one that the limit
+# is taken of.
 PRODUCTS = {
+    "1 x 1,024 by 1,024 x 2,048": (1, 1024, 2048),
     "64 x 1,024 by 1,024 x 2,048": (64, 1024, 2048),
     "64 x 2,048 by 2,048 x 1,024": (64, 2048, 1024),
     "1,024 x 512 by 512 x 8,000": (1024, 512, 8000),
