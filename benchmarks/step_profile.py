@@ -34,7 +34,7 @@ KINDS = {
     "elementwise and sums": ("",),
 }
 # The model's products that take most of a step, the first three in each step of a loop,
-# one of them for a single sentence: rows, inner size, columns; and the one that the limit
+# the first for a single sentence: rows, inner size, columns; and the one that the limit
 # is taken of.
 PRODUCTS = {
     "1 x 1,024 by 1,024 x 2,048": (1, 1024, 2048),
