@@ -33,6 +33,7 @@ FORMATS = {
 # What only some of them know; LiteRT's search is greedy.
 FORMAT_OPTIONS = {
     "weights": ("--weights", ("saved_model", "litert")),
+    "products": ("--products", ("saved_model",)),
     "source_length": ("--source-length", ("litert",)),
     "ensemble": ("--ensemble", ("saved_model",)),
     "max_bytes": ("--max-bytes", ("saved_model",)),
@@ -210,13 +211,13 @@ def _export_saved_model(folder, options, given):
     for path in others:
         if not (path / MODEL_FILE).is_file():
             raise ValueError(f"--ensemble {path}: no run folder, with {MODEL_FILE}.")
-    weights = given.pop("weights", "float32")
+    dtypes = {x: given.pop(x) for x in ("weights", "products") if x in given}
     translators = [_load(path) for path in (options.path, *others)]
     from kseq2seq import Limits
     from kseq2seq.export import export_translators
 
     limits = Limits(**given)
-    return export_translators(folder, translators, _search(options), limits, weights)
+    return export_translators(folder, translators, _search(options), limits, **dtypes)
 
 
 def _format_options(options):

@@ -35,7 +35,12 @@ UNSERVABLE = ("Cudnn", "PyFunc")
 
 
 def export_translators(
-    folder, translators, search=None, limits=None, weights="float32"
+    folder,
+    translators,
+    search=None,
+    limits=None,
+    weights="float32",
+    products="float32",
 ):
     """Writes the next version of a SavedModel, of one model or of an ensemble.
 
@@ -46,6 +51,7 @@ def export_translators(
         search: The `kseq2seq.Search`; its defaults if `None`.
         limits: The `kseq2seq.Limits`; its defaults if `None`.
         weights: "float32", "float16" or "int8".
+        products: "float32" or "int8".
 
     Returns:
         The `Path` of the new version.
@@ -69,7 +75,9 @@ def export_translators(
             f"in it for one: name another folder. Received: {folder}"
         )
     _check_tokenizers(translators)
-    graphs, variables, functions = _traced(translators, search, limits, weights)
+    graphs, variables, functions = _traced(
+        translators, search, limits, weights, products
+    )
 
     def write(path):
         try:
@@ -88,6 +96,7 @@ def export_translators(
             "search": dataclasses.asdict(search),
             "limits": dataclasses.asdict(limits),
             "weights": weights,
+            "products": products,
         }
         (path / SEARCH_FILE).parent.mkdir(exist_ok=True)
         text = json.dumps(about, indent=2) + "\n"
@@ -113,7 +122,7 @@ def _check_tokenizers(translators):
                 )
 
 
-def _traced(translators, search, limits, weights):
+def _traced(translators, search, limits, weights, products):
     """The functions to write, their variables, and the `Signature` of each."""
     # In float32, whatever the model was trained in: it runs at a like speed on every
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
@@ -127,6 +136,7 @@ def _traced(translators, search, limits, weights):
         search,
         limits,
         compressed(models, weights),
+        products,
     )
     graphs, functions = {}, {}
     for name, (function, specs) in serving.signatures(served).items():
@@ -140,7 +150,10 @@ def _traced(translators, search, limits, weights):
 
 def _write_card(path, name, translators, functions, about):
     variables = [y for x in translators for y in x.model.weights]
-    size = sum(x.stat().st_size for x in (path / "variables").iterdir())
+    files = list((path / "variables").iterdir())
+    if about["products"] != "float32":
+        files.append(path / SAVED_MODEL_FILE)  # whose constants the matrices are
+    size = sum(x.stat().st_size for x in files)
     folders = [x.run_folder for x in translators if x.run_folder is not None]
     runs = [provenance.from_run(folder) for folder in folders]
     card = model_card.model_card(
@@ -149,6 +162,7 @@ def _write_card(path, name, translators, functions, about):
         search=about["search"],
         weights={
             "dtype": about["weights"],
+            "products": about["products"],
             "parameters": int(sum(np.prod(x.shape) for x in variables)),
             "bytes": size,
         },

@@ -80,7 +80,8 @@ def model_card(
         signatures: Dict from the name of a signature to what has `inputs` and
             `outputs`, each a dict from name to a `tf.TensorSpec`.
         search: Dict of the fields of the `kseq2seq.Search` in the graph.
-        weights: Dict with `dtype`, `parameters` and `bytes` of the weights.
+        weights: Dict with `dtype`, `parameters` and `bytes` of the weights, and the
+            dtype of `products` with them.
         limits: Dict with `max_bytes` and `max_tokens` of an input.
         tokenizers: Dict from `source` and `target` to the bytes of each
             SentencePiece model.
@@ -280,7 +281,7 @@ def _contents(card):
     weights = card["weights"]
     return [
         f"Weights: {weights['parameters']:,} parameters in {weights['dtype']}, "
-        f"{weights['bytes']:,} bytes.",
+        f"{weights['bytes']:,} bytes. Products with them: {weights['products']}.",
         *(
             f"Tokenizer of the {side}: SentencePiece, {model['bytes']:,} bytes, sha256 "
             f"`{model['sha256']}`."
@@ -346,9 +347,10 @@ def _scores(found, card):
     ]
     if not alike:
         notes += _search(found["search"])
-    if card["weights"]["dtype"] != "float32":
-        dtype = card["weights"]["dtype"]
-        notes.append(f"They are those of the weights before they became {dtype}.")
+    for name, what in (("dtype", "weights"), ("products", "products with them")):
+        if card["weights"][name] != "float32":
+            dtype = card["weights"][name]
+            notes.append(f"They are those of the {what} before they became {dtype}.")
     if len(card["trainings"]) > 1:
         notes.append("They are those of this model alone.")
     return ["", *(f"- `{x['line']}`" for x in found["scores"].values()), "", *notes]

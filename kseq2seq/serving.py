@@ -18,6 +18,7 @@ from kseq2seq import decoding, inference
 from kseq2seq.ensembles import encode_and_step, final_states
 from kseq2seq.inference import Search
 from kseq2seq.reading import reader
+from kseq2seq.served_weights import with_weights
 from kseq2seq.spans import target_spans
 from kseq2seq.special_ids import EOS_ID, PAD_ID
 
@@ -68,7 +69,15 @@ class Served(NamedTuple):
     has_attention: bool
 
 
-def serve(models, source_tokenizer, target_tokenizer, search, limits=None, weights=()):
+def serve(
+    models,
+    source_tokenizer,
+    target_tokenizer,
+    search,
+    limits=None,
+    weights=(),
+    products="float32",
+):
     """Puts together what the functions below need.
 
     Args:
@@ -79,11 +88,13 @@ def serve(models, source_tokenizer, target_tokenizer, search, limits=None, weigh
         limits: The `kseq2seq.reading.Limits` of texts; none if `None`.
         weights: Pairs `(variable, restore)`: a variable of the models and the function
             that gives the value to compute with; see `kseq2seq.compression`.
+        products: "float32", or "int8" for the products with the models' matrices.
 
     Returns:
         A `Served`.
     """
-    encode, step = _with_weights(*encode_and_step(models), weights)
+    halves = encode_and_step(models)
+    encode, step = with_weights(models, *halves, weights, products)
     ids = tf.TensorSpec([None, None], tf.int32)
     encode = _traced(encode, ids)
     encoded = encode.get_concrete_function().structured_outputs
@@ -127,26 +138,6 @@ def serve(models, source_tokenizer, target_tokenizer, search, limits=None, weigh
 def _traced(function, *specs):
     """A graph of its own, which all that call it share: a SavedModel holds it once."""
     return tf.function(function, input_signature=specs, autograph=False)
-
-
-def _with_weights(encode, step, weights):
-    """The same functions, with other values for some of the models' variables.
-
-    The values are made once for each call, together with the memory, and not at each
-    step.
-    """
-    variables = [variable for variable, _ in weights]
-
-    def encode_with_weights(source):
-        values = [restore() for _, restore in weights]
-        with keras.StatelessScope(zip(variables, values, strict=True)):
-            return {**encode(source), "weights": values}
-
-    def step_with_weights(tokens, states, memory, values):
-        with keras.StatelessScope(zip(variables, values, strict=True)):
-            return step(tokens, states, memory)
-
-    return encode_with_weights, step_with_weights
 
 
 def signatures(served):

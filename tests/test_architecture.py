@@ -35,6 +35,7 @@ ROWS = [
         "decoding_step",
         "extras",
         "files",
+        "int8_products",
         "json_arrays",
         "optimizer",
         "provenance",
@@ -58,6 +59,7 @@ ROWS = [
         "dates",
         "model_card",
         "rest",
+        "served_weights",
     },
     {
         "layers.attention",
@@ -109,7 +111,7 @@ MAY_IMPORT_TENSORFLOW = {
     "quiet", "text", "batching", "data", "inference", "export", "translator",
     "callbacks", "cli", "warmup", "tokenizer", "spans", "reading", "compression",
     "serving", "saved_translator", "saved_graphs", "slimming", "export_ids",
-    "export_litert",
+    "export_litert", "int8_products", "served_weights",
     # These where it is the backend.
     "projection", "layers.loops", "optimizer", "sampled_loss",
 }  # fmt: skip

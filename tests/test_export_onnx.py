@@ -237,12 +237,19 @@ def test_the_command_exports(translator, tmp_path, capfd, monkeypatch):
     np.testing.assert_allclose(scores, [[expected.score]], rtol=1e-5)
 
 
-@pytest.mark.parametrize("option", [["--source-length", "7"], ["--weights", "int8"]])
-def test_options_of_other_formats_are_refused(tmp_path, capsys, option):
+@pytest.mark.parametrize(
+    ("option", "format_"),
+    [
+        (["--source-length", "7"], "litert"),
+        (["--weights", "int8"], "litert"),
+        (["--products", "int8"], "saved_model"),
+    ],
+)
+def test_options_of_other_formats_are_refused(tmp_path, capsys, option, format_):
     (tmp_path / "model.keras").write_text("never read")
     command = ["export", str(tmp_path), "--format", "onnx", *option]
     assert cli.main(command) == 2
-    message = f"{option[0]} goes with --format .*litert. Received: --format onnx\n"
+    message = f"{option[0]} goes with --format .*{format_}. Received: --format onnx\n"
     assert_one_line(capsys.readouterr().err, message)
 
 

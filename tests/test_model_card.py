@@ -22,6 +22,7 @@ SCORES = {
     "sentences": 1013,
     "scores": {"bleu": {"value": 12.345, "line": "BLEU|nrefs:1|tok:13a = 12.35"}},
 }
+WEIGHTS = {"dtype": "float32", "products": "float32", "parameters": 3, "bytes": 3}
 EXAMPLE = 'Don\'t say "犬" | twice'
 
 
@@ -51,7 +52,7 @@ SIGNATURES = {
 def card_of(**changes):
     given = {
         **{"name": "en_de", "signatures": SIGNATURES, "search": SEARCH},
-        "weights": {"dtype": "float32", "parameters": 1234567, "bytes": 4938268},
+        "weights": {**WEIGHTS, "parameters": 1234567, "bytes": 4938268},
         "limits": {"max_bytes": 10007, "max_tokens": 211},
         "tokenizers": {"source": b"abc", "target": b""},
         "example": EXAMPLE,
@@ -234,12 +235,18 @@ def test_the_readme_says_what_is_not_known(tmp_path):
 
 
 def test_scores_of_another_search_and_of_other_weights_are_said_to_be(run):
-    weights = {"dtype": "int8", "parameters": 3, "bytes": 3}
+    weights = {**WEIGHTS, "dtype": "int8"}
     search = {**SEARCH, "beam_size": 1}
     text = model_card.readme(card_of(runs=[run], search=search, weights=weights))
     assert "by another search than that above, when the training ended." in text
     assert "Search: greedy" in text and "Search: beam 3" in text
     assert "weights before they became int8" in text
+    assert "products" not in text.partition("Scores")[2]
+    weights = {**WEIGHTS, "products": "int8"}
+    text = model_card.readme(card_of(runs=[run], weights=weights))
+    assert "3 bytes. Products with them: int8." in text
+    assert "those of the products with them before they became int8" in text
+    assert "weights before" not in text
 
 
 def test_an_ensemble_tells_of_each_of_its_models(run):
