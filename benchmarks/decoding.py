@@ -31,7 +31,7 @@ from pathlib import Path
 import flops
 import machine
 from contenders import MODEL, SEED
-from real_text import rated
+from real_text import cells, rated, shown_text
 
 DATA = machine.ROOT.parent / "shared" / "data"
 VOCABULARY_SIZE = 8000
@@ -65,6 +65,7 @@ def parse_arguments(arguments):
     add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of both")
     add("--no-forced", action="store_true", help="real text alone")
     add("--no-torch", action="store_true", help="ours alone")
+    add("--int8", action="store_true", help="also ours with products in int8")
     add("--torch-python", help="Python that has PyTorch; else this one")
     add("--device", default="cpu", help="of PyTorch, such as cuda")
     add("--name", default="decoding", help="of the results' file")
@@ -79,6 +80,8 @@ def parse_arguments(arguments):
         parser.error("--data must name the folder that holds multi30k/")
     if options.no_forced and options.run is None:
         parser.error("--no-forced leaves real text, which needs --run")
+    if options.int8 and options.dtype != "float32":
+        parser.error("--int8 goes with --dtype float32")
     return options
 
 
@@ -216,6 +219,31 @@ class Ours(Contender):
         return lambda source: np.asarray(search(values, source))
 
 
+class Int8(Ours):
+    """The same with products in int8, as a SavedModel may have them."""
+
+    def __init__(self, weights, **settings):
+        super().__init__(weights, **settings)
+        from kseq2seq import decoding
+        from kseq2seq.ensembles import encode_and_step
+        from kseq2seq.served_weights import with_weights
+
+        halves = encode_and_step([self.model])
+        encode, step = with_weights([self.model], *halves, products="int8")
+
+        def start(source):
+            encoded = encode(source)
+
+            def step_on(tokens, states, memory):
+                outputs = step(tokens, states, memory, encoded["weights"])
+                return *outputs[:2], {}
+
+            step_of = decoding.Step(step_on, encoded["memory"], True, True)
+            return step_of, encoded["states"]
+
+        self.start = start
+
+
 class Torch(Contender):
     """The baseline in PyTorch, with the weights that ours has written."""
 
@@ -274,7 +302,10 @@ def forced(options):
     with tempfile.TemporaryDirectory() as folder:
         settings["weights"] = str(Path(folder) / "weights.npz")
         try:
-            contenders["ours"] = machine.Remote(None, __file__, "Ours", settings, quiet)
+            for name in ("Ours", "Int8") if options.int8 else ("Ours",):
+                contenders[name.lower()] = machine.Remote(
+                    None, __file__, name, settings, quiet
+                )
             if not options.no_torch:
                 settings["device"] = options.device
                 contenders["torch"] = machine.Remote(
@@ -313,8 +344,8 @@ def compare(contenders, options, beam, batch_size):
     for name in contenders:
         found[name] = rated(rates[name], gemm[name], work)
     if "torch" in contenders:
-        rounds = machine.ratio(rates, "ours", "torch")
-        found["ours_to_torch"] = round(rounds, 3)
+        for name in rates.keys() - {"torch"}:
+            found[f"{name}_to_torch"] = round(machine.ratio(rates, name, "torch"), 3)
         pairs = zip(ids["ours"], ids["torch"], strict=True)
         found["same_ids"] = sum(x == y for x, y in pairs)
     return found
@@ -329,31 +360,15 @@ def shown(report):
         for case in report["forced"]["cases"]:
             name = "greedy" if case["beam"] == 1 else f"beam {case['beam']}"
             for contender in report["forced"]["contenders"]:
-                ratio = case.get("ours_to_torch") if contender == "ours" else None
+                ratio = case.get(f"{contender}_to_torch")
                 start = [name, case["batch_size"], contender]
                 rows.append(
                     [*start, *cells(case[contender]), f"{ratio:.2f}" if ratio else ""]
                 )
         parts.append(machine.table(rows))
     if report["real_text"]:
-        found = report["real_text"]
-        rows = [["real text", "ms/sentence", "sentences/s", "of the limit"]]
-        rows += [[name, *cells(found[name])] for name in ("python", "saved_model")]
-        parts.append(machine.table(rows))
-        parts.append(
-            f"SavedModel to Python {found['saved_model_to_python']:.2f}, "
-            f"BLEU {found['bleu']['value']:.1f}.\n"
-        )
+        parts.append(shown_text(report["real_text"]))
     return "\n".join(parts)
-
-
-def cells(rated):
-    """Three cells of a table."""
-    return [
-        f"{rated['milliseconds_per_sentence']:.2f}",
-        f"{rated['sentences_per_second']:.1f}",
-        f"{100 * rated['of_limit']:.0f} %",
-    ]
 
 
 def main(arguments=None):
@@ -378,6 +393,7 @@ def main(arguments=None):
         given = {name: getattr(options, name) for name in ("data", "run", "model")}
         given = {name: x if x is None else str(x) for name, x in given.items()}
         given |= {"repeat": options.repeat, "sentences": options.sentences}
+        given["int8"] = options.int8
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
         report["real_text"] = machine.call_elsewhere(
             None, "real_text.py", "real_text", given, quiet

@@ -3,6 +3,8 @@
 import json
 import statistics
 import tempfile
+from functools import partial
+from operator import eq
 from pathlib import Path
 
 import flops
@@ -31,7 +33,28 @@ def rated(rates, gemm, work):
     }
 
 
-def real_text(data, run, model, repeat, sentences):
+def cells(rated):
+    """Three cells of a table."""
+    return [
+        f"{rated['milliseconds_per_sentence']:.2f}",
+        f"{rated['sentences_per_second']:.1f}",
+        f"{100 * rated['of_limit']:.0f} %",
+    ]
+
+
+def shown_text(found):
+    """What `real_text` found as Markdown."""
+    names = [x for x in ("python", "saved_model", "int8") if x in found]
+    rows = [["real text", "ms/sentence", "sentences/s", "of the limit"]]
+    rows += [[name, *cells(found[name])] for name in names]
+    ratio = f"SavedModel to Python {found['saved_model_to_python']:.2f}"
+    bleu = f"BLEU {found['bleu']['value']:.1f}"
+    if "int8" in found:
+        bleu += f", with products in int8 {found['int8_bleu']['value']:.1f}"
+    return f"{machine.table(rows)}\n{ratio}, {bleu}.\n"
+
+
+def real_text(data, run, model, repeat, sentences, int8=False):
     """The test set through the `Translator` and the SavedModel, in turn, and BLEU.
 
     Args:
@@ -40,6 +63,7 @@ def real_text(data, run, model, repeat, sentences):
         model: Path of the SavedModel of that run, or `None`, to export it.
         repeat: Rounds.
         sentences: How many of the set are translated.
+        int8: Whether a SavedModel with products in int8 takes turns with them.
     """
     from kseq2seq.quiet import import_tensorflow
 
@@ -55,16 +79,20 @@ def real_text(data, run, model, repeat, sentences):
     search, found = kseq2seq.Search(beam_size=BEAM_SIZE), {}
     with tempfile.TemporaryDirectory() as exported:
         if model is None:
-            model = translator.export(exported, search)
-        by_session = in_session(model, texts)
+            model = translator.export(Path(exported) / "float32", search)
+        ways = {
+            "python": lambda: translator.translate(texts, search, BATCH_SIZE),
+            "saved_model": in_session(model, texts),
+        }
+        if int8:
+            folder = Path(exported) / "int8"
+            model = translator.export(folder, search, products="int8")
+            ways["int8"] = in_session(model, texts)
 
-    def in_python():
-        found["python"] = translator.translate(texts, search, BATCH_SIZE)
+    def call(name):
+        found[name] = ways[name]()
 
-    def in_saved_model():
-        found["saved_model"] = by_session()
-
-    calls = {"python": in_python, "saved_model": in_saved_model}
+    calls = {name: partial(call, name) for name in ways}
     seconds, gemm = {name: [] for name in calls}, []
     for number in range(1 + repeat):
         for name, times in machine.seconds_of(calls, 1, 0).items():
@@ -73,22 +101,26 @@ def real_text(data, run, model, repeat, sentences):
     best = [translations[0] for translations in found["python"]]
     settings = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
     config = kseq2seq.Seq2SeqConfig.from_dict(settings)
-    lengths = (
+    lengths = [
         [len(getattr(x, f"{y}_tokens")) for x in best] for y in ("source", "target")
-    )
+    ]
     work = flops.forward(config, *lengths, BEAM_SIZE) / len(texts)
     rates = {name: [len(texts) / x for x in times] for name, times in seconds.items()}
-    bleu = evaluation.bleu([x.text for x in best], references)
-    same = zip(best, found["saved_model"], strict=True)
+    best = [x.text for x in best]
+    bleu = {"bleu": best, **({"int8_bleu": found["int8"]} if int8 else {})}
+    bleu = {name: evaluation.bleu(x, references) for name, x in bleu.items()}
     return {
         **{"beam": BEAM_SIZE, "batch_size": BATCH_SIZE, "sentences": len(texts)},
-        "tokens_per_sentence": statistics.mean(len(x.target_tokens) for x in best),
+        "tokens_per_sentence": statistics.mean(lengths[1]),
         **{name: rated(x, gemm, work) for name, x in rates.items()},
         "saved_model_to_python": round(
             machine.ratio(rates, "saved_model", "python"), 3
         ),
-        "same_translations": sum(x.text == y for x, y in same),
-        "bleu": {"value": round(bleu.value, 2), "signature": bleu.signature},
+        "same_translations": sum(map(eq, best, found["saved_model"])),
+        **{
+            name: {"value": round(x.value, 2), "signature": x.signature}
+            for name, x in bleu.items()
+        },
     }
 
 

@@ -129,7 +129,8 @@ def with_int8_products(function, specs, matrices):
 
     def rewritten(*arguments):
         given = zip(inputs, tf.nest.flatten(arguments), strict=True)
-        given = {x: tf.convert_to_tensor(y) for x, y in given if x in left}
+        # Of this graph, even where they come from one around it.
+        given = {x: tf.identity(y) for x, y in given if x in left}
         results = tf.graph_util.import_graph_def(definition, given, outputs, name="")
         for result, like in zip(results, traced.outputs, strict=True):
             result.set_shape(like.shape)

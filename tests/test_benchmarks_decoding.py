@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kseq2seq import served_weights
 from remotes import in_this_process
 from translators import TEXTS, tiny_translator
 
@@ -59,7 +60,7 @@ def test_decoding_at_a_forced_length(tmp_path, capsys, monkeypatch):
     assert "| beam 2 | 2 | ours |" in capsys.readouterr().out
 
 
-def test_all_hypotheses_have_the_forced_length(tmp_path):
+def test_all_hypotheses_have_the_forced_length(tmp_path, monkeypatch):
     decoding = load("decoding")
     settings = {"vocabulary": 13, "units": 4, "length": 5, "dtype": "float32"}
     ours = decoding.Ours(tmp_path / "weights.npz", **settings)
@@ -68,6 +69,9 @@ def test_all_hypotheses_have_the_forced_length(tmp_path):
         ids = np.array(ours.ids())
         # No EOS but at the end, and no padding.
         assert ids.shape == (4, 5) and (ids[:, :-1] != 3).all() and (ids > 0).all()
+    monkeypatch.setattr(served_weights, "LEAST_ENTRIES", 1)
+    in_int8 = decoding.Int8(tmp_path / "weights.npz", **settings)
+    assert in_int8.decode(3, 2) > 0 and np.shape(in_int8.ids()) == (4, 5)
     with np.load(tmp_path / "weights.npz") as arrays:
         assert len(arrays.files) == len(ours.model.weights)
 
@@ -86,8 +90,13 @@ def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
         lines = "".join(f"{x}\n" for x in TEXTS)
         path = folder / f"test_2016_flickr.{side}.gz"
         path.write_bytes(gzip.compress(lines.encode()))
-    found = real_text.real_text(tmp_path, tmp_path / "run", None, 1, 4)
+    monkeypatch.setattr(served_weights, "LEAST_ENTRIES", 1)
+    found = real_text.real_text(tmp_path, tmp_path / "run", None, 1, 4, int8=True)
     assert found["same_translations"] == found["sentences"] > 0
+    assert found["int8"]["sentences_per_second"] > 0
+    assert 0 <= found["int8_bleu"]["value"] <= 100
+    shown = real_text.shown_text(found)
+    assert "| int8 | " in shown and ", with products in int8 " in shown
     rates = [found[name]["sentences_per_second"] for name in ("saved_model", "python")]
     assert found["saved_model_to_python"] == pytest.approx(rates[0] / rates[1], rel=0.1)
     assert 0 <= found["bleu"]["value"] <= 100
@@ -103,6 +112,11 @@ def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
         ),
         ("decoding", ["--run", "."], "--run must be a run folder with model.keras: ."),
         ("decoding", ["--repeat", "0"], "numbers must be at least 1"),
+        (
+            "decoding",
+            ["--int8", "--dtype", "bfloat16"],
+            "--int8 goes with --dtype float32",
+        ),
         ("peers", ["--data", ".", "--steps", "31"], "--steps must be above 31"),
         ("peers", ["--data", ".", "--train-steps", "9"], "--train-steps needs --model"),
     ],

@@ -141,6 +141,24 @@ def test_every_way_to_multiply_by_a_matrix_is_found():
     assert used.count(OPERATION) == 4 and used.count("MatMul") == 1
 
 
+def test_inputs_may_come_from_a_graph_around():
+    def function(x, values):
+        return tf.matmul(x, values[0])
+
+    matrix = drawn(5, 5)
+    new = with_int8_products(function, [tf.TensorSpec([None, 5])], [matrix])
+
+    @tf.function(autograph=False)
+    def in_a_loop(x):
+        outer = x * 2.0
+        loop = lambda i, _: (i + 1, new.function(outer, [0.0]))  # noqa: E731
+        return tf.while_loop(lambda i, _: i < 2, loop, (0, x))[1]
+
+    x = tf.constant(drawn(3, 5))
+    expected = int8_product(matrix)(2 * x)
+    np.testing.assert_allclose(in_a_loop(x), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_what_is_not_to_be_rounded_stays():
     def function(x, values):
         return tf.matmul(x, values[0]) + values[1]
