@@ -217,8 +217,8 @@ class Translator(Answers):
             weights: "float32", or "float16" or "int8" to keep matrices in fewer bits,
                 for a half or a quarter of the size and a little of the quality.
             products: "float32", or "int8" to make products by large matrices in whole
-                numbers: faster on x86 processors with VNNI, slower on those without,
-                not there on others; it takes a little of the quality.
+                numbers, on x86 processors alone: faster on those with VNNI, for a
+                little of the quality.
 
         Returns:
             The `Path` of the new version.

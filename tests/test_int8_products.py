@@ -151,8 +151,11 @@ def test_inputs_may_come_from_a_graph_around():
     @tf.function(autograph=False)
     def in_a_loop(x):
         outer = x * 2.0
-        loop = lambda i, _: (i + 1, new.function(outer, [0.0]))  # noqa: E731
-        return tf.while_loop(lambda i, _: i < 2, loop, (0, x))[1]
+
+        def body(i, _):
+            return i + 1, new.function(outer, [0.0])
+
+        return tf.while_loop(lambda i, _: i < 2, body, (0, x))[1]
 
     x = tf.constant(drawn(3, 5))
     expected = int8_product(matrix)(2 * x)
