@@ -203,7 +203,7 @@ def fill(folder, left):
 @pytest.fixture(scope="module")
 def traced(translator):
     """What an export has in memory before it writes."""
-    return export._traced([translator], SEARCH, Limits(), "float32")
+    return export._traced([translator], SEARCH, Limits(), "float32", "float32")
 
 
 def test_a_full_disk_leaves_no_version(translator, traced, small_disk, monkeypatch):
