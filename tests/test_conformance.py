@@ -282,11 +282,12 @@ def test_saved_model_round_trip(row, tmp_path):
             signature.inputs[name].name: row.inputs[name] for name in signature.inputs
         }
         assert len(feed) == len(row.inputs)
-        found = session.run(
-            [signature.outputs[name].name for name in sorted(signature.outputs)], feed
-        )
+        outputs = [signature.outputs[x].name for x in sorted(signature.outputs)]
+        found = session.run(outputs, feed)
+        of_no_rows = session.run(outputs, {x: y[:0] for x, y in feed.items()})
     for x, y in zip(found, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=1e-6)
+    assert [x.shape for x in of_no_rows] == [(0, *x.shape[1:]) for x in expected]
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])

@@ -138,6 +138,8 @@ class LocationSensitiveAttention(BahdanauAttention):
         found = ops.conv(
             rows, self.filters, padding="same", data_format="channels_last"
         )
+        # TensorFlow gives no rows the number of channels of its input.
+        found = ops.reshape(found, (batch * count, length, self.num_filters))
         found = ops.matmul(found, self.location_kernel)  # (B * T, S, U)
         return ops.reshape(found, (batch, count, length, self.units))
 
