@@ -77,11 +77,13 @@ class Int8Graph(NamedTuple):
         needed: For each of `values` whether it is used, beside products. Any tensor
             may be given for one that is not.
         outputs: Nested `tf.TensorSpec`s of what it returns.
+        num_products: Integer, how many products became ones in int8.
     """
 
     function: Callable
     needed: list
     outputs: Any
+    num_products: int
 
 
 def with_int8_products(function, specs, matrices):
@@ -122,7 +124,7 @@ def with_int8_products(function, specs, matrices):
         if isinstance(matrix, np.ndarray)
     }
     definition = traced.graph.as_graph_def()
-    _multiply_in_int8(definition, known)
+    num_products = _multiply_in_int8(definition, known)
     outputs = [x.name for x in traced.outputs]
     _keep_needed(definition, [x.op.name for x in traced.outputs])
     left = {node.name for node in definition.node}
@@ -137,14 +139,16 @@ def with_int8_products(function, specs, matrices):
         return tf.nest.pack_sequence_as(traced.structured_outputs, results)
 
     needed = [name in left for name in names]
-    return Int8Graph(rewritten, needed, traced.structured_outputs)
+    return Int8Graph(rewritten, needed, traced.structured_outputs, num_products)
 
 
 def _multiply_in_int8(definition, known):
     """Lets nodes call a product in int8 that multiply by a known matrix.
 
     `known` is a dict from the names of nodes to arrays. It grows by those transposed.
+    Returns how many nodes do.
     """
+    num_products = 0
     nodes = {node.name: node for node in definition.node}
     for node in list(definition.node):  # each behind those that it refers to
         if node.op == "Transpose" and node.input[0] in known:
@@ -160,6 +164,8 @@ def _multiply_in_int8(definition, known):
             node.attr["f"].func.name = _add_product(definition.library, matrix)
             for name in ("Tin", "Tout"):
                 node.attr[name].list.type.append(tf.float32.as_datatype_enum)
+            num_products += 1
+    return num_products
 
 
 def _add_product(library, matrix):

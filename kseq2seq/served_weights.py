@@ -32,8 +32,7 @@ def with_weights(models, encode, step, weights=(), products="float32"):
         list, which is the last argument of `step`. In int8 they are for graphs alone.
 
     Raises:
-        ValueError: If `products` is neither, or there is no matrix to make them with
-            in int8.
+        ValueError: If `products` is neither, or none would be made in int8.
     """
     if products not in PRODUCTS:
         raise ValueError(
@@ -76,12 +75,6 @@ def _with_int8_products(models, encode, step, weights):
         x.numpy() if _is_large(x) else tf.TensorSpec(x.shape, x.dtype)
         for x in variables
     ]
-    if not any(isinstance(x, np.ndarray) for x in matrices):
-        raise ValueError(
-            f"`products` in int8 are faster for matrices of {LEAST_ENTRIES:,} entries "
-            "or more, of which the model has none: leave them in float32. Received: "
-            f"matrices of at most {max(np.prod(x.shape) for x in variables):,} entries"
-        )
     encode, step = _with_values(encode, step, variables)
     ids = tf.TensorSpec([None, None], tf.int32)
     encode = with_int8_products(encode, [ids], matrices)
@@ -90,6 +83,14 @@ def _with_int8_products(models, encode, step, weights):
         lambda x: tf.TensorSpec([None, *x.shape], x.dtype), states
     )
     step = with_int8_products(step, [ids, states, memory], matrices)
+    if not encode.num_products + step.num_products:
+        # A model may have large matrices of which it only looks rows up.
+        raise ValueError(
+            f"`products` in int8 are faster by matrices of {LEAST_ENTRIES:,} entries "
+            "or more, and the model multiplies by none of that size: leave them in "
+            "float32. Received: matrices of at most "
+            f"{max(np.prod(x.shape) for x in variables):,} entries"
+        )
 
     def encode_and_give(source):
         values = [

@@ -125,7 +125,7 @@ def test_every_way_to_multiply_by_a_matrix_is_found():
     specs = [tf.TensorSpec([None, 5]), tf.TensorSpec([None], tf.int32)]
     new = with_int8_products(function, specs, matrices)
     # Of the second something is looked up, and what is in a loop stays there.
-    assert new.needed == [False, True, False, True]
+    assert new.needed == [False, True, False, True] and new.num_products == 4
     assert new.outputs["y"].shape.as_list() == [None, 11]
     values = [
         x if needed else 0.0 for x, needed in zip(matrices, new.needed, strict=True)
@@ -168,7 +168,7 @@ def test_what_is_not_to_be_rounded_stays():
 
     specs = [tf.TensorSpec([None, 5])], [tf.TensorSpec([5, 7]), tf.TensorSpec([7])]
     new = with_int8_products(function, *specs)
-    assert new.needed == [True, True]
+    assert new.needed == [True, True] and new.num_products == 0
     values, x = [drawn(5, 7), drawn(7)], tf.constant(drawn(2, 5))
     found = tf.function(lambda x: new.function(x, values), autograph=False)(x)
     np.testing.assert_allclose(found, function(x, values), rtol=1e-6)
@@ -231,6 +231,13 @@ def test_a_saved_model_in_int8_answers_as_the_graph(tmp_path, every_matrix):
     np.testing.assert_allclose(translated["score"], expected["score"], rtol=1e-4)
     expected = serving.score(served, text, requests[1][1]["target"])
     np.testing.assert_allclose(scored["log_prob"], expected["log_prob"], rtol=1e-4)
+
+
+def test_matrices_of_which_rows_are_looked_up_make_no_product(monkeypatch):
+    monkeypatch.setattr(served_weights, "LEAST_ENTRIES", 401)
+    translator = tiny_translator(units=4, embedding_size=20)  # (21, 20), (24, 20)
+    with pytest.raises(ValueError, match="by none of that size.* at most 480 entries"):
+        served_in([translator], "int8")
 
 
 def test_products_that_cannot_be_are_refused(tmp_path, capsys):
