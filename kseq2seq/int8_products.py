@@ -39,7 +39,7 @@ def int8_product(matrix):
         [Jacob et al., 2018](https://arxiv.org/abs/1712.05877), section 2, with zero
         points of 0.
     """
-    step = np.abs(matrix).max(axis=0) / LARGEST_OF_MATRIX
+    step = np.abs(matrix).max(axis=0, keepdims=True) / LARGEST_OF_MATRIX
     step = np.where(step > 0, step, 1).astype("float32")
     rounded = np.round(matrix / step).astype("int8")
     # Takes away what the zero point of the other factor adds.
@@ -64,7 +64,9 @@ def int8_product(matrix):
             Toutput=tf.float32,
             input_quant_mode="SCALED",
         )
-        return sums * (size * step)
+        # As a product of matrices, which is several times as fast as multiplying a
+        # column by a row.
+        return sums * tf.matmul(size, step)
 
     return product
 
