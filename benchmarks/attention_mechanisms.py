@@ -120,7 +120,7 @@ def read_task(task, folder):
 
 def run_one(task, label, options):
     """One training; what there is to report of it."""
-    from kseq2seq.quiet import import_tensorflow
+    from kseq2seq.utils import import_tensorflow
 
     import_tensorflow()
     import keras

@@ -86,7 +86,7 @@ class Ours:
 
     def __init__(self, batches, steps, dtype, xla, steps_per_execution):
         if importlib.util.find_spec("tensorflow"):
-            from kseq2seq.quiet import import_tensorflow
+            from kseq2seq.utils import import_tensorflow
 
             import_tensorflow()
         import keras
@@ -149,7 +149,8 @@ def forced_search(model, beam_size, length):
     """
     import tensorflow as tf
 
-    from kseq2seq import Search, inference, models
+    from kseq2seq import Search, models
+    from kseq2seq.decoding import search_ids
 
     search = Search(
         beam_size=beam_size,
@@ -160,7 +161,7 @@ def forced_search(model, beam_size, length):
     start = models.start_decoding(model)
     ids = tf.TensorSpec((None, None), tf.int32)
     graph = tf.function(
-        lambda source: inference.search_ids(start, source, search).ids,
+        lambda source: search_ids(start, source, search).ids,
         input_signature=[ids],
     )
     return lambda source: graph(tf.constant(source)).numpy()[:, 0]
@@ -187,7 +188,7 @@ def _dataset(batches):
     # Keras would take the shapes of the first two batches for those of all.
     import tensorflow as tf
 
-    from kseq2seq.batching import without_autotune
+    from kseq2seq.data import without_autotune
 
     ids = tf.TensorSpec((None, None), tf.int32)
     dataset = tf.data.Dataset.from_generator(

@@ -95,7 +95,7 @@ def make_batches(batch_size, vocabulary):
     """Batches of random source ids, each row ending with EOS; the same everywhere."""
     import numpy as np
 
-    from kseq2seq.special_ids import EOS_ID
+    from kseq2seq.utils import EOS_ID
 
     count = SENTENCES if batch_size == 1 else 2 * batch_size
     ids = np.random.default_rng(SEED).integers(4, vocabulary, (count, SOURCE_LENGTH))
@@ -138,7 +138,7 @@ class Ours(Contender):
 
     def __init__(self, weights, **settings):
         if importlib.util.find_spec("tensorflow"):
-            from kseq2seq.quiet import import_tensorflow
+            from kseq2seq.utils import import_tensorflow
 
             import_tensorflow()
         import keras
@@ -175,7 +175,7 @@ class Ours(Contender):
     def _in_tensorflow(self, beam):
         import tensorflow as tf
 
-        from kseq2seq.inference import Search, search_ids
+        from kseq2seq.decoding import Search, search_ids
 
         search = Search(
             beam_size=beam,
@@ -225,8 +225,8 @@ class Int8(Ours):
     def __init__(self, weights, **settings):
         super().__init__(weights, **settings)
         from kseq2seq import decoding
-        from kseq2seq.ensembles import encode_and_step
-        from kseq2seq.served_weights import with_weights
+        from kseq2seq.inference import with_weights
+        from kseq2seq.models import encode_and_step
 
         halves = encode_and_step([self.model])
         encode, step = with_weights([self.model], *halves, products="int8")
@@ -249,6 +249,7 @@ class Torch(Contender):
 
     def __init__(self, weights, device, **settings):
         import numpy as np
+
         import pytorch_baseline as baseline
 
         super().__init__(**settings)

@@ -22,6 +22,7 @@ import time
 import unicodedata
 from collections import Counter
 
+from kseq2seq.utils import import_tensorflow
 from saved_session import (
     SavedSession,
     about,
@@ -30,8 +31,6 @@ from saved_session import (
     quantiles,
 )
 from strange_texts import GOOD_TEXTS, strange_texts
-
-from kseq2seq.quiet import import_tensorflow
 
 BATCH_SIZES = (1, 3, 16, 64)
 LONG_ROWS = 64

@@ -217,7 +217,7 @@ def draw(sweeps):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    from kseq2seq.quiet import import_tensorflow
+    from kseq2seq.utils import import_tensorflow
 
     import_tensorflow()
     import keras

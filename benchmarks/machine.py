@@ -127,7 +127,7 @@ def describe():
         does not tell.
     """
     _find_package()
-    from kseq2seq.provenance import git_state, now
+    from kseq2seq.runs import git_state, now
 
     return {
         "date": now(),
@@ -192,7 +192,7 @@ def _find_package():
 def write_results(path, report):
     """Writes a report as JSON, whole or not at all; makes its folder."""
     _find_package()
-    from kseq2seq.files import written_whole
+    from kseq2seq.utils import written_whole
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

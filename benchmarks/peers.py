@@ -385,7 +385,7 @@ def main(arguments=None):
         # `make bench` names none.
         print(f"Nothing was measured: --python names no Python. Make one:\n{REMEDY}")
         return
-    from kseq2seq.quiet import import_tensorflow
+    from kseq2seq.utils import import_tensorflow
 
     import_tensorflow()
     product = ("gemm_rate", {"framework": "tensorflow"})

@@ -17,8 +17,9 @@ import statistics
 import sys
 from pathlib import Path
 
-import machine
 import numpy as np
+
+import machine
 
 VOCABULARY_SIZE, BATCH_SIZE, SEED = 8000, 64, 1
 # Lengths to compare the default with.
@@ -98,7 +99,7 @@ def count_epoch(dataset):
         A dict: batches, the different shapes of batches, sentences, real tokens of
         each side, and the share of positions that is padding, of each side and of both.
     """
-    from kseq2seq.special_ids import PAD_ID
+    from kseq2seq.utils import PAD_ID
 
     shapes, real, positions, sentences = [], np.zeros(2, int), np.zeros(2, int), 0
     for inputs, labels in dataset.as_numpy_iterator():
@@ -123,7 +124,7 @@ def count_epoch(dataset):
 def padding(pairs, tokenizer):
     """Counts of an epoch for the default buckets, others, and batches by tokens."""
     from kseq2seq import data
-    from kseq2seq.batching import DEFAULT_BUCKETS
+    from kseq2seq.data import DEFAULT_BUCKETS
 
     ways = {"default": {"buckets": DEFAULT_BUCKETS}}
     ways |= {name: {"buckets": buckets} for name, buckets in BUCKETS.items()}
@@ -182,11 +183,12 @@ def rates(seconds, epoch, num_pairs):
 
 def run(options):
     """The whole report."""
-    from kseq2seq import data, text
+    from kseq2seq import data
+    from kseq2seq.tokenizers import train_tokenizers
 
     folder = options.data / "multi30k"
     pairs = data.read_parallel(folder / "train.en.gz", folder / "train.de.gz")
-    tokenizer, _ = text.train_tokenizers(pairs, VOCABULARY_SIZE, shared=True)
+    tokenizer, _ = train_tokenizers(pairs, VOCABULARY_SIZE, shared=True)
     found = padding(pairs, tokenizer)
     epoch = found["default"]
     seconds = measure(pairs, tokenizer, options.repeat)
@@ -248,7 +250,7 @@ def table(report):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    from kseq2seq.quiet import import_tensorflow
+    from kseq2seq.utils import import_tensorflow
 
     import_tensorflow()
     report = run(options)

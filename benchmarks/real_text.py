@@ -65,7 +65,7 @@ def real_text(data, run, model, repeat, sentences, int8=False):
         sentences: How many of the set are translated.
         int8: Whether a SavedModel with products in int8 takes turns with them.
     """
-    from kseq2seq.quiet import import_tensorflow
+    from kseq2seq.utils import import_tensorflow
 
     import_tensorflow()
     import kseq2seq
@@ -126,9 +126,8 @@ def real_text(data, run, model, repeat, sentences, int8=False):
 
 def in_session(model, texts):
     """A function that translates the texts by a SavedModel in the session loader."""
-    from saved_session import SavedSession
-
     from kseq2seq.inference import by_length
+    from saved_session import SavedSession
 
     session = SavedSession(model)
 

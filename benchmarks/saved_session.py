@@ -23,7 +23,7 @@ class SavedSession:
     """
 
     def __init__(self, path):
-        from kseq2seq.quiet import import_tensorflow
+        from kseq2seq.utils import import_tensorflow
 
         import_tensorflow()
         import tensorflow as tf

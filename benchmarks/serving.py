@@ -22,6 +22,7 @@ import threading
 import time
 from pathlib import Path
 
+from kseq2seq.utils import import_tensorflow
 from saved_session import (
     SavedSession,
     about,
@@ -29,8 +30,6 @@ from saved_session import (
     check_model,
     quantiles,
 )
-
-from kseq2seq.quiet import import_tensorflow
 
 BATCH_SIZES = (1, 8, 64)
 # The first requests choose kernels and grow buffers.
@@ -73,7 +72,7 @@ def parse_arguments(arguments):
 def read_texts(path):
     """Texts to translate, as `str`."""
     from kseq2seq import data
-    from kseq2seq.files import read_lines
+    from kseq2seq.data import read_lines
 
     if path is None:
         # Those at the end, which the settings of dates do not train on.

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from kseq2seq import __version__
 from kseq2seq.config import ATTENTIONS
-from kseq2seq.quiet import import_tensorflow
+from kseq2seq.utils import import_tensorflow
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
@@ -144,13 +144,12 @@ def read_scan(folder):
 
 def _read_commands(path):
     """Pairs of a file of lines `IN: command OUT: actions`, gzipped or not."""
-    from kseq2seq import data, files
+    from kseq2seq import data
+    from kseq2seq.data import read_lines
 
     if not path.is_file():
         path = path.with_name(f"{path.name}.gz")
-    pairs = [
-        tuple(x.removeprefix("IN: ").split(" OUT: ")) for x in files.read_lines(path)
-    ]
+    pairs = [tuple(x.removeprefix("IN: ").split(" OUT: ")) for x in read_lines(path)]
     if any(len(pair) != 2 for pair in pairs):
         raise data.DataError(f"{path}: expected lines 'IN: command OUT: actions'.")
     return pairs

@@ -21,7 +21,7 @@ WAYS = {
     "and kseq2seq.build_model": ["-c", "import keras, kseq2seq as k; k.build_model"],
     "and kseq2seq.Translator": ["-c", "import keras, kseq2seq as k; k.Translator"],
     "import keras, tensorflow_text": ["-c", "import keras, tensorflow_text"],
-    "kseq2seq --help": ["-m", "kseq2seq.cli", "--help"],
+    "kseq2seq --help": ["-m", "kseq2seq", "--help"],
     "train.py --help": ["training/train.py", "--help"],
     "nothing": ["-c", "pass"],
 }

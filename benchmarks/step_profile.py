@@ -175,7 +175,7 @@ def product_rates(torch_python):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    from kseq2seq.quiet import import_tensorflow
+    from kseq2seq.utils import import_tensorflow
 
     import_tensorflow()
     import keras

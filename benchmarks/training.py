@@ -107,7 +107,7 @@ def write_batches(folder, path, steps=None):
         steps: How many batches; all by default.
     """
     import kseq2seq
-    from kseq2seq.quiet import import_tensorflow
+    from kseq2seq.utils import import_tensorflow
 
     import_tensorflow()
     paths = (Path(folder) / "multi30k" / f"train.{side}.gz" for side in ("en", "de"))

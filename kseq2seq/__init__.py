@@ -13,30 +13,29 @@ _SUBMODULES = (
     "callbacks",
     "data",
     "decoding",
-    "embeddings",
     "evaluation",
     "export",
     "layers",
     "losses",
     "models",
     "plots",
-    "text",
-    "tfa_weights",
+    "tfa",
+    "tokenizers",
 )
 # Public names, each with the submodule that it comes from.
 _HOMES = {
-    "Adam": "optimizer",
-    "Limits": "reading",
+    "Adam": "optimizers",
+    "Limits": "tokenizers",
     "MaskedCrossentropy": "losses",
     "Perplexity": "losses",
-    "SampledCrossentropy": "sampled_loss",
-    "Search": "inference",
+    "SampledCrossentropy": "losses",
+    "Search": "decoding",
     "Seq2SeqConfig": "config",
     "TokenAccuracy": "losses",
-    "Tokenizer": "tokenizer",
+    "Tokenizer": "tokenizers",
     "Translator": "translator",
     "build_model": "models",
-    "train_tokenizers": "text",
+    "train_tokenizers": "tokenizers",
 }
 
 __all__ = ["__version__", *_HOMES, *_SUBMODULES]
@@ -58,5 +57,5 @@ def __dir__():
 
 if "keras" in sys.modules:
     # `keras.models.load_model` knows the classes that have been imported.
-    for _name in ("layers", "losses", "optimizer", "sampled_loss"):
+    for _name in ("layers", "losses", "optimizers"):
         import_module(f"{__name__}.{_name}")

@@ -1,24 +1,31 @@
 """A trained model with its tokenizers: text in, text out."""
 
-import os
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from kseq2seq import export, inference, serving
-from kseq2seq.answers import Answers
-from kseq2seq.inference import Translation
-from kseq2seq.saved_translator import (
+from kseq2seq import export
+from kseq2seq.decoding import Search
+from kseq2seq.inference import (
     SAVED_MODEL_FILE,
+    TEXT,
+    Answers,
     SavedTranslator,
+    Translation,
+    by_length,
+    check_inputs,
+    check_texts,
+    encode,
     find_saved_model,
+    find_signature,
+    search_texts,
+    serve,
+    signatures,
 )
-from kseq2seq.special_ids import PAD_ID
-from kseq2seq.tokenizer import Tokenizer
-
-MODEL_FILE = "model.keras"
-SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
+from kseq2seq.models import float32_copy, is_float32
+from kseq2seq.runs import MODEL_FILE, load_tokenizers, save_model, save_tokenizers
+from kseq2seq.utils import PAD_ID
 
 
 class Translator(Answers):
@@ -65,9 +72,7 @@ class Translator(Answers):
         # The graphs of what was asked for so far: their variables are the model's,
         # so that they see what training makes of them.
         self._functions = {}
-        self._served = serving.serve(
-            [model], source_tokenizer, target_tokenizer, inference.Search()
-        )
+        self._served = serve([model], source_tokenizer, target_tokenizer, Search())
         # Of a run folder a model card can tell more than of a model alone.
         self.run_folder = None
         for side, tokenizer in (
@@ -91,7 +96,7 @@ class Translator(Answers):
         Returns:
             List of `str`, in the order of `texts`.
         """
-        found = self.translate(texts, inference.Search(beam_size=beam))
+        found = self.translate(texts, Search(beam_size=beam))
         return [best.text for best, *_ in found]
 
     def translate(self, texts, search=None, batch_size=64, progress=False):
@@ -111,19 +116,17 @@ class Translator(Answers):
         Raises:
             ValueError: If `texts` is no list of strings, or `search` no `Search`.
         """
-        texts = inference.check_texts(texts)
-        search = inference.Search() if search is None else search
-        if not isinstance(search, inference.Search):
+        texts = check_texts(texts)
+        search = Search() if search is None else search
+        if not isinstance(search, Search):
             raise ValueError(
                 "`search` must be a `kseq2seq.Search`, such as Search(beam_size=5). "
                 f"Received: search={search!r}"
             )
-        function = self._traced(
-            search, lambda text: self._found(text, search), [serving.TEXT]
-        )
+        function = self._traced(search, lambda text: self._found(text, search), [TEXT])
         results = [None] * len(texts)
-        for rows in inference.by_length(texts, batch_size, progress):
-            outputs = function(inference.encode([texts[row] for row in rows]))
+        for rows in by_length(texts, batch_size, progress):
+            outputs = function(encode([texts[row] for row in rows]))
             outputs = tf.nest.map_structure(lambda x: x.numpy(), outputs)
             for position, row in enumerate(rows):
                 results[row] = self._translations(outputs, position)
@@ -133,7 +136,7 @@ class Translator(Answers):
         """The outputs of one of the functions that a SavedModel has as signatures.
 
         Args:
-            signature: One of the names in `kseq2seq.serving.signatures`. Searches are
+            signature: One of the names in `kseq2seq.inference.signatures`. Searches are
                 those of `kseq2seq.Search()`.
             inputs: Dict from the names of its inputs to arrays or tensors.
 
@@ -144,11 +147,9 @@ class Translator(Answers):
             ValueError: If there is no such signature, as for alignments where the
                 model has no attention.
         """
-        function, specs = inference.find_signature(
-            serving.signatures(self._served), signature
-        )
+        function, specs = find_signature(signatures(self._served), signature)
         names = [spec.name for spec in specs]
-        inference.check_inputs(signature, inputs, names)
+        check_inputs(signature, inputs, names)
         outputs = self._traced(signature, function, specs)(*[inputs[x] for x in names])
         return {name: x.numpy() for name, x in outputs.items()}
 
@@ -162,7 +163,7 @@ class Translator(Answers):
         return self._functions[key]
 
     def _found(self, text, search):
-        translations, found, source = serving.search_texts(self._served, text, search)
+        translations, found, source = search_texts(self._served, text, search)
         found = {key: x for key, x in found._asdict().items() if x is not None}
         return {"translations": translations, "source": source.ids, **found}
 
@@ -199,10 +200,10 @@ class Translator(Answers):
     ):
         """Writes a SavedModel from text to text, as TensorFlow Serving loads it.
 
-        Its signatures are the functions of `kseq2seq.serving`: `serving_default` takes
-        `text`, strings of shape `(batch,)`, and gives `translation`, strings of shape
-        `(batch,)`, and `score`, float32 of shape `(batch,)`; the others give the n
-        best, alignments, scores of given translations, encodings and samples. It
+        Its signatures are the functions of `kseq2seq.inference`: `serving_default`
+        takes `text`, strings of shape `(batch,)`, and gives `translation`, strings of
+        shape `(batch,)`, and `score`, float32 of shape `(batch,)`; the others give the
+        n best, alignments, scores of given translations, encodings and samples. It
         computes in float32, also if the model was trained in another precision. Beside
         the graph there are a model card, a README and requests to warm up with.
 
@@ -257,7 +258,7 @@ class Translator(Answers):
                 versions, of which the newest is taken.
 
         Returns:
-            A `Translator`, or a `kseq2seq.saved_translator.SavedTranslator`.
+            A `Translator`, or a `kseq2seq.inference.saved_model.SavedTranslator`.
 
         Raises:
             FileNotFoundError: If there is neither, or a tokenizer is missing.
@@ -274,33 +275,8 @@ class Translator(Answers):
             return SavedTranslator(path)
         # Importing the layers has registered them: no custom_objects are needed.
         model = keras.saving.load_model(path / MODEL_FILE, compile=False)
-        if not inference.is_float32(model):
-            model = inference.float32_copy(model)
+        if not is_float32(model):
+            model = float32_copy(model)
         translator = cls(model, *load_tokenizers(path))
         translator.run_folder = path
         return translator
-
-
-def save_model(model, path):
-    """Writes `path` beside and renames it, so that it is never half there."""
-    path = Path(path)
-    # A suffix that Keras knows: the name says how the file is written.
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    try:
-        model.save(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def save_tokenizers(folder, source_tokenizer, target_tokenizer):
-    """Writes both tokenizers into a run folder."""
-    source_tokenizer.save(Path(folder) / SOURCE_FILE)
-    target_tokenizer.save(Path(folder) / TARGET_FILE)
-
-
-def load_tokenizers(folder):
-    """Both tokenizers of a run folder, `(source, target)`."""
-    return tuple(
-        Tokenizer.load(Path(folder) / name) for name in (SOURCE_FILE, TARGET_FILE)
-    )

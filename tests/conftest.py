@@ -12,10 +12,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from paths import SHARED, TESTS
 
 # Traced functions are hundreds of thousands of objects that live on; by default Python
 # goes through them for every few thousand new ones, a tenth of such a test's time.
@@ -28,9 +29,6 @@ settings.register_profile(
 )
 settings.load_profile("kseq2seq")
 
-TESTS = Path(__file__).resolve().parent
-SHARED = TESTS.parents[1] / "shared"
-
 
 @pytest.fixture(autouse=True)
 def fixed_seeds():
@@ -42,7 +40,7 @@ def fixed_seeds():
 @pytest.fixture(scope="session")
 def data_root():
     """Folder of the real data sets, which are not part of the repository."""
-    path = SHARED / "data"
+    path = SHARED
     if not path.is_dir():
         pytest.skip("no folder ../shared/data beside this one")
     return path

@@ -25,95 +25,34 @@ SCRIPTS = sorted(
 )
 TESTS = sorted(ROOT.glob("tests/**/*.py"))
 
-# A module may import only modules of a row above its own.
-ROWS = [
-    {
-        "special_ids",
-        "compression",
-        "config",
-        "decoding_candidates",
-        "decoding_step",
-        "extras",
-        "files",
-        "int8_products",
-        "json_arrays",
-        "optimizer",
-        "provenance",
-        "saved_graphs",
-        "slimming",
-        "versions",
-        "quiet",
-        "tfa_names",
-        "warmup",
-    },
-    {
-        "layers.scores",
-        "layers.loops",
-        "layers.dropout",
-        "projection",
-        "layers.monotonic_alignment",
-        "decoding_loop",
-        "evaluation",
-        "plots",
-        "tokenizer",
-        "dates",
-        "model_card",
-        "rest",
-        "served_weights",
-    },
-    {
-        "layers.attention",
-        "layers.padding_mask",
-        "layers.lstm",
-        "layers.vocabulary",
-        "losses",
-        "server",
-        "decoding_rules",
-        "text",
-        "spans",
-    },
-    {"decoding_selection"},
-    {
-        "layers.bahdanau",
-        "layers.luong",
-        "layers.local",
-        "layers.monotonic",
-        "layers.multi_head",
-        "layers.decoder_cell",
-        "decoding",
-        "sampled_loss",
-        "batching",
-        "reading",
-    },
-    {"layers.decoder_training"},
-    {
-        "inference",
-        "layers.decoder",
-        "layers.location",
-        "layers.coverage",
-        "layers.chunkwise",
-    },
-    {"layers"},
-    {"models", "data", "tfa_weights", "answers"},
-    {"embeddings", "ensembles", "saved_translator"},
-    {"serving", "export_ids"},
-    {"export", "export_litert", "export_onnx"},
+# The floors of the house. A file imports files of its own folder and of those around
+# it, and the faces (`__init__`) of packages on lower floors. What stands in no package
+# is a front door, a room of one file.
+FLOORS = [
+    {"utils", "evaluation", "plots", "optimizers", "config"},
+    {"layers", "data", "tokenizers", "decoding"},
+    {"losses", "models", "tfa", "runs"},
+    {"inference"},
+    {"export"},
     {"translator"},
-    {"callbacks"},
-    {""},  # whose names are for users, and the command line is one of them
-    {"commands"},
+    {"callbacks", "serve"},
+    {"trainer"},
     {"cli"},
 ]
-LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
+LEVELS = {name: level for level, floor in enumerate(FLOORS) for name in floor}
+# `kseq2seq` itself loads what it names when it is asked for; it names no trainer and no
+# command.
+FRONT_DOOR, USE_THE_FRONT_DOOR = "", {"trainer", "cli"}
 
-# The others run on each of Keras's backends.
-MAY_IMPORT_TENSORFLOW = {
-    "quiet", "text", "batching", "data", "inference", "export", "translator",
-    "callbacks", "cli", "warmup", "tokenizer", "spans", "reading", "compression",
-    "serving", "saved_translator", "saved_graphs", "slimming", "export_ids",
-    "export_litert", "int8_products", "served_weights",
-    # These where it is the backend.
-    "projection", "layers.loops", "optimizer", "sampled_loss",
+# The other packages run on each of Keras's backends.
+NEED_TENSORFLOW = {
+    "tokenizers", "data", "inference", "export", "translator", "callbacks", "trainer",
+    "cli",
+}  # fmt: skip
+# Where it is the backend, and imported in functions alone.
+USE_TENSORFLOW = {
+    "optimizers", "layers.head_tf", "losses.sampled", "layers.recurrent.scans",
+    "utils.stderr",
 }  # fmt: skip
 TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
 # Slow to import, and not needed by all who import the package.
@@ -141,7 +80,7 @@ def relative_path(path):
 
 
 def parse(path):
-    return ast.parse(path.read_text(encoding="utf-8"), path)
+    return ast.parse(Path(path).read_text(encoding="utf-8"), path)
 
 
 def imported_names(node):
@@ -167,7 +106,7 @@ def imported_at_once(node):
 
 
 def own_module(name):
-    """Name of the package's module that an imported name is, or is found in."""
+    """The package's module that an imported name is, or is found in."""
     name = name.removeprefix("kseq2seq").lstrip(".")
     while name and not is_module(name):
         name = name.rpartition(".")[0]
@@ -179,18 +118,67 @@ def is_module(name):
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-def forbidden_imports(tree, level):
-    """Imports of the package's modules that do not go down from `level`."""
-    return [
-        name
-        for name in all_imported_names(tree)
-        if name.startswith(".")  # modules are named in full
-        or (
-            name.partition(".")[0] == "kseq2seq"
-            and name != "kseq2seq.__version__"
-            and LEVELS[own_module(name)] >= level
-        )
-    ]
+def is_package(name):
+    return PACKAGE.joinpath(*name.split("."), "__init__.py").is_file()
+
+
+def room(name):
+    """The package, or front door, in which a module stands."""
+    return name.partition(".")[0]
+
+
+def folder(name):
+    return name if is_package(name) else name.rpartition(".")[0]
+
+
+def may_import(importer, imported):
+    """Whether a module may import another one; both by their names in the package."""
+    if room(importer) == room(imported):
+        around = folder(importer)
+        here = folder(imported) if not is_package(imported) else imported
+        if not is_package(imported):
+            # A file of the same folder, or of one around it.
+            return around == here or around.startswith(f"{here}.")
+        if is_package(importer):
+            return imported.startswith(f"{importer}.")
+        # The face of another folder of the package, and not one's own.
+        return not f"{around}.".startswith(f"{imported}.")
+    is_face = imported == room(imported)
+    return is_face and LEVELS[room(imported)] < LEVELS[room(importer)]
+
+
+def forbidden_imports(tree, importer):
+    """Imports of the package's modules that `importer` may not make."""
+    forbidden = []
+    for name in all_imported_names(tree):
+        if name.startswith("."):  # modules are named in full
+            forbidden.append(name)
+        if name.partition(".")[0] != "kseq2seq" or name == "kseq2seq.__version__":
+            continue
+        imported = own_module(name)
+        if not imported:
+            if room(importer) not in USE_THE_FRONT_DOOR:
+                forbidden.append(name)
+        elif not may_import(importer, imported):
+            forbidden.append(name)
+    return forbidden
+
+
+def circles(imports):
+    """Modules that import themselves by way of others, of a dict of sets."""
+    done, circular = set(), set()
+
+    def visit(module, path):
+        if module in path:
+            circular.update(path[path.index(module) :])
+        elif module not in done:
+            for imported in imports.get(module, ()):
+                visit(imported, [*path, module])
+            done.add(module)
+
+    for module in imports:
+        visit(module, [])
+    return circular
 
 
 def private_keras(tree):
@@ -207,48 +195,88 @@ def lines_without_docstring(function):
     return lines
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_every_module_has_a_level(path):
-    assert module_name(path) in LEVELS, "give it a row in ROWS"
+IN_ROOMS = [path for path in MODULES if module_name(path) != FRONT_DOOR]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_every_room_has_a_floor(capsys):
+    assert {room(module_name(path)) for path in IN_ROOMS} == {*LEVELS}
+    with capsys.disabled():
+        print()
+        for level, floor in reversed([*enumerate(FLOORS)]):
+            print(f"  floor {level}: {', '.join(sorted(floor))}")
+
+
+@pytest.mark.parametrize("path", IN_ROOMS, ids=module_name)
 def test_imports_go_down(path):
-    assert not forbidden_imports(parse(path), LEVELS[module_name(path)])
+    assert not forbidden_imports(parse(path), module_name(path))
+
+
+def test_nothing_imports_itself_by_way_of_others():
+    imports = {
+        module_name(path): {
+            own_module(name)
+            for name in all_imported_names(parse(path))
+            if name.startswith("kseq2seq.") and name != "kseq2seq.__version__"
+        }
+        for path in IN_ROOMS
+    }
+    assert not circles(imports)
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == {"b", "c"}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=relative_path)
+def test_scripts_import_faces(path):
+    own = [x for x in all_imported_names(parse(path)) if x.startswith("kseq2seq.")]
+    assert not [x for x in own if "." in own_module(x)]
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("importer", "statement"),
     [
-        "from kseq2seq.models import build_model",
-        "from kseq2seq import models",
-        "from kseq2seq import text, models",
-        "import kseq2seq.models",
-        "import numpy, kseq2seq.models as m",
-        "import kseq2seq",
-        "from kseq2seq import build_model",
-        "from . import models",
-        "from .models import build_model",
-        "from kseq2seq.layers import luong",
-        "def f():\n    from kseq2seq import models",
+        ("layers.attention.luong", "from kseq2seq.models import build_model"),
+        ("layers.attention.luong", "from kseq2seq import models"),
+        ("layers.attention.luong", "from kseq2seq import tokenizers, models"),
+        ("layers.attention.luong", "import kseq2seq.models"),
+        ("layers.attention.luong", "import numpy, kseq2seq.models as m"),
+        ("layers.attention.luong", "import kseq2seq"),
+        ("layers.attention.luong", "from kseq2seq import build_model"),
+        ("layers.attention.luong", "from . import models"),
+        ("layers.attention.luong", "from .models import build_model"),
+        ("layers.attention.luong", "def f():\n    from kseq2seq import models"),
+        # A face that the file itself is a part of.
+        ("layers.attention.luong", "from kseq2seq.layers import LSTM"),
+        ("layers.attention.luong", "from kseq2seq.layers.attention import Attention"),
+        # Files of other packages, and of other folders of the package.
+        ("layers.attention.luong", "from kseq2seq.utils.special_ids import PAD_ID"),
+        ("layers.attention.luong", "from kseq2seq.layers.recurrent import lstm"),
+        # The same floor.
+        ("decoding.step", "from kseq2seq.layers import LSTM"),
     ],
 )
-def test_an_import_upwards_is_found(statement):
-    assert forbidden_imports(ast.parse(statement), LEVELS["layers.luong"])
+def test_a_forbidden_import_is_found(importer, statement):
+    assert forbidden_imports(ast.parse(statement), importer)
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("importer", "statement"),
     [
-        "from kseq2seq.layers.attention import GlobalAttention",
-        "from kseq2seq.layers import scores",
-        "from kseq2seq import special_ids, __version__",
-        "import kseq2seq.special_ids",
-        "import kseq2seqlike",
+        ("layers.attention.luong", "from kseq2seq.layers.attention.base import x"),
+        ("layers.attention.luong", "from kseq2seq.layers.attention import scores"),
+        ("layers.attention.luong", "from kseq2seq.layers.dropout import Dropout"),
+        ("layers.decoder.rnn", "from kseq2seq.layers.attention import Attention"),
+        ("layers.attention.luong", "from kseq2seq import utils, __version__"),
+        ("layers.attention.luong", "import kseq2seq.utils"),
+        ("layers.attention.luong", "import kseq2seqlike"),
+        ("layers", "from kseq2seq.layers.attention import Attention"),
+        ("layers", "from kseq2seq.layers.dropout import Dropout"),
+        ("models.build", "from kseq2seq.config import Seq2SeqConfig"),
     ],
 )
-def test_an_import_downwards_may_be(statement):
-    assert not forbidden_imports(ast.parse(statement), LEVELS["layers.luong"])
+def test_an_import_downwards_may_be(importer, statement):
+    assert not forbidden_imports(ast.parse(statement), importer)
 
 
 @pytest.mark.parametrize("path", MODULES + SCRIPTS + TESTS, ids=relative_path)
@@ -271,8 +299,12 @@ def test_private_keras_is_found(statement):
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_tensorflow_only_where_it_must_be(path):
-    packages = {name.partition(".")[0] for name in all_imported_names(parse(path))}
-    assert module_name(path) in MAY_IMPORT_TENSORFLOW or not packages & TENSORFLOW
+    name, tree = module_name(path), parse(path)
+    at_once = {x.partition(".")[0] for x in imported_at_once(tree)}
+    ever = {x.partition(".")[0] for x in all_imported_names(tree)}
+    if room(name) not in NEED_TENSORFLOW:
+        assert name in USE_TENSORFLOW or not ever & TENSORFLOW
+        assert not at_once & TENSORFLOW
 
 
 @pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=relative_path)
@@ -346,14 +378,20 @@ def names_and_strings(tree):
 
 
 # What trains some mechanisms faster has to know which; all others go the usual way.
-KNOWS_MECHANISMS = r"layers.decoder_training$"
+KNOWS_MECHANISMS = r"layers.decoder.fused$"
 KNOWS_NONE = rf"(?!{KNOWS_MECHANISMS})(layers.decoder|models|decod|inf)"
 
 
-@pytest.mark.parametrize("name", [x for x in sorted(LEVELS) if re.match(KNOWS_NONE, x)])
+MODULES_WITHOUT_MECHANISMS = [
+    name for name in map(module_name, MODULES) if re.match(KNOWS_NONE, name)
+]
+
+
+@pytest.mark.parametrize("name", MODULES_WITHOUT_MECHANISMS)
 def test_no_mechanism_is_known_by_name(name):
-    tree = parse(PACKAGE / f"{name.replace('.', '/')}.py")
-    if name == "models":
+    path = PACKAGE.joinpath(*name.split("."))
+    tree = parse(path / "__init__.py" if is_package(name) else f"{path}.py")
+    if name == "models.build":
         functions = [x for x in tree.body if isinstance(x, FUNCTIONS)]
         (place,) = [x for x in functions if x.name == "_attention_layer"]
         assert set(names_and_strings(place)) & names_of_mechanisms()
@@ -384,7 +422,7 @@ def test_what_is_public_has_a_docstring(path):
 
 PUBLIC_API = [
     *((kseq2seq, name) for name in kseq2seq.__all__),
-    *((layers, name) for name in vars(layers) if name[0].isupper()),
+    *((layers, x) for x in vars(layers) if x[0].isupper()),
 ]
 
 
@@ -407,7 +445,7 @@ def test_public_names_are_listed_and_others_refused():
     "command",
     [
         ["-c", "import kseq2seq; dir(kseq2seq); kseq2seq.__version__"],
-        ["-m", "kseq2seq.cli", "--help"],
+        ["-m", "kseq2seq", "--help"],
         ["training/train.py", "--help"],
     ],
     ids=["import", "cli", "train"],

@@ -10,8 +10,9 @@ import pytest
 
 import kseq2seq
 from kseq2seq import data, evaluation
-from kseq2seq.callbacks import DecodeAndScore, RunFolder, read_history
-from kseq2seq.inference import Search
+from kseq2seq.callbacks import DecodeAndScore
+from kseq2seq.decoding import Search
+from kseq2seq.trainer import RunFolder, read_history
 
 PAIRS = [("ab", "ba"), ("cde", "edc"), ("ab", "b a"), ("e", "e"), ("dac", "cad")]
 

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,12 +23,13 @@ from google.protobuf.wrappers_pb2 import DESCRIPTOR as WRAPPERS
 from tensorflow_serving.config import model_server_config_pb2
 from werkzeug.serving import make_server
 
-from kseq2seq import Search, Translator, warmup
-from kseq2seq.server import create_app
+from kseq2seq import Search, Translator
+from kseq2seq.export import warmup
+from kseq2seq.serve import create_app
+from paths import ROOT
 from pretend import Backwards
 from translators import tiny_translator
 
-ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 SENTENCES = ["4 March 2017", '犬 "July" \\ 20, 1969 ü', "9. November 1989"]
 SCRIPTS = ["translate.sh", "translate_rest.py"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kseq2seq import cli
+from kseq2seq.cli import main
+from paths import ROOT
 
-README = Path(__file__).parent.parent / "README.md"
+README = ROOT / "README.md"
 
 
 def blocks(language):
@@ -40,7 +41,7 @@ def commands():
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_commands_are_known(words):
-    options = cli._parser().parse_args(words)
+    options = main._parser().parse_args(words)
     assert options.command == words[0]
 
 

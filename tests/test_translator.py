@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 import kseq2seq
-from kseq2seq import Search, Translator, inference
-from kseq2seq.special_ids import EOS_ID
+from kseq2seq import Search, Translator
+from kseq2seq.models import precision
+from kseq2seq.utils import EOS_ID
 from translators import PAIRS, TEXTS, tiny_translator
 
 SEARCH = Search(beam_size=3, max_length=11)
@@ -159,8 +160,8 @@ def test_half_precision_is_loaded_in_float32(tmp_path):
     ours = tiny_translator(policy="mixed_bfloat16")
     ours.save(tmp_path)
     loaded = Translator.load(tmp_path)
-    assert inference.is_float32(loaded.model) and not inference.is_float32(ours.model)
-    exact = inference.float32_copy(ours.model)
+    assert precision.is_float32(loaded.model) and not precision.is_float32(ours.model)
+    exact = precision.float32_copy(ours.model)
     tokenizers = ours.source_tokenizer, ours.target_tokenizer
     expected = Translator(exact, *tokenizers).score(PAIRS)
     assert loaded.score(PAIRS) == expected
@@ -185,7 +186,7 @@ def test_tokenizers_must_fit_the_model(translator, side):
         "target_tokenizer": translator.target_tokenizer,
     }
     size = tokenizers[f"{side}_tokenizer"].vocabulary_size
-    other = kseq2seq.text.train_tokenizer(["ab"], kind="character")
+    other = kseq2seq.tokenizers.train_tokenizer(["ab"], kind="character")
     with pytest.raises(ValueError, match=rf"{side} tokenizer.* {size} .* 6 ids"):
         Translator(translator.model, **{**tokenizers, f"{side}_tokenizer": other})
 

@@ -9,26 +9,84 @@ Glossary of shapes, used in every comment below:
 - D: feature size; Dq, Dk, Dv where query, key and value differ.
 """
 
-from kseq2seq.layers.attention import Attention as Attention
-from kseq2seq.layers.attention import GlobalAttention as GlobalAttention
-from kseq2seq.layers.bahdanau import BahdanauAttention as BahdanauAttention
-from kseq2seq.layers.chunkwise import ChunkwiseAttention as ChunkwiseAttention
-from kseq2seq.layers.coverage import CoverageAttention as CoverageAttention
-from kseq2seq.layers.decoder import DecoderRNN as DecoderRNN
-from kseq2seq.layers.decoder import DecoderStart as DecoderStart
-from kseq2seq.layers.decoder import DecoderStep as DecoderStep
-from kseq2seq.layers.decoder_cell import DecoderCell as DecoderCell
-from kseq2seq.layers.dropout import Dropout as Dropout
-from kseq2seq.layers.local import LocalMonotonicAttention as LocalMonotonicAttention
-from kseq2seq.layers.local import LocalPredictiveAttention as LocalPredictiveAttention
-from kseq2seq.layers.location import (
-    LocationSensitiveAttention as LocationSensitiveAttention,
+from kseq2seq.layers.attention import (
+    Attention,
+    BahdanauAttention,
+    ChunkwiseAttention,
+    CoverageAttention,
+    GlobalAttention,
+    LocalMonotonicAttention,
+    LocalPredictiveAttention,
+    LocationSensitiveAttention,
+    LuongAttention,
+    MonotonicAttention,
+    MultiHeadAttention,
+    additive_score,
+    chunk_alignment,
+    dot_score,
+    hard_alignment,
+    hardmax,
+    masked_probabilities,
+    masked_softmax,
+    parallel_alignment,
+    recursive_alignment,
+    sparsemax,
+    successive_alignments,
+    zero_padding,
 )
-from kseq2seq.layers.lstm import LSTM as LSTM
-from kseq2seq.layers.luong import LuongAttention as LuongAttention
-from kseq2seq.layers.monotonic import MonotonicAttention as MonotonicAttention
-from kseq2seq.layers.multi_head import MultiHeadAttention as MultiHeadAttention
-from kseq2seq.layers.padding_mask import PaddingMask as PaddingMask
-from kseq2seq.layers.vocabulary import Logits as Logits
-from kseq2seq.layers.vocabulary import VocabularyEmbedding as VocabularyEmbedding
-from kseq2seq.layers.vocabulary import VocabularyProjection as VocabularyProjection
+from kseq2seq.layers.decoder import (
+    DecoderCell,
+    DecoderRNN,
+    DecoderStart,
+    DecoderStep,
+)
+from kseq2seq.layers.dropout import (
+    Dropout,
+)
+from kseq2seq.layers.padding_mask import (
+    PaddingMask,
+)
+from kseq2seq.layers.recurrent import (
+    LSTM,
+)
+from kseq2seq.layers.vocabulary import (
+    Logits,
+    VocabularyEmbedding,
+    VocabularyProjection,
+)
+
+__all__ = [
+    "LSTM",
+    "Attention",
+    "BahdanauAttention",
+    "ChunkwiseAttention",
+    "CoverageAttention",
+    "DecoderCell",
+    "DecoderRNN",
+    "DecoderStart",
+    "DecoderStep",
+    "Dropout",
+    "GlobalAttention",
+    "LocalMonotonicAttention",
+    "LocalPredictiveAttention",
+    "LocationSensitiveAttention",
+    "Logits",
+    "LuongAttention",
+    "MonotonicAttention",
+    "MultiHeadAttention",
+    "PaddingMask",
+    "VocabularyEmbedding",
+    "VocabularyProjection",
+    "additive_score",
+    "chunk_alignment",
+    "dot_score",
+    "hard_alignment",
+    "hardmax",
+    "masked_probabilities",
+    "masked_softmax",
+    "parallel_alignment",
+    "recursive_alignment",
+    "sparsemax",
+    "successive_alignments",
+    "zero_padding",
+]

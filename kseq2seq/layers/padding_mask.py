@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kseq2seq.special_ids import PAD_ID
+from kseq2seq.utils import PAD_ID
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")

@@ -1,12 +1,12 @@
 """Layers from features to logits, which leave with them what they were made of.
 
-See `kseq2seq.projection`, which makes a loss of it.
+See `kseq2seq.layers.head_tf`, which makes a loss of it.
 """
 
 import keras
 from keras import ops
 
-from kseq2seq import projection
+from kseq2seq.layers.head_tf import hand_on, leave
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -37,7 +37,7 @@ class VocabularyProjection(keras.layers.Dense):
         )
         if not plain or len(inputs.shape) != 3:
             return logits
-        return projection.leave(logits, inputs, self.kernel, self.bias)
+        return leave(logits, inputs, self.kernel, self.bias)
 
     def quantize(self, *args, **kwargs):
         # Keras refuses it to subclasses, whose weights may be others.
@@ -78,7 +78,7 @@ class VocabularyEmbedding(keras.layers.ReversibleEmbedding):
         plain = plain and not self.quantization_mode
         if not reverse or not plain or len(inputs.shape) != 3:
             return result
-        return projection.leave(result, inputs, self.embeddings, transposed=True)
+        return leave(result, inputs, self.embeddings, transposed=True)
 
     def quantize(self, *args, **kwargs):
         # Keras refuses it to subclasses, whose weights may be others.
@@ -109,7 +109,7 @@ class Logits(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs):
-        return projection.hand_on(inputs, ops.cast(inputs, "float32"))
+        return hand_on(inputs, ops.cast(inputs, "float32"))
 
     def compute_output_spec(self, inputs):
         return keras.KerasTensor(inputs.shape, "float32")

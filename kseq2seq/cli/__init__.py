@@ -1,0 +1,5 @@
+"""The command `kseq2seq`."""
+
+from kseq2seq.cli.main import main
+
+__all__ = ["main"]

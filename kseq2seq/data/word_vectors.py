@@ -1,0 +1,133 @@
+"""Word vectors of word2vec and GloVe, read from files."""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kseq2seq.data.lines import DataError
+
+# How SentencePiece writes the blank before a word.
+WORD_BEGINS = "▁"
+
+
+class Coverage(NamedTuple):
+    """How many pieces of a vocabulary have been given a word's vector.
+
+    Args:
+        found: Number of pieces that took a vector.
+        pieces: Number of pieces that begin a word, and so could have taken one.
+    """
+
+    found: int
+    pieces: int
+
+
+def load_word_vectors(path, words):
+    r"""Reads the vectors of some words from a file of many.
+
+    Only what is asked for is kept in memory. Where a word occurs twice the first
+    vector counts. Words are compared as they are written.
+
+    Args:
+        path: A text file, plain or gzipped (`.gz`), with a word and the numbers of
+            its vector in each line, separated by single blanks: GloVe's format, or
+            word2vec's, whose first line is the number of words and their size.
+        words: An iterable of `str`.
+
+    Returns:
+        A dict from each word that was found to a float32 array of shape `(size,)`.
+
+    Raises:
+        kseq2seq.data.DataError: If the file is missing, empty or damaged, or if a
+            line has another number of values or something that is not a number.
+            The message names the file and the line.
+
+    Example:
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "vectors.txt")
+    >>> _ = path.write_text("the 0.1 0.2\ndog 0.3 0.4\n")
+    >>> load_word_vectors(path, ["dog", "cat"])
+    {'dog': array([0.3, 0.4], dtype=float32)}
+
+    Reference:
+        [Pennington et al., 2014](https://aclanthology.org/D14-1162), GloVe;
+        [Mikolov et al., 2013](https://arxiv.org/abs/1301.3781), word2vec.
+    """
+    # As bytes: a word that nobody asks for may be anything.
+    wanted = {word.encode(): word for word in words}
+    vectors = {}
+    for number, word, values in _read_lines(Path(path)):
+        if word in wanted and wanted[word] not in vectors:
+            vectors[wanted[word]] = _parse(path, number, values)
+    return vectors
+
+
+def _read_lines(path):
+    """Line number, word and values, as bytes, of each vector in the file."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    number, size, count = 0, None, None
+    try:
+        with opener(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                line = line.rstrip(b" \r\n")
+                if number == 1 and _is_header(line):
+                    count, size = map(int, line.split(b" "))
+                    continue
+                size = line.count(b" ") if size is None else size
+                yield number, *_split(path, number, line, size)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file.") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}, after line {number}: damaged gzip; fetch the file anew. ({error})"
+        ) from error
+    vectors = number - (count is not None)
+    if not vectors:
+        raise DataError(f"{path}: expected a word and its vector in each line; empty.")
+    if count not in (None, vectors):
+        raise DataError(
+            f"{path}, line {number}: the first line promises {count} vectors and the "
+            f"file ends after {vectors}; fetch it anew."
+        )
+
+
+def _is_header(line):
+    fields = line.split(b" ")
+    return len(fields) == 2 and all(field.isdigit() for field in fields)
+
+
+def _split(path, number, line, size):
+    """A line's word and its values."""
+    word, _, values = line.partition(b" ")
+    if size and values.count(b" ") + 1 == size:
+        return word, values
+    # Some of GloVe's words hold blanks.
+    words, *fields = line.rsplit(b" ", size)
+    if not size or len(fields) < size or _is_number(words.split(b" ")[-1]):
+        raise DataError(
+            f"{path}, line {number}: expected a word and {size or 'its'} values, "
+            f"separated by single blanks. Received: {line.count(b' ')} values after "
+            f"{word[:40].decode(errors='replace')!r}"
+        )
+    return words, b" ".join(fields)
+
+
+def _is_number(field):
+    try:
+        return np.isfinite(float(field))
+    except ValueError:
+        return False
+
+
+def _parse(path, number, values):
+    for field in values.split(b" "):
+        if not _is_number(field):
+            raise DataError(
+                f"{path}, line {number}: expected numbers. "
+                f"Received: {field[:40].decode(errors='replace')!r}"
+            )
+    return np.array([float(field) for field in values.split(b" ")], "float32")

@@ -1,0 +1,33 @@
+"""Greedy search, beam search, sampling and forced decoding over a step function."""
+
+from kseq2seq.decoding.config import (
+    Search,
+    length_limits,
+    search_ids,
+)
+from kseq2seq.decoding.loop import (
+    Hypotheses,
+)
+from kseq2seq.decoding.searches import (
+    beam_search,
+    force,
+    greedy_search,
+    relative_lengths,
+    sample,
+)
+from kseq2seq.decoding.step import (
+    Step,
+)
+
+__all__ = [
+    "Hypotheses",
+    "Search",
+    "Step",
+    "beam_search",
+    "force",
+    "greedy_search",
+    "length_limits",
+    "relative_lengths",
+    "sample",
+    "search_ids",
+]

@@ -1,0 +1,116 @@
+"""`Search`: the settings of a search, and searches by them."""
+
+import dataclasses
+import math
+
+from keras import ops
+
+from kseq2seq.decoding import searches
+from kseq2seq.utils import PAD_ID
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """How the best translation is looked for.
+
+    Lengths count tokens, EOS included. The longest translation of a source of
+    `n` tokens has `max_length_factor * n + max_length_offset` of them, and never
+    more than `max_length`; the shortest has `min_length_factor * n` of them, and at
+    least `min_length`.
+
+    Args:
+        beam_size: Number of hypotheses kept at each step; 1 for greedy search.
+        num_hypotheses: Number of hypotheses returned for each source.
+        length_penalty: Exponent of `((5 + length) / 6)`; 0 prefers short ones.
+        coverage_penalty: Weight of the coverage penalty; needs attention.
+        max_length: The most tokens of any translation.
+        max_length_factor: Tokens allowed for each token of the source.
+        max_length_offset: Tokens allowed beside those.
+        min_length: The fewest tokens of any translation.
+        min_length_factor: Tokens demanded for each token of the source.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example:
+
+    >>> Search(beam_size=1).num_hypotheses
+    1
+
+    Reference:
+        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7.
+    """
+
+    beam_size: int = 5
+    num_hypotheses: int = 1
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    max_length: int = 200
+    max_length_factor: float = 2.0
+    max_length_offset: int = 20
+    min_length: int = 0
+    min_length_factor: float = 0.0
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value, whole = getattr(self, field.name), field.type is int
+            counted = field.name in ("beam_size", "num_hypotheses", "max_length")
+            least = 1 if counted else 0
+            kinds = int if whole else (int, float)
+            fits = isinstance(value, kinds) and not isinstance(value, bool)
+            if not fits or not least <= value < math.inf:
+                kind = "an integer" if whole else "a number"
+                raise ValueError(
+                    f"`{field.name}` must be {kind} of at least {least}. "
+                    f"Received: {field.name}={value!r}"
+                )
+        if self.num_hypotheses > self.beam_size:
+            raise ValueError(
+                "`num_hypotheses` must be at most `beam_size`. Received: "
+                f"num_hypotheses={self.num_hypotheses}, beam_size={self.beam_size}"
+            )
+
+
+def search_ids(start, source, search, num_hypotheses=None):
+    """The best hypotheses for a batch of source ids.
+
+    Args:
+        start: What `kseq2seq.models.start_decoding` returns.
+        source: Ids of shape `(batch, source_length)`.
+        search: A `Search`.
+        num_hypotheses: What counts instead of `search.num_hypotheses`, if given: a
+            scalar int32 tensor, in which case the graph serves any number.
+
+    Returns:
+        `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
+    """
+    step, state = start(source)
+    lengths = length_limits(source, search)
+    if search.beam_size == 1:
+        return searches.greedy_search(step, state, **lengths)
+    return searches.beam_search(
+        step,
+        state,
+        beam_size=search.beam_size,
+        num_hypotheses=search.num_hypotheses
+        if num_hypotheses is None
+        else num_hypotheses,
+        length_penalty=search.length_penalty,
+        coverage_penalty=search.coverage_penalty,
+        source_mask=ops.not_equal(source, PAD_ID),
+        **lengths,
+    )
+
+
+def length_limits(source, search):
+    """The `max_length` and `min_length` of a `Search` for a batch of source ids."""
+    mask = ops.not_equal(source, PAD_ID)
+    longest = searches.relative_lengths(
+        mask, search.max_length_factor, search.max_length_offset
+    )
+    shortest = searches.relative_lengths(mask, search.min_length_factor)
+    has_least = search.min_length or search.min_length_factor
+    return {
+        "max_length": ops.minimum(longest, search.max_length),
+        "min_length": ops.maximum(shortest, search.min_length) if has_least else 0,
+    }

@@ -1,0 +1,371 @@
+"""The loop that all searches of `kseq2seq.decoding` share.
+
+Hypotheses live in slots. At each step `select` says, for every slot, from which slot
+its hypothesis comes and by which token it goes on; the loop moves everything that
+belongs to a hypothesis along with it.
+
+Glossary of shapes, used in every comment below:
+- B: batch size.
+- K: slots for hypotheses (the beam), of which N are returned.
+- L: longest target.
+- S: source length.
+- V: vocabulary size; C of them are candidates.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops, tree
+
+from kseq2seq.decoding.step import Step, call_step, like
+from kseq2seq.utils import PAD_ID
+
+# The logarithm of a source position's coverage ends here, at -69, rather than at -inf.
+LEAST_COVERAGE = 1e-30
+
+
+class Hypotheses(NamedTuple):
+    """What a search has found for every row.
+
+    Attributes:
+        ids: int32 of shape `(batch, n, length)`, PAD after the end.
+        lengths: int32 of shape `(batch, n)`, EOS included. 0 where a row has no
+            further hypothesis of non-zero probability.
+        scores: float32 of shape `(batch, n)`, by which hypotheses are ranked.
+        log_probs: float32 of shape `(batch, n)`, the sum over all tokens, EOS included.
+        alignments: float32 of shape `(batch, n, length, source_length)`, 0 after the
+            end. `None` if `step` gives no alignment.
+    """
+
+    ids: Any
+    lengths: Any
+    scores: Any
+    log_probs: Any
+    alignments: Any
+
+
+class Rules(NamedTuple):
+    """What binds a search; `max_length` and `min_length` have shape (B,) or (1,)."""
+
+    max_length: Any
+    min_length: Any  # None: no minimum
+    buffer_length: Any
+    eos_id: int
+    bos_id: int
+    forbidden_ids: tuple
+    length_penalty: float = 0.0
+    coverage_penalty: float = 0.0
+    source_mask: Any = None  # (B, S), or None: all is source
+    gives_logits: bool = False  # whether log-probabilities are still to be made
+
+
+class Slots(NamedTuple):
+    """The hypotheses so far; every leaf has shape `(B, K, ...)`."""
+
+    state: Any
+    tokens: Any  # (B, K), the last ones
+    ids: Any  # (B, K, L)
+    path: Any  # ((B, K, L),), the slot in which each token was predicted, or ()
+    log_probs: Any  # (B, K)
+    scores: Any  # (B, K)
+    lengths: Any  # (B, K)
+    finished: Any  # (B, K)
+    coverage: Any  # ((B, K, S),), or () if nothing asks for it
+
+
+class _Progress(NamedTuple):
+    """What the loop carries."""
+
+    position: Any
+    slots: Slots
+    alignments: Any  # ((L, B, K, S),) or ()
+
+
+def decode(step, initial_state, select, rules, start, num_hypotheses, may_shrink=False):
+    """Runs a search to its end.
+
+    Args:
+        step: The step function.
+        initial_state: Nested structure of tensors of shape `(batch, ...)`.
+        select: Function `(predicted, slots, rules, position) -> (parents, tokens,
+            log_probs, scores)`, each of shape `(batch, beam)`, of what `step` gave;
+            parents are `None` where every hypothesis stays in its slot.
+            `slots.lengths` and `slots.coverage` already count this step.
+        rules: The `Rules`.
+        start: Log-probabilities with which the slots begin, of shape `(beam,)`.
+        num_hypotheses: How many of the first slots are wanted.
+        may_shrink: Whether `select` bears that rows leave the batch.
+
+    Returns:
+        The `Hypotheses`.
+    """
+    rules = rules._replace(gives_logits=getattr(step, "gives_logits", False))
+    # The first step stands before the loop: it is needed once for each row only, and
+    # it shows the shapes that the loop will carry.
+    state = tree.map_structure(
+        lambda x: ops.expand_dims(ops.convert_to_tensor(x), 1), initial_state
+    )
+    batch = ops.shape(tree.flatten(state)[0])[0]
+    tokens = ops.full((batch, 1), rules.bos_id, dtype="int32")
+    outputs = tree.map_structure(
+        lambda x: _widen(x, len(start)), call_step(step, tokens, state, rules)
+    )
+    slots = _advance(0, _first_slots(outputs, rules, start), outputs, select, rules)
+    position = ops.convert_to_tensor(1, dtype="int32")
+    first = _Progress(position, slots, _first_alignments(outputs, rules))
+    run = _run
+    if may_shrink and isinstance(step, Step) and step.may_shrink:
+        leaves = tree.flatten((initial_state, step.memory))
+        limits = (rules.max_length, rules.min_length, rules.source_mask)
+        limits = [x for x in limits if x is not None and x.shape[0] != 1]
+        if all(x.shape[0] is None for x in (*leaves, *limits)):
+            run = _run_in_stages
+    _, slots, alignments = run(step, select, rules, num_hypotheses, first)
+    return _hypotheses(slots, alignments, num_hypotheses)
+
+
+def _run(step, select, rules, num_hypotheses, first, rows=None):
+    """Steps on until all rows are done; with `rows` only until a quarter of them is.
+
+    `rows`, of shape `(B,)`, tells which rows of the history of alignments are meant.
+    """
+
+    def unpack(leaves):
+        return _Progress(*tree.pack_sequence_as(tuple(first), list(leaves)))
+
+    def running(*leaves):
+        running = _running(unpack(leaves).slots, rules, num_hypotheses)
+        if rows is None:
+            return ops.any(running)
+        count = ops.sum(ops.cast(running, "int32"))
+        return count > ops.shape(rows)[0] * 3 // 4
+
+    def body(*leaves):
+        position, slots, alignments = unpack(leaves)
+        outputs = call_step(step, slots.tokens, slots.state, rules)
+        slots = _advance(position, slots, outputs, select, rules)
+        alignments = tuple(
+            _remember(history, position, rows, values)
+            for history, values in zip(alignments, outputs[2], strict=True)
+        )
+        new = tree.flatten((position + 1, slots, alignments))
+        return tuple(map(like, new, leaves))
+
+    leaves = ops.while_loop(running, body, tuple(tree.flatten(tuple(first))))
+    return unpack(leaves)
+
+
+def _remember(history, position, rows, values):
+    """Puts alignments, (B, K, S), into their history, (L, B, K, S)."""
+    index = ops.reshape(position, (1, 1))
+    if rows is None:
+        return ops.scatter_update(history, index, values[None])
+    index = ops.broadcast_to(index, (ops.shape(rows)[0], 1))
+    index = ops.concatenate([index, rows[:, None]], axis=1)  # (B, 2)
+    return ops.scatter_update(history, index, values)
+
+
+def _run_in_stages(step, select, rules, num_hypotheses, first):
+    """The same, but rows that are done leave the batch whenever a quarter is.
+
+    Only what they have found stays behind, in `found`.
+    """
+    batch = ops.shape(first.slots.tokens)[0]
+    found = first.slots._replace(state=(), coverage=())
+    rows = ops.arange(batch, dtype="int32")
+    start = (rows, step.memory, found, tuple(first))
+
+    def unpack(leaves):
+        return tree.pack_sequence_as(start, list(leaves))
+
+    def running(*leaves):
+        return ops.shape(leaves[0])[0] > 0
+
+    def body(*leaves):
+        rows, memory, found, progress = unpack(leaves)
+        own_rules = _rules_of_rows(rules, rows)
+        position, slots, alignments = _run(
+            step._replace(memory=memory),
+            select,
+            own_rules,
+            num_hypotheses,
+            _Progress(*progress),
+            rows,
+        )
+        kept = ops.nonzero(_running(slots, own_rules, num_hypotheses))[0]
+        kept = ops.cast(kept, "int32")
+        rest = slots._replace(state=(), coverage=())
+        found = tree.map_structure(
+            lambda old, new: ops.scatter_update(old, rows[:, None], new), found, rest
+        )
+        rows, memory, slots = tree.map_structure(
+            lambda x: ops.take(x, kept, axis=0), (rows, memory, slots)
+        )
+        new = (rows, memory, found, (position, slots, alignments))
+        return tuple(map(_like_but_rows, tree.flatten(new), leaves))
+
+    leaves = ops.while_loop(running, body, tuple(tree.flatten(start)))
+    _, _, found, (_, _, alignments) = unpack(leaves)
+    return _Progress(None, found, alignments)
+
+
+def _rules_of_rows(rules, rows):
+    def of_rows(x):
+        one_for_all = x is None or x.shape[0] == 1
+        return x if one_for_all else ops.take(x, rows, axis=0)
+
+    names = ("max_length", "min_length", "source_mask")
+    return rules._replace(**{name: of_rows(getattr(rules, name)) for name in names})
+
+
+def _first_slots(outputs, rules, start):
+    """Empty hypotheses, in the state that follows the first step."""
+    log_probs, state, alignment = outputs
+    batch, width = ops.shape(log_probs)[:2]
+    zeros = ops.zeros((batch, width), dtype="int32")
+    buffer = ops.zeros((batch, width, rules.buffer_length), dtype="int32")
+    counted = alignment if rules.coverage_penalty else ()
+    return Slots(
+        state=state,
+        tokens=zeros,
+        ids=buffer,
+        path=(buffer,) if alignment else (),
+        log_probs=ops.cast(zeros, "float32") + start.astype("float32"),
+        scores=ops.cast(zeros, "float32"),
+        lengths=zeros,
+        finished=ops.cast(zeros, "bool"),
+        coverage=tuple(ops.zeros_like(values) for values in counted),
+    )
+
+
+def _first_alignments(outputs, rules):
+    """The history of alignments, ((L, B, K, S),) or (), with the first step in it."""
+    alignments = ()
+    for values in outputs[2]:  # one, or none
+        later = ops.zeros((rules.buffer_length - 1, *ops.shape(values)), "float32")
+        alignments = (ops.concatenate([values[None], later], axis=0),)
+    return alignments
+
+
+def _advance(position, slots, outputs, select, rules):
+    """Every live hypothesis grows by one token."""
+    predicted, state, alignment = outputs
+    live = ops.logical_not(slots.finished)
+    places = ops.arange(rules.buffer_length, dtype="int32")
+    here = ops.equal(places, position)  # (L,)
+    own = np.arange(slots.tokens.shape[1], dtype="int32")[:, None]
+    coverage = tuple(
+        covered + ops.where(live[..., None], values, 0.0)
+        for covered, values in zip(slots.coverage, alignment, strict=False)
+    )
+    slots = slots._replace(
+        state=state,
+        path=tuple(ops.where(here, own, path) for path in slots.path),
+        lengths=slots.lengths + ops.cast(live, "int32"),
+        coverage=coverage,
+    )
+    parents, tokens, log_probs, scores = select(predicted, slots, rules, position)
+    if parents is not None:
+        slots = _move(slots, parents)
+    at_limit = ops.expand_dims(position + 1 >= rules.max_length, 1)  # (B, 1)
+    ended = ops.logical_or(at_limit, ops.equal(tokens, rules.eos_id))
+    return slots._replace(
+        tokens=tokens,
+        ids=ops.where(here, tokens[..., None], slots.ids),
+        log_probs=log_probs,
+        scores=scores,
+        finished=ops.logical_or(slots.finished, ended),
+    )
+
+
+def _running(slots, rules, num_hypotheses):
+    """Which rows may still change their `num_hypotheses` best."""
+    possible = slots.log_probs > -np.inf
+    live = ops.logical_and(possible, ops.logical_not(slots.finished))  # (B, K)
+    # Log-probabilities only fall, the longest hypothesis is divided by most, and the
+    # coverage penalty is at best 0. (What is live and among the best has a bound no
+    # worse than its own score, hence no worse than `worst`.)
+    divisor = _length_penalty(rules.max_length, rules)
+    bound = slots.log_probs / ops.expand_dims(divisor, 1)
+    # Samples are in no order, and none of them may cut the others short.
+    wanted = slots.scores[:, :num_hypotheses]
+    worst = ops.min(wanted, axis=1, keepdims=True, initial=np.inf)
+    return ops.any(ops.logical_and(live, bound >= worst), axis=1)
+
+
+def _hypotheses(slots, alignments, num_hypotheses):
+    batch, width, length = ops.shape(slots.ids)
+    ids, log_probs, scores, lengths = (
+        x[:, :num_hypotheses]
+        for x in (slots.ids, slots.log_probs, slots.scores, slots.lengths)
+    )
+    lengths = ops.where(log_probs > -np.inf, lengths, 0)
+    places = ops.arange(length, dtype="int32")
+    written = places < lengths[..., None]  # (B, N, L)
+    ids = ops.where(written, ids, PAD_ID)
+    followed = None
+    # One of each, or none; (L, B, K, S) and (B, K, L).
+    for history, path in zip(alignments, slots.path, strict=True):
+        path = path[:, :num_hypotheses]
+        rows = ops.arange(batch, dtype="int32")[:, None, None] + places * batch
+        size = ops.shape(history)[3]
+        history = ops.reshape(history, (length * batch * width, size))
+        followed = ops.take(history, rows * width + path, axis=0)  # (B, N, L, S)
+        followed = ops.where(written[..., None], followed, 0.0)
+    return Hypotheses(ids, lengths, scores, log_probs, followed)
+
+
+def score(log_probs, slots, rules):
+    """What hypotheses are ranked by (Wu et al. 2016, eq. 14).
+
+    Args:
+        log_probs: Log-probabilities of the hypotheses' continuations, `(B, K, C)`.
+        slots: The hypotheses, whose lengths and coverage already count this step.
+        rules: The `Rules`.
+
+    Returns:
+        Scores of shape `(B, K, C)`.
+    """
+    scores = log_probs / _length_penalty(slots.lengths, rules)[..., None]
+    if not rules.coverage_penalty:
+        return scores
+    (coverage,) = slots.coverage  # (B, K, S)
+    logarithms = ops.log(ops.clip(coverage, LEAST_COVERAGE, 1.0))
+    if rules.source_mask is not None:
+        logarithms = ops.where(rules.source_mask[:, None], logarithms, 0.0)
+    penalty = rules.coverage_penalty * ops.sum(logarithms, axis=-1)  # (B, K)
+    return scores + penalty[..., None]
+
+
+def _length_penalty(lengths, rules):
+    return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** rules.length_penalty
+
+
+def _move(slots, parents):
+    """Puts into each slot what its parent's slot holds."""
+    batch, width = ops.shape(parents)
+    offsets = ops.arange(batch, dtype="int32")[:, None] * width
+    rows = parents + offsets  # (B, K)
+
+    def move(x):
+        rest = x.shape[2:]
+        rest = ops.shape(x)[2:] if None in rest else rest
+        return ops.take(ops.reshape(x, (batch * width, *rest)), rows, axis=0)
+
+    return tree.map_structure(move, slots)
+
+
+def _widen(x, width):
+    """Repeats the only slot of `x`."""
+    batch, _, *rest = ops.shape(x)
+    return ops.broadcast_to(x, (batch, width, *rest))
+
+
+def _like_but_rows(new, old):
+    """The same where the number of rows may change."""
+    new, shape = ops.cast(new, old.dtype), tuple(old.shape)
+    if tuple(new.shape) == shape:
+        return new
+    sizes = zip(shape[1:], ops.shape(new)[1:], strict=True)
+    rest = [size if fixed is None else fixed for fixed, size in sizes]
+    return ops.reshape(new, (ops.shape(new)[0], *rest))

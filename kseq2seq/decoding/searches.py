@@ -1,0 +1,353 @@
+"""From a step function to whole hypotheses: greedy, beam search, sampling, forcing.
+
+Everything here knows a model by one function only, which may be a `Step`, whose search
+has less to do:
+
+    step(tokens, state) -> (log_probs, state, extras)
+
+- `tokens`: the last tokens, int32 of shape `(batch, beam)`; BOS at first.
+- `state`: what changes from step to step: a nested structure of tensors of shape
+  `(batch, beam, ...)`, whose shapes and dtypes stay the same. What does not change
+  (the encoded source, its mask) belongs in the function's closure, with shape
+  `(batch, ...)`; it is never repeated for the beam.
+- `log_probs`: log-probabilities of the next token, of shape
+  `(batch, beam, vocabulary)`, with a vocabulary whose size is known statically.
+- `extras`: a dict. Its entry `"alignment"`, of shape `(batch, beam, source_length)`,
+  is collected, and read by the coverage penalty; any other entry is ignored.
+
+The first call has a beam of 1, since all hypotheses of a row begin alike. A hypothesis
+that has ended is fed PAD, and what comes of it is dropped.
+
+The code runs eagerly, in `tf.function` with unknown batch size and length, under
+`jax.jit` (there with integer `max_length`), and on torch.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kseq2seq.decoding.loop import Hypotheses as Hypotheses
+from kseq2seq.decoding.loop import decode
+from kseq2seq.decoding.rules import batch_size, check_integer, check_number, make_rules
+from kseq2seq.decoding.selection import (
+    draw,
+    for_each_token,
+    in_place,
+    select_best,
+    select_first,
+)
+from kseq2seq.decoding.step import Step as Step
+from kseq2seq.decoding.step import check_shape
+from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
+
+
+def greedy_search(
+    step,
+    initial_state,
+    *,
+    max_length,
+    min_length=0,
+    eos_id=EOS_ID,
+    bos_id=BOS_ID,
+    forbidden_ids=(PAD_ID, BOS_ID),
+):
+    """Takes the most probable token at each step.
+
+    Args:
+        step: Function `(tokens, state) -> (log_probs, state, extras)`; see the
+            module's docstring.
+        initial_state: Nested structure of tensors of shape `(batch, ...)`, at least
+            one.
+        max_length: Most tokens of a hypothesis, EOS included; one that reaches it
+            stops without EOS. An integer, or an integer tensor of shape `(batch,)`
+            (see `relative_lengths`), in which entries below 1 count as 1.
+        min_length: Fewest tokens, EOS included, given like `max_length`, which wins
+            where the two disagree.
+        eos_id: Id that ends a hypothesis.
+        bos_id: Id that is fed to the first step.
+        forbidden_ids: Ids that are never chosen. The log-probabilities of the others
+            stay as they are.
+
+    Returns:
+        `Hypotheses` with n = 1, whose `scores` are the log-probabilities.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def count_to_six(tokens, state):  # 4, 5, 6 and EOS, which is 3
+    ...     following = keras.ops.maximum(tokens, 3) + 1
+    ...     following = keras.ops.where(tokens == 6, 3, following)
+    ...     return keras.ops.log(keras.ops.one_hot(following, 8)), state, {}
+    >>> found = greedy_search(count_to_six, keras.ops.zeros((1, 1)), max_length=5)
+    >>> keras.ops.convert_to_numpy(found.ids).tolist()
+    [[[4, 5, 6, 3, 0]]]
+    """
+    rules = make_rules(
+        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+    )
+
+    start = np.zeros(1)
+    return decode(step, initial_state, select_first, rules, start, 1, may_shrink=True)
+
+
+def beam_search(
+    step,
+    initial_state,
+    *,
+    beam_size,
+    num_hypotheses=1,
+    max_length,
+    min_length=0,
+    length_penalty=0.0,
+    coverage_penalty=0.0,
+    source_mask=None,
+    eos_id=EOS_ID,
+    bos_id=BOS_ID,
+    forbidden_ids=(PAD_ID, BOS_ID),
+):
+    """Keeps the `beam_size` best hypotheses at each step.
+
+    For a hypothesis `Y` of `|Y|` tokens, EOS included, with alignment `p` to the
+    source `X`:
+
+        score(Y) = log P(Y | X) / lp(Y) + coverage_penalty * cp(X; Y)
+        lp(Y) = ((5 + |Y|) / 6) ** length_penalty
+        cp(X; Y) = sum over i of log(min(sum over j of p(i, j), 1))
+
+    A finished hypothesis keeps its score and its place among the `beam_size` until
+    better ones, finished or not, push it out. A row is done as soon as no unfinished
+    hypothesis can reach the `num_hypotheses` best any more; so stopping early changes
+    no result.
+
+    Args:
+        step: As in `greedy_search`.
+        initial_state: As in `greedy_search`.
+        beam_size: Number of hypotheses that are kept.
+        num_hypotheses: Number of hypotheses that are returned; with TensorFlow also a
+            scalar int32 tensor, from 1 to `beam_size`.
+        max_length: As in `greedy_search`.
+        min_length: As in `greedy_search`.
+        length_penalty: Exponent, at least 0; 0 ranks by log-probability.
+        coverage_penalty: Weight, at least 0; above 0 `step` must give alignments.
+        source_mask: Boolean tensor of shape `(batch, source_length)`, True at real
+            source positions, the only ones that `cp` counts. Defaults to all.
+        eos_id: As in `greedy_search`.
+        bos_id: As in `greedy_search`.
+        forbidden_ids: As in `greedy_search`.
+
+    Returns:
+        `Hypotheses` with n = `num_hypotheses`, best first.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def coin(tokens, state):  # either side, or EOS, which is 3
+    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.3, 0.2])
+    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
+    >>> found = beam_search(coin, keras.ops.zeros((1, 1)), beam_size=3,
+    ...     num_hypotheses=3, max_length=2)
+    >>> keras.ops.convert_to_numpy(found.ids).tolist()
+    [[[3, 0], [4, 3], [5, 3]]]
+
+    Reference:
+        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7, eq. 14.
+    """
+    check_integer("beam_size", beam_size, 1)
+    is_fixed = not ops.is_tensor(num_hypotheses)
+    if is_fixed:
+        check_integer("num_hypotheses", num_hypotheses, 1)
+    if is_fixed and num_hypotheses > beam_size:
+        raise ValueError(
+            "`num_hypotheses` must be at most `beam_size`; raise `beam_size`. "
+            f"Received: num_hypotheses={num_hypotheses}, beam_size={beam_size}"
+        )
+    check_number("length_penalty", length_penalty, least=0)
+    check_number("coverage_penalty", coverage_penalty, least=0)
+    if source_mask is not None:
+        source_mask = ops.cast(ops.convert_to_tensor(source_mask), "bool")
+    rules = make_rules(
+        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+    )._replace(
+        length_penalty=length_penalty,
+        coverage_penalty=coverage_penalty,
+        source_mask=source_mask,
+    )
+    # Only one slot is alive at first: equal ones would stay equal for ever.
+    start = np.full(beam_size, -np.inf)
+    start[0] = 0.0
+    return decode(
+        step,
+        initial_state,
+        select_best,
+        rules,
+        start,
+        num_hypotheses,
+        may_shrink=True,
+    )
+
+
+def sample(
+    step,
+    initial_state,
+    *,
+    seed,
+    num_samples=1,
+    temperature=1.0,
+    top_k=None,
+    top_p=None,
+    max_length,
+    min_length=0,
+    eos_id=EOS_ID,
+    bos_id=BOS_ID,
+    forbidden_ids=(PAD_ID, BOS_ID),
+):
+    """Draws each token at random, by its probability.
+
+    `temperature` is applied first, then `top_k`, then `top_p` to what `top_k` has left.
+
+    Args:
+        step: As in `greedy_search`.
+        initial_state: As in `greedy_search`.
+        seed: Integer, which gives the same samples at each call, or a
+            `keras.random.SeedGenerator`; or the uniform numbers from 0 to 1 to draw
+            by, a float tensor of shape `(length, batch, num_samples)` whose length is
+            no less than `max_length`.
+        num_samples: Number of independent samples of each row.
+        temperature: Divides the log-probabilities; towards 0, greedy search. A
+            number, or a float tensor of shape `(batch,)` of numbers above 0.
+        top_k: If given, only the `top_k` most probable tokens are drawn. An integer,
+            or an integer tensor of shape `(batch,)` of numbers of at least 1.
+        top_p: If given, only the fewest most probable tokens whose probabilities sum to
+            at least `top_p` are drawn. A number, or a float tensor of shape `(batch,)`
+            of numbers above 0. It sorts the vocabulary at each step, unless an integer
+            `top_k` leaves less of it; so does a tensor `top_k`.
+        max_length: As in `greedy_search`.
+        min_length: As in `greedy_search`.
+        eos_id: As in `greedy_search`.
+        bos_id: As in `greedy_search`.
+        forbidden_ids: As in `greedy_search`.
+
+    Returns:
+        `Hypotheses` with n = `num_samples`, in the order in which they were drawn.
+        Their `scores` and `log_probs` are those of the model itself, unchanged by
+        `temperature`, `top_k` and `top_p`.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def coin(tokens, state):  # either side, or EOS, which is 3
+    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.3, 0.2])
+    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
+    >>> found = sample(coin, keras.ops.zeros((2, 1)), seed=0, num_samples=3,
+    ...     max_length=7)
+    >>> tuple(found.ids.shape)
+    (2, 3, 7)
+
+    Reference:
+        [Holtzman et al., 2020](https://arxiv.org/abs/1904.09751), section 3.1 (top-p);
+        [Fan et al., 2018](https://arxiv.org/abs/1805.04833), section 5 (top-k).
+    """
+    check_integer("num_samples", num_samples, 1)
+    rules = make_rules(
+        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+    )
+    batch = batch_size(initial_state)
+    rows = batch if isinstance(batch, int) else None
+    if ops.is_tensor(seed):
+        check_shape("`seed`", seed, (None, rows, num_samples))
+        uniform = ops.cast(seed, "float32")
+    elif isinstance(seed, (int, keras.random.SeedGenerator)):
+        shape = (rules.buffer_length, batch, num_samples)
+        uniform = keras.random.uniform(shape, dtype="float32", seed=seed)
+    else:
+        raise ValueError(
+            "`seed` must be an integer, a `keras.random.SeedGenerator` or a tensor of "
+            f"uniform numbers. Received: seed={seed!r}"
+        )
+    settings = (temperature, top_k, top_p)
+    for name, value in zip(("temperature", "top_k", "top_p"), settings, strict=True):
+        if ops.is_tensor(value):
+            check_shape(f"`{name}`", value, (rows,))
+        elif name == "temperature":
+            check_number(name, value, above=0)
+        elif value is not None and name == "top_k":
+            check_integer(name, value, 1)
+        elif value is not None:
+            check_number(name, value, above=0, most=1)
+
+    def choose(log_probs, position):
+        number = ops.take(uniform, position, axis=0)  # (B, K)
+        return draw(log_probs, number, *map(for_each_token, settings))
+
+    start = np.zeros(num_samples)
+    return decode(step, initial_state, in_place(choose), rules, start, num_samples)
+
+
+def force(step, initial_state, ids, *, eos_id=EOS_ID, bos_id=BOS_ID):
+    """Follows given hypotheses: what `step` says of each of their tokens.
+
+    Args:
+        step: As in `greedy_search`.
+        initial_state: As in `greedy_search`.
+        ids: Integer tensor of shape `(batch, length)`: the tokens of one hypothesis
+            for each row, EOS included, and PAD behind them.
+        eos_id: As in `greedy_search`.
+        bos_id: As in `greedy_search`.
+
+    Returns:
+        `Hypotheses` with n = 1, those given, with their log-probabilities, which are
+        also their `scores`, and alignments.
+
+    Raises:
+        ValueError: If an argument, or what `step` returns, is not as described.
+
+    Example:
+
+    >>> def coin(tokens, state):  # either side, or EOS, which is 3
+    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.25, 0.25])
+    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
+    >>> ids = keras.ops.convert_to_tensor([[4, 5, 3], [3, 0, 0]])
+    >>> found = force(coin, keras.ops.zeros((2, 1)), ids)
+    >>> keras.ops.convert_to_numpy(keras.ops.exp(found.log_probs)).round(5).tolist()
+    [[0.03125], [0.5]]
+    """
+    rows = batch_size(initial_state)
+    check_shape("`ids`", ids, (rows if isinstance(rows, int) else None, None))
+    ids = ops.cast(ids, "int32")
+    lengths = ops.sum(ops.cast(ops.not_equal(ids, PAD_ID), "int32"), axis=1)
+    rules = make_rules(initial_state, ops.maximum(lengths, 1), 0, eos_id, bos_id, ())
+
+    def choose(log_probs, position):
+        return ops.take(ids, position, axis=1)[:, None]  # (B, 1)
+
+    return decode(step, initial_state, in_place(choose), rules, np.zeros(1), 1)
+
+
+def relative_lengths(source_mask, factor=1.0, offset=0):
+    """Limits that follow the source: `factor * length + offset`, rounded, at least 1.
+
+    Args:
+        source_mask: Boolean tensor of shape `(batch, source_length)`, True at real
+            source positions.
+        factor: Target tokens for each source token.
+        offset: Target tokens added to that.
+
+    Returns:
+        An int32 tensor of shape `(batch,)`, for `max_length` or `min_length`.
+
+    Example:
+
+    >>> mask = keras.ops.convert_to_tensor([[True, True, True], [True, False, False]])
+    >>> limits = relative_lengths(mask, factor=2, offset=5)
+    >>> keras.ops.convert_to_numpy(limits).tolist()
+    [11, 7]
+    """
+    lengths = ops.sum(ops.cast(source_mask, "float32"), axis=1)
+    limits = ops.cast(ops.round(lengths * factor + offset), "int32")
+    return ops.maximum(limits, 1)

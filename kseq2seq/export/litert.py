@@ -1,0 +1,244 @@
+"""LiteRT (TensorFlow Lite): greedy search from ids to ids, for phones and the like."""
+
+import dataclasses
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from kseq2seq.decoding import Search, relative_lengths
+from kseq2seq.export import ids as id_export
+from kseq2seq.export.saved_graphs import save_graphs, used_variables
+from kseq2seq.models import portable_copy
+from kseq2seq.utils import EOS_ID, LITERT, check_installed, said_once
+
+GREEDY_FILE, SIGNATURE = "greedy.tflite", "greedy"
+WEIGHTS = ("int8", "float16", "float32")
+
+
+def export_litert(
+    folder,
+    model,
+    source_tokenizer,
+    target_tokenizer,
+    search=None,
+    source_length=64,
+    weights="int8",
+):
+    """Writes the next version of a model for LiteRT, greedy search from ids to ids.
+
+    The version is a folder of `greedy.tflite`, of the tokenizers `source.model` and
+    `target.model`, which SentencePiece reads, and of a README.md that says how to run
+    it. The graph's signature `greedy` takes `source`, int32 of shape `(1,
+    source_length)`: ids with EOS, and 0 behind it; and gives `ids`, int32 of shape
+    `(1, 1, length)`, `scores`, float32 of shape `(1, 1)`, and `lengths`, int32 of
+    shape `(1, 1)`: what `kseq2seq.decoding.Hypotheses` has under these names. All of
+    it are operations that LiteRT has built in.
+
+    Args:
+        folder: Path of the folder of versions, in which are no SavedModels; made if
+            it is not there. The next number under it, from 1 on, is written whole or
+            not at all.
+        model: What `kseq2seq.build_model` returned, trained.
+        source_tokenizer: The `kseq2seq.Tokenizer` of the source.
+        target_tokenizer: That of the target.
+        search: The `kseq2seq.Search` whose lengths are fixed in the graph; its
+            defaults if `None`.
+        source_length: Tokens of the longest source, EOS included.
+        weights: How large matrices are stored: `"int8"`, with which products are
+            computed in integers, so that translations may differ a little;
+            `"float16"`, which are restored for each product and so are the slowest;
+            or `"float32"`, with which translations are those of Python.
+
+    Returns:
+        The `Path` of the new version.
+
+    Raises:
+        OSError: If it cannot be written.
+        ValueError: If packages are missing, an argument is out of range, `folder`
+            holds SavedModels, or the model has an operation that LiteRT lacks.
+
+    Example:
+
+    >>> try:
+    ...     export_litert("litert_models/dates", None, None, None, weights="int4")
+    ... except ValueError as error:
+    ...     print(error)
+    `weights` must be one of int8, float16, float32. Received: weights='int4'
+    """
+    check_installed(*LITERT)
+    folder, search = Path(folder), id_export.greedy(search or Search())
+    if weights not in WEIGHTS:
+        raise ValueError(
+            f"`weights` must be one of {', '.join(WEIGHTS)}. "
+            f"Received: weights={weights!r}"
+        )
+    if isinstance(source_length, bool) or not (
+        isinstance(source_length, int) and source_length >= 1
+    ):
+        raise ValueError(
+            "`source_length` must be a positive integer. "
+            f"Received: source_length={source_length!r}"
+        )
+    id_export.check_folder(folder)
+    function = _static_search(portable_copy(model), search, (1, source_length))
+    content = _convert(function, weights)
+    _check(content, source_length)
+    about = {
+        "format": "litert",
+        "source_length": source_length,
+        "weights": weights,
+        "searches": {GREEDY_FILE: dataclasses.asdict(search)},
+    }
+    readme = README.format(
+        search=id_export.search_in_words(search),
+        source_length=source_length,
+        longest=_longest(search, source_length),
+        weights=weights,
+        version=id_export.__version__,
+    )
+    files = {GREEDY_FILE: content, id_export.README_FILE: readme}
+    tokenizers = (source_tokenizer, target_tokenizer)
+    return id_export.add_export(folder, tokenizers, files, about)
+
+
+def _longest(search, source_length):
+    """The most tokens of a translation of `source_length` tokens."""
+    longest = relative_lengths(
+        np.ones((1, source_length), bool),
+        search.max_length_factor,
+        search.max_length_offset,
+    )
+    return min(int(longest[0]), search.max_length)
+
+
+def _static_search(model, search, shape):
+    """The search with outputs of fixed shapes, for which a caller can make room."""
+    search_ids = id_export.search_function(model, search, shape)
+    longest = _longest(search, shape[1])
+
+    def search_static(source):
+        found = search_ids(source)
+        missing = longest - tf.shape(found["ids"])[2]
+        ids = tf.pad(found["ids"], [[0, 0], [0, 0], [0, missing]])
+        return {**found, "ids": tf.reshape(ids, (1, 1, longest))}
+
+    specification = tf.TensorSpec(shape, tf.int32, "source")
+    return tf.function(search_static, input_signature=[specification], autograph=False)
+
+
+def _convert(function, weights):
+    """A function of static shapes as the bytes of a `.tflite` file."""
+    graph = function.get_concrete_function()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            save_graphs({SIGNATURE: graph}, used_variables([graph]), folder)
+        except tf.errors.OpError as error:
+            raise OSError(
+                f"{folder}: what is to be converted could not be written there: "
+                f"{error.message}"
+            ) from error
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=[SIGNATURE]
+        )
+        # Lists of tensors, as loops keep them, become plain tensors.
+        converter._experimental_lower_tensor_list_ops = True
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if weights != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if weights == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            with said_once():
+                return converter.convert()
+        except Exception as error:  # of a type that is not public
+            raise ValueError(_conversion_error(str(error))) from error
+
+
+def _conversion_error(message):
+    remedy = "replace the layers that call them, or export a SavedModel or ONNX"
+    if found := re.search(r"(?:TF Select|Custom) ops: (.*)", message):
+        return (
+            "The graph must hold only operations that LiteRT has built in. Received: "
+            f"a model that needs {found[1].strip()}; {remedy}"
+        )
+    errors = [line for line in message.splitlines() if "error: " in line]
+    said = (errors or message.splitlines() or [""])[0].rpartition("error: ")[2]
+    return (
+        "The model could not be converted to LiteRT; export a SavedModel or ONNX. "
+        f"The converter says: {said:.300}"
+    )
+
+
+def _check(content, source_length):
+    """Sees that LiteRT runs it, with no more than what it has built in."""
+    from ai_edge_litert import interpreter
+
+    source = np.zeros((1, source_length), "int32")
+    source[0, 0] = EOS_ID
+    try:
+        runner = interpreter.Interpreter(
+            model_content=content,
+            experimental_op_resolver_type=(
+                interpreter.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            ),
+        ).get_signature_runner(SIGNATURE)
+        runner(source=source)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            "The model was converted to LiteRT, which cannot run it; export a "
+            f"SavedModel or ONNX. LiteRT says: {error}"
+        ) from error
+
+
+README = r"""# A translation model for LiteRT
+
+- `greedy.tflite`: {search}. Weights: {weights}.
+- `source.model`, `target.model`: SentencePiece models, from text to ids and back.
+- `kseq2seq.json`: the same for programs.
+
+## Run it
+
+With `pip install ai-edge-litert sentencepiece`, in this folder:
+
+```python
+import sys
+
+import numpy as np
+import sentencepiece
+from ai_edge_litert.interpreter import Interpreter
+
+source = sentencepiece.SentencePieceProcessor(model_file="source.model")
+target = sentencepiece.SentencePieceProcessor(model_file="target.model")
+translate = Interpreter("greedy.tflite").get_signature_runner("greedy")
+
+for line in sys.stdin:
+    ids = source.encode(line.rstrip("\n"), add_eos=True)
+    if len(ids) > {source_length}:
+        ids[{source_length} - 1 :] = [source.eos_id()]
+    padded = np.zeros((1, {source_length}), np.int32)
+    padded[0, : len(ids)] = ids
+    found = translate(source=padded)
+    length = found["lengths"][0, 0]
+    print(target.decode(found["ids"][0, 0, :length].tolist()))
+```
+
+## What goes in and comes out
+
+| | name | dtype | shape | what |
+| --- | --- | --- | --- | --- |
+| input | `source` | int32 | [1, {source_length}] | ids, EOS (3), then 0 |
+| output | `ids` | int32 | [1, 1, {longest}] | ids, EOS included, then 0 |
+| output | `scores` | float32 | [1, 1] | natural logarithm of the probability |
+| output | `lengths` | int32 | [1, 1] | number of ids, EOS included |
+
+- An empty text is EOS alone, of which the model makes something all the same: leave
+  such texts out.
+- A translation without EOS was cut off at its longest length.
+- Each call takes all {source_length} positions of the source: where texts are shorter,
+  an export with a smaller `--source-length` is quicker.
+
+Its operations are all built into LiteRT. Written by kseq2seq {version}.
+"""

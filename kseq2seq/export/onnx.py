@@ -1,0 +1,267 @@
+"""ONNX: search from ids to ids, for ONNX Runtime and whatever else reads it."""
+
+import dataclasses
+import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from kseq2seq.decoding import Search
+from kseq2seq.export import ids
+from kseq2seq.models import portable_copy
+from kseq2seq.utils import ONNX, check_installed
+
+# Has all that is needed, and runtimes read it since December 2021 (ONNX Runtime 1.10).
+# With tf2onnx's newest, 18, models are no smaller, and need a runtime of 2023.
+OPSET = 15
+GREEDY_FILE, BEAM_FILE, WEIGHTS_FILE = "greedy.onnx", "beam.onnx", "weights.bin"
+# Of at least so many bytes, tensors go into the file of the weights, where those that
+# several graphs have in common are once; each begins at a multiple of the second.
+LEAST_SHARED, ALIGNMENT = 256, 64
+VARIABLE = "TF2ONNX_CATCH_ERRORS"
+
+
+def export_onnx(folder, model, source_tokenizer, target_tokenizer, search=None):
+    """Writes the next version of a model in ONNX, from ids to ids.
+
+    The version is a folder of `greedy.onnx`, of `beam.onnx` if the search is no
+    greedy one itself, of `weights.bin`, which both share, of the tokenizers
+    `source.model` and `target.model`, which SentencePiece reads, and of a README.md
+    that says how to run it. Each graph takes `source`, int32 of shape `(batch,
+    source_length)`: ids with EOS, and 0 behind it; and gives `ids`, int32 of shape
+    `(batch, n, length)`, `scores`, float32 of shape `(batch, n)`, and `lengths`,
+    int32 of shape `(batch, n)`: what `kseq2seq.decoding.Hypotheses` has under these
+    names. It computes in float32.
+
+    Args:
+        folder: Path of the folder of versions, in which are no SavedModels; made if
+            it is not there. The next number under it, from 1 on, is written whole or
+            not at all.
+        model: What `kseq2seq.build_model` returned, trained.
+        source_tokenizer: The `kseq2seq.Tokenizer` of the source.
+        target_tokenizer: That of the target.
+        search: The `kseq2seq.Search` that is fixed in the graphs, n being its
+            `num_hypotheses`; its defaults if `None`. Of the greedy one, n is 1.
+
+    Returns:
+        The `Path` of the new version.
+
+    Raises:
+        OSError: If it cannot be written.
+        ValueError: If packages are missing, `folder` holds SavedModels, or the model
+            has an operation that ONNX lacks.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "saved_model.pb").touch()
+    ...     try:
+    ...         export_onnx(folder, None, None, None)
+    ...     except ValueError as error:
+    ...         print(str(error)[:37])
+    `folder` must hold no SavedModels, si
+    """
+    check_installed(*ONNX)
+    folder, search = Path(folder), search or Search()
+    ids.check_folder(folder)
+    searches = {GREEDY_FILE: ids.greedy(search)}
+    if search.beam_size > 1:
+        searches[BEAM_FILE] = search
+    copy = portable_copy(model)
+    graphs = {name: _convert(copy, search) for name, search in searches.items()}
+    files = {WEIGHTS_FILE: _share_weights(graphs.values())}
+    files |= {name: graph.SerializeToString() for name, graph in graphs.items()}
+    files[ids.README_FILE] = _readme(searches)
+    about = {
+        "format": "onnx",
+        "opset": OPSET,
+        "searches": {
+            name: dataclasses.asdict(search) for name, search in searches.items()
+        },
+    }
+    return ids.add_export(
+        folder, (source_tokenizer, target_tokenizer), files, about, check=_check
+    )
+
+
+def _convert(model, search):
+    """One search as an ONNX model, its weights inside."""
+    import tf2onnx
+
+    function = ids.search_function(model, search, [None, None])
+    function.get_concrete_function()  # whose errors are not those of a conversion
+    try:
+        with _quick_and_quiet():
+            converted, _ = tf2onnx.convert.from_function(
+                function, input_signature=function.input_signature, opset=OPSET
+            )
+    except Exception as error:  # it raises whatever it happens to come across
+        raise ValueError(
+            "The model could not be converted to ONNX; export it as a SavedModel "
+            f"instead. tf2onnx says: {error or type(error).__name__}"
+        ) from error
+    _check_operations(converted)
+    _name_axes(converted.graph.input, ["batch", "source_length"])
+    _name_axes(converted.graph.output, ["batch", None, "length"])
+    return converted
+
+
+@contextmanager
+def _quick_and_quiet():
+    """tf2onnx in a third of the time, and without what it logs.
+
+    What matters of that becomes an error. It copies the graph before each attempt to
+    make it smaller, to have it still if that fails, unless there is this variable,
+    whatever its value: then a failure is an error too.
+    """
+    logger = logging.getLogger("tf2onnx")
+    before, variable = logger.level, os.environ.get(VARIABLE)
+    logger.setLevel(logging.CRITICAL + 1)
+    os.environ[VARIABLE] = "FALSE"
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        os.environ.pop(VARIABLE)
+        if variable is not None:
+            os.environ[VARIABLE] = variable
+
+
+def _check_operations(converted):
+    """Refuses operations of TensorFlow that were left as they are."""
+    import onnx
+
+    nodes = [node for graph in _graphs(converted.graph) for node in graph.node]
+    unknown = sorted(
+        {
+            node.op_type
+            for node in nodes
+            if node.domain or not onnx.defs.has(node.op_type, OPSET)
+        }
+    )
+    if unknown:
+        raise ValueError(
+            "The graph must hold only operations that ONNX has. Received: a model that "
+            f"needs {', '.join(unknown)}; replace the layers that call them, or "
+            "export a SavedModel"
+        )
+
+
+def _graphs(graph):
+    """A graph, and those of its loops and branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
+
+
+def _name_axes(values, names):
+    for value in values:
+        axes = value.type.tensor_type.shape.dim
+        for axis, name in zip(axes, names, strict=False):
+            if name and not axis.HasField("dim_value"):
+                axis.dim_param = name
+
+
+def _share_weights(models):
+    """Takes large tensors out of models into one file, whose bytes it returns."""
+    from onnx.external_data_helper import set_external_data
+
+    places, weights = {}, bytearray()
+    for model in models:
+        for graph in _graphs(model.graph):
+            for tensor in graph.initializer:
+                content = tensor.raw_data
+                if len(content) < LEAST_SHARED:
+                    continue
+                if content not in places:
+                    weights += bytes(-len(weights) % ALIGNMENT)
+                    places[content] = len(weights)
+                    weights += content
+                set_external_data(
+                    tensor, WEIGHTS_FILE, places[content], length=len(content)
+                )
+                tensor.ClearField("raw_data")
+    return bytes(weights)
+
+
+def _check(path):
+    """Sees that what was written is ONNX, the file of the weights included."""
+    import onnx
+
+    for file in path.glob("*.onnx"):
+        try:
+            onnx.checker.check_model(file, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
+            raise ValueError(
+                "The model could not be converted to ONNX; export it as a SavedModel "
+                f"instead. onnx.checker says of {file.name}: {e}"
+            ) from e
+
+
+README = r"""# A translation model in ONNX
+
+{files}
+- `weights.bin`: the weights, which belong to each `.onnx` file beside it.
+- `source.model`, `target.model`: SentencePiece models, from text to ids and back.
+- `kseq2seq.json`: the same for programs.
+
+## Run it
+
+With `pip install onnxruntime sentencepiece`, in this folder:
+
+```python
+import sys
+
+import numpy as np
+import onnxruntime
+import sentencepiece
+
+source = sentencepiece.SentencePieceProcessor(model_file="source.model")
+target = sentencepiece.SentencePieceProcessor(model_file="target.model")
+session = onnxruntime.InferenceSession("{file}")
+
+texts = [line.rstrip("\n") for line in sys.stdin]
+rows = source.encode(texts, add_eos=True)
+batch = np.zeros((len(rows), max(map(len, rows), default=1)), np.int32)
+for row, ids in zip(batch, rows):
+    row[: len(ids)] = ids
+outputs = session.run(["ids", "scores", "lengths"], {{"source": batch}})
+for ids, scores, lengths in zip(*outputs):
+    print(target.decode(ids[0, : lengths[0]].tolist()))
+```
+
+## What goes in and comes out
+
+| | name | dtype | shape | what |
+| --- | --- | --- | --- | --- |
+| input | `source` | int32 | [batch, source_length] | ids, EOS (3), then 0 |
+| output | `ids` | int32 | [batch, n, length] | ids, EOS included, then 0 |
+| output | `scores` | float32 | [batch, n] | more is better; the best is first |
+| output | `lengths` | int32 | [batch, n] | ids of each, EOS included |
+
+- A row's answer does not depend on the others in its batch.
+- An empty text is EOS alone, of which the model makes something all the same: leave
+  such texts out.
+- A batch of no rows has an answer of no rows; `source_length` must be at least 1.
+- Where a row has fewer than n translations, the length is 0 and the score -inf.
+- A translation without EOS was cut off at its longest length.
+
+Its operations are those of ONNX's opset {opset}, its numbers float32.
+Written by kseq2seq {version}.
+"""
+
+
+def _readme(searches):
+    lines = [
+        f"- `{name}`: {ids.search_in_words(search)}. n is {search.num_hypotheses}."
+        for name, search in searches.items()
+    ]
+    return README.format(
+        files="\n".join(lines),
+        file=list(searches)[-1],
+        opset=OPSET,
+        version=ids.__version__,
+    )

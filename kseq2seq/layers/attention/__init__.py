@@ -1,0 +1,77 @@
+"""Attention mechanisms and their contract."""
+
+from kseq2seq.layers.attention.bahdanau import (
+    BahdanauAttention,
+)
+from kseq2seq.layers.attention.base import (
+    Attention,
+    GlobalAttention,
+    check_fraction,
+    draws_of_step,
+)
+from kseq2seq.layers.attention.chunkwise import (
+    ChunkwiseAttention,
+)
+from kseq2seq.layers.attention.coverage import (
+    CoverageAttention,
+)
+from kseq2seq.layers.attention.local import (
+    LocalMonotonicAttention,
+    LocalPredictiveAttention,
+)
+from kseq2seq.layers.attention.location_sensitive import (
+    LocationSensitiveAttention,
+)
+from kseq2seq.layers.attention.luong import (
+    LuongAttention,
+)
+from kseq2seq.layers.attention.monotonic import (
+    MonotonicAttention,
+)
+from kseq2seq.layers.attention.monotonic_alignment import (
+    chunk_alignment,
+    hard_alignment,
+    parallel_alignment,
+    recursive_alignment,
+    successive_alignments,
+)
+from kseq2seq.layers.attention.multi_head import (
+    MultiHeadAttention,
+)
+from kseq2seq.layers.attention.scores import (
+    additive_score,
+    dot_score,
+    hardmax,
+    masked_probabilities,
+    masked_softmax,
+    sparsemax,
+    zero_padding,
+)
+
+__all__ = [
+    "Attention",
+    "BahdanauAttention",
+    "ChunkwiseAttention",
+    "CoverageAttention",
+    "GlobalAttention",
+    "LocalMonotonicAttention",
+    "LocalPredictiveAttention",
+    "LocationSensitiveAttention",
+    "LuongAttention",
+    "MonotonicAttention",
+    "MultiHeadAttention",
+    "additive_score",
+    "check_fraction",
+    "chunk_alignment",
+    "dot_score",
+    "draws_of_step",
+    "hard_alignment",
+    "hardmax",
+    "masked_probabilities",
+    "masked_softmax",
+    "parallel_alignment",
+    "recursive_alignment",
+    "sparsemax",
+    "successive_alignments",
+    "zero_padding",
+]

@@ -1,0 +1,160 @@
+"""Additive attention that sees where it looked before."""
+
+import keras
+from keras import ops
+
+from kseq2seq.layers.attention.bahdanau import BahdanauAttention
+from kseq2seq.layers.attention.base import check_units
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class LocationSensitiveAttention(BahdanauAttention):
+    """Additive attention that compares content and location ("hybrid").
+
+    Filters are convolved over the alignment of the step before, and what they find
+    around a source position enters its score. For a query `s_i` and keys `h_j`:
+
+        f_i = F * alignment(i - 1, :)
+        score(i, j) = w . tanh(W s_i + V h_j + U f_{i,j} + b)
+        alignment(i, :) = softmax(score(i, :) / temperature)
+        context(i) = sum over j of alignment(i, j) * value_j
+
+    So attention can go on from where it was, where content alone cannot tell the
+    same sound, or the same word, from its next occurrence. With `cumulative=True`
+    the sum of all alignments so far takes the place of the last one, as in
+    Tacotron 2. The convolution slides `F` without turning it round, as all
+    convolution layers do, and has zeros beyond both ends.
+
+    Ahead of the first step that alignment is all zeros, which the paper leaves open.
+    The state is it, of shape `(batch, num_queries, source_length)`, with the real
+    source positions in front.
+
+    Masking: source positions where `value_mask` is False receive exactly 0,
+    and a row without any position left gives a context of zeros. They do not count
+    as neighbours either: the filters see the real positions side by side. The
+    query's mask is passed on unchanged; a query that it leaves out is not one that
+    the next one sees.
+
+    Args:
+        units: Size of the space in which query, key and location are compared.
+        num_filters: Number of filters: columns of `F`.
+        kernel_size: Number of positions that a filter covers, odd: as many on
+            either side of its middle.
+        cumulative: Whether the filters see the sum of all alignments so far.
+        use_bias: Whether `W` and `V` have a bias each; their sum is the paper's
+            `b`.
+        **kwargs: Passed to `BahdanauAttention`: `normalize`, `dropout`, `seed`,
+            `kernel_initializer` (also of `F` and `U`), `bias_initializer`,
+            `probability_fn` and `temperature`; the inverse of the last is the
+            paper's sharpening.
+
+    Call arguments:
+        query: Tensor of shape `(batch, target_length, query_dim)`.
+        value: Tensor of shape `(batch, source_length, value_dim)`.
+        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
+            `value`.
+        query_mask: Boolean tensor of shape `(batch, target_length)`.
+        value_mask: Boolean tensor of shape `(batch, source_length)`.
+        return_attention_scores: Whether to return the alignment as well.
+        training: Whether to apply dropout.
+
+    Returns:
+        The context, of shape `(batch, target_length, value_dim)`; with
+        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
+        of shape `(batch, target_length, source_length)`, before dropout.
+
+    Raises:
+        ValueError: If `units`, `num_filters` or `kernel_size` is not a positive
+            integer, `kernel_size` is even, or an argument does not fit
+            `BahdanauAttention`.
+
+    Example:
+
+    >>> query, value = keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))
+    >>> layer = LocationSensitiveAttention(8, num_filters=10, kernel_size=3)
+    >>> context, alignment = layer(query, value, return_attention_scores=True)
+    >>> tuple(context.shape), tuple(alignment.shape)
+    ((2, 3, 6), (2, 3, 5))
+
+    Reference:
+        - [Chorowski et al., 2015](https://arxiv.org/abs/1506.07503), section 2.2,
+          equations 8 and 9, and section 2.3 for sharpening.
+        - [Shen et al., 2018](https://arxiv.org/abs/1712.05884), section 2.2, for
+          `cumulative`, and for the default sizes: 32 filters of width 31.
+    """
+
+    def __init__(
+        self,
+        units,
+        num_filters=32,
+        kernel_size=31,
+        cumulative=False,
+        use_bias=True,
+        **kwargs,
+    ):
+        super().__init__(units, use_bias, **kwargs)
+        check_units(num_filters, "num_filters")
+        check_units(kernel_size, "kernel_size")
+        if kernel_size % 2 == 0:
+            raise ValueError(
+                "`kernel_size` must be odd, so that a filter has a middle: take one "
+                f"more or one less. Received: kernel_size={kernel_size}"
+            )
+        self.num_filters = num_filters
+        self.kernel_size = kernel_size
+        self.cumulative = cumulative
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        super().build(query_shape, value_shape, key_shape)
+        shape = (self.kernel_size, 1, self.num_filters)
+        self.filters = self._kernel(shape, "filters")
+        shape = (self.num_filters, self.units)
+        self.location_kernel = self._kernel(shape, "location_kernel")
+
+    def prepare(self, value, key=None, value_mask=None):
+        memory = super().prepare(value, key, value_mask)
+        # What is masked may stand between two real positions, which are neighbours
+        # all the same. So scores are taken, and kept, with the real ones in front.
+        mask = memory["mask"]
+        real = ops.cast(mask, "int32")
+        behind = ops.sum(real, axis=1, keepdims=True) + ops.cumsum(1 - real, axis=1)
+        place = ops.where(mask, ops.cumsum(real, axis=1), behind) - 1  # (B, S)
+        order = ops.argsort(place, axis=1)
+        return {
+            **memory,
+            "keys": ops.take_along_axis(memory["keys"], order[:, :, None], axis=1),
+            "front": ops.take_along_axis(mask, order, axis=1),
+            "place": place,
+        }
+
+    def initial_state(self, memory):
+        return (ops.zeros_like(memory["mask"], dtype=self.compute_dtype),)
+
+    def _locations(self, past):
+        """What the filters find around each position, as the score compares it."""
+        batch, count, length = ops.shape(past)
+        # In full, since a size of -1 cannot be told where there are no rows.
+        rows = ops.reshape(past, (batch * count, length, 1))
+        found = ops.conv(
+            rows, self.filters, padding="same", data_format="channels_last"
+        )
+        # TensorFlow gives no rows the number of channels of its input.
+        found = ops.reshape(found, (batch * count, length, self.num_filters))
+        found = ops.matmul(found, self.location_kernel)  # (B * T, S, U)
+        return ops.reshape(found, (batch, count, length, self.units))
+
+    def attend(self, query, memory, state=(), draws=None, training=False):
+        (past,) = state  # (B, T, S)
+        scores = self.scores(query, memory["keys"], self._locations(past))
+        found = self.align(scores, memory["front"])
+        alignment = ops.take_along_axis(found, memory["place"][:, None], axis=2)
+        context = self.read(alignment, memory, draws)
+        return context, alignment, (past + found if self.cumulative else found,)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_filters": self.num_filters,
+            "kernel_size": self.kernel_size,
+            "cumulative": self.cumulative,
+        }

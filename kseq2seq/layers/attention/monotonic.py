@@ -1,0 +1,231 @@
+"""Attention that only goes forward over the source."""
+
+import keras
+from keras import ops
+
+from kseq2seq.layers.attention.base import Attention, check_score
+from kseq2seq.layers.attention.monotonic_alignment import (
+    MODES,
+    hard_alignment,
+    parallel_alignment,
+    recursive_alignment,
+    successive_alignments,
+)
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class MonotonicAttention(Attention):
+    """Online and linear-time attention: each output reads on from where the last did.
+
+    From the position that the output before has read, source positions are looked at
+    one after the other, and each is read or passed by. With the energies `e` of
+    another attention layer, for output i and position j:
+
+        e_{i,j} = score(s_{i-1}, h_j) + r
+        p_{i,j} = sigmoid(e_{i,j} + noise)
+        q_{i,j} = (1 - p_{i,j-1}) q_{i,j-1} + alpha_{i-1,j}
+        alpha_{i,j} = p_{i,j} q_{i,j}
+        context_i = sum over j of alpha_{i,j} h_j
+
+    In training, alpha is the alignment expected over all choices. Outside of training
+    the choice is hard: the first position from the last one on with `e > 0` gets 1.
+    Noise in training makes a model choose clearly, so that both are near each other.
+
+    A row sums to 1 or less: less where the source may end before a position is read.
+    A hard row where nothing was chosen is all zero, as is its context, and so are the
+    rows behind it.
+
+    Masking: source positions where `value_mask` is False receive exactly 0 and are
+    passed by as if they were not there. A query that is masked is not followed: the
+    one behind it reads on from where the one ahead of it did.
+
+    Args:
+        score: The layer that gives the energies, such as `BahdanauAttention` or
+            `LuongAttention`. Its dropout is that of the alignment.
+        mode: How one step of a loop finds the expected alignment: `"parallel"` at
+            all positions at once, or `"recursive"`, one position after the other.
+            The numbers are the same, at any length.
+        sigmoid_noise: Standard deviation of the normal noise that is added to the
+            energies in training.
+        score_bias_init: What the learned bias `r` starts at. Below 0 an untrained
+            layer passes positions by, and so sees more of the source.
+        hard: Whether the alignment is hard outside of training; if not, it is the
+            expected one, without noise.
+        seed: Integer seed of the noise.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        query: Tensor of shape `(batch, target_length, query_dim)`.
+        value: Tensor of shape `(batch, source_length, value_dim)`.
+        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
+            `value`.
+        query_mask: Boolean tensor of shape `(batch, target_length)`.
+        value_mask: Boolean tensor of shape `(batch, source_length)`.
+        return_attention_scores: Whether to return the alignment as well.
+        training: Whether to take the expected alignment and to add the noise.
+
+    Returns:
+        The context, of shape `(batch, target_length, value_dim)`; with
+        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
+        of shape `(batch, target_length, source_length)`, before dropout.
+
+    Raises:
+        ValueError: If `score` cannot give energies or has a `probability_fn` or a
+            `temperature`, `mode` is unknown, or `sigmoid_noise` is below 0.
+
+    Example:
+
+    >>> from kseq2seq.layers import BahdanauAttention
+    >>> layer = MonotonicAttention(BahdanauAttention(8), sigmoid_noise=1.0)
+    >>> query, value = keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))
+    >>> context, alignment = layer(query, value, return_attention_scores=True)
+    >>> tuple(context.shape), tuple(alignment.shape)
+    ((2, 3, 6), (2, 3, 5))
+
+    Reference:
+        [Raffel et al., 2017](https://arxiv.org/abs/1704.00784), sections 2.2
+        to 2.5.
+    """
+
+    def __init__(
+        self,
+        score,
+        mode="parallel",
+        sigmoid_noise=0.0,
+        score_bias_init=0.0,
+        hard=True,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_energies(score, "score")
+        if mode not in MODES:
+            raise ValueError(
+                f"`mode` must be one of {', '.join(MODES)}; a hard alignment is "
+                f"chosen with `hard`. Received: mode={mode!r}"
+            )
+        if not sigmoid_noise >= 0:
+            raise ValueError(
+                "`sigmoid_noise` must be a number of at least 0. "
+                f"Received: sigmoid_noise={sigmoid_noise!r}"
+            )
+        self.score = score
+        self.mode = mode
+        self.sigmoid_noise = sigmoid_noise
+        self.score_bias_init = score_bias_init
+        self.hard = hard
+        self.seed = seed
+        self.noise_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        if not self.score.built:
+            self.score.build(query_shape, value_shape, key_shape)
+        self.score_bias = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(self.score_bias_init),
+            name="score_bias",
+        )
+
+    def project_keys(self, key):
+        return self.score.project_keys(key)
+
+    def initial_state(self, memory):
+        # At the first position even where that is padding: it is passed by.
+        batch, length = ops.shape(memory["mask"])
+        first = ops.zeros((batch,), "int32")
+        return (ops.one_hot(first, length, dtype=self.compute_dtype),)
+
+    def draw(self, memory, num_queries, training):
+        draws = self.score.draw(memory, num_queries, training)
+        if not self.sigmoid_noise or not training:
+            return draws
+        batch, length = ops.shape(memory["mask"])
+        noise = keras.random.normal(
+            (batch, num_queries, length),
+            stddev=self.sigmoid_noise,
+            dtype=self.compute_dtype,
+            seed=self.noise_generator,
+        )
+        return {**draws, "noise": noise}
+
+    def attend(self, query, memory, state=(), draws=None, training=False):
+        choice = self._choice(query, memory, draws, training)
+        previous = ops.cast(state[0], "float32")
+        if self._is_hard(training):
+            chosen = hard_alignment(choice, previous)
+        elif self.mode == "parallel":
+            chosen = parallel_alignment(choice, previous)
+        else:
+            chosen = recursive_alignment(choice, previous)
+        state = (ops.cast(chosen, self.compute_dtype),)
+        return *self._read(chosen, query, memory, draws), state
+
+    def attend_all(self, query, memory, query_mask=None, draws=None, training=False):
+        choice = self._choice(query, memory, draws, training)
+        (first,) = self.initial_state(memory)
+        first = ops.cast(first, "float32")
+        # With a choice of 0 or 1, what is expected is what is chosen.
+        chosen = successive_alignments(choice, first, query_mask)
+        return self._read(chosen, query, memory, draws)
+
+    def _is_hard(self, training):
+        return self.hard and not training
+
+    def _choice(self, query, memory, draws, training):
+        """The probability to read each position, or 0 and 1, in float32."""
+        energy = self.score.scores(query, memory["keys"])
+        energy = ops.cast(energy, "float32") + ops.cast(self.score_bias, "float32")
+        if self._is_hard(training):
+            choice = ops.cast(energy > 0, "float32")
+        else:
+            if draws and "noise" in draws:
+                energy = energy + ops.cast(draws["noise"], "float32")
+            choice = ops.sigmoid(energy)
+        return ops.where(memory["mask"][:, None], choice, 0.0)
+
+    def _read(self, chosen, query, memory, draws):
+        alignment = self.chosen_alignment(chosen, query, memory)
+        alignment = ops.cast(alignment, self.compute_dtype)
+        return self.score.read(alignment, memory, draws), alignment
+
+    def chosen_alignment(self, chosen, query, memory):
+        """What is read where the position `chosen` is: here, that position.
+
+        Args:
+            chosen: Tensor of shape `(batch, num_queries, source_length)`, in
+                float32.
+            query: Tensor of shape `(batch, num_queries, query_dim)`.
+            memory: What `prepare` returned.
+
+        Returns:
+            Tensor of the shape and dtype of `chosen`.
+        """
+        return chosen
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "score": keras.saving.serialize_keras_object(self.score),
+            "mode": self.mode,
+            "sigmoid_noise": self.sigmoid_noise,
+            "score_bias_init": self.score_bias_init,
+            "hard": self.hard,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        score = keras.saving.deserialize_keras_object(config["score"])
+        return cls(**{**config, "score": score})
+
+
+def check_energies(score, name):
+    """Raises `ValueError` unless `score` is a layer whose softmax can be left out."""
+    check_score(score, name)
+    if score.probability_fn != "softmax" or score.temperature != 1.0:
+        raise ValueError(
+            f"`{name}` must have the default probability_fn and temperature: its "
+            "scores do not become an alignment by themselves. Received: "
+            f"probability_fn={score.probability_fn!r}, "
+            f"temperature={score.temperature!r}"
+        )

@@ -1,0 +1,17 @@
+"""The recurrent decoder: its step and what runs it."""
+
+from kseq2seq.layers.decoder.cell import (
+    DecoderCell,
+)
+from kseq2seq.layers.decoder.rnn import (
+    DecoderRNN,
+    DecoderStart,
+    DecoderStep,
+)
+
+__all__ = [
+    "DecoderCell",
+    "DecoderRNN",
+    "DecoderStart",
+    "DecoderStep",
+]

@@ -1,0 +1,275 @@
+"""What runs a decoder cell: over a whole target in training, or step by step."""
+
+import keras
+from keras import ops
+
+from kseq2seq.layers.attention import check_fraction
+from kseq2seq.layers.decoder import fused
+from kseq2seq.layers.dropout import Dropout
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class DecoderRNN(keras.layers.RNN):
+    """Runs a `DecoderCell` over a whole target sequence, for training.
+
+    Keys are projected, padding is zeroed and what attention draws by chance is drawn
+    once, ahead of the loop; all that travels through it as a state that passes
+    through unchanged. Between stacked cells one dropout mask serves all steps (Gal &
+    Ghahramani).
+
+    The outputs need no mask of the target's padding, which stands behind the real
+    tokens; a loss that attention adds does, where there is padding.
+
+    Args:
+        cell: The `DecoderCell`.
+        dropout: Fraction to drop between stacked cells, from 0 to 1.
+        seed: Integer seed of that dropout.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, target_length, input_dim)`.
+        memory: Tensor of shape `(batch, source_length, memory_dim)`, or `None`
+            for a cell without attention.
+        memory_mask: Boolean tensor of shape `(batch, source_length)`.
+        initial_state: List of the cells' states, of shape `(batch, units)`;
+            zeros by default.
+        target_mask: Boolean tensor of shape `(batch, target_length)`: the positions
+            that count in a loss that attention adds; all by default.
+        return_attention_scores: Whether to return the alignment as well.
+        training: Whether to apply dropout.
+
+    Returns:
+        Outputs of all steps, of shape `(batch, target_length, output_size)`; with
+        `return_attention_scores=True` a tuple `(outputs, alignment)`, the latter of
+        shape `(batch, target_length, source_length)`.
+
+    Raises:
+        ValueError: If `dropout` is not in `[0, 1)`, or an alignment is asked for
+            without attention.
+
+    Example:
+
+    >>> from kseq2seq.layers import DecoderCell
+    >>> cell = DecoderCell([keras.layers.GRUCell(8)], input_feeding=False)
+    >>> tuple(DecoderRNN(cell)(keras.ops.ones((2, 3, 4))).shape)
+    (2, 3, 8)
+
+    Reference:
+        [Gal & Ghahramani, 2016](https://arxiv.org/abs/1512.05287), section 4.
+    """
+
+    def __init__(self, cell, dropout=0.0, seed=None, **kwargs):
+        super().__init__(cell, return_sequences=True, **kwargs)
+        check_fraction(dropout)
+        self.dropout = dropout
+        self.seed = seed
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
+
+    def build(self, inputs_shape, memory_shape=None):
+        step_shape = (inputs_shape[0], inputs_shape[-1])
+        if not self.cell.built:
+            self.cell.build(step_shape, memory_shape)
+            self.cell.built = True
+
+    def call(
+        self,
+        inputs,
+        memory=None,
+        memory_mask=None,
+        initial_state=None,
+        target_mask=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        self._check_attention(return_attention_scores)
+        if initial_state is None:
+            zeros = ops.zeros_like(inputs[:, 0, :1])  # (B, 1)
+            sizes = keras.tree.flatten([cell.state_size for cell in self.cell.cells])
+            initial_state = [ops.repeat(zeros, size, axis=1) for size in sizes]
+        states, memory = self.cell.start(initial_state, memory, memory_mask)
+        memory = {**memory, **self._draw_dropout(inputs, training)}
+        laid_out = training and not return_attention_scores
+        if laid_out and fused.can_train(self.cell):
+            return fused.decode(self.cell, inputs, initial_state, memory)
+        attention, draws = self.cell.attention, {}
+        if attention is not None:
+            draws = attention.draw(memory, ops.shape(inputs)[1], training)
+        constants = {
+            "memory": memory,
+            "draws": draws,
+            "step": ops.array(0, "int32"),
+        }
+        has_loss = attention is not None and attention.has_alignment_loss
+        if has_loss or return_attention_scores:
+            # No tensor, but a name that the cell finds: it costs to keep them.
+            constants["with_alignment"] = ()
+        # Not Keras's `call` around it, which would cast the mask to a float.
+        _, outputs, _ = self.inner_loop(
+            inputs, [*states, constants], None, bool(training)
+        )
+        if "with_alignment" not in constants:
+            return outputs
+        size = self.cell.output_size
+        outputs, alignment = outputs[..., :size], outputs[..., size:]
+        if has_loss:
+            self.add_loss(attention.alignment_loss(alignment, target_mask))
+        return (outputs, alignment) if return_attention_scores else outputs
+
+    def _check_attention(self, return_attention_scores):
+        if return_attention_scores and self.cell.attention is None:
+            raise ValueError(
+                "`return_attention_scores` needs a cell with attention. "
+                "Received: a DecoderCell with attention=None"
+            )
+
+    def _draw_dropout(self, inputs, training):
+        batch, cells = ops.shape(inputs)[0], self.cell.cells
+        if not training or not self.dropout or len(cells) < 2:
+            return {}
+        ones = [ops.ones((batch, c.output_size), self.compute_dtype) for c in cells]
+        drawn = [self.dropout_layer(x, training=True) for x in ones[:-1]]
+        return {"cell_dropout": drawn}
+
+    def compute_output_spec(
+        self,
+        inputs,
+        memory=None,
+        memory_mask=None,
+        initial_state=None,
+        target_mask=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        self._check_attention(return_attention_scores)
+        batch, length = inputs.shape[:2]
+        dtype = self.compute_dtype
+        outputs = keras.KerasTensor((batch, length, self.cell.output_size), dtype)
+        if not return_attention_scores:
+            return outputs
+        shape = (batch, length, memory.shape[1])
+        return outputs, keras.KerasTensor(shape, dtype)
+
+    def compute_mask(self, inputs, memory=None, memory_mask=None, initial_state=None):
+        return None
+
+    def get_config(self):
+        config = super().get_config()
+        return {
+            **{key: config[key] for key in ("name", "trainable", "dtype", "cell")},
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
+
+
+class _CellLayer(keras.layers.Layer):
+    """A layer that uses a `DecoderCell` that another layer may own."""
+
+    def __init__(self, cell, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell
+
+    def get_config(self):
+        cell = keras.saving.serialize_keras_object(self.cell)
+        return {**super().get_config(), "cell": cell}
+
+    @classmethod
+    def from_config(cls, config):
+        cell = keras.saving.deserialize_keras_object(config["cell"])
+        return cls(**{**config, "cell": cell})
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class DecoderStart(_CellLayer):
+    """What decoding starts from: states, and the memory with its keys projected.
+
+    Args:
+        cell: The `DecoderCell`, built.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        cell_states: List of tensors of shape `(batch, units)`.
+        memory: Tensor of shape `(batch, source_length, memory_dim)`; left out
+            without attention.
+        memory_mask: Boolean tensor of shape `(batch, source_length)`.
+
+    Returns:
+        A tuple `(states, memory)` of a list and a dict, as `DecoderCell.start`.
+
+    Example:
+
+    >>> from kseq2seq.layers import DecoderCell
+    >>> cell = DecoderCell([keras.layers.GRUCell(8)], input_feeding=False)
+    >>> cell.build((None, 4))
+    >>> states, memory = DecoderStart(cell)([keras.ops.ones((2, 8))])
+    >>> len(states), memory
+    (1, {})
+    """
+
+    def build(self, cell_states_shape, memory_shape=None):
+        pass
+
+    def call(self, cell_states, memory=None, memory_mask=None):
+        return self.cell.start(cell_states, memory, memory_mask)
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class DecoderStep(_CellLayer):
+    """One step of a `DecoderCell` for the hypotheses of each source, for decoding.
+
+    Args:
+        cell: The `DecoderCell`; it keeps its weights.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, beam, input_dim)`.
+        states: List of tensors of shape `(batch, beam, size)`.
+        memory: Dict of tensors as in `DecoderCell.step`.
+
+    Returns:
+        A tuple `(output, states, alignment)`: a tensor of shape `(batch, beam,
+        output_size)`, a list as `states`, and a tensor of shape `(batch, beam,
+        source_length)`. Without attention there are the first two alone.
+
+    Example:
+
+    >>> from kseq2seq.layers import DecoderCell
+    >>> cell = DecoderCell([keras.layers.GRUCell(8)], input_feeding=False)
+    >>> step = DecoderStep(cell)
+    >>> output, states = step(
+    ...     keras.ops.ones((2, 3, 4)), [keras.ops.ones((2, 3, 8))], {}
+    ... )
+    >>> tuple(output.shape), tuple(states[0].shape)
+    ((2, 3, 8), (2, 3, 8))
+    """
+
+    def build(self, inputs_shape, states_shape=None, memory_shape=None):
+        if not self.cell.built:
+            value_shape = (memory_shape or {}).get("value")
+            self.cell.build((None, inputs_shape[-1]), value_shape)
+            self.cell.built = True
+
+    def call(self, inputs, states, memory):
+        batch, beam, size = ops.shape(inputs)
+        # In full, since a size of -1 cannot be told where there are no rows.
+        output, alignment, states = self.cell.step(
+            ops.reshape(inputs, (batch * beam, size)),
+            [ops.reshape(x, (batch * beam, ops.shape(x)[-1])) for x in states],
+            memory,
+            beam,
+        )
+        output, *states = [
+            ops.reshape(x, (batch, beam, ops.shape(x)[-1])) for x in (output, *states)
+        ]
+        return (output, states) if alignment is None else (output, states, alignment)
+
+    def compute_output_spec(self, inputs, states, memory):
+        shape, dtype = tuple(inputs.shape[:2]), self.compute_dtype
+        output = keras.KerasTensor((*shape, self.cell.output_size), dtype)
+        states = [
+            keras.KerasTensor(x.shape, dtype if "float" in x.dtype else x.dtype)
+            for x in states
+        ]
+        if self.cell.attention is None:
+            return output, states
+        length = memory["value"].shape[1]
+        return output, states, keras.KerasTensor((*shape, length), dtype)

@@ -1,0 +1,19 @@
+"""Losses and metrics of token sequences."""
+
+from kseq2seq.losses.crossentropy import (
+    MaskedCrossentropy,
+    Perplexity,
+    TokenAccuracy,
+    token_crossentropy,
+)
+from kseq2seq.losses.sampled import (
+    SampledCrossentropy,
+)
+
+__all__ = [
+    "MaskedCrossentropy",
+    "Perplexity",
+    "SampledCrossentropy",
+    "TokenAccuracy",
+    "token_crossentropy",
+]

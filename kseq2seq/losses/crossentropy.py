@@ -1,0 +1,299 @@
+"""Cross-entropy, accuracy and perplexity per real token: padding does not count.
+
+A token is real where its label is not `PAD_ID`. The loss and both metrics take
+sparse labels of shape `(batch, length)` and logits of shape
+`(batch, length, vocabulary)`, and compute in float32 whatever the logits' dtype.
+
+Glossary of shapes, used in the comments below: B batch size, T target length,
+V vocabulary size.
+"""
+
+from numbers import Real
+
+import keras
+from keras import ops
+
+from kseq2seq.layers import head_tf
+from kseq2seq.utils import PAD_ID
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class MaskedCrossentropy(keras.losses.Loss):
+    """Mean cross-entropy per real token, with label smoothing.
+
+    For a token with label `y`, logits `z` and label smoothing `e`:
+
+        loss = -log softmax(z)[y] + e * (z[y] - mean(z))
+
+    which is the cross-entropy with the target `(1 - e) * onehot(y) + e / V`, as
+    in `keras.losses.CategoricalCrossentropy`, without making that target. The
+    result is the mean over the real tokens of the batch, weighted by
+    `sample_weight` where it is given, so padding a batch further does not
+    change it. A batch without a real token has loss 0 and gradient 0.
+
+    The default reduction of Keras's losses divides by batch times length
+    instead, padding included, and so makes the loss of short sentences small.
+
+    The `loss` that `fit` and `evaluate` report is Keras's: the mean of the
+    batches' losses, each weighted by its number of sentences. Batches of
+    sentences of unlike lengths therefore count a long sentence's token for less
+    than a short one's. For a mean over all the tokens of a data set, which does
+    not depend on how it was batched, add the metric `Perplexity`, whose logarithm
+    is the mean cross-entropy without smoothing.
+
+    On TensorFlow, logits that come straight from a model of `build_model` are made
+    anew at the real positions alone, which is faster: the loss then has no gradient by
+    the logits themselves, but by what they were made of.
+
+    Args:
+        label_smoothing: Share of the target spread evenly over the whole
+            vocabulary, at least 0 and less than 1.
+        name: Name of the loss.
+
+    Call arguments:
+        y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
+        y_pred: Logits of shape `(batch, length, vocabulary)`.
+        sample_weight: Weights of shape `(batch,)`, per sentence, or
+            `(batch, length)`, per token. Defaults to 1.
+
+    Returns:
+        A float32 scalar, in nats per token.
+
+    Raises:
+        ValueError: If `label_smoothing` is not in [0, 1), or if the shapes of
+            labels and logits do not fit.
+
+    Example:
+
+    >>> labels = [[4, 1, 0, 0]]  # two tokens and their padding
+    >>> logits = keras.ops.zeros((1, 4, 5))
+    >>> loss = MaskedCrossentropy(label_smoothing=0.1)(labels, logits)
+    >>> round(float(loss), 4)  # log(5): every token is as likely
+    1.6094
+
+    Reference:
+        [Szegedy et al., 2016](https://arxiv.org/abs/1512.00567), section 7
+        (label smoothing).
+    """
+
+    def __init__(self, label_smoothing=0.0, name="masked_crossentropy"):
+        super().__init__(
+            name=name, reduction="mean_with_sample_weight", dtype="float32"
+        )
+        if not isinstance(label_smoothing, Real) or not 0 <= label_smoothing < 1:
+            raise ValueError(
+                "`label_smoothing` must be a number of at least 0 and less than 1. "
+                f"Received: label_smoothing={label_smoothing!r}"
+            )
+        self.label_smoothing = float(label_smoothing)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.convert_to_tensor(y_true)
+        weights = token_weights(y_true, sample_weight)
+        made_of = head_tf.find(y_pred)
+        if made_of is None:
+            # Padding is left out through Keras's own weighted mean.
+            return super().__call__(y_true, y_pred, weights)
+        check_shapes(y_true, y_pred)
+        found = head_tf.scores(made_of, y_true, self.label_smoothing)
+        loss = head_tf.spread(found.loss, found.real, y_true)  # (B, T)
+        return mean_of(loss, y_true, weights)
+
+    def call(self, y_true, y_pred):
+        labels = ops.cast(y_true, "int32")
+        loss = token_crossentropy(labels, y_pred, self.label_smoothing)  # (B, T)
+        # Zero weights would not silence an infinity.
+        return ops.where(ops.not_equal(labels, PAD_ID), loss, 0.0)
+
+    def get_config(self):
+        return {"label_smoothing": self.label_smoothing, "name": self.name}
+
+
+class _Given(keras.losses.Loss):
+    """Losses that are computed already, reduced as Keras does."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class TokenAccuracy(keras.metrics.Mean):
+    """Share of the real tokens whose logit is the largest.
+
+    Under teacher forcing, that is: each token is guessed from the true tokens
+    before it. Of logits that are equal, the first counts as the largest; where logits
+    come straight from a model of `build_model`, on TensorFlow, each of them does.
+
+    Args:
+        name: Name of the metric.
+        dtype: Dtype of its running sums. Defaults to float32.
+
+    Call arguments:
+        y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
+        y_pred: Logits of shape `(batch, length, vocabulary)`.
+        sample_weight: Weights of shape `(batch,)` or `(batch, length)`.
+
+    Returns:
+        A scalar from 0 to 1; 0 before the first real token.
+
+    Example:
+
+    >>> accuracy = TokenAccuracy()
+    >>> logits = keras.ops.one_hot([[3, 1, 3]], 4)
+    >>> accuracy.update_state([[3, 2, 0]], logits)
+    >>> float(accuracy.result())
+    0.5
+    """
+
+    def __init__(self, name="token_accuracy", dtype="float32"):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.convert_to_tensor(y_true)
+        weights = token_weights(y_true, sample_weight)
+        check_shapes(y_true, y_pred)
+        made_of = head_tf.find(y_pred)
+        if made_of is not None:
+            found = head_tf.scores(made_of, y_true)
+            correct = head_tf.spread(head_tf.correct(found), found.real, y_true)
+        else:
+            labels = ops.cast(y_true, "int32")
+            best = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+            correct = ops.equal(best, labels)
+        # Flat, since `Mean` would first divide each row by its padded length.
+        super().update_state(ops.ravel(correct), ops.ravel(weights))
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class Perplexity(keras.metrics.Mean):
+    """Exponential of the mean cross-entropy per real token, without smoothing.
+
+    The sums run over all the tokens of an epoch, so the result does not depend
+    on how the data were batched, and it can be compared between models that
+    share a vocabulary.
+
+    Args:
+        name: Name of the metric.
+        dtype: Dtype of its running sums. Defaults to float32.
+
+    Call arguments:
+        y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
+        y_pred: Logits of shape `(batch, length, vocabulary)`.
+        sample_weight: Weights of shape `(batch,)` or `(batch, length)`.
+
+    Returns:
+        A scalar of at least 1; 1 before the first real token.
+
+    Example:
+
+    >>> perplexity = Perplexity()
+    >>> perplexity.update_state([[3, 2, 0]], keras.ops.zeros((1, 3, 8)))
+    >>> round(float(perplexity.result()), 4)  # as unsure as between 8 words
+    8.0
+    """
+
+    def __init__(self, name="perplexity", dtype="float32"):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.convert_to_tensor(y_true)
+        weights = token_weights(y_true, sample_weight)
+        check_shapes(y_true, y_pred)
+        made_of = head_tf.find(y_pred)
+        if made_of is not None:
+            found = head_tf.scores(made_of, y_true)
+            loss = head_tf.spread(found.crossentropy, found.real, y_true)
+        else:
+            loss = token_crossentropy(ops.cast(y_true, "int32"), y_pred)
+        # A weight of 0 would not silence an infinity.
+        loss = ops.where(ops.equal(weights, 0), 0.0, loss)
+        # Flat, since `Mean` would first divide each row by its padded length.
+        super().update_state(ops.ravel(loss), ops.ravel(weights))
+
+    def result(self):
+        return ops.exp(super().result())
+
+
+def mean_of(losses, labels, weights):
+    """The weighted mean of losses of each token, as Keras's losses take it.
+
+    Args:
+        losses: Tensor of shape `(batch, length)`.
+        labels: Tensor of the same shape.
+        weights: Weights of the same shape, as `token_weights` gives them.
+
+    Returns:
+        A float32 scalar, scaled for the replicas of a strategy where there is one.
+    """
+    # By a name of its own: TensorFlow refuses one that begins with an underscore.
+    given = _Given("given", "mean_with_sample_weight", "float32")
+    return given(labels, losses, weights)
+
+
+def token_weights(labels, sample_weight=None):
+    """Weight of every token: 0 at padding, else `sample_weight` or 1.
+
+    Args:
+        labels: Integer tensor of shape `(batch, length)`.
+        sample_weight: `None`, or a tensor of shape `(batch,)`, `(batch, 1)` or
+            `(batch, length)`.
+
+    Returns:
+        A float32 tensor of shape `(batch, length)`.
+    """
+    weights = ops.cast(ops.not_equal(labels, PAD_ID), "float32")
+    if sample_weight is None:
+        return weights
+    sample_weight = ops.convert_to_tensor(sample_weight, dtype="float32")
+    # Per sentence: (B,) must become (B, 1), or it would broadcast along time.
+    for _ in range(len(weights.shape) - len(sample_weight.shape)):
+        sample_weight = ops.expand_dims(sample_weight, -1)
+    return weights * sample_weight
+
+
+def token_crossentropy(labels, logits, label_smoothing=0.0):
+    """Cross-entropy of each token, at padding too.
+
+    Args:
+        labels: Integer tensor of shape `(batch, length)`.
+        logits: Float tensor of shape `(batch, length, vocabulary)`.
+        label_smoothing: Share of the target spread over the vocabulary.
+
+    Returns:
+        A float32 tensor of shape `(batch, length)`, in nats.
+
+    Raises:
+        ValueError: If `logits` has not the axes of `labels` and one more.
+    """
+    check_shapes(labels, logits)
+    logits = ops.cast(logits, "float32")
+    loss = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    if label_smoothing == 0:
+        return loss
+    # Against the uniform distribution. The normaliser again rather than the
+    # label's logit, since gathering from (B, T, V) is the slower of the two.
+    uniform_loss = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+    return (1 - label_smoothing) * loss + label_smoothing * uniform_loss
+
+
+def check_shapes(labels, logits):
+    """Raise a `ValueError` unless logits are labels with a vocabulary axis.
+
+    Args:
+        labels: Tensor of shape `(batch, length)`.
+        logits: Tensor of shape `(batch, length, vocabulary)`.
+
+    Raises:
+        ValueError: If the shapes, as far as they are known, do not fit.
+    """
+    expected, received = tuple(logits.shape)[:-1], tuple(labels.shape)
+    fits = len(expected) == len(received) and all(
+        None in pair or pair[0] == pair[1]
+        for pair in zip(expected, received, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            "Labels must be ids of shape `(batch, length)` and logits of shape "
+            "`(batch, length, vocabulary)`: sparse labels, not one-hot. "
+            f"Received: labels.shape={received}, logits.shape={tuple(logits.shape)}"
+        )

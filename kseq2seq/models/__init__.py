@@ -1,0 +1,33 @@
+"""The encoder-decoder model, and its halves for inference."""
+
+from kseq2seq.models.build import (
+    build_model,
+    encoder_model,
+    start_decoding,
+    step_model,
+)
+from kseq2seq.models.halves import (
+    encode_and_step,
+    final_states,
+)
+from kseq2seq.models.precision import (
+    float32_copy,
+    is_float32,
+    portable_copy,
+)
+from kseq2seq.models.pretrained import (
+    set_pretrained_embeddings,
+)
+
+__all__ = [
+    "build_model",
+    "encode_and_step",
+    "encoder_model",
+    "final_states",
+    "float32_copy",
+    "is_float32",
+    "portable_copy",
+    "set_pretrained_embeddings",
+    "start_decoding",
+    "step_model",
+]

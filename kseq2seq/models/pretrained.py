@@ -1,0 +1,93 @@
+"""Word vectors, trained elsewhere, for the embeddings of a model."""
+
+import numpy as np
+from keras import ops
+
+from kseq2seq.data import WORD_BEGINS, Coverage, load_word_vectors
+
+
+def set_pretrained_embeddings(model, side, tokenizer, path):
+    r"""Starts a model's embeddings from word vectors trained elsewhere.
+
+    A piece that begins a word ("▁dog", which is all of a word or its beginning)
+    takes the vector of the word "dog"; where there is none for "▁Dog", that of
+    the word in lower case. All other pieces keep the numbers they have, which in a new
+    model have a variance of 1 (untied embeddings): scale vectors that are much smaller,
+    or they go under beside them. Call it before training, which goes on to change these
+    embeddings like all others.
+
+    Args:
+        model: What `kseq2seq.build_model` returned.
+        side: `"source"` or `"target"`. With `tie_embeddings` the target's
+            embeddings are also the weights of the softmax.
+        tokenizer: The `kseq2seq.Tokenizer` of that side.
+        path: A file in the format of word2vec or GloVe, as `load_word_vectors`
+            reads it.
+
+    Returns:
+        A `Coverage`: the numbers of pieces that were found, and that could have
+        been.
+
+    Raises:
+        kseq2seq.data.DataError: If the file cannot be used, as in
+            `load_word_vectors`.
+        ValueError: If `side` is neither, if tokenizer and model do not belong
+            together, or if the vectors are not of the model's `embedding_size`.
+
+    Example:
+
+    >>> import tempfile, pathlib
+    >>> import kseq2seq
+    >>> source, target = kseq2seq.train_tokenizers(
+    ...     [("a dog", "un chien"), ("the dog", "le chien")], kind="word"
+    ... )
+    >>> config = kseq2seq.Seq2SeqConfig(
+    ...     source.vocabulary_size, target.vocabulary_size, embedding_size=2, units=4
+    ... )
+    >>> model = kseq2seq.build_model(config)
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "vectors.txt")
+    >>> _ = path.write_text("the 0.1 0.2\ndog 0.3 0.4\n")
+    >>> set_pretrained_embeddings(model, "source", source, path)
+    Coverage(found=2, pieces=3)
+    """
+    if side not in ("source", "target"):
+        raise ValueError(
+            f"`side` must be 'source' or 'target'. Received: side={side!r}"
+        )
+    layer = model.get_layer(f"{side}_embedding")
+    matrix = np.array(ops.convert_to_numpy(layer.embeddings))  # (V, D)
+    if tokenizer.vocabulary_size != len(matrix):
+        raise ValueError(
+            f"The tokenizer must be the one that the model's {side} was made for. "
+            f"Received: tokenizer.vocabulary_size={tokenizer.vocabulary_size}, a model "
+            f"with {side}_vocabulary_size={len(matrix)}"
+        )
+    words = _words_of(tokenizer)
+    known = load_word_vectors(
+        path, {form for word in words.values() for form in (word, word.lower())}
+    )
+    found = 0
+    for id_, word in words.items():
+        vector = known.get(word, known.get(word.lower()))
+        if vector is None:
+            continue
+        if len(vector) != matrix.shape[1]:
+            raise ValueError(
+                f"{path}: the vectors must be of the model's embedding_size. Build it "
+                f"with embedding_size={len(vector)}, or take other vectors. Received: "
+                f"vectors of {len(vector)}, a model of {matrix.shape[1]}"
+            )
+        matrix[id_] = vector
+        found += 1
+    layer.embeddings.assign(matrix)
+    return Coverage(found, len(words))
+
+
+def _words_of(tokenizer):
+    """The word of each id whose piece begins one."""
+    pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
+    return {
+        id_: piece.removeprefix(WORD_BEGINS)
+        for id_, piece in enumerate(pieces)
+        if piece.startswith(WORD_BEGINS) and piece != WORD_BEGINS
+    }

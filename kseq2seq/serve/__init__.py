@@ -1,0 +1,21 @@
+"""A page to try a SavedModel on, beside TensorFlow Serving's REST API."""
+
+from kseq2seq.serve.app import (
+    create_app,
+    listen,
+    serve,
+)
+from kseq2seq.serve.json_codec import (
+    RequestError,
+    read_array,
+    written_rows,
+)
+
+__all__ = [
+    "RequestError",
+    "create_app",
+    "listen",
+    "read_array",
+    "serve",
+    "written_rows",
+]

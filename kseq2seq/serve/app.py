@@ -1,0 +1,345 @@
+"""A small web server for one SavedModel: a page to try it, and its REST API.
+
+The API is that of TensorFlow Serving (`rest.py`), so that client code can be
+tried before the model is deployed; this server is not what to deploy it with.
+"""
+
+import logging
+import socket
+from pathlib import Path
+from urllib.parse import quote
+
+import flask
+import waitress
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+from werkzeug.exceptions import HTTPException
+
+from kseq2seq.serve import rest
+from kseq2seq.serve.json_codec import RequestError
+
+# Where TensorFlow Serving has its REST API.
+HOST, PORT = "127.0.0.1", 8501
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+MAX_BODY_BYTES = 4 * 2**20
+MAX_ROWS = 256
+# Of an answer's outputs together: a row may have an alignment of many thousands, and a
+# number takes many times its room while JSON is made of it.
+MAX_VALUES = 5_000_000
+# Of a body that is too large so much is still read, for the client to get its answer.
+MAX_READ_BYTES = 16 * MAX_BODY_BYTES
+MAX_LOGGED = 500
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PAGE = Path(__file__).with_name("page")
+# The page loads nothing from elsewhere, runs no script but its own, and is shown in
+# no page but its own.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+# HTTP status for an error of TensorFlow, by its code; 500 for any other.
+STATUS_OF_CODE = {3: 400, 4: 504, 5: 404, 8: 429, 9: 400, 11: 400, 12: 501, 14: 503}
+
+_log = logging.getLogger("kseq2seq.serve.app")
+
+
+def create_app(translator, hosts=LOOPBACK):
+    """The web application around a SavedModel.
+
+    Args:
+        translator: A `SavedTranslator`, or whatever has its `path`, `signatures` and
+            `run`.
+        hosts: Names by which requests may call this server, without a port; a page
+            of another site can have its own name point here, but cannot use one of
+            these. `None` for any name.
+
+    Returns:
+        A `flask.Flask`.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> from types import SimpleNamespace
+    >>> translator = SimpleNamespace(path=Path("dates/3"), signatures={}, run=None)
+    >>> client = create_app(translator).test_client()
+    >>> client.get("/v1/models/dates/versions/4").json
+    {'error': 'Could not find version 4 of model dates'}
+    """
+    name, version = model_name(translator.path)
+    app = flask.Flask("kseq2seq", static_folder=None, template_folder=PAGE)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False
+
+    @app.before_request
+    def check_sender():
+        _check_sender(flask.request, hosts)
+
+    @app.after_request
+    def add_headers(response):
+        for key, value in HEADERS.items():
+            response.headers.setdefault(key, value)
+        return response
+
+    @app.errorhandler(Exception)
+    def answer_error(error):
+        return _answer_error(error)
+
+    @app.get("/")
+    def page():
+        return flask.render_template("index.html", name=name, version=version)
+
+    @app.get("/<any('page.js', 'units.js', 'page.css', 'icon.svg'):file>")
+    def page_file(file):
+        return flask.send_from_directory(PAGE, file)
+
+    @app.route("/v1/<path:rest_of_path>", methods=METHODS)
+    def call_model(rest_of_path):
+        call = rest.read_path(flask.request.method, flask.request.path)
+        rest.check_model(call, name, version)
+        if call.kind == "predict":
+            return _json(_predict(translator, flask.request))
+        if call.kind == "status":
+            return flask.jsonify(rest.model_status(version))
+        if call.kind == "metadata":
+            return flask.jsonify(
+                rest.model_metadata(name, version, translator.signatures)
+            )
+        raise RequestError(
+            400,
+            f"Expected a signature for :{call.kind}. The method of all that there are "
+            f"is {rest.PREDICT_METHOD}: ask with :predict",
+        )
+
+    return app
+
+
+def model_name(path):
+    """Name and version of a model by where it lies, as TensorFlow Serving has them.
+
+    Args:
+        path: `Path` of a version's folder; of one without a number this is version 1.
+
+    Returns:
+        `(name, version)`, `str` and `int`.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> model_name(Path("saved_models/dates/3"))
+    ('dates', 3)
+    """
+    path = path.resolve()
+    if path.name.isascii() and path.name.isdigit():
+        return path.parent.name, int(path.name)
+    return path.name, 1
+
+
+def _check_sender(request, hosts):
+    """Refuses what pages of other sites send, whatever name they have for us."""
+    # The port is behind the last colon, but those of IPv6 are in brackets.
+    host = request.headers.get("Host", "").rpartition("]")
+    host = "".join(host[:2]) + host[2].partition(":")[0]
+    if hosts is not None and host.lower() not in hosts:
+        raise RequestError(
+            403,
+            f"This server answers only to {', '.join(hosts)}; with --host it listens "
+            f"elsewhere and answers to any name. Received: {host[:200]}",
+        )
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.host:
+        raise RequestError(
+            403, f"Pages of other sites may not ask here. Received: {origin[:200]}"
+        )
+
+
+def _predict(translator, request):
+    """JSON of the answer to a request to predict."""
+    asked = rest.read_predict(request.get_data(), translator.signatures)
+    rows = rest.check_batch(asked.inputs)
+    if rows > MAX_ROWS:
+        raise RequestError(
+            413,
+            f"A request may have at most {MAX_ROWS} rows. Received: {rows}; send them "
+            "in several requests",
+        )
+    outputs = translator.run(asked.signature, asked.inputs)
+    values = sum(array.size for array in outputs.values())
+    if values > MAX_VALUES:
+        raise RequestError(
+            413,
+            f"An answer may have at most {MAX_VALUES} values in all outputs together. "
+            f"Received: {rows} rows, whose answer has {values}; send fewer or shorter "
+            "rows",
+        )
+    return rest.write_predictions(outputs, asked.in_rows)
+
+
+def _answer_error(error):
+    if isinstance(error, RequestError):
+        return _json(rest.write_error(error), error.status)
+    if isinstance(error, HTTPException):
+        return _answer_http_error(error)
+    # What the model or the code says may name files, and be long: only who started
+    # the server sees it.
+    code = STATUS_OF_CODE.get(getattr(error, "error_code", None), 500)
+    kind = type(error).__name__
+    said = " ".join(str(error).split())[:MAX_LOGGED]
+    _log.error("%s %s: %s: %s", flask.request.method, flask.request.path, kind, said)
+    message = f"The model could not answer this request ({kind}); its server tells why."
+    return _json(rest.write_error(message), code)
+
+
+def _answer_http_error(error):
+    request = flask.request
+    messages = {
+        404: f"There is nothing at {request.path}: try / for the page.",
+        405: f"{request.method} is not for {request.path}.",
+        413: f"A request's body may have at most {MAX_BODY_BYTES} bytes. Received: "
+        f"{request.content_length}",
+    }
+    message = messages.get(error.code, f"{error.name}.")
+    response = _json(rest.write_error(message), error.code)
+    if getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _json(text, status=200):
+    return flask.Response(f"{text}\n", status, content_type="application/json")
+
+
+def listen(host=HOST, port=PORT):
+    """Opens the socket to listen on.
+
+    It is done before the model is loaded, which takes seconds; who calls meanwhile
+    waits.
+
+    Args:
+        host: Name or address of this machine.
+        port: `int`; 0 for any that is free.
+
+    Returns:
+        A `socket.socket`.
+
+    Raises:
+        ValueError: If another program listens there, or it cannot be listened on.
+
+    Example:
+
+    >>> with listen(port=0) as opened:
+    ...     opened.getsockname()[0]
+    '127.0.0.1'
+    """
+    opened = None
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        # Or a server that was stopped could not start again at once.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen()
+    except OSError as error:
+        if opened is not None:
+            opened.close()
+        raise ValueError(
+            f"{host}:{port} cannot be listened on: {error.strerror}. Stop the program "
+            "that does, or name another --port or --host."
+        ) from error
+    return opened
+
+
+def create_server(translator, opened):
+    """The server of a SavedModel, ready to run.
+
+    Requests must call it by a name of this machine, or by the address that it listens
+    on, if no other machine can reach it.
+
+    Args:
+        translator: A `SavedTranslator`.
+        opened: The socket from `listen`.
+
+    Returns:
+        A server of waitress: `run()` answers up to Ctrl-C, `close()` closes the
+        socket.
+
+    Example:
+
+    >>> from types import SimpleNamespace
+    >>> translator = SimpleNamespace(path=Path("dates/3"), signatures={}, run=None)
+    >>> server = create_server(translator, listen(port=0))
+    >>> server.effective_host
+    '127.0.0.1'
+    >>> server.close()
+    """
+    address = opened.getsockname()[0]
+    is_loopback = address == "::1" or address.startswith("127.")
+    hosts = dict.fromkeys([*LOOPBACK, _in_url(address)])
+    # It warns whenever two requests come at a time.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server = waitress.create_server(
+        create_app(translator, tuple(hosts) if is_loopback else None),
+        sockets=[opened],
+        ident="kseq2seq",
+        max_request_body_size=MAX_READ_BYTES,
+    )
+    server.channel_class = _Channel
+    return server
+
+
+def serve(translator, opened):
+    """Says where the page and the API are, and answers up to Ctrl-C.
+
+    Args:
+        translator: A `SavedTranslator`.
+        opened: The socket from `listen`; closed at the end.
+
+    Raises:
+        KeyboardInterrupt: At Ctrl-C, once the model is done with what it was asked,
+            or after five seconds.
+    """
+    server = create_server(translator, opened)
+    address, port = opened.getsockname()[:2]
+    host = _in_url(address)
+    name, version = model_name(translator.path)
+    print(f"{name}, version {version}. Ctrl-C stops it.")
+    print(f"page:     http://{host}:{port}/")
+    print(f"REST API: http://{host}:{port}/v1/models/{quote(name)}:predict", flush=True)
+    try:
+        server.run()  # returns at an interrupt
+    finally:
+        server.close()
+    raise KeyboardInterrupt
+
+
+def _in_url(address):
+    return f"[{address}]" if ":" in address else address
+
+
+class _ErrorTask(ErrorTask):
+    """Answers what never comes to the application, being no HTTP or too large."""
+
+    def execute(self):
+        error = self.request.error
+        body = f"{rest.write_error(f'{error.reason}: {error.body}')}\n".encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers += [
+            ("Content-Type", "application/json"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):
+    error_task_class = _ErrorTask

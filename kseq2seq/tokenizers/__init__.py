@@ -1,0 +1,29 @@
+"""SentencePiece tokenizers that run in the graph."""
+
+from kseq2seq.tokenizers.offsets import (
+    source_spans,
+    target_spans,
+)
+from kseq2seq.tokenizers.tokenizer import (
+    Tokenizer,
+)
+from kseq2seq.tokenizers.training import (
+    train_tokenizer,
+    train_tokenizers,
+)
+from kseq2seq.tokenizers.truncation import (
+    Limits,
+    cut_bytes,
+    reader,
+)
+
+__all__ = [
+    "Limits",
+    "Tokenizer",
+    "cut_bytes",
+    "reader",
+    "source_spans",
+    "target_spans",
+    "train_tokenizer",
+    "train_tokenizers",
+]

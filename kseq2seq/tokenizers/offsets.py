@@ -1,0 +1,110 @@
+"""Which bytes of a text each of its tokens is, so that a page can light them up."""
+
+import tensorflow as tf
+
+from kseq2seq.utils import EOS_ID, PAD_ID
+
+
+def source_spans(tokenizer, texts):
+    """Ids of texts, and where each token stands in its text.
+
+    Args:
+        tokenizer: A `kseq2seq.Tokenizer`.
+        texts: String tensor of shape `(batch,)`.
+
+    Returns:
+        A tuple `(ids, starts, ends)` of `tf.RaggedTensor`s of int32, of shape
+        `(batch, None)`: byte offsets into the text, blanks before a token left out.
+        EOS stands at the end, and is empty.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["dog cat"], kind="word")
+    >>> _, starts, ends = source_spans(tokenizer, tf.constant(["cat dog"]))
+    >>> starts.to_list(), ends.to_list()
+    ([[0, 4, 7]], [[3, 7, 7]])
+    """
+    ids, starts, ends = tokenizer.tokenize_with_offsets(texts)
+    rows = ids.value_rowids()
+    flat = _behind_blanks(texts, rows, starts.values, ends.values)
+    return ids, starts.with_values(flat), ends
+
+
+def target_spans(detokenize, ids, texts):
+    """Where each token of a translation stands in its text.
+
+    Args:
+        detokenize: The method of the target's `kseq2seq.Tokenizer`.
+        ids: int32 tensor of shape `(batch, length)`, with PAD behind EOS.
+        texts: String tensor of shape `(batch,)`: what `detokenize` makes of the ids.
+
+    Returns:
+        A tuple `(starts, ends)` of int32, of shape `(batch, length)`, as
+        `source_spans` gives them; 0 in padding.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["dog cat"], kind="word")
+    >>> ids = tokenizer.tokenize(["cat dog"]).to_tensor()
+    >>> texts = tf.constant(["cat dog"])
+    >>> starts, ends = target_spans(tokenizer.detokenize, ids, texts)
+    >>> starts.numpy().tolist(), ends.numpy().tolist()
+    ([[0, 4, 7]], [[3, 7, 7]])
+    """
+    shape = tf.shape(ids)
+    batch, length = shape[0], shape[1]
+    # A token ends where the text of all tokens up to it does.
+    places = tf.range(length)
+    upto = places <= places[:, None]  # (T, T), its first axis for the last token
+    prefixes = tf.where(upto, ids[:, None], PAD_ID)
+    prefixes = detokenize(tf.reshape(prefixes, [-1, length]))
+    ends = tf.reshape(tf.strings.length(prefixes), [batch, length])
+    total = tf.strings.length(texts)[:, None]
+    ends = tf.where(ids == EOS_ID, total, tf.minimum(ends, total))
+    # Part of a character, a token of bytes, gives U+FFFD, whose length says nothing:
+    # the first token of a character has all of it.
+    later = tf.where(tf.transpose(upto), ends[:, None], tf.int32.max)  # (B, T, T)
+    ends = tf.reshape(tf.reduce_min(later, axis=2), [-1])
+    rows = tf.repeat(tf.range(batch), length)
+    data, offsets = _flat(texts, rows)
+    begins = tf.bitwise.bitwise_and(data, 0b11000000) != 0b10000000
+    ends = _next(begins, ends + offsets) - offsets
+    before = tf.reshape(ends, [batch, length])[:, :-1]
+    starts = tf.concat([tf.zeros([batch, 1], tf.int32), before], axis=1)
+    starts = _behind_blanks(texts, rows, tf.reshape(starts, [-1]), ends)
+    real = ids != PAD_ID
+    return tuple(
+        tf.where(real, tf.reshape(x, [batch, length]), 0) for x in (starts, ends)
+    )
+
+
+def _behind_blanks(texts, rows, starts, ends):
+    """Starts of tokens, all `(tokens,)`, moved past the white space before each.
+
+    A token of nothing but blanks, as character models have, stays as it is.
+    """
+    data, offsets = _flat(texts, rows)
+    is_control = tf.math.logical_and(data >= 9, data <= 13)
+    solid = tf.math.logical_not(tf.math.logical_or(data == 32, is_control))
+    first = _next(solid, starts + offsets) - offsets
+    return tf.where(first < ends, first, starts)
+
+
+def _flat(texts, rows):
+    """All texts in one row of bytes, and where in it each token's text begins.
+
+    A text is never copied for each of its tokens, of which there may be thousands.
+    """
+    data = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)
+    begin = tf.cumsum(tf.strings.length(texts), exclusive=True)
+    return data, tf.gather(begin, rows)
+
+
+def _next(wanted, places):
+    """The first place from each of `places` on where it is so; else the end."""
+    before = tf.cumsum(tf.cast(tf.concat([[False], wanted], axis=0), tf.int32))
+    found = tf.cast(tf.where(wanted)[:, 0], tf.int32)
+    found = tf.concat([found, [tf.size(wanted)]], axis=0)
+    return tf.gather(found, tf.gather(before, places))

@@ -1,0 +1,238 @@
+"""One tokenizer: text to ids and back, inside the TensorFlow graph."""
+
+import os
+import re
+import zlib
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_text
+
+from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+
+
+class Tokenizer:
+    """One SentencePiece model, run in the TensorFlow graph.
+
+    The ids are those that Python's `sentencepiece` gives for the same model, for
+    every kind of model, followed by EOS. Text in which every character belongs to
+    the vocabulary comes back exactly as it was, repeated, leading and trailing
+    blanks included, when the model was trained by `train_tokenizer` with its
+    default normalization, with two exceptions: the character "▁" (U+2581), by
+    which SentencePiece writes a blank, comes back as a blank; and a tokenizer of
+    kind "word" gives one blank between words and none around them.
+
+    Text such as "</s>" is text: it never becomes one of the special ids.
+
+    Args:
+        model: A serialised SentencePiece model (the bytes of a `.model` file),
+            whose ids of PAD, UNK, BOS and EOS are 0, 1, 2 and 3.
+
+    Raises:
+        ValueError: If `model` is no such model.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["a dog runs", "a cat sees a dog"],
+    ...                                  kind="character")
+    >>> ids = tokenizer.tokenize(["a cat", "dogs"])
+    >>> ids.dtype, ids.row_lengths().numpy().tolist()  # with EOS
+    (tf.int32, [6, 5])
+    >>> tokenizer.detokenize(ids).numpy().tolist()
+    [b'a cat', b'dogs']
+
+    Reference:
+        [Kudo & Richardson, 2018](https://arxiv.org/abs/1808.06226), SentencePiece.
+    """
+
+    def __init__(self, model):
+        self.model = bytes(model)
+        self._processor = _processor(self.model)
+        self.vocabulary_size = self._processor.vocab_size()
+        self._guard = _guard(self._processor)
+
+    def __repr__(self):
+        return f"<Tokenizer vocabulary_size={self.vocabulary_size}>"
+
+    @property
+    def _tokenizer(self):
+        # Anew for each call, which costs 0.2 ms. TensorFlow frees what the op holds
+        # together with its kernels, so that one kept here would be dead after
+        # `keras.utils.set_random_seed` or `clear_session`. A SavedModel, too, has
+        # all in its graph: nothing is to be tracked.
+        # Its name is of the model: operations of one name in several functions of a
+        # SavedModel that Python has loaded share what they hold.
+        return tensorflow_text.SentencepieceTokenizer(
+            model=self.model,
+            out_type=tf.int32,
+            add_eos=True,
+            name=f"sentencepiece_{zlib.crc32(self.model):08x}",
+        )
+
+    def tokenize(self, texts):
+        """Turns texts into ids, each row ending with EOS, without BOS.
+
+        Args:
+            texts: String tensor of shape `(batch,)`, or a list of `str`.
+
+        Returns:
+            A `tf.RaggedTensor` of int32, of shape `(batch, None)`. An empty text
+            gives EOS alone.
+        """
+        return self._tokenizer.tokenize(_checked(texts))
+
+    def tokenize_with_offsets(self, texts):
+        """Turns texts into ids that know from which bytes of their text they came.
+
+        Args:
+            texts: As for `tokenize`.
+
+        Returns:
+            A tuple `(ids, starts, ends)` of `tf.RaggedTensor`s of int32, of shape
+            `(batch, None)`: what `tokenize` gives, and where each token begins and
+            ends in its text, in bytes; EOS does both at the text's end.
+        """
+        texts = _checked(texts)
+        ids, starts, ends = self._tokenizer.tokenize_with_offsets(texts)
+        at_end = tf.gather(tf.strings.length(texts), ids.value_rowids())
+        is_end = ids.values == EOS_ID
+        starts, ends = (
+            ids.with_values(tf.where(is_end, at_end, tf.cast(x.values, tf.int32)))
+            for x in (starts, ends)
+        )
+        return ids, starts, ends
+
+    def detokenize(self, ids):
+        """Turns ids into text, up to the first EOS; PAD and BOS leave no trace.
+
+        Args:
+            ids: Integer tensor of shape `(batch, length)`, dense or ragged.
+
+        Returns:
+            A string tensor of shape `(batch,)`, valid UTF-8. UNK gives " ⁇ ", at
+            the beginning also "⁇ ".
+        """
+        if isinstance(ids, tf.RaggedTensor):
+            ids = ids.to_tensor(PAD_ID)
+        ids = tf.cast(ids, tf.int32)  # (B, L)
+        ended = tf.cumsum(tf.cast(tf.equal(ids, EOS_ID), tf.int32), axis=1)
+        ids = tf.ragged.boolean_mask(ids, tf.equal(ended, 0))
+        # SentencePiece itself writes nothing for PAD and BOS.
+        if self._guard is None:
+            return self._tokenizer.detokenize(ids)
+        unknown = tf.fill([ids.nrows(), 1], UNK_ID)
+        texts = self._tokenizer.detokenize(tf.concat([unknown, ids], axis=1))
+        return tf.strings.regex_replace(texts, self._guard, "")
+
+    def pieces(self, ids):
+        """Gives each id's piece as text, for plots.
+
+        Args:
+            ids: A list of int.
+
+        Returns:
+            A list of `str`, in which "▁" stands for a blank and EOS is "</s>".
+        """
+        return [self._processor.id_to_piece(int(id_)) for id_ in ids]
+
+    def piece_strings(self, ids):
+        """Gives each id's piece in the graph, for alignments.
+
+        Args:
+            ids: Integer tensor of any shape.
+
+        Returns:
+            A string tensor of the same shape, with what `pieces` gives, but with ""
+            for PAD.
+        """
+        pieces = self.pieces(range(self.vocabulary_size))
+        pieces[PAD_ID] = ""
+        return tf.gather(tf.constant(pieces), ids)
+
+    def save(self, path):
+        """Writes the model as a file that sentencepiece itself reads.
+
+        Args:
+            path: The file's path. A file that is there is replaced at once, so
+                that no reader ever sees half of it.
+        """
+        path = Path(path)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            beside.write_bytes(self.model)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save` has written.
+
+        Args:
+            path: Path of a SentencePiece `.model` file.
+
+        Returns:
+            A `Tokenizer`.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is no SentencePiece model, or one with other
+                special ids.
+        """
+        try:
+            return cls(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def _checked(texts):
+    texts = tf.convert_to_tensor(texts, tf.string)
+    if texts.shape.rank not in (None, 1):
+        raise ValueError(
+            "`texts` must be a list of strings or a string tensor of shape "
+            f"(batch,); put a single text into a list. Received: {texts!r}"
+        )
+    return texts
+
+
+def _processor(model):
+    """Python's SentencePiece for `model`, its special ids checked."""
+    import sentencepiece
+
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        size = processor.vocab_size()
+    except RuntimeError:
+        size = 0
+    if size == 0:
+        raise ValueError(
+            "Not a SentencePiece model: expected the bytes of a `.model` file. "
+            f"Received: {len(model)} bytes that begin with {model[:16]!r}"
+        )
+    ids = (
+        processor.pad_id(),
+        processor.unk_id(),
+        processor.bos_id(),
+        processor.eos_id(),
+    )
+    if ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
+        raise ValueError(
+            "A tokenizer's ids of PAD, UNK, BOS and EOS must be 0, 1, 2 and 3: train "
+            "it with pad_id=0, unk_id=1, bos_id=2, eos_id=3, or by "
+            f"`train_tokenizer`. Received: {ids}"
+        )
+    return processor
+
+
+def _guard(processor):
+    """A pattern for what must go from the beginning of text; None if nothing.
+
+    SentencePiece writes a blank before the text, which detokenizing takes away
+    again. But tensorflow-text takes away all blanks at the beginning, those of the
+    text too. So where a model keeps them, we put UNK before the ids, and then take
+    away what UNK gives and one blank.
+    """
+    if "".join(processor.encode_as_pieces("  ")) != "▁▁▁":
+        return None
+    return f"^ *{re.escape(processor.decode([UNK_ID]).strip())}  ?"

@@ -1,0 +1,217 @@
+"""Training of tokenizers, which turn text to ids and back.
+
+Every tokenizer is one SentencePiece model, trained by the sentencepiece package
+and run by tensorflow-text, so that training, decoding and the SavedModel see the
+same ids. The first four ids are those of `kseq2seq.utils.special_ids`.
+"""
+
+import io
+import os
+import random
+import re
+import tempfile
+from pathlib import Path
+
+from kseq2seq.tokenizers.tokenizer import Tokenizer
+from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+
+# Our names of the kinds, and SentencePiece's.
+KINDS = {"unigram": "unigram", "bpe": "bpe", "character": "char", "word": "word"}
+NORMALIZATIONS = ("identity", "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf")
+# A normaliser without any rule has TensorFlow write a line to standard error each time
+# it is made. This one is for a character that no text may hold (U+FFFE).
+_IDENTITY_RULES = "FFFE\tFFFD\n"
+# Training unigram or BPE on more text than this takes long and changes little.
+_MAX_TRAINING_TEXTS = 2_000_000
+
+
+def train_tokenizer(
+    texts, vocabulary_size=8000, kind="unigram", normalization="identity"
+):
+    """Trains a tokenizer on texts; the same texts give the same tokenizer.
+
+    Args:
+        texts: An iterable of `str`. Of more than two million texts, unigram and
+            BPE learn from a sample.
+        vocabulary_size: Number of ids, the four special ones included. For
+            "character" and "word" an upper bound: the most frequent ones are kept.
+        kind: "unigram" or "bpe" (subwords), "character", or "word" (symbols that
+            blanks separate, such as phones).
+        normalization: One of SentencePiece's normalizers: "identity" (text is
+            kept as it is), "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf" (`cf`
+            folds case). All but the first make the model 240 kB larger.
+
+    Returns:
+        A `Tokenizer`.
+
+    Raises:
+        ValueError: If an argument is not one of the above, if there is no text,
+            or if `texts` are too few or too varied for `vocabulary_size`.
+
+    Example:
+
+    >>> phones = train_tokenizer(["HH AH L OW", "W ER L D"], kind="word")
+    >>> phones.pieces(phones.tokenize(["W AH L"])[0])
+    ['▁W', '▁AH', '▁L', '</s>']
+
+    Reference:
+        [Kudo, 2018](https://arxiv.org/abs/1804.10959), section 3.2 (unigram);
+        [Sennrich et al., 2016](https://arxiv.org/abs/1508.07909), section 3.2
+        (BPE).
+    """
+    _check_choice("kind", kind, KINDS)
+    _check_choice("normalization", normalization, NORMALIZATIONS)
+    if not isinstance(vocabulary_size, int) or vocabulary_size <= 4:
+        raise ValueError(
+            "`vocabulary_size` must be an integer greater than 4 (the number of "
+            f"special ids). Received: vocabulary_size={vocabulary_size!r}"
+        )
+    if isinstance(texts, str):
+        raise ValueError(f"`texts` must be a list of strings. Received: {texts!r}")
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise ValueError("`texts` must hold text to train a tokenizer on: it is empty.")
+    is_subword = kind in ("unigram", "bpe")
+    if is_subword and len(texts) > _MAX_TRAINING_TEXTS:
+        # SentencePiece's own sampling cannot be repeated.
+        texts = random.Random(0).sample(texts, _MAX_TRAINING_TEXTS)
+    return Tokenizer(_train(texts, vocabulary_size, kind, normalization))
+
+
+def _train(texts, vocabulary_size, kind, normalization):
+    """Trains by the sentencepiece package; returns the serialised model."""
+    import sentencepiece
+
+    is_subword = kind in ("unigram", "bpe")
+    # Longer ones would be left out.
+    longest = max(len(text.encode()) for text in texts)
+    model = io.BytesIO()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=model,
+                model_type=KINDS[kind],
+                vocab_size=vocabulary_size,
+                hard_vocab_limit=is_subword,
+                character_coverage=1.0,
+                **_normalizer(normalization, folder),
+                # A word keeps its blank, so that "</s>" is never looked up as such.
+                add_dummy_prefix=kind != "character",
+                remove_extra_whitespaces=kind == "word",
+                max_sentence_length=max(4192, longest),
+                pad_id=PAD_ID,
+                unk_id=UNK_ID,
+                bos_id=BOS_ID,
+                eos_id=EOS_ID,
+                minloglevel=2,
+            )
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(_training_error(str(error), vocabulary_size, kind)) from error
+    # The model remembers the path of the rules, which is another at each training and
+    # of no use to anybody. Of the same length, since the model says how long it is.
+    path = os.fsencode(folder)
+    return model.getvalue().replace(path, b"-" * len(path))
+
+
+def _normalizer(normalization, folder):
+    """Arguments of the trainer that say how text is normalised."""
+    if normalization != "identity":
+        return {"normalization_rule_name": normalization}
+    rules = Path(folder, "rules.tsv")
+    rules.write_text(_IDENTITY_RULES, encoding="utf-8")
+    return {"normalization_rule_tsv": str(rules)}
+
+
+def _training_error(message, vocabulary_size, kind):
+    """Says in our words what SentencePiece's trainer objects to."""
+    received = f"Received: vocabulary_size={vocabulary_size}, kind={kind!r}"
+    if found := re.search(r"too high .* value <= (\d+)", message):
+        return (
+            "The texts give too few pieces for this vocabulary. Set "
+            f"`vocabulary_size` to at most {found[1]}, or train on more text. "
+            + received
+        )
+    if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+        return (
+            "The texts hold more distinct characters than the vocabulary has room "
+            f"for. Set `vocabulary_size` to at least {found[1]}, better several times "
+            "that. " + received
+        )
+    return f"SentencePiece cannot train on these texts: {message} " + received
+
+
+def _check_choice(name, value, choices):
+    if value not in tuple(choices):
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def train_tokenizers(
+    pairs,
+    vocabulary_size=8000,
+    kind="unigram",
+    shared=False,
+    normalization="identity",
+):
+    """Trains the tokenizers of source and target.
+
+    Args:
+        pairs: A list of `(source, target)` texts.
+        vocabulary_size: As in `train_tokenizer`; or a tuple, one for the source
+            and one for the target.
+        kind: As in `train_tokenizer`; or a tuple, as above.
+        shared: Whether one tokenizer, trained on both sides, serves both.
+        normalization: As in `train_tokenizer`; or a tuple, as above.
+
+    Returns:
+        A tuple `(source, target)` of `Tokenizer`s: the same object twice if
+        `shared`.
+
+    Raises:
+        ValueError: As in `train_tokenizer`, or if `shared` is given together with
+            a tuple of two different values.
+
+    Example:
+
+    >>> source, target = train_tokenizers([("dog", "D AO G"), ("god", "G AA D")],
+    ...                                   kind=("character", "word"))
+    >>> source.vocabulary_size, target.vocabulary_size
+    (7, 8)
+    """
+    sides = list(
+        zip(
+            _two("vocabulary_size", vocabulary_size, shared),
+            _two("kind", kind, shared),
+            _two("normalization", normalization, shared),
+            strict=True,
+        )
+    )
+    sources, targets = [s for s, _ in pairs], [t for _, t in pairs]
+    if shared:
+        tokenizer = train_tokenizer(sources + targets, *sides[0])
+        return tokenizer, tokenizer
+    tokenizers = []
+    for name, texts, side in zip(
+        ("Source", "Target"), (sources, targets), sides, strict=True
+    ):
+        try:
+            tokenizers.append(train_tokenizer(texts, *side))
+        except ValueError as error:
+            raise ValueError(f"{name} tokenizer: {error}") from error
+    return tuple(tokenizers)
+
+
+def _two(name, value, shared):
+    """`value` for the source and for the target."""
+    if not isinstance(value, (tuple, list)):
+        return value, value
+    if len(value) != 2 or (shared and value[0] != value[1]):
+        expected = "one value" if shared else "one value or a pair of them"
+        raise ValueError(
+            f"`{name}` must be {expected} with shared={shared}. "
+            f"Received: {name}={value!r}"
+        )
+    return tuple(value)

@@ -1,0 +1,134 @@
+"""From texts to ids, whatever the texts are: cut where they are too long."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from kseq2seq.tokenizers.offsets import source_spans
+from kseq2seq.utils import EOS_ID, PAD_ID
+
+# Unicode's separators, and the control characters that part words or lines.
+WHITE_SPACE = r"[\pZ\t-\r\x{85}]*"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The most that is read of a text; what is beyond is left out.
+
+    Args:
+        max_bytes: Bytes of a text. It is cut between two characters.
+        max_tokens: Tokens of a source, EOS included. A target to be scored or aligned
+            has at most as many as the search may write.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example:
+
+    >>> Limits(max_tokens=200).max_bytes
+    10000
+    """
+
+    max_bytes: int = 10_000
+    max_tokens: int = 1_000
+
+    def __post_init__(self):
+        # A character has up to four bytes; a text has a token besides EOS.
+        for name, least in (("max_bytes", 4), ("max_tokens", 2)):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or value < least:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least {least}. "
+                    f"Received: {name}={value!r}"
+                )
+
+
+class Read(NamedTuple):
+    """Texts as a model reads them.
+
+    Attributes:
+        ids: int32 of shape `(batch, length)`: tokens, EOS, then PAD.
+        starts: int32 of the same shape: where each token begins in its text, in bytes.
+        ends: Where it ends. EOS does both at the text's end; both are 0 at PAD.
+        truncated: Boolean of shape `(batch,)`: whether something was left out.
+    """
+
+    ids: Any
+    starts: Any
+    ends: Any
+    truncated: Any
+
+
+def reader(tokenizer, limits=None):
+    """A function from texts to ids.
+
+    Args:
+        tokenizer: A `kseq2seq.Tokenizer`.
+        limits: The `Limits`; none if `None`.
+
+    Returns:
+        Function from a string tensor of shape `(batch,)` to a `Read`. A text of nothing
+        but whitespace is read as the empty one.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["a dog runs"], kind="character")
+    >>> read = reader(tokenizer, Limits(max_tokens=3))(tf.constant(["a dog", "a"]))
+    >>> read.starts.numpy().tolist(), read.truncated.numpy().tolist()
+    ([[0, 1, 5], [0, 1, 0]], [True, False])
+    """
+
+    def read(texts):
+        given = texts
+        texts = tf.where(tf.strings.regex_full_match(texts, WHITE_SPACE), "", texts)
+        truncated = tf.zeros_like(texts, tf.bool)
+        if limits is not None:
+            texts, truncated = cut_bytes(texts, limits.max_bytes)
+        ids, starts, ends = source_spans(tokenizer, texts)
+        lengths = tf.cast(ids.row_lengths(), tf.int32)
+        most = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+        if limits is not None:
+            truncated |= lengths > limits.max_tokens
+            most = tf.minimum(most, limits.max_tokens)
+        lengths = tf.minimum(lengths, most)
+        shape = tf.stack([-1, most])
+        ids = ids.to_tensor(PAD_ID, shape=shape)
+        starts, ends = (x.to_tensor(0, shape=shape) for x in (starts, ends))
+        last = tf.range(most) == lengths[:, None] - 1  # (B, S)
+        at_end = tf.strings.length(given)[:, None]
+        starts, ends = (tf.where(last, at_end, x) for x in (starts, ends))
+        return Read(tf.where(last, EOS_ID, ids), starts, ends, truncated)
+
+    return read
+
+
+def cut_bytes(texts, most):
+    """Leaves out what is beyond a number of bytes, and no part of a character.
+
+    Args:
+        texts: String tensor of shape `(batch,)`.
+        most: The most bytes of a text, at least 4.
+
+    Returns:
+        A tuple `(texts, truncated)` of strings and booleans of shape `(batch,)`.
+
+    Example:
+
+    >>> texts, truncated = cut_bytes(tf.constant(["€uro", "euro"]), 4)
+    >>> [x.decode() for x in texts.numpy()], truncated.numpy().tolist()
+    (['€u', 'euro'], [True, False])
+    """
+    too_long = tf.strings.length(texts) > most
+    # A character begins at the first byte left out, or else up to three bytes before
+    # it, where the last byte is that goes on no other (10xxxxxx does).
+    at = tf.where(too_long, most - 3, 0)
+    tail = tf.strings.substr(tf.where(too_long, texts, ""), at, 4 * tf.ones_like(at))
+    tail = tf.io.decode_raw(tail, tf.uint8, fixed_length=4)  # (B, 4)
+    goes_on = tf.bitwise.bitwise_and(tail[:, ::-1], 0b11000000) == 0b10000000
+    back = tf.reduce_sum(tf.math.cumprod(tf.cast(goes_on, tf.int32), axis=1), axis=1)
+    # No character has so many bytes: it is not UTF-8, and cut anywhere.
+    back = tf.where(too_long & (back < 4), back, 0)
+    return tf.strings.substr(texts, tf.zeros_like(at), most - back), too_long

@@ -1,0 +1,44 @@
+"""Helpers that know nothing of models: files, checks, optional packages."""
+
+from kseq2seq.utils.files import (
+    write_text,
+    written_whole,
+)
+from kseq2seq.utils.numbered_folder import (
+    add_version,
+    versions,
+)
+from kseq2seq.utils.optional import (
+    LITERT,
+    ONNX,
+    check_installed,
+)
+from kseq2seq.utils.special_ids import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+)
+from kseq2seq.utils.stderr import (
+    import_tensorflow,
+    said_once,
+)
+from kseq2seq.utils.types import PathLike, Tensor
+
+__all__ = [
+    "BOS_ID",
+    "EOS_ID",
+    "LITERT",
+    "ONNX",
+    "PAD_ID",
+    "UNK_ID",
+    "PathLike",
+    "Tensor",
+    "add_version",
+    "check_installed",
+    "import_tensorflow",
+    "said_once",
+    "versions",
+    "write_text",
+    "written_whole",
+]

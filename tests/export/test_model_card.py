@@ -1,0 +1,290 @@
+"""Model cards: what a run folder tells, what is not known, and the README."""
+
+import json
+import re
+import shlex
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+import tensorflow as tf
+
+import kseq2seq
+from kseq2seq.export import model_card
+from kseq2seq.runs import records
+
+SEARCH = {
+    **{"beam_size": 3, "num_hypotheses": 2, "length_penalty": 0.5},
+    **{"coverage_penalty": 0.0, "max_length": 41, "max_length_factor": 1.5},
+    **{"max_length_offset": 7, "min_length": 0, "min_length_factor": 0.0},
+}
+SCORES = {
+    "search": {**SEARCH, "num_hypotheses": 1},
+    "sentences": 1013,
+    "scores": {"bleu": {"value": 12.345, "line": "BLEU|nrefs:1|tok:13a = 12.35"}},
+}
+WEIGHTS = {"dtype": "float32", "products": "float32", "parameters": 3, "bytes": 3}
+EXAMPLE = 'Don\'t say "犬" | twice'
+
+
+def spec(dtype, *shape):
+    return tf.TensorSpec(shape, dtype)
+
+
+SIGNATURES = {
+    "serving_default": SimpleNamespace(
+        inputs={"text": spec("string", None)},
+        outputs={"translation": spec("string", None), "score": spec("float32", None)},
+    ),
+    "nbest": SimpleNamespace(
+        inputs={"text": spec("string", None)},
+        outputs={
+            "translations": spec("string", None, 2),
+            "scores": tf.TensorSpec(None, "float32"),
+        },
+    ),
+    "encode": SimpleNamespace(
+        inputs={"text": spec("string", None)},
+        outputs={"memory": spec("float32", None, None, 17), "mine": spec("int64", 3)},
+    ),
+}
+
+
+def card_of(**changes):
+    given = {
+        **{"name": "en_de", "signatures": SIGNATURES, "search": SEARCH},
+        "weights": {**WEIGHTS, "parameters": 1234567, "bytes": 4938268},
+        "limits": {"max_bytes": 10007, "max_tokens": 211},
+        "tokenizers": {"source": b"abc", "target": b""},
+        "example": EXAMPLE,
+    }
+    return model_card.model_card(**{**given, **changes})
+
+
+def write_run(folder, **files):
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return records.from_run(folder)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """What a run folder tells that has everything."""
+    start = {"date": "2026-01-02T03:04:05+00:00", "command": "python train.py 'a b'"}
+    start |= {"code": {"commit": "c0ffee", "changed": True}, "versions": {"keras": "9"}}
+    card = {"source": "English", "target": "German", "data": "Some", "licence": "CC0"}
+    card["example"] = "A dog."
+    return write_run(
+        tmp_path / "run",
+        settings={"card": card, "model": {"units": 19}},
+        history={"checkpoint": "checkpoint-2.keras", "epochs": [{}, {}]},
+        training={
+            "pairs": {"training": 29000, "test": 1013},
+            "starts": [start, {**start, "command": "resumed"}],
+            "finished": "2026-01-02T05:00:00+00:00",
+        },
+        scores=SCORES,
+    )
+
+
+def test_a_run_folder_tells_what_a_training_wrote(run):
+    assert run == {
+        **{"source": "English", "target": "German", "data": "Some", "licence": "CC0"},
+        "example": "A dog.",
+        **{"pairs": {"training": 29000, "test": 1013}, "epochs": 2},
+        "started": "2026-01-02T03:04:05+00:00",
+        "finished": "2026-01-02T05:00:00+00:00",
+        "command": "python train.py 'a b'",
+        "code": {"commit": "c0ffee", "changed": True},
+        "versions": {"keras": "9"},
+        "settings": {"model": {"units": 19}},
+        "scores": SCORES,
+    }
+
+
+def test_a_folder_without_a_training_tells_nothing(tmp_path):
+    assert set(write_run(tmp_path).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"format": "dates", "train": []}, "dates, made on the spot"),
+        ({"format": "tsv", "train": ["a.tsv", "b.tsv"], "name": ""}, "a.tsv, b.tsv"),
+        ({"format": "tfds", "train": ["train"], "name": "ted"}, "ted, train"),
+        ({}, None),
+    ],
+)
+def test_an_older_run_folder_names_its_files(tmp_path, data, expected):
+    told = write_run(tmp_path, settings={"data": data}, history={"epochs": [{}]})
+    assert (told["data"], told["licence"], told["epochs"]) == (expected, None, 1)
+    assert told["command"] is told["code"] is told["pairs"] is told["scores"] is None
+
+
+def test_a_record_that_is_no_json_is_named(tmp_path):
+    (tmp_path / "scores.json").write_text('{"half": ')
+    with pytest.raises(ValueError, match=r"scores\.json must be JSON.*Delete the file"):
+        records.from_run(tmp_path)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A git repository with one committed file, `a.py`."""
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "A")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "a@b.c")
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "a.py").write_text("a = 1\n")
+    for command in ("init", "add a.py", "commit -m one"):
+        subprocess.run(
+            ["git", *command.split()], cwd=folder, check=True, capture_output=True
+        )
+    return folder
+
+
+def test_the_commit_is_that_of_the_repository_which_has_the_file(
+    repository, monkeypatch, tmp_path
+):
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True
+    ).stdout.strip()
+    assert len(head) == 40
+    # As within a hook of another repository.
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other"))
+    file = repository / "a.py"
+    assert records.git_state(file) == {"commit": head, "changed": False}
+    (repository / "b.py").touch()
+    assert records.git_state(file)["changed"] is False
+    file.write_text("a = 2\n")
+    assert records.git_state(file) == {"commit": head, "changed": True}
+    # As a package that lies in an environment within somebody's repository.
+    assert records.git_state(repository / "b.py") is None
+
+
+def test_without_a_repository_or_git_there_is_no_commit(tmp_path, monkeypatch):
+    (tmp_path / "a.py").touch()
+    assert records.git_state(tmp_path / "a.py") is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert records.git_state() is None
+
+
+def test_versions_are_those_that_are_installed():
+    found = records.package_versions()
+    assert found["kseq2seq"] == kseq2seq.__version__
+    assert found["tensorflow"] == tf.__version__
+    assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
+    assert set(found) >= {"keras", "tensorflow-text", "sentencepiece", "numpy"}
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    monkeypatch.setattr(records, "PACKAGES", ("numpy", "no-such-package"))
+    assert list(records.package_versions()) == ["python", "kseq2seq", "numpy"]
+
+
+def test_a_card_is_what_json_has(run):
+    card = card_of(runs=[run])
+    again = json.loads(json.dumps(card, allow_nan=False))
+    assert again == card and model_card.readme(again) == model_card.readme(card)
+    assert card["trainings"] == [run] and card["search"] == SEARCH
+    # The example of FIPS 180-2, and the hash of nothing.
+    source, target = (card["tokenizers"][x]["sha256"] for x in ("source", "target"))
+    assert source.startswith("ba7816bf8f01cfea") and target.startswith("e3b0c44298fc")
+    assert card["tokenizers"]["source"]["bytes"] == 3
+    memory = card["signatures"]["encode"]["outputs"]["memory"]
+    assert memory["dtype"] == "float32" and memory["shape"] == ["B", "S", 17]
+    shapes = {x: y["shape"] for x, y in card["signatures"]["nbest"]["outputs"].items()}
+    assert shapes == {"translations": ["B", 2], "scores": ["B", "n"]}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", card["created"])
+    assert card_of(created="then")["created"] == "then"
+
+
+def test_the_readme_tells_where_the_model_comes_from(run, monkeypatch):
+    code = {"commit": "beef", "changed": False}
+    monkeypatch.setattr(model_card, "git_state", lambda: code)
+    text = model_card.readme(card_of(runs=[run]))
+    for fact in (
+        *("# en_de\n", "From: English. To: German.", "Data: Some. Licence: CC0."),
+        *("29,000 for training, 1,013 for test. Epochs: 2", "`python train.py 'a b'`"),
+        *("trained it: `c0ffee`, with changes.", "exported it: `beef`."),
+        *("Exported with: python 3", "Trained with: keras 9."),
+        *("`BLEU|nrefs:1|tok:13a = 12.35`", "Measured on 1,013 texts, by the search"),
+        *("1,234,567 parameters in float32, 4,938,268 bytes", "sha256 `ba7816bf"),
+        *("Search: beam 3, length penalty 0.5", "at most min(41, 1.5 n + 7) tokens"),
+        *("longer than 10,007 bytes", "longer than 211 tokens"),
+        *("`truncated` tells it in `encode`.", "not UTF-8, and NUL"),
+        f"by kseq2seq {kseq2seq.__version__} on 20",
+    ):
+        assert fact in text, fact
+    assert text.endswith(".\n") and "None" not in text and "not known" not in text
+    assert "ensemble" not in text and "another search" not in text
+
+
+def test_the_readme_says_what_is_not_known(tmp_path):
+    text = model_card.readme(card_of(runs=[write_run(tmp_path)]))
+    for fact in (
+        *("From: not known. To: not known.", "Data: not known. Licence: not known."),
+        *("Pairs: not known. Epochs: not known.", "Command: not known."),
+        *("Begun: not known. Finished: not known.", "trained it: not known."),
+        *("Trained with: not known.", "They are not known."),
+    ):
+        assert fact in text, fact
+    assert "None" not in text
+    text = model_card.readme(card_of())
+    assert "not exported from a run folder" in text and "None" not in text
+
+
+def test_scores_of_another_search_and_of_other_weights_are_said_to_be(run):
+    weights = {**WEIGHTS, "dtype": "int8"}
+    search = {**SEARCH, "beam_size": 1}
+    text = model_card.readme(card_of(runs=[run], search=search, weights=weights))
+    assert "by another search than that above, when the training ended." in text
+    assert "Search: greedy" in text and "Search: beam 3" in text
+    assert "weights before they became int8" in text
+    assert "products" not in text.partition("Scores")[2]
+    weights = {**WEIGHTS, "products": "int8"}
+    text = model_card.readme(card_of(runs=[run], weights=weights))
+    assert "3 bytes. Products with them: int8." in text
+    assert "those of the products with them before they became int8" in text
+    assert "weights before" not in text
+
+
+def test_an_ensemble_tells_of_each_of_its_models(run):
+    other = {**run, "data": "Other"}
+    text = model_card.readme(card_of(runs=[run, other]))
+    first, second = text.index("## Training of model 1"), text.index("of model 2")
+    assert first < text.index("Data: Some") < second < text.index("Data: Other")
+    assert "an ensemble of 2 models" in text
+    assert text.count("those of this model alone") == 2
+
+
+def test_each_signature_has_a_table_of_its_tensors():
+    text = model_card.readme(card_of())
+    for name in SIGNATURES:
+        assert f"\n### `{name}`\n\n{model_card.PURPOSES[name]}\n" in text
+    rows = [line for line in text.splitlines() if line.startswith(("| in", "| out"))]
+    assert rows[0] == "| input | `text` | string | [B] | text to translate, UTF-8 |"
+    assert "| output | `memory` | float32 | [B, S, 17] | vector of each" in rows[-2]
+    # What is not of this package is shown as it is.
+    assert rows[-1] == "| output | `mine` | int64 | [3] |  |"
+    assert len(rows) == 3 + 6 and {row.count("|") for row in rows} == {6}
+
+
+def test_the_requests_can_be_pasted_into_a_shell():
+    text = model_card.readme(card_of(name="it's mine"))
+    block = re.search(r"```console\n(.*?)```", text, re.DOTALL).group(1)
+    commands = block.replace("\\\n", " ").split("$ ")[1:]
+    docker, first, second = (shlex.split(command) for command in commands)
+    assert "$PWD/it's mine:/models/it's mine" in docker
+    assert "MODEL_NAME=it's mine" in docker
+    assert json.loads(first[2]) == {"instances": [{"text": EXAMPLE}]}
+    assert json.loads(second[2]) == {
+        "signature_name": "nbest",
+        "inputs": {"text": [EXAMPLE]},
+    }
+    assert first[-1] == "localhost:8501/v1/models/it%27s%20mine:predict"
+    served = {"serving_default": SIGNATURES["serving_default"]}
+    text = model_card.readme(card_of(signatures=served, example=""))
+    assert text.count("curl") == 1 and '{"text": "a text"}' in text
+    assert "`truncated`" not in text

@@ -1,0 +1,259 @@
+"""Products in int8, against NumPy's whole numbers, and what is served with them."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import kernels
+
+from kseq2seq import Limits, Search, cli
+from kseq2seq.export import export_translators
+from kseq2seq.inference import (
+    compressed,
+    int8_product,
+    text_to_text,
+    with_int8_products,
+)
+from kseq2seq.inference.quantization import apply
+from loaders import run_session, strings
+from translators import TEXTS, tiny_translator
+
+OPERATION = "QuantizedMatMulWithBiasAndDequantize"
+SEARCH = Search(beam_size=3, max_length=11)
+TARGETS = ["ein Hund", "", "die Katze", "wir gehen heim", "heim", "x"]
+
+pytestmark = pytest.mark.skipif(
+    not kernels.get_registered_kernels_for_op(OPERATION).kernel,
+    reason="TensorFlow has these products on x86 alone",
+)
+
+
+@pytest.fixture
+def every_matrix(monkeypatch):
+    monkeypatch.setattr(apply, "LEAST_ENTRIES", 1)
+
+
+def drawn(*shape):
+    rng = np.random.default_rng(sum(shape))
+    return rng.standard_normal(shape).astype("float32")
+
+
+def rounded(x, axis, largest):
+    """Whole numbers from `-largest` to `largest` and the size of a step."""
+    step = np.abs(x).max(axis=axis, keepdims=True).astype("float64") / largest
+    step = np.where(step > 0, step, 1)
+    return np.floor(x / step + 0.5).astype("int64"), step
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 7), (3, 17, 13), (67, 257, 131)])
+def test_a_product_is_that_of_whole_numbers(shape):
+    rows, inner, columns = shape
+    x, matrix = drawn(rows, inner), drawn(inner, columns) * drawn(columns)
+    matrix[:, 2] = 0.0
+    x[0] *= 1e-6  # no row's size says anything of another's
+    (left, size), (right, step) = rounded(x, 1, 127), rounded(matrix, 0, 63)
+    expected = (left @ right) * size * step
+    found = tf.function(int8_product(matrix))(x).numpy()
+    assert found.dtype == "float32" and found.shape == (rows, columns)
+    # A number halfway between two whole ones may become either.
+    tolerance = 2 * size * np.abs(matrix).max()
+    assert (np.abs(found - expected) < tolerance).all()
+    exact = (np.abs(found - expected) <= 1e-5 * np.abs(expected) + 1e-12).mean()
+    assert exact > 0.9
+    plain = x.astype("float64") @ matrix
+    error = np.abs(found - plain).mean(axis=1) / np.abs(plain).mean(axis=1)
+    assert error.max() < 0.04
+
+
+def test_rows_are_on_their_own_and_zeros_stay_zeros():
+    matrix, x = drawn(13, 11), drawn(5, 13)
+    x[1], x[3] = 0.0, 1e20
+    product = tf.function(int8_product(matrix))
+    found = product(x).numpy()
+    assert (found[1] == 0).all() and np.isfinite(found).all()
+    for row in range(5):
+        alone = product(x[row : row + 1])[0]
+        np.testing.assert_allclose(alone, found[row], rtol=1e-6)
+    assert product(x[:0]).shape == (0, 11)
+
+
+def test_processors_without_vnni_cut_nothing_off():
+    # The largest sums that there are: all of a row and of a column at its largest.
+    code = (
+        "import numpy as np, tensorflow as tf\n"
+        "from kseq2seq.inference.quantization.int8_matmul import int8_product\n"
+        "product = tf.function(int8_product(np.ones((512, 64), 'float32')))\n"
+        "for sign in (1.0, -1.0):\n"
+        "    print(product(sign * tf.ones((5, 512))).numpy().mean())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    np.testing.assert_allclose([float(x) for x in done.stdout.split()], [512, -512])
+
+
+def operations(graph):
+    """Names of the operations of a function's graph, those of its calls included."""
+    definition = graph.graph.as_graph_def()
+    nodes = [
+        *definition.node,
+        *(y for x in definition.library.function for y in x.node_def),
+    ]
+    return [node.op for node in nodes]
+
+
+def test_every_way_to_multiply_by_a_matrix_is_found():
+    matrices = [drawn(5, 7), drawn(11, 7), drawn(11, 13), drawn(13, 13)]
+
+    def function(x, ids, values):
+        first, second, third, looped = values
+        x = tf.matmul(x, first)  # (B, 7)
+        x = (
+            tf.matmul(x, second, transpose_b=True)
+            + tf.gather(second[:, 0], ids)[:, None]
+        )
+        x = keras.ops.matmul(x[:, None], third)  # (B, 1, 13)
+        y = keras.ops.matmul(x, keras.ops.transpose(third))[:, 0]  # (B, 11)
+        _, x = tf.while_loop(
+            lambda i, _: i < 3, lambda i, x: (i + 1, tf.matmul(x, looped)), (0, x[:, 0])
+        )
+        return {"y": y, "x": x}
+
+    specs = [tf.TensorSpec([None, 5]), tf.TensorSpec([None], tf.int32)]
+    new = with_int8_products(function, specs, matrices)
+    # Of the second something is looked up, and what is in a loop stays there.
+    assert new.needed == [False, True, False, True] and new.num_products == 4
+    assert new.outputs["y"].shape.as_list() == [None, 11]
+    values = [
+        x if needed else 0.0 for x, needed in zip(matrices, new.needed, strict=True)
+    ]
+    graph = tf.function(lambda x, ids: new.function(x, ids, values), autograph=False)
+    x, ids = tf.constant(drawn(3, 5)), tf.constant([2, 0, 10])
+    found, expected = graph(x, ids), function(x, ids, matrices)
+    assert found["y"].shape == (3, 11)
+    for name in ("x", "y"):
+        error = np.abs(found[name] - expected[name]) / np.abs(expected[name]).max()
+        assert 0 < error.max() < 0.1
+    used = operations(graph.get_concrete_function(*specs))
+    # And one in the loop, and one of each product's sizes of steps.
+    assert used.count(OPERATION) == 4 and used.count("MatMul") == 1 + 4
+
+
+def test_inputs_may_come_from_a_graph_around():
+    def function(x, values):
+        return tf.matmul(x, values[0])
+
+    matrix = drawn(5, 5)
+    new = with_int8_products(function, [tf.TensorSpec([None, 5])], [matrix])
+
+    @tf.function(autograph=False)
+    def in_a_loop(x):
+        outer = x * 2.0
+
+        def body(i, _):
+            return i + 1, new.function(outer, [0.0])
+
+        return tf.while_loop(lambda i, _: i < 2, body, (0, x))[1]
+
+    x = tf.constant(drawn(3, 5))
+    expected = int8_product(matrix)(2 * x)
+    np.testing.assert_allclose(in_a_loop(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_not_to_be_rounded_stays():
+    def function(x, values):
+        return tf.matmul(x, values[0]) + values[1]
+
+    specs = [tf.TensorSpec([None, 5])], [tf.TensorSpec([5, 7]), tf.TensorSpec([7])]
+    new = with_int8_products(function, *specs)
+    assert new.needed == [True, True] and new.num_products == 0
+    values, x = [drawn(5, 7), drawn(7)], tf.constant(drawn(2, 5))
+    found = tf.function(lambda x: new.function(x, values), autograph=False)(x)
+    np.testing.assert_allclose(found, function(x, values), rtol=1e-6)
+
+
+CONFIGS = {
+    "bahdanau": {"units": 22, "embedding_size": 17},
+    "tied, fed, two levels": {
+        **{"units": 22, "embedding_size": 22, "attention": "luong_scaled_general"},
+        **{"tie_embeddings": True, "input_feeding": True, "decoder_layers": 2},
+    },
+}
+
+
+def served_in(translators, products, weights="float32"):
+    models = [x.model for x in translators]
+    first = translators[0]
+    return text_to_text.serve(
+        models,
+        first.source_tokenizer,
+        first.target_tokenizer,
+        SEARCH,
+        Limits(),
+        weights=compressed(models, weights),
+        products=products,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), zip(CONFIGS, ["float32", "int8"], strict=True)
+)
+def test_served_in_int8_it_is_nearly_the_same(name, weights, every_matrix):
+    translator = tiny_translator(**CONFIGS[name])
+    inputs = strings(TEXTS), strings(TARGETS)
+    exact = text_to_text.score(served_in([translator], "float32"), *inputs)["log_prob"]
+    served = served_in([translator], "int8", weights)
+    found = text_to_text.score(served, *inputs)["log_prob"].numpy()
+    error = np.abs(found - exact)
+    assert 1e-4 < error.max() < 0.1 * np.abs(exact).max()
+    # Neither padding nor other rows have any influence.
+    for row, (text, target) in enumerate(zip(*inputs, strict=True)):
+        alone = text_to_text.score(served, strings([text]), strings([target]))
+        np.testing.assert_allclose(alone["log_prob"][0], found[row], atol=1e-4)
+
+
+def test_a_saved_model_in_int8_answers_as_the_graph(tmp_path, every_matrix):
+    two = [tiny_translator(units=22), tiny_translator(units=14, attention="luong_dot")]
+    path = export_translators(tmp_path, two, SEARCH, products="int8")
+    text = strings(TEXTS)
+    requests = [
+        ("serving_default", {"text": text}),
+        ("score", {"text": text, "target": strings(TARGETS)}),
+    ]
+    translated, scored = run_session(path, requests)
+    served = served_in(two, "int8")
+    expected = text_to_text.translate(served, text)
+    assert (
+        translated["translation"].tolist() == expected["translation"].numpy().tolist()
+    )
+    np.testing.assert_allclose(translated["score"], expected["score"], rtol=1e-4)
+    expected = text_to_text.score(served, text, requests[1][1]["target"])
+    np.testing.assert_allclose(scored["log_prob"], expected["log_prob"], rtol=1e-4)
+
+
+def test_matrices_of_which_rows_are_looked_up_make_no_product(monkeypatch):
+    monkeypatch.setattr(apply, "LEAST_ENTRIES", 401)
+    translator = tiny_translator(units=4, embedding_size=20)  # (21, 20), (24, 20)
+    with pytest.raises(ValueError, match="by none of that size.* at most 480 entries"):
+        served_in([translator], "int8")
+
+
+def test_products_that_cannot_be_are_refused(tmp_path, capsys):
+    translator = tiny_translator()
+    with pytest.raises(ValueError, match="'float32', 'int8'.*products='int4'"):
+        translator.export(tmp_path / "no", products="int4")
+    with pytest.raises(ValueError, match="131,072 entries.* at most 400 entries"):
+        translator.export(tmp_path / "no", products="int8")
+    translator.save(tmp_path / "run")
+    command = ["export", str(tmp_path / "run"), str(tmp_path / "no")]
+    assert cli.main([*command, "--products", "int8"]) == 2
+    assert "leave them in float32" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()

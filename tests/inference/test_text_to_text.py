@@ -1,0 +1,349 @@
+"""What is served, against the model itself, brute force and NumPy."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kseq2seq import Limits, Search, Translator
+from kseq2seq.inference import compressed, text_to_text
+from kseq2seq.models import encode_and_step
+from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
+from loaders import run_session, strings
+from translators import TEXTS, tiny_translator
+
+SEARCH = Search(beam_size=3, max_length=11)
+TARGETS = ["ein Hund", "", "die Katze", "wir gehen heim", "heim", "x"]
+
+
+@pytest.fixture(scope="module")
+def translator():
+    return tiny_translator()
+
+
+def log_softmax(x):
+    x = x - x.max(axis=-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
+
+
+def serve(translators, search=SEARCH, **changes):
+    first = translators[0]
+    tokenizers = first.source_tokenizer, first.target_tokenizer
+    models = [x.model for x in translators]
+    return text_to_text.serve(models, *tokenizers, search, **changes)
+
+
+def ids_of(translator, texts, targets):
+    """Padded ids of both sides, by the tokenizers alone."""
+    return (
+        translator.source_tokenizer.tokenize(texts).to_tensor(PAD_ID).numpy(),
+        translator.target_tokenizer.tokenize(targets).to_tensor(PAD_ID).numpy(),
+    )
+
+
+def whole_model_log_probs(translator, source, labels):
+    """Log-probabilities of all tokens, `(B, T, V)`, by the model that is trained."""
+    target = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=BOS_ID)
+    logits = translator.model({"source": source, "target": target})
+    return log_softmax(keras.ops.convert_to_numpy(logits).astype("float64"))
+
+
+@pytest.mark.parametrize("attention", ["bahdanau", "none", "coverage"])
+def test_scores_are_those_of_the_whole_model(attention):
+    translator = tiny_translator(attention=attention)
+    outputs = text_to_text.score(serve([translator]), strings(TEXTS), strings(TARGETS))
+    source, labels = ids_of(translator, TEXTS, TARGETS)
+    log_probs = whole_model_log_probs(translator, source, labels)
+    picked = np.take_along_axis(log_probs, labels[..., None], axis=2)[..., 0]
+    expected = np.where(labels != PAD_ID, picked, 0).sum(axis=1)
+    counts = (labels != PAD_ID).sum(axis=1)
+    np.testing.assert_allclose(outputs["log_prob"], expected, rtol=1e-5)
+    np.testing.assert_array_equal(outputs["num_tokens"], counts)
+    np.testing.assert_allclose(
+        outputs["perplexity"], np.exp(-expected / counts), rtol=1e-5
+    )
+    scored = translator.score(zip(TEXTS, TARGETS, strict=True), batch_size=4)
+    assert [count for _, count in scored] == counts.tolist()
+    np.testing.assert_allclose([x for x, _ in scored], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["bahdanau", "location_sensitive"])
+def test_alignments_are_those_of_the_search(attention):
+    translator = tiny_translator(attention=attention, attention_query="previous")
+    served = serve([translator])
+    outputs = text_to_text.translate_align(served, strings(TEXTS))
+    outputs = {name: x.numpy() for name, x in outputs.items()}
+    found = translator.translate(TEXTS, SEARCH)
+    for row, (text, (best,)) in enumerate(zip(TEXTS, found, strict=True)):
+        target, source = best.alignment.shape
+        assert outputs["num_target_tokens"][row] == target
+        assert outputs["num_source_tokens"][row] == source
+        weights = outputs["alignment"][row]
+        np.testing.assert_allclose(weights[:target, :source], best.alignment, atol=1e-5)
+        assert not weights[target:].any() and not weights[:, source:].any()
+        links = outputs["links"][row]
+        np.testing.assert_array_equal(links[:target], best.alignment.argmax(axis=1))
+        assert (links[target:] == -1).all()
+        for side, tokens, size in (
+            ("source", best.source_tokens, len(text.encode())),
+            ("target", best.target_tokens, len(best.text.encode())),
+        ):
+            padding = outputs[f"{side}_tokens"].shape[1] - len(tokens)
+            decoded = [x.decode() for x in outputs[f"{side}_tokens"][row]]
+            assert decoded == tokens + [""] * padding
+            last = outputs[f"{side}_ends"][row, len(tokens) - 1]
+            assert last == size or best.target_tokens[-1] != "</s>"
+    # The same for the translations as given targets.
+    texts = [best.text for best, *_ in found]
+    ended = [i for i, (best,) in enumerate(found) if best.target_tokens[-1] == "</s>"]
+    aligned = translator.align(list(zip(TEXTS, texts, strict=True)))
+    assert ended
+    for row in ended:
+        np.testing.assert_allclose(
+            aligned[row].weights, found[row][0].alignment, atol=1e-5
+        )
+        assert aligned[row].target_tokens == found[row][0].target_tokens
+        assert aligned[row].links == found[row][0].alignment.argmax(axis=1).tolist()
+
+
+def test_encodings_are_the_encoder_s(translator):
+    for text, encoded in zip(TEXTS, translator.encode(TEXTS), strict=True):
+        ids = translator.source_tokenizer.tokenize([text]).to_tensor()
+        encoder = keras.Model(
+            translator.model.input["source"],
+            [translator.model.get_layer(x).output for x in ("memory", "bridge_0")],
+        )
+        memory, state = encoder(ids)
+        np.testing.assert_allclose(encoded.memory, memory[0], atol=1e-5)
+        np.testing.assert_allclose(encoded.state[: state.shape[1]], state[0], atol=1e-5)
+    outputs = translator.run("encode", {"text": strings(TEXTS)})
+    assert not outputs["memory"][~outputs["memory_mask"]].any()
+    plain = tiny_translator(attention="none")
+    assert plain.encode(TEXTS)[2].memory is None
+    with pytest.raises(ValueError, match="attention alone. Received: 'align'"):
+        plain.align([("a", "b")])
+
+
+def expected_probabilities(log_probs, temperature, top_k, top_p):
+    """Of each token to be drawn, by the definitions."""
+    log_probs = log_probs.copy()
+    log_probs[[PAD_ID, BOS_ID]] = -np.inf
+    weights = np.exp((log_probs - log_probs.max()) / temperature)
+    order = np.argsort(-weights)
+    kept = np.zeros(len(weights), bool)
+    kept[order[: top_k or len(order)]] = True
+    weights = np.where(kept, weights, 0)
+    weights /= weights.sum()
+    before = np.concatenate([[0], np.cumsum(weights[order])[:-1]])
+    weights[order] = np.where(before < top_p, weights[order], 0)
+    return weights / weights.sum()
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "top_p"),
+    [(1.0, 0, 1.0), (0.5, 5, 1.0), (1.9, 0, 0.7), (1.3, 7, 0.6), (0.0, 0, 1.0)],
+)
+def test_samples_follow_their_probabilities(translator, temperature, top_k, top_p):
+    served = serve([translator], Search(max_length=1))
+    count = 4001
+    settings = {
+        "temperature": np.full(count, temperature, "float32"),
+        "top_k": np.full(count, top_k, "int32"),
+        "top_p": np.full(count, top_p, "float32"),
+        "seed": np.arange(count),
+    }
+    outputs = text_to_text.sample(served, strings(["we run home"] * count), **settings)
+    source, labels = ids_of(translator, ["we run home"], [""])
+    (log_probs,) = whole_model_log_probs(translator, source, labels)[:, 0]
+    expected = expected_probabilities(log_probs, max(temperature, 1e-4), top_k, top_p)
+    pieces = translator.target_tokenizer.pieces(range(len(expected)))
+    texts = [x.replace("▁", " ").replace("</s>", "") for x in pieces]
+    drawn = [x.decode() for x in outputs["translation"].numpy()]
+    for text, probability, log_prob in zip(texts, expected, log_probs, strict=True):
+        share = drawn.count(text) / count
+        deviation = np.sqrt(probability * (1 - probability) / count)
+        assert abs(share - probability) <= 5 * deviation + 1e-9, text
+        if text in drawn:
+            got = outputs["log_prob"].numpy()[drawn.index(text)]
+            np.testing.assert_allclose(got, log_prob, rtol=1e-4, atol=1e-5)
+
+
+def dtype_of(name):
+    (spec,) = (x for x in text_to_text.SAMPLING if x.name == name)
+    return spec.dtype
+
+
+def test_a_sample_is_its_row_s_own(translator):
+    served = serve([translator])
+    settings = {
+        "temperature": np.array([1.0, 1.5, 0.7, np.nan, -3.0, np.inf], "float32"),
+        "top_k": np.array([0, 5, 1, -7, 3, 0], "int32"),
+        "top_p": np.array([1.0, 0.8, 1.0, np.nan, -1.0, 7.0], "float32"),
+        "seed": np.array([3, -3, 3, 2**62, 0, 5]),
+    }
+    together = text_to_text.sample(served, strings(TEXTS), **settings)
+    for row, text in enumerate(TEXTS):
+        own = {name: values[row : row + 1] for name, values in settings.items()}
+        alone = text_to_text.sample(served, strings([text]), **own)
+        assert alone["translation"][0] == together["translation"][row]
+        np.testing.assert_allclose(
+            alone["log_prob"][0], together["log_prob"][row], rtol=1e-5
+        )
+    # Out of range is the nearest within it: to draw from the one best token, or what
+    # is not a number from all; and top_k of 1 is greedy search.
+    greedy = translator.translate(TEXTS, dataclasses.replace(SEARCH, beam_size=1))
+    for row in (2, 4):
+        assert together["translation"][row] == greedy[row][0].text.encode()
+    plain = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    for row in (3, 5):
+        own = {name: [value] for name, value in plain.items()}
+        own["seed"] = settings["seed"][row : row + 1]
+        usual = text_to_text.sample(
+            served,
+            strings([TEXTS[row]]),
+            **{name: tf.constant(value, dtype_of(name)) for name, value in own.items()},
+        )
+        assert usual["translation"][0] == together["translation"][row]
+    texts = {x.text for x in translator.sample(TEXTS[:1] * 19, temperature=2.0)}
+    assert len(texts) > 9
+    one, two = (translator.sample(TEXTS, seed=11, top_k=5, top_p=0.9) for _ in "ab")
+    assert one == two != translator.sample(TEXTS, seed=12, top_k=5, top_p=0.9)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seed", 1.0), ("temperature", 0.0), ("top_k", 0), ("top_p", 1.5), ("top_p", "a")],
+)
+def test_settings_of_samples_are_checked(translator, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be.*{name}={value!r}"):
+        translator.sample(TEXTS, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["align", "score"])
+def test_rows_must_be_as_many(translator, name, tmp_path):
+    inputs = {"text": strings(["a", "dog"]), "target": strings(["ein"])}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`target` must have as"):
+        translator.run(name, inputs)
+    with pytest.raises(ValueError, match="'score' must be target, text"):
+        translator.run("score", {"text": ["a"]})
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Translators of the same tokenizers and different models."""
+    return [
+        tiny_translator(),
+        tiny_translator(units=6, cell="gru", attention="luong_general"),
+    ]
+
+
+def averaged_greedy(translators, text, steps):
+    """Greedy search by the mean of the whole models' probabilities, token by token."""
+    source, labels = ids_of(translators[0], [text], [""])
+    found, total = [], 0.0
+    while len(found) < steps and EOS_ID not in found:
+        labels = np.array([[*found, EOS_ID]])
+        log_probs = [
+            whole_model_log_probs(x, source, labels)[0, -1] for x in translators
+        ]
+        mean = np.mean(np.exp(log_probs), axis=0)
+        mean[[PAD_ID, BOS_ID]] = 0
+        found.append(int(mean.argmax()))
+        total += np.log(mean[found[-1]])
+    return found, total
+
+
+def test_an_ensemble_averages_probabilities(two, tmp_path):
+    search = Search(beam_size=1, max_length=7)
+    from kseq2seq.export import export_translators
+
+    path = export_translators(tmp_path, two, search)
+    text = {"text": strings(TEXTS)}
+    found, aligned, encoded = run_session(
+        path, [("serving_default", text), ("translate_align", text), ("encode", text)]
+    )
+    for row in (0, 2, 5):
+        line = TEXTS[row]
+        ids, total = averaged_greedy(two, line, 7)
+        pieces = two[0].target_tokenizer.pieces(ids)
+        count = aligned["num_target_tokens"][row]
+        got = [x.decode() for x in aligned["target_tokens"][row][:count]]
+        assert got == pieces
+        np.testing.assert_allclose(found["score"][row], total, rtol=1e-4)
+    sums = aligned["alignment"].sum(axis=2)
+    real = np.arange(sums.shape[1]) < aligned["num_target_tokens"][:, None]
+    np.testing.assert_allclose(sums[real], 1, atol=1e-5)
+    assert encoded["memory"].shape[2] == sum(
+        x.model.get_layer("memory").output.shape[-1] for x in two
+    )
+
+
+def test_an_ensemble_averages_alignments(two):
+    inputs = strings(TEXTS), strings(TARGETS)
+    together = text_to_text.align(serve(two), *inputs)["alignment"].numpy()
+    apart = [text_to_text.align(serve([x]), *inputs)["alignment"].numpy() for x in two]
+    np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-6)
+    assert np.abs(apart[0] - apart[1]).max() > 0.01
+
+
+def test_models_of_an_ensemble_must_agree(two):
+    from kseq2seq.export import export_translators
+
+    other = tiny_translator()
+    other.target_tokenizer = two[0].source_tokenizer
+    with pytest.raises(ValueError, match="same tokenizers.*target_tokenizer"):
+        export_translators("nowhere", [two[0], other])
+    swapped = Translator(two[0].model, two[0].source_tokenizer, two[0].target_tokenizer)
+    larger = keras.models.clone_model(swapped.model)
+    larger.get_layer("source_embedding").input_dim += 1
+    with pytest.raises(ValueError, match="vocabularies of the same size"):
+        encode_and_step([swapped.model, larger])
+
+
+@pytest.mark.parametrize(("weights", "error"), [("float16", 1e-3), ("int8", 1 / 127)])
+def test_compressed_weights_are_near(weights, error):
+    translator = tiny_translator(units=22, embedding_size=17)
+    models = [translator.model]
+    kept = compressed(models, weights)
+    assert len(kept) > 5 and compressed(models, "float32") == []
+    for variable, restore in kept:
+        values = keras.ops.convert_to_numpy(variable)
+        axis = 1 if variable.name == "embeddings" else 0
+        largest = np.abs(values).max(axis=axis, keepdims=True)
+        assert np.abs(restore() - values).max() > 0
+        assert (np.abs(restore() - values) <= 0.51 * error * largest + 1e-7).all()
+    # Computed with as if the model's own were rounded so.
+    served = serve([translator], weights=kept)
+    outputs = text_to_text.score(served, strings(TEXTS), strings(TARGETS))
+    exact = text_to_text.score(serve([translator]), strings(TEXTS), strings(TARGETS))
+    for variable, restore in kept:
+        variable.assign(restore())
+    rounded = text_to_text.score(serve([translator]), strings(TEXTS), strings(TARGETS))
+    np.testing.assert_allclose(outputs["log_prob"], rounded["log_prob"], rtol=1e-5)
+    assert np.abs(outputs["log_prob"] - exact["log_prob"]).max() > 1e-5
+    with pytest.raises(ValueError, match="'float32', 'float16', 'int8'.*'int4'"):
+        compressed(models, "int4")
+
+
+def test_limits_hold_in_every_signature(translator):
+    search = dataclasses.replace(SEARCH, max_length=6)
+    served = serve([translator], search, limits=Limits(max_bytes=8, max_tokens=6))
+    long, cut = strings(["a dog runs", "the cat"]), strings(["a dog", "the c"])
+    both = [
+        x(served, long) for x in (text_to_text.translate, text_to_text.translate_align)
+    ]
+    expected = text_to_text.translate(served, cut)
+    for outputs in both:
+        assert outputs["translation"].numpy().tolist() == (
+            expected["translation"].numpy().tolist()
+        )
+    assert both[1]["truncated"].numpy().tolist() == [True, True]
+    assert text_to_text.encode(served, cut)["truncated"].numpy().tolist() == [
+        False,
+        False,
+    ]
+    scored = text_to_text.score(served, cut, strings(["ein Hund", "ein"]))
+    assert scored["truncated"].numpy().tolist() == [True, False]
+    assert scored["num_tokens"].numpy().tolist() == [6, 4]

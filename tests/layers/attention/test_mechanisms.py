@@ -1,0 +1,140 @@
+"""Every mechanism in the decoder: whole targets, single steps, beams, saved models."""
+
+import keras
+import numpy as np
+import pytest
+
+from kseq2seq import decoding
+from kseq2seq.config import ATTENTIONS, Seq2SeqConfig
+from kseq2seq.layers import Attention
+from kseq2seq.models import build_model, encoder_model, start_decoding, step_model
+from mechanisms import MECHANISMS
+from reference import randomize
+
+# All different; the units are such that the heads of the tests divide them.
+B, K, T, S, V, UNITS = 2, 3, 5, 7, 11, 26
+LENGTHS = (7, 4)
+WORDS = [word for word in ATTENTIONS if word != "none"]
+
+
+def config(**settings):
+    sizes = {"embedding_size": 6, "units": UNITS, "dropout": 0.0}
+    return Seq2SeqConfig(V, V + 2, **{**sizes, **settings})
+
+
+def ids():
+    rng = np.random.default_rng(0)
+    source = rng.integers(4, V, size=(B, S)).astype("int32")
+    source[np.arange(S) >= np.array(LENGTHS)[:, None]] = 0
+    return source, rng.integers(4, V, size=(B, T)).astype("int32")
+
+
+def made(name, **settings):
+    model = build_model(config(**settings), attention=MECHANISMS[name]())
+    randomize(model, scale=0.3)
+    return model
+
+
+def logits_by_steps(model, source, target):
+    """Of K hypotheses, of which all but the last are other targets."""
+    encoded, step = encoder_model(model)(source), step_model(model)
+    states = [keras.ops.repeat(x[:, None], K, axis=1) for x in encoded["states"]]
+    others = np.random.default_rng(1).integers(4, V, size=(B, K - 1, T))
+    tokens = np.concatenate([others, target[:, None]], axis=1)
+    tokens = keras.ops.convert_to_tensor(tokens, "int32")
+    found = []
+    for t in range(T):
+        outputs = step(
+            {"tokens": tokens[:, :, t], "states": states, "memory": encoded["memory"]}
+        )
+        states = outputs["states"]
+        found.append(outputs["logits"][:, -1])
+    return np.stack(found, axis=1)
+
+
+@pytest.mark.parametrize("kind", ["at_once", "input_feeding", "previous"])
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_steps_give_what_the_whole_target_gives(name, kind):
+    settings = {
+        "at_once": {},
+        "input_feeding": {"input_feeding": True},
+        "previous": {"attention_query": "previous"},
+    }
+    model = made(name, **settings[kind])
+    source, target = ids()
+    expected = model({"source": source, "target": target})
+    np.testing.assert_allclose(
+        logits_by_steps(model, source, target), expected, atol=2e-5
+    )
+    # And a row alone, without its padding, gives what it gives in the batch.
+    row = {"source": source[1:, : LENGTHS[1]], "target": target[1:]}
+    np.testing.assert_allclose(model(row), expected[1:], atol=2e-5)
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_a_beam_carries_the_past_of_each_hypothesis(name):
+    """A hypothesis that beam search found scores what the model gives it."""
+    model = made(name)
+    source, _ = ids()
+    step, state = start_decoding(model)(source)
+    found = decoding.beam_search(
+        step, state, beam_size=K, max_length=T, num_hypotheses=K, length_penalty=0.0
+    )
+    hypotheses = np.asarray(found.ids)  # (B, K, T), PAD behind EOS
+    for b, k in np.ndindex(B, K):
+        hypothesis = hypotheses[b, k]
+        target = np.concatenate([[2], hypothesis[:-1]])[None].astype("int32")
+        row = {"source": source[b : b + 1], "target": target}
+        log_probs = np.asarray(keras.ops.log_softmax(model(row)))[0]
+        real = hypothesis != 0
+        total = log_probs[np.arange(T), hypothesis][real].sum()
+        np.testing.assert_allclose(found.scores[b, k], total, atol=1e-4)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_of_the_config_is_a_layer_that_trains(word, tmp_path):
+    units = 24  # which four heads divide
+    model = build_model(config(attention=word, units=units, input_feeding=True))
+    source, target = ids()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # As graphs they are trained where it is seen what they learn.
+    model.compile("adam", loss, run_eagerly=True)
+    before = [x.numpy() for x in model.trainable_weights]
+    inputs = {"source": source, "target": target}
+    model.fit(inputs, target, epochs=2, verbose=0)
+    for x, y in zip(before, model.trainable_weights, strict=True):
+        assert np.isfinite(y).all()
+        # A bias ahead of softmax has no gradient but for rounding.
+        assert np.any(x != y.numpy()) or "bias" in y.path, y.path
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    step, state = start_decoding(loaded)(source)
+    tokens = keras.ops.convert_to_tensor(target[:, :1])
+    assert "alignment" in step(tokens, [x[:, None] for x in state])[2]
+
+
+def test_options_of_a_word_reach_the_layer():
+    options = {"half_width": 3}
+    model = build_model(config(attention="local_monotonic", attention_options=options))
+    (layer,) = [x for x in model.layers if isinstance(x, Attention)]
+    assert layer.half_width == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"half_width": 0}, "half_width=0"),
+        ({"width": 3}, "LocalMonotonicAttention.*width"),
+        ({"name": "mine"}, "name"),
+    ],
+)
+def test_options_that_do_not_fit(options, match):
+    settings = config(attention="local_monotonic", attention_options=options)
+    with pytest.raises(ValueError, match=f"attention='local_monotonic'.*{match}"):
+        build_model(settings)
+
+
+def test_a_layer_of_ones_own_needs_a_word_all_the_same():
+    with pytest.raises(ValueError, match="name one there.*'none'"):
+        build_model(config(attention="none"), attention=MECHANISMS["bahdanau"]())

@@ -1,0 +1,472 @@
+"""MonotonicAttention against loops written from the paper, and against tfa."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reference
+from kseq2seq.layers import (
+    BahdanauAttention,
+    CoverageAttention,
+    DecoderCell,
+    DecoderRNN,
+    LuongAttention,
+    MonotonicAttention,
+    hard_alignment,
+    parallel_alignment,
+    recursive_alignment,
+    successive_alignments,
+)
+from learning import FIRST_ID, exact_match_after_training, random_tokens
+
+# All different, so that a swapped axis cannot pass.
+B, T, S, DQ, DV, U = 2, 3, 5, 7, 13, 17
+HOLES = np.array([[True, False, True, True, False], [False, False, True, False, True]])
+SOFT = {"parallel": parallel_alignment, "recursive": recursive_alignment}
+LONG = 500
+
+
+def onehot(batch, length):
+    return np.eye(1, length, dtype="float32").repeat(batch, axis=0)
+
+
+def draw_choices(kind, shape):
+    """Probabilities in float32, of the kinds that a closed form finds hard."""
+    rng = np.random.default_rng(0)
+    uniform = rng.uniform(size=shape)
+    edges = np.array([0, 1e-6, 1 - 1e-6, 1])
+    kinds = {
+        "any": uniform,
+        "small": uniform / 100,
+        "near_edges": reference.sigmoid(10 * rng.normal(size=shape)),
+        "edges": edges[rng.integers(4, size=shape)],
+        "ones_far_apart": np.where(uniform > 0.98, 1, uniform / 100),
+        "zeros": 0 * uniform,
+    }
+    return kinds[kind].astype("float32")
+
+
+KINDS = ["any", "small", "near_edges", "edges", "ones_far_apart", "zeros"]
+
+
+def draw_previous(shape):
+    """Alignments that sum to less than 1."""
+    rng = np.random.default_rng(1)
+    alpha = np.full(shape[-1], 10 / shape[-1])
+    return (0.9 * rng.dirichlet(alpha, size=shape[:-1])).astype("float32")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", SOFT)
+def test_one_alignment_is_what_the_paper_defines(mode, kind):
+    choice, previous = draw_choices(kind, (B, T, 11)), draw_previous((B, T, 11))
+    found = np.asarray(SOFT[mode](choice, previous))
+    for where in np.ndindex(B, T):
+        (expected,) = reference.expected_choices(choice[where][None], previous[where])
+        np.testing.assert_allclose(found[where], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_successive_alignments_are_what_the_paper_defines(kind):
+    for length in (1, 2, T, 11):
+        choice, first = draw_choices(kind, (B, T, length)), draw_previous((B, length))
+        mask = np.array([[True, False, True], [False, True, True]])
+        found = successive_alignments(choice, first)
+        masked = np.asarray(successive_alignments(choice, first, mask))
+        for b in range(B):
+            expected = reference.expected_choices(choice[b], first[b])
+            np.testing.assert_allclose(found[b], expected, atol=1e-6)
+            # A masked output has an alignment, but is not followed.
+            expected = reference.expected_choices(choice[b][mask[b]], first[b])
+            np.testing.assert_allclose(masked[b][mask[b]], expected, atol=1e-6)
+            for i in np.flatnonzero(~mask[b]):
+                ahead = [*np.flatnonzero(mask[b][:i]), i]
+                expected = reference.expected_choices(choice[b][ahead], first[b])[-1]
+                np.testing.assert_allclose(masked[b, i], expected, atol=1e-6)
+
+
+def recurrence(choice, previous, factors):
+    """Alignments of one output each, and gradients of their sum times `factors`.
+
+    Section 2.3, equations 11 to 14, in float64; and the chain rule by hand.
+    """
+    p, previous = choice.astype("float64"), previous.astype("float64")
+    q = np.zeros_like(p)
+    for j in range(p.shape[-1]):
+        passed = (1 - p[..., j - 1]) * q[..., j - 1] if j else 0
+        q[..., j] = passed + previous[..., j]
+    of_p, of_previous = np.zeros_like(p), np.zeros_like(p)
+    of_next = of_next_p = 0
+    for j in reversed(range(p.shape[-1])):
+        of_p[..., j] = factors[..., j] * q[..., j] - of_next_p * q[..., j]
+        of_next = factors[..., j] * p[..., j] + (1 - p[..., j]) * of_next
+        of_previous[..., j] = of_next_p = of_next
+    return p * q, of_p, of_previous
+
+
+@pytest.fixture(scope="module", params=["static", "dynamic", "xla"])
+def long_outputs(request):
+    """Functions to alignments and gradients, of sources of one or of any length."""
+
+    def with_gradients(function):
+        def call(choice, previous, factors):
+            with tf.GradientTape() as tape:
+                tape.watch([choice, previous])
+                alignment = function(choice, previous)
+                loss = tf.reduce_sum(alignment * factors)
+            return alignment, *tape.gradient(loss, [choice, previous])
+
+        shape = (1, B, LONG) if request.param == "static" else (None, None, None)
+        signature = [tf.TensorSpec(shape)] * 3
+        return tf.function(call, signature, jit_compile=request.param == "xla")
+
+    return {mode: with_gradients(function) for mode, function in SOFT.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_lost_over_a_long_source(long_outputs, kind):
+    shape = (1, B, LONG)
+    choice, previous = draw_choices(kind, shape), draw_previous(shape)
+    factors = np.random.default_rng(2).normal(size=shape).astype("float32")
+    expected = recurrence(choice, previous, factors)
+    for function in long_outputs.values():
+        for x, y in zip(function(choice, previous, factors), expected, strict=True):
+            np.testing.assert_allclose(x, y, atol=1e-5)
+
+
+def closed_form(p, previous):
+    """`mode="parallel"` of tfa, in float32: see goldens/README.md, section 7."""
+    ahead = np.pad(1 - p, [(0, 0), (1, 0)], constant_values=1)[:, :-1]
+    tiny = np.finfo("float32").tiny
+    product = np.exp(np.cumsum(np.log(np.clip(ahead, tiny, 1)), axis=-1))
+    return p * product * np.cumsum(previous / np.clip(product, 1e-10, 1), axis=-1)
+
+
+def test_the_closed_form_of_tfa_loses_what_is_here_kept(goldens_root):
+    golden = np.load(goldens_root / "monotonic_attention.npz")
+    p, previous = golden["p_edge"], golden["prev"]
+    theirs = golden["parallel__p_edge__prev"]
+    np.testing.assert_allclose(closed_form(p, previous), theirs, atol=1e-5)
+    ours = parallel_alignment(p[None], previous[None])[0]
+    assert np.abs(theirs - ours).max() > 0.2
+    # At p of 1/2, nothing of what lies behind some 40 positions is left there.
+    p, previous = np.full((1, LONG), 0.5, "float32"), draw_previous((1, LONG))
+    assert closed_form(p, previous).sum() < 0.2
+    ours = parallel_alignment(p[None], previous[None])
+    assert np.sum(ours) > 0.89
+
+
+def test_alignments_equal_tensorflow_addons(goldens_root):
+    golden = np.load(goldens_root / "monotonic_attention.npz")
+    functions = {**SOFT, "hard": hard_alignment}
+    seen = set()
+    for name in golden:
+        mode, *others = name.split("__")
+        if others and name[:15] != "parallel__p_edge":
+            found = functions[mode](*(golden[x][None] for x in others))[0]
+            if name.startswith("parallel__p_edge"):  # which is wrong there
+                name = name.replace("parallel", "recursive")
+            np.testing.assert_allclose(found, golden[name], atol=1e-5)
+            seen.add(mode)
+    assert seen == set(functions)
+
+
+def test_products_of_what_is_passed_by_equal_tensorflow_addons(goldens_root):
+    golden = np.load(goldens_root / "safe_cumprod.npz")
+    x = np.clip(golden["x"], 0, 1)
+    # From the first position on, what gets to a position is what all ahead passed.
+    found = parallel_alignment(1 - x[None], onehot(3, x.shape[1])[None])[0]
+    expected = (1 - x) * golden["exclusive1_reverse0"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bahdanau_monotonic", "luong_monotonic"])
+def test_the_layer_equals_tensorflow_addons(goldens_root, name):
+    golden = np.load(goldens_root / f"{name}.npz")
+    names = {
+        "query_kernel": "query_kernel",
+        "key_kernel": "memory_kernel",
+        "score_vector": "attention_v",
+        "score_bias": "score_bias",
+    }
+    for mode in ("parallel", "recursive", "hard"):
+        score = LuongAttention("general")
+        if "attention_v" in golden:
+            score = BahdanauAttention(golden["attention_v"].size)
+        hard = mode == "hard"
+        layer = MonotonicAttention(score, "parallel" if hard else mode, hard=hard)
+        query, value = golden["query"][:, None], golden["memory"]
+        layer.build(query.shape, value.shape)
+        for weight in layer.weights:
+            weight.assign(golden[names[weight.name]])
+        memory = layer.prepare(value, value_mask=golden["mask"])
+        np.testing.assert_array_equal(
+            layer.initial_state(memory)[0], golden["initial_alignments"]
+        )
+        previous = golden[f"previous_alignments{'_onehot' if hard else ''}"]
+        context, alignment, state = layer.attend(query, memory, (previous[:, None],))
+        for x, y in (
+            (context, f"context_{mode}"),
+            (alignment, f"alignments_{mode}"),
+            (state[0], f"next_state_{mode}"),
+        ):
+            np.testing.assert_allclose(x[:, 0], golden[y], atol=1e-5)
+        if hard:
+            previous = golden["previous_alignments"]
+            _, alignment, _ = layer.attend(query, memory, (previous[:, None],))
+            expected = golden["alignments_hard_soft_previous"]
+            np.testing.assert_allclose(alignment[:, 0], expected, atol=1e-5)
+
+
+@pytest.fixture
+def inputs():
+    rng = np.random.default_rng(0)
+    return {
+        "query": rng.normal(size=(B, T, DQ)).astype("float32"),
+        "value": rng.normal(size=(B, S, DV)).astype("float32"),
+    }
+
+
+def make(**kwargs):
+    """A layer with random weights."""
+    layer = MonotonicAttention(BahdanauAttention(U), **kwargs)
+    layer.build((B, T, DQ), (B, S, DV))
+    reference.randomize(layer)
+    return layer
+
+
+def energies(layer, query, value):
+    """Of one source without its padding, `(T, S)`."""
+    score = reference.bahdanau_score(reference.named_weights(layer.score))
+    bias = float(layer.score_bias.numpy())
+    return np.array([[score(q, v) + bias for v in value] for q in query])
+
+
+@pytest.mark.parametrize("mask", [None, HOLES], ids=["whole", "holes"])
+@pytest.mark.parametrize("hard", [True, False])
+def test_matches_the_paper(inputs, hard, mask):
+    layer = make(hard=hard)
+    assert layer.score_bias.numpy() != 0
+    for training in (True, False):
+        context, alignment = layer(
+            **inputs, value_mask=mask, return_attention_scores=True, training=training
+        )
+        for b in range(B):
+            real = np.arange(S) if mask is None else np.flatnonzero(mask[b])
+            value = inputs["value"][b, real]
+            energy = energies(layer, inputs["query"][b], value)
+            choice = energy > 0 if hard and not training else reference.sigmoid(energy)
+            first = onehot(1, len(real))[0]
+            expected = reference.expected_choices(choice, first)
+            found = np.asarray(alignment[b])[:, real]
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+            np.testing.assert_allclose(context[b], expected @ value, atol=1e-5)
+            if hard and not training:
+                stops = reference.hard_choices(energy)
+                rows = [onehot(1, len(real))[0] * 0 for _ in stops]
+                for row, stop in zip(rows, stops, strict=True):
+                    if stop is not None:
+                        row[stop] = 1
+                np.testing.assert_array_equal(found, rows)
+
+
+class Given(MonotonicAttention):
+    """A layer whose queries are the energies."""
+
+    def __init__(self, **kwargs):
+        super().__init__(LuongAttention("dot"), **kwargs)
+
+
+def of_energies(energy, mask=None, training=False, **kwargs):
+    """The alignment of `(B, T, S)` energies, from both forms of the layer."""
+    layer = Given(**kwargs)
+    energy = np.asarray(energy, "float32")
+    value = np.eye(energy.shape[-1], dtype="float32")[None].repeat(len(energy), axis=0)
+    layer.build(energy.shape, value.shape)
+    _, alignment = layer(
+        energy, value, value_mask=mask, return_attention_scores=True, training=training
+    )
+    memory = layer.prepare(value, value_mask=mask)
+    state = tuple(x[:, None] for x in layer.initial_state(memory))
+    for t in range(energy.shape[1]):
+        _, row, state = layer.attend(
+            energy[:, t : t + 1], memory, state, None, training
+        )
+        np.testing.assert_allclose(row[:, 0], alignment[:, t], atol=1e-6)
+    return np.asarray(alignment)
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_a_hard_alignment_never_goes_back(data):
+    shape = [1, data.draw(st.integers(1, 7)), data.draw(st.integers(1, 5))]
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    energy = rng.normal(data.draw(st.floats(-2, 2)), size=shape)
+    mask = rng.uniform(size=(1, shape[-1])) < 0.7
+    (alignment,) = of_energies(energy, mask)
+    real = np.flatnonzero(mask[0])
+    assert not alignment[:, ~mask[0]].any()
+    stops = reference.hard_choices(energy[0][:, real]) if real.size else [None]
+    for row, stop in zip(alignment[:, real], stops, strict=False):
+        assert np.flatnonzero(row).tolist() == ([] if stop is None else [stop])
+        assert row.sum() in (0, 1)
+    chosen = [stop for stop in stops if stop is not None]
+    assert chosen == sorted(chosen)
+    # In training the mass of each output is nowhere behind that of the one before.
+    (soft,) = of_energies(energy, mask, training=True)
+    so_far = np.cumsum(soft, axis=-1)
+    assert soft.min() >= 0 and so_far.max() <= 1 + 1e-5
+    assert (np.diff(so_far, axis=0) <= 1e-6).all()
+
+
+def test_where_nothing_is_chosen_all_that_follow_are_zero():
+    energy = np.full((1, 4, 3), -1.0)
+    energy[0, :, 1] = [1, 1, -1, 1]
+    expected = np.zeros((4, 3))
+    expected[:2, 1] = 1
+    np.testing.assert_array_equal(of_energies(energy)[0], expected)
+
+
+def test_an_energy_of_zero_is_no_choice():
+    np.testing.assert_array_equal(of_energies([[[0.0, 1e-6, 1.0]]]), [[[0, 1, 0]]])
+
+
+def test_the_bias_starts_as_told():
+    for bias in (0.0, -1.5):
+        layer = MonotonicAttention(BahdanauAttention(U), score_bias_init=bias)
+        layer.build((B, T, DQ), (B, S, DV))
+        assert layer.score_bias.numpy() == bias and layer.score_bias.shape == ()
+    assert [x.name for x in layer.weights].count("score_bias") == 1
+
+
+NOISE = 1.7
+
+
+def noise_of(layer, length=1009, training=True):
+    """What was added to each energy, from the first position's probability."""
+    energy = np.zeros((B, length, S), "float32")
+    memory = layer.prepare(np.eye(S, dtype="float32")[None].repeat(B, axis=0))
+    draws = layer.draw(memory, length, training)
+    state = keras.ops.repeat(layer.initial_state(memory)[0][:, None], length, axis=1)
+    _, alignment, _ = layer.attend(energy, memory, (state,), draws, training)
+    p = np.asarray(alignment, "float64")[:, :, 0]
+    return np.log(p / (1 - p))
+
+
+def test_noise():
+    layer = Given(sigmoid_noise=NOISE, seed=7, hard=False)
+    layer.build((B, T, S), (B, S, S))
+    assert not noise_of(layer, training=False).any()  # at a probability of 1/2
+    noise = noise_of(layer)
+    count = noise.size
+    assert abs(noise.mean()) < 4 * NOISE / count**0.5
+    assert abs(noise.std() - NOISE) < 4 * NOISE / (2 * count) ** 0.5
+    # Anew for each row, each query, each position and each call.
+    assert np.abs(noise[0] - noise[1]).min() > 0
+    assert np.unique(noise).size == count
+    memory = layer.prepare(np.zeros((B, S, S), "float32"))
+    drawn = np.asarray(layer.draw(memory, T, True)["noise"])
+    assert drawn.shape == (B, T, S) and np.unique(drawn).size == B * T * S
+    assert np.abs(noise_of(layer) - noise).min() > 0
+    # The same again from the same seed, other numbers from another.
+    same, other = (Given(sigmoid_noise=NOISE, seed=x, hard=False) for x in (7, 8))
+    for each in (same, other):
+        each.build((B, T, S), (B, S, S))
+    np.testing.assert_array_equal(noise_of(same), noise)
+    assert np.abs(noise_of(other) - noise).min() > 0
+
+
+@pytest.mark.parametrize("mode", SOFT)
+def test_training_is_the_same_in_a_loop(inputs, mode):
+    """With its noise and its dropout, both drawn ahead for all steps."""
+    score = BahdanauAttention(U, dropout=0.3, seed=3)
+    layer = MonotonicAttention(score, mode, sigmoid_noise=NOISE, seed=7)
+    layer.build((B, T, DQ), (B, S, DV))
+    reference.randomize(layer)
+    memory = layer.prepare(inputs["value"], value_mask=HOLES)
+    draws = layer.draw(memory, T, True)
+    assert sorted(draws) == ["dropout", "noise"]
+    context, alignment = layer.attend_all(
+        inputs["query"], memory, draws=draws, training=True
+    )
+    assert np.abs(context - alignment @ memory["value"]).max() > 0.1  # dropped
+    state = tuple(x[:, None] for x in layer.initial_state(memory))
+    for t in range(T):
+        now = slice(t, t + 1)
+        drawn = {name: x[:, now] for name, x in draws.items()}
+        found = layer.attend(inputs["query"][:, now], memory, state, drawn, True)
+        for x, y in zip(found, (context, alignment), strict=False):
+            np.testing.assert_allclose(x[:, 0], y[:, t], atol=1e-6)
+        state = found[-1]
+
+
+@pytest.mark.parametrize("where", ["at_once", "parallel", "recursive"])
+def test_every_weight_is_trained_although_the_choice_will_be_hard(inputs, where):
+    """By `fit` in a graph of any lengths, also compiled by XLA."""
+    losses = []
+    for jit_compile in (True, False):
+        keras.utils.set_random_seed(0)
+        layer = MonotonicAttention(
+            LuongAttention("general"), "parallel" if where == "at_once" else where
+        )
+        query = keras.Input((None, DQ), name="query")
+        value = keras.Input((None, DV), name="value")
+        if where == "at_once":
+            output = layer(query, value)
+        else:
+            cells = [keras.layers.GRUCell(DQ)]
+            output = DecoderRNN(DecoderCell(cells, layer))(query, value)
+        model = keras.Model({"query": query, "value": value}, output)
+        model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=jit_compile)
+        before = [x.numpy() for x in layer.trainable_weights]
+        target = np.ones((B, T, DV), "float32")
+        losses.append(model.fit(inputs, target, epochs=2, verbose=0).history["loss"])
+        for x, y in zip(before, layer.trainable_weights, strict=True):
+            assert np.isfinite(y).all() and np.abs(x - y).max() > 1e-6, y.path
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_alignments_are_computed_in_float32(dtype):
+    energy = np.full((1, 2, 101), -4.0, "float32")
+    expected = of_energies(energy, training=True)
+    layer = Given(dtype=dtype)
+    value = np.eye(101, dtype="float32")[None]
+    layer.build(energy.shape, value.shape)
+    _, found = layer(energy, value, return_attention_scores=True, training=True)
+    assert found.dtype.name == dtype.removeprefix("mixed_")
+    np.testing.assert_allclose(found, expected, rtol=0.01)
+
+
+def test_settings_are_checked():
+    score = BahdanauAttention(U)
+    with pytest.raises(ValueError, match="parallel, recursive.*mode='hard'"):
+        MonotonicAttention(score, mode="hard")
+    for noise in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match=f"at least 0.*sigmoid_noise={noise}"):
+            MonotonicAttention(score, sigmoid_noise=noise)
+    for wrong in ("luong", CoverageAttention(U), MonotonicAttention(score)):
+        with pytest.raises(ValueError, match="`score` must be.*such as Bahdanau"):
+            MonotonicAttention(wrong)
+    for options in ({"probability_fn": "sparsemax"}, {"temperature": 0.5}):
+        match = "`score` must have the default probability_fn and temperature.*" + str(
+            *options.values()
+        )
+        with pytest.raises(ValueError, match=match):
+            MonotonicAttention(BahdanauAttention(U, **options))
+
+
+def test_learns_to_repeat_symbols():
+    """Each symbol one to three times, as it tells; read by hard choices."""
+
+    def pair(rng):
+        source = random_tokens(rng, rng.integers(2, 7), 5)
+        return source, [x for x in source for _ in range(1 + (x - FIRST_ID) % 3)]
+
+    attention = MonotonicAttention(LuongAttention("general"), sigmoid_noise=1.0, seed=0)
+    share = exact_match_after_training(attention, pair, 5, 300)
+    assert share >= 0.95

@@ -1,0 +1,403 @@
+"""What every public layer must survive; one row per layer."""
+
+import copy
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from backends import run_on
+from kseq2seq import layers
+from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.models import build_model
+from mechanisms import MECHANISMS, WITHOUT_GRADIENT, U
+from mechanisms import WITHOUT_WEIGHTS as PLAIN_MECHANISMS
+from reference import randomize
+
+# All different, so that a swapped axis cannot pass. Queries and keys have D each,
+# for the dot product; the memory has M, cells H, the attentional vector A.
+B, K, T, S, D, M, H, A = 2, 3, 5, 7, 11, 13, 17, 23
+MASK = np.array([[True] * 7, [True] * 4 + [False] * 3])
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+class Row(NamedTuple):
+    make: callable  # from keyword arguments of any layer
+    inputs: dict  # arrays, by name; each but the first two axes of known size
+    call: callable  # from layer and inputs to outputs
+
+
+def attend(layer, x):
+    query, value, key, mask = (x[name] for name in ("query", "value", "key", "mask"))
+    return layer(query, value, key, value_mask=mask, return_attention_scores=True)
+
+
+ATTENTION_INPUTS = {
+    "query": random(B, T, D),
+    "value": random(B, S, M, seed=1),
+    "key": random(B, S, D, seed=2),
+    "mask": MASK,
+}
+
+
+def luong_cell(input_feeding=True, **kwargs):
+    return layers.DecoderCell(
+        [keras.layers.LSTMCell(H, **kwargs)],
+        layers.LuongAttention("general", use_scale=True, **kwargs),
+        keras.layers.Dense(A, "tanh", **kwargs),
+        input_feeding=input_feeding,
+        **kwargs,
+    )
+
+
+def bahdanau_cell(**kwargs):
+    return layers.DecoderCell(
+        [keras.layers.GRUCell(H, **kwargs) for _ in range(2)],
+        layers.BahdanauAttention(U, use_bias=True, **kwargs),
+        keras.layers.Dense(A, **kwargs),
+        input_feeding=False,
+        query="previous",
+        residual=True,
+        **kwargs,
+    )
+
+
+def plain_cell(**kwargs):
+    cells = [keras.layers.LSTMCell(H, **kwargs)]
+    return layers.DecoderCell(cells, input_feeding=False, **kwargs)
+
+
+def built(cell):
+    cell.build((None, D), (None, None, M) if cell.attention else None)
+    return cell
+
+
+STATES = {f"state_{i}": random(B, H, seed=3 + i) for i in range(2)}
+MEMORY = {"memory": random(B, S, M, seed=1), "mask": MASK}
+
+
+def run(layer, x):
+    states = [x["state_0"], x["state_1"]]
+    where = {"memory_mask": x["mask"]} if "memory" in x else {}
+    return layer(x["inputs"], x.get("memory"), initial_state=states, **where)
+
+
+def recur(layer, x):
+    states = [x["state_0"], x["state_1"]]
+    return layer(x["inputs"], initial_state=states, mask=x.get("mask"))
+
+
+def start(layer, x):
+    states = [x["state_0"], x["state_1"]]
+    return layer(states, x["memory"], memory_mask=x["mask"])
+
+
+def step(layer, x):
+    names = sorted(name for name in x if name.startswith("state_"))
+    memory = {name: x[name] for name in ("value", "keys", "mask") if name in x}
+    return layer(x["inputs"], [x[name] for name in names], memory)
+
+
+def step_inputs(key_size, *state_sizes):
+    return {
+        "inputs": random(B, K, D),
+        "value": random(B, S, M, seed=1),
+        "keys": random(B, S, key_size, seed=2),
+        "mask": MASK,
+        **{
+            f"state_{i}": random(B, K, size, seed=3 + i)
+            for i, size in enumerate(state_sizes)
+        },
+    }
+
+
+TARGET = {"inputs": random(B, T, D), **STATES}
+ROWS = {
+    **{name: Row(make, ATTENTION_INPUTS, attend) for name, make in MECHANISMS.items()},
+    "decoder_rnn_luong": Row(
+        lambda **kw: layers.DecoderRNN(luong_cell(**kw), **kw),
+        {**TARGET, **MEMORY},
+        run,
+    ),
+    "decoder_rnn_bahdanau": Row(
+        lambda **kw: layers.DecoderRNN(bahdanau_cell(**kw), dropout=0.3, seed=7, **kw),
+        {**TARGET, **MEMORY},
+        run,
+    ),
+    "decoder_rnn_plain": Row(
+        lambda **kw: layers.DecoderRNN(plain_cell(**kw), **kw), TARGET, run
+    ),
+    "decoder_start": Row(
+        lambda **kw: layers.DecoderStart(built(luong_cell(**kw)), **kw),
+        {**STATES, **MEMORY},
+        start,
+    ),
+    "decoder_step_luong": Row(
+        lambda **kw: layers.DecoderStep(luong_cell(**kw), **kw),
+        step_inputs(H, H, H, A),
+        step,
+    ),
+    "decoder_step_bahdanau": Row(
+        lambda **kw: layers.DecoderStep(bahdanau_cell(**kw), **kw),
+        step_inputs(U, H, H),
+        step,
+    ),
+    "decoder_step_plain": Row(
+        lambda **kw: layers.DecoderStep(plain_cell(**kw), **kw),
+        {
+            name: x
+            for name, x in step_inputs(1, H, H).items()
+            if name not in ("value", "keys", "mask")
+        },
+        step,
+    ),
+    "padding_mask": Row(
+        layers.PaddingMask,
+        {"ids": np.where(MASK, 7, 0).astype("int32")},
+        lambda layer, x: layer(x["ids"]),
+    ),
+    "dropout": Row(
+        lambda **kw: layers.Dropout(0.3, seed=7, **kw),
+        {"inputs": random(B, T, D)},
+        lambda layer, x: layer(x["inputs"]),
+    ),
+    "lstm": Row(
+        lambda **kw: layers.LSTM(
+            H, return_sequences=True, return_state=True, zero_output_for_mask=True, **kw
+        ),
+        {**TARGET, "mask": MASK[:, :T]},
+        recur,
+    ),
+    "lstm_backwards": Row(
+        lambda **kw: layers.LSTM(H, go_backwards=True, dropout=0.3, seed=7, **kw),
+        TARGET,
+        recur,
+    ),
+    "vocabulary_projection": Row(
+        lambda **kw: layers.VocabularyProjection(A, **kw),
+        {"inputs": random(B, T, D)},
+        lambda layer, x: layer(x["inputs"]),
+    ),
+    "vocabulary_embedding": Row(
+        lambda **kw: layers.VocabularyEmbedding(A, D, **kw),
+        {
+            "ids": np.where(MASK, 7, 0).astype("int32"),
+            "inputs": random(B, T, D),
+        },
+        # Of the layer's precision, to which Keras casts no inputs of an embedding.
+        lambda layer, x: [
+            layer(x["ids"]),
+            layer(keras.ops.cast(x["inputs"], layer.compute_dtype), reverse=True),
+        ],
+    ),
+    "logits": Row(
+        layers.Logits,
+        {"inputs": random(B, T, A)},
+        lambda layer, x: layer(x["inputs"]),
+    ),
+}
+WITHOUT_WEIGHTS = {*PLAIN_MECHANISMS, "padding_mask", "dropout", "logits"}
+
+
+def test_every_public_layer_has_a_row():
+    public = {x for name, x in vars(layers).items() if name[0].isupper()}
+    # A cell is no layer to be called on its own; the decoders call it. Nor are the
+    # two that mechanisms are made from.
+    others = {layers.DecoderCell, layers.Attention, layers.GlobalAttention}
+    assert {type(row.make()) for row in ROWS.values()} == public - others
+
+
+@pytest.fixture(params=ROWS, name="row")
+def row_(request):
+    return ROWS[request.param]
+
+
+def flat(outputs):
+    return keras.tree.flatten(outputs)
+
+
+def call(row, layer):
+    return flat(row.call(layer, row.inputs))
+
+
+def symbolic_inputs(row):
+    """Of a batch, of sequences and of beams of any size."""
+    found = {}
+    for name, x in row.inputs.items():
+        free = (None,) * (x.ndim - 2)
+        shape = (None,) if name in ("mask", "ids") else (*free, x.shape[-1])
+        found[name] = keras.Input(shape, dtype=x.dtype.name, name=name)
+    return found
+
+
+def functional(row, layer):
+    """A model around the layer, with random weights."""
+    inputs = symbolic_inputs(row)
+    model = keras.Model(inputs, flat(row.call(layer, inputs)))
+    randomize(layer, scale=0.3)
+    return model
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_WEIGHTS))
+def test_without_weights(name):
+    layer = ROWS[name].make()
+    call(ROWS[name], layer)
+    assert not layer.weights
+
+
+def test_config_round_trip(row):
+    layer = row.make(name="some_name", trainable=False)
+    config = layer.get_config()
+    # A copy, since Keras's RNN takes the cell out of the config that it is given.
+    restored = type(layer).from_config(copy.deepcopy(config))
+    assert restored.get_config() == config
+    serialized = keras.saving.serialize_keras_object(layer)
+    restored = keras.saving.deserialize_keras_object(serialized)
+    assert restored.get_config() == config
+    assert (restored.name, restored.trainable) == ("some_name", False)
+
+
+def test_keras_file_round_trip(row, tmp_path):
+    model = functional(row, row.make())
+    model.save(tmp_path / "model.keras")
+    restored = keras.models.load_model(tmp_path / "model.keras")
+    expected = flat(model(row.inputs))
+    for x, y in zip(flat(restored(row.inputs)), expected, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_saved_model_round_trip(row, tmp_path):
+    """In the loader of TensorFlow 1, which is that of TensorFlow Serving."""
+    model = functional(row, row.make())
+    expected = flat(model(row.inputs))
+    model.export(str(tmp_path), verbose=False)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path))
+        signature = loaded.signature_def["serving_default"]
+        feed = {
+            signature.inputs[name].name: row.inputs[name] for name in signature.inputs
+        }
+        assert len(feed) == len(row.inputs)
+        outputs = [signature.outputs[x].name for x in sorted(signature.outputs)]
+        found = session.run(outputs, feed)
+        of_no_rows = session.run(outputs, {x: y[:0] for x, y in feed.items()})
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-6)
+    assert [x.shape for x in of_no_rows] == [(0, *x.shape[1:]) for x in expected]
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_keeps_float32_weights(row, dtype):
+    layer = row.make(dtype=dtype)
+    outputs = [x for x in call(row, layer) if x.dtype != "bool"]
+    # Losses need more than half of it.
+    expected = "float32" if row.make is layers.Logits else dtype.removeprefix("mixed_")
+    assert {x.dtype.name for x in outputs} <= {expected}
+    assert all(np.isfinite(tf.cast(x, "float32")).all() for x in outputs)
+    assert {weight.dtype for weight in layer.weights} <= {"float32"}
+
+
+KEY_WEIGHTS = ("key_kernel", "key_bias")
+
+
+@pytest.mark.parametrize(
+    "name", [x for x in ROWS if x not in WITHOUT_WEIGHTS | WITHOUT_GRADIENT]
+)
+def test_every_weight_gets_a_gradient(name):
+    row = ROWS[name]
+    layer = row.make()
+    call(row, layer)
+    randomize(layer, scale=0.3)
+    weights = layer.trainable_variables
+    # These two have the whole cell; one projects the keys and the other does the rest.
+    halves = {layers.DecoderStart: True, layers.DecoderStep: False}
+    if type(layer) in halves:
+        ahead = halves[type(layer)]
+        weights = [x for x in weights if (x.name in KEY_WEIGHTS) == ahead]
+    assert weights
+    with tf.GradientTape() as tape:
+        outputs = call(row, layer)
+        real = [x for x in outputs if x.dtype != "bool"]
+        loss = sum(tf.reduce_sum(x**3) for x in real)
+    for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+        assert gradient is not None and np.any(np.abs(gradient) > 1e-6), weight.path
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_symbolic_outputs_are_as_the_eager_ones(row, dtype):
+    layer = row.make(dtype=dtype)
+    symbolic = row.call(layer, symbolic_inputs(row))
+    eager = row.call(layer, row.inputs)
+    keras.tree.assert_same_structure(symbolic, eager)
+    for x, y in zip(flat(symbolic), flat(eager), strict=True):
+        assert x.dtype == keras.backend.standardize_dtype(y.dtype)
+        assert x.shape[0] is None and x.shape[-1] in (None, y.shape[-1])
+        assert len(x.shape) == len(y.shape)
+        for size, known in zip(x.shape, y.shape, strict=True):
+            assert size in (None, known)
+    # And where all sizes are known they are told.
+    fixed = {
+        name: keras.Input(batch_shape=x.shape, dtype=x.dtype.name)
+        for name, x in row.inputs.items()
+    }
+    for x, y in zip(flat(row.call(layer, fixed)), flat(eager), strict=True):
+        assert tuple(x.shape) == tuple(y.shape)
+
+
+LOADS = """
+    import sys
+    from pathlib import Path
+
+    import keras
+    import numpy as np
+
+    import kseq2seq.layers
+    import kseq2seq.models
+
+    assert keras.backend.backend() == sys.argv[1]
+    folder = Path(sys.argv[2])
+    for path in sorted(folder.glob("*.keras")):
+        model = keras.models.load_model(path)
+        inputs = dict(np.load(path.with_suffix(".npz")))
+        outputs = keras.tree.flatten(model(inputs))
+        arrays = [keras.ops.convert_to_numpy(x) for x in outputs]
+        np.savez(folder / f"{path.stem}_outputs.npz", *arrays)
+"""
+
+
+@pytest.fixture(scope="module", name="models")
+def models_():
+    """A model of each layer, and whole ones, with inputs."""
+    found = {
+        name: (functional(row, row.make()), row.inputs) for name, row in ROWS.items()
+    }
+    ids = np.random.default_rng(0).integers(4, 11, size=(B, S)).astype("int32")
+    inputs = {"source": np.where(MASK, ids, 0), "target": ids[:, :T]}
+    for name, kind in {
+        "whole_at_once": {"tie_embeddings": True, "attention_units": U},
+        "whole_stepwise": {"input_feeding": True, "residual": True},
+    }.items():
+        config = Seq2SeqConfig(
+            11, 13, 5, 6, None, 2, 2, attention="bahdanau", dropout=0.1, **kind
+        )
+        found[name] = (build_model(config), inputs)
+        randomize(found[name][0], scale=0.3)
+    return found
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_give_the_same(backend, models, tmp_path):
+    for name, (model, inputs) in models.items():
+        model.save(tmp_path / f"{name}.keras")
+        np.savez(tmp_path / f"{name}.npz", **inputs)
+    run_on(backend, LOADS, backend, tmp_path)
+    for name, (model, inputs) in models.items():
+        found = np.load(tmp_path / f"{name}_outputs.npz").values()
+        expected = keras.tree.flatten(model(inputs))
+        for x, y in zip(found, expected, strict=True):
+            np.testing.assert_allclose(x, y, atol=1e-5, err_msg=name)

@@ -1,0 +1,262 @@
+"""The masked loss and metrics against loops and against Keras's dense losses."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kseq2seq.losses import MaskedCrossentropy, Perplexity, TokenAccuracy
+from kseq2seq.utils import PAD_ID
+
+# All different, so that a swapped axis cannot pass.
+B, T, V = 3, 5, 7
+LENGTHS = (5, 2, 1)
+
+
+@pytest.fixture
+def logits():
+    return np.random.default_rng(0).normal(size=(B, T, V)).astype("float32") * 3
+
+
+@pytest.fixture
+def labels():
+    labels = np.random.default_rng(1).integers(1, V, size=(B, T)).astype("int32")
+    labels[np.arange(T) >= np.array(LENGTHS)[:, None]] = PAD_ID
+    return labels
+
+
+@pytest.fixture
+def weights():
+    return np.random.default_rng(2).uniform(0.5, 2.0, size=(B, T)).astype("float32")
+
+
+def log_softmax(row):
+    row = row.astype("float64") - row.max()
+    return row - np.log(np.exp(row).sum())
+
+
+def reference(labels, logits, weights=None, smoothing=0.0):
+    """Cross-entropy with the smoothed target, one real token at a time."""
+    total = count = 0.0
+    for b, length in enumerate(LENGTHS):
+        for t in range(length):
+            target = np.full(V, smoothing / V)
+            target[labels[b, t]] += 1 - smoothing
+            weight = 1.0 if weights is None else weights[b, t]
+            total -= weight * target @ log_softmax(logits[b, t])
+            count += weight
+    return total / count
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.1, 0.37])
+def test_matches_the_loop(labels, logits, weights, smoothing):
+    loss = MaskedCrossentropy(smoothing)
+    expected = reference(labels, logits, smoothing=smoothing)
+    np.testing.assert_allclose(loss(labels, logits), expected, rtol=1e-6)
+    expected = reference(labels, logits, weights, smoothing)
+    np.testing.assert_allclose(loss(labels, logits, weights), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_matches_keras_on_one_hot_targets(labels, logits, smoothing):
+    dense = keras.losses.CategoricalCrossentropy(
+        from_logits=True,
+        label_smoothing=smoothing,
+        reduction="mean_with_sample_weight",
+    )
+    mask = (labels != PAD_ID).astype("float32")
+    expected = dense(keras.ops.one_hot(labels, V), logits, sample_weight=mask)
+    received = MaskedCrossentropy(smoothing)(labels, logits)
+    np.testing.assert_allclose(received, expected, rtol=1e-6)
+
+
+def test_sentence_weights_weigh_every_token_of_the_sentence(labels, logits):
+    per_sentence = np.array([2.0, 0.5, 3.0], "float32")
+    per_token = np.repeat(per_sentence[:, None], T, axis=1)
+    expected = reference(labels, logits, per_token)
+    for weights in (per_sentence, per_sentence[:, None]):
+        received = MaskedCrossentropy()(labels, logits, weights)
+        np.testing.assert_allclose(received, expected, rtol=1e-6)
+    # As many sentences as time steps: (B,) must not be taken for (T,).
+    square = MaskedCrossentropy()(labels[:, :B], logits[:, :B], per_sentence)
+    expected = MaskedCrossentropy()(
+        labels[:, :B], logits[:, :B], np.repeat(per_sentence[:, None], B, axis=1)
+    )
+    np.testing.assert_allclose(square, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mask", "real"])
+def test_matches_tfa_sequence_loss(kind, goldens_root):
+    golden = np.load(goldens_root / "sequence_loss.npz")
+    received = MaskedCrossentropy()(
+        golden["targets"], golden["logits"], golden[f"weights_{kind}"]
+    )
+    np.testing.assert_allclose(received, golden[f"avg_time_batch__{kind}"], atol=1e-6)
+
+
+def pad(labels, logits, columns, value):
+    labels = np.pad(labels, ((0, 0), (0, columns)), constant_values=PAD_ID)
+    logits = np.pad(logits, ((0, 0), (0, columns), (0, 0)), constant_values=value)
+    return labels, logits
+
+
+@pytest.mark.parametrize("value", [0.0, 1e4, np.inf, np.nan])
+def test_more_padding_changes_nothing(labels, logits, weights, value):
+    padded_labels, padded_logits = pad(labels, logits, 11, value)
+    loss = MaskedCrossentropy(0.1)
+    np.testing.assert_allclose(
+        loss(padded_labels, padded_logits), loss(labels, logits), rtol=1e-6
+    )
+    for metric in (TokenAccuracy(), Perplexity()):
+        expected = metric(labels, logits)
+        metric.reset_state()
+        np.testing.assert_allclose(
+            metric(padded_labels, padded_logits), expected, rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_logits_are_summed_in_float32(labels, logits, dtype):
+    half = keras.ops.cast(logits, dtype)
+    exact = np.asarray(keras.ops.cast(half, "float32"))
+    loss = MaskedCrossentropy(0.1)(labels, half)
+    assert keras.backend.standardize_dtype(loss.dtype) == "float32"
+    expected = reference(labels, exact, smoothing=0.1)
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    perplexity = Perplexity()(labels, half)
+    np.testing.assert_allclose(perplexity, np.exp(reference(labels, exact)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_gradient_is_that_of_the_mean_and_zero_at_padding(labels, logits, dtype):
+    smoothing, x = 0.1, tf.cast(logits, dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = MaskedCrossentropy(smoothing)(labels, x)
+    gradient = tf.cast(tape.gradient(loss, x), "float32").numpy()
+    expected = np.zeros((B, T, V))
+    for b, length in enumerate(LENGTHS):
+        for t in range(length):
+            row = np.exp(log_softmax(logits[b, t])) - smoothing / V
+            row[labels[b, t]] -= 1 - smoothing
+            expected[b, t] = row / sum(LENGTHS)
+    tolerance = {"float32": 1e-7, "float16": 1e-3, "bfloat16": 1e-2}[dtype]
+    np.testing.assert_allclose(gradient, expected, atol=tolerance)
+    assert not np.any(gradient[labels == PAD_ID])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_batch_of_padding_alone_is_zero_with_zero_gradient(logits, smoothing):
+    x = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = MaskedCrossentropy(smoothing)(np.zeros((B, T), "int32"), x)
+    assert float(loss) == 0.0
+    np.testing.assert_array_equal(tape.gradient(loss, x), np.zeros((B, T, V)))
+
+
+def test_accuracy_counts_real_tokens(labels, logits, weights):
+    guesses, mask = logits.argmax(-1), labels != PAD_ID
+    # Two right guesses at least, so that the shares below are not all 0.
+    guesses[0, 1], guesses[1, 0] = labels[0, 1], labels[1, 0]
+    metric = TokenAccuracy()
+    one_hot = keras.ops.one_hot(guesses, V)
+    expected = np.mean((guesses == labels)[mask])
+    np.testing.assert_allclose(metric(labels, one_hot), expected, rtol=1e-6)
+    metric.reset_state()
+    expected = np.average((guesses == labels)[mask], weights=weights[mask])
+    received = metric(labels, one_hot, sample_weight=weights)
+    np.testing.assert_allclose(received, expected, rtol=1e-6)
+
+
+def test_perplexity_is_the_exponential_of_the_unsmoothed_loss(labels, logits, weights):
+    expected = np.exp(reference(labels, logits))
+    np.testing.assert_allclose(Perplexity()(labels, logits), expected, rtol=1e-5)
+    expected = np.exp(reference(labels, logits, weights))
+    received = Perplexity()(labels, logits, sample_weight=weights)
+    np.testing.assert_allclose(received, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("metric", [TokenAccuracy, Perplexity])
+def test_metrics_do_not_depend_on_how_data_are_batched(metric, labels, logits):
+    labels[1, 0] = logits[1, 0].argmax()
+    whole, parts = metric(), metric()
+    whole.update_state(labels, logits)
+    # A batch of 5 tokens and, padded less, one of 3; the mean of the two means is
+    # another value.
+    parts.update_state(labels[:1], logits[:1])
+    parts.update_state(labels[1:, :2], logits[1:, :2])
+    np.testing.assert_allclose(parts.result(), whole.result(), rtol=1e-6)
+    parts.reset_state()
+    assert float(parts.result()) == {TokenAccuracy: 0.0, Perplexity: 1.0}[metric]
+
+
+def compiled_model(smoothing=0.0, jit_compile=False):
+    model = keras.Sequential([keras.Input((T,)), keras.layers.Embedding(V, V)])
+    model.compile(
+        keras.optimizers.Adam(0.1),
+        loss=MaskedCrossentropy(smoothing),
+        metrics=[TokenAccuracy(), Perplexity()],
+        jit_compile=jit_compile,
+    )
+    return model
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fit_learns_the_real_tokens(labels, jit_compile):
+    model = compiled_model(jit_compile=jit_compile)
+    embeddings = model.layers[0].embeddings
+    before = embeddings.numpy()
+    history = model.fit(labels, labels, epochs=30, verbose=0).history
+    assert set(history) == {"loss", "token_accuracy", "perplexity"}
+    assert history["loss"][-1] < 0.1 < history["loss"][0]
+    assert history["token_accuracy"][-1] == 1.0
+    assert history["perplexity"][-1] == pytest.approx(np.exp(history["loss"][-1]), 1e-4)
+    # Fed at the padding alone, where there is nothing to learn.
+    np.testing.assert_array_equal(embeddings[PAD_ID], before[PAD_ID])
+    assert np.all(embeddings.numpy()[labels[0, 0]] != before[labels[0, 0]])
+
+
+def test_evaluate_reports_perplexity_per_token_and_loss_per_batch(labels):
+    model = compiled_model()
+    reported = model.evaluate(labels, labels, batch_size=2, verbose=0, return_dict=True)
+    logits = model.predict(labels, verbose=0)
+    whole = reference(labels, logits)
+    assert reported["perplexity"] == pytest.approx(np.exp(whole), rel=1e-5)
+    # What Keras makes of the loss: batches weighted by sentences, as documented.
+    parts = [float(MaskedCrossentropy()(labels[p], logits[p])) for p in ([0, 1], [2])]
+    expected = (2 * parts[0] + 1 * parts[1]) / 3
+    assert reported["loss"] == pytest.approx(expected, rel=1e-5)
+    assert expected != pytest.approx(whole, rel=1e-5)
+
+
+def test_config_round_trip():
+    for thing in (MaskedCrossentropy(0.2, name="a"), Perplexity("b"), TokenAccuracy()):
+        config = keras.saving.serialize_keras_object(thing)
+        restored = keras.saving.deserialize_keras_object(config)
+        assert type(restored) is type(thing)
+        assert restored.get_config() == thing.get_config()
+    assert MaskedCrossentropy(0.2).get_config()["label_smoothing"] == 0.2
+
+
+def test_compiled_model_reloads_without_custom_objects(tmp_path, labels):
+    model = compiled_model(smoothing=0.2)
+    model.fit(labels, labels, verbose=0)
+    model.save(tmp_path / "model.keras")
+    restored = keras.models.load_model(tmp_path / "model.keras")
+    expected = model.evaluate(labels, labels, verbose=0)
+    assert restored.evaluate(labels, labels, verbose=0) == expected
+
+
+@pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), "0.1", None])
+def test_label_smoothing_must_be_a_share(value):
+    with pytest.raises(ValueError, match=f"less than 1.*label_smoothing={value!r}"):
+        MaskedCrossentropy(value)
+
+
+@pytest.mark.parametrize("use", [MaskedCrossentropy(), TokenAccuracy(), Perplexity()])
+@pytest.mark.parametrize("shape", [(B, T, V), (B, T, 1), (B,), (B, T + 1)])
+def test_labels_must_be_sparse_and_as_long_as_the_logits(use, shape, logits):
+    message = rf"not one-hot.*labels.shape=\({B},.*logits.shape=\({B}, {T}, {V}\)"
+    with pytest.raises(ValueError, match=message):
+        use(np.ones(shape, "int32"), logits)
