@@ -52,7 +52,7 @@ NEED_TENSORFLOW = {
 # Where it is the backend, and imported in functions alone.
 USE_TENSORFLOW = {
     "optimizers", "layers.head_tf", "losses.sampled", "layers.recurrent.scans",
-    "utils.stderr",
+    "utils.custom_gradient", "utils.stderr",
 }  # fmt: skip
 TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
 # Slow to import, and not needed by all who import the package.

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from kseq2seq.utils import PAD_ID
+from kseq2seq.utils import PAD_ID, custom_gradient
 
 _ATTRIBUTE = "_kseq2seq_projection"
 
@@ -155,7 +155,7 @@ def _crossentropy(labels, transposed, smoothing):
     """Function from features and weights to logits, cross-entropy and loss."""
     import tensorflow as tf
 
-    @tf.custom_gradient
+    @custom_gradient
     def run(features, kernel, bias=None):
         logits = tf.matmul(features, kernel, transpose_b=transposed)
         logits = logits if bias is None else logits + bias

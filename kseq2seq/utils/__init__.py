@@ -1,5 +1,6 @@
 """Helpers that know nothing of models: files, checks, optional packages."""
 
+from kseq2seq.utils.custom_gradient import custom_gradient
 from kseq2seq.utils.files import (
     write_text,
     written_whole,
@@ -36,6 +37,7 @@ __all__ = [
     "Tensor",
     "add_version",
     "check_installed",
+    "custom_gradient",
     "import_tensorflow",
     "said_once",
     "versions",

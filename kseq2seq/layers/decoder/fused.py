@@ -24,6 +24,7 @@ from kseq2seq.layers.recurrent import (
     scan,
     weight_gradient,
 )
+from kseq2seq.utils import custom_gradient
 
 
 class _Plan(NamedTuple):
@@ -121,7 +122,7 @@ def decode(cell, inputs, states, memory):
         dropout=memory.get("cell_dropout", []),
     )
 
-    @ops.custom_gradient
+    @custom_gradient
     def run(*leaves):
         return _run(plan, keras.tree.pack_sequence_as(tensors, list(leaves)))
 

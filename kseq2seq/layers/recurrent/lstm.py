@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.recurrent.scans import scan
+from kseq2seq.utils import custom_gradient
 
 
 def lstm_step(z, c):
@@ -100,7 +101,7 @@ def weight_gradient(inputs, gradients):
     return ops.matmul(ops.transpose(flat(inputs)), flat(gradients))
 
 
-@ops.custom_gradient
+@custom_gradient
 def _run(z, mask, h, c, kernel):
     """An LSTM over its inputs' products; the mask is 1 at what is real, and float32."""
     dtype = keras.backend.standardize_dtype(z.dtype)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from kseq2seq.provenance import package_versions
 
 import kseq2seq
 from kseq2seq import layers
-from kseq2seq.provenance import package_versions
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]

@@ -1,0 +1,79 @@
+"""Custom gradients that are freed with their graph."""
+
+import functools
+import weakref
+from collections.abc import Callable
+
+# The graph keeps its own gradients under this name.
+_COLLECTION = "kseq2seq_custom_gradients"
+
+
+class _Gradient:
+    """A gradient function that can be referred to weakly."""
+
+    def __init__(self, function):
+        self.function = function
+
+
+def custom_gradient(function: Callable) -> Callable:
+    """Lets a function compute its own gradient, as `keras.ops.custom_gradient` does.
+
+    In a graph, `tf.custom_gradient` puts each gradient into a global registry and never
+    takes it out. The gradient holds the tensors of its graph, so the graph of every
+    training stays in memory until the process ends. Here the graph holds the gradient,
+    and the registry refers to it weakly.
+
+    Args:
+        function: Function of tensors that returns a tuple `(outputs, gradient)`;
+            `gradient` maps the gradients of the outputs to those of the arguments.
+
+    Returns:
+        A function from the same tensors to `outputs`.
+
+    Example:
+
+    >>> @custom_gradient
+    ... def square(x):
+    ...     return x * x, lambda upstream: upstream * 2.0 * x
+    >>> float(square(keras.ops.convert_to_tensor(3.0)))
+    9.0
+    """
+    import keras
+
+    differentiable = keras.ops.custom_gradient(function)
+    if keras.backend.backend() != "tensorflow":
+        return differentiable
+
+    import tensorflow as tf
+
+    # Private API: nothing public reaches the registry. Without `_registry`, or with
+    # another layout of it, gradients are right and only stay in memory.
+    from tensorflow.python.framework.ops import gradient_registry
+
+    @functools.wraps(function)
+    def call(*arguments):
+        if tf.executing_eagerly():
+            return differentiable(*arguments)
+        num_known = len(gradient_registry.list())
+        outputs = differentiable(*arguments)
+        graph = tf.compat.v1.get_default_graph()
+        for name in [*gradient_registry.list()][num_known:]:
+            _hold_in_graph(graph, gradient_registry, name)
+        return outputs
+
+    return call
+
+
+def _hold_in_graph(graph, registry, name):
+    gradient = _Gradient(registry.lookup(name))
+    reference = weakref.ref(gradient)
+
+    def call_while_alive(operation, *upstream):
+        return reference().function(operation, *upstream)
+
+    try:
+        entry = registry._registry[name]
+        entry["type"] = call_while_alive
+    except (AttributeError, KeyError, TypeError):
+        return
+    graph.add_to_collection(_COLLECTION, gradient)
