@@ -416,7 +416,12 @@ def test_what_is_public_has_a_docstring(path):
     tree = parse(path)
     assert ast.get_docstring(tree), "the module"
     named = [x for x in tree.body if isinstance(x, (*FUNCTIONS, ast.ClassDef))]
-    public = [x for x in named if not x.name.startswith("_")]
+    public = [
+        x
+        for x in named
+        if not x.name.startswith("_")
+        and "overload" not in map(ast.unparse, x.decorator_list)
+    ]
     assert not [x.name for x in public if not ast.get_docstring(x)]
 
 

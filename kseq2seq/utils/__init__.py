@@ -1,5 +1,16 @@
 """Helpers that know nothing of models: files, checks, optional packages."""
 
+from kseq2seq.utils.checks import (
+    check_boolean,
+    check_choice,
+    check_fraction,
+    check_integer,
+    check_integers,
+    check_number,
+    check_string,
+    is_integer,
+    is_number,
+)
 from kseq2seq.utils.custom_gradient import custom_gradient
 from kseq2seq.utils.files import (
     write_text,
@@ -36,9 +47,18 @@ __all__ = [
     "PathLike",
     "Tensor",
     "add_version",
+    "check_boolean",
+    "check_choice",
+    "check_fraction",
     "check_installed",
+    "check_integer",
+    "check_integers",
+    "check_number",
+    "check_string",
     "custom_gradient",
     "import_tensorflow",
+    "is_integer",
+    "is_number",
     "said_once",
     "versions",
     "write_text",
