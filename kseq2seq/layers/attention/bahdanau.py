@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import GlobalAttention, check_units
-from kseq2seq.layers.attention.scores import additive_score
+from kseq2seq.layers.attention.scores import additive_score, project
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -131,7 +131,7 @@ class BahdanauAttention(GlobalAttention):
             past: What else stands in the tanh, for attention that sees its past, of
                 shape `(batch, target_length, source_length, units)`; or `None`.
         """
-        query = ops.matmul(query, self.query_kernel)  # (B, T, U)
+        query = project(query, self.query_kernel)  # (B, T, U)
         if self.use_bias:
             query = query + self.query_bias
         vector = self.score_vector

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import Attention, check_score, check_units
+from kseq2seq.layers.attention.scores import project
 
 
 class LocalAttention(Attention):
@@ -248,8 +249,8 @@ class LocalPredictiveAttention(LocalAttention):
         )
 
     def attend(self, query, memory, state=(), draws=None, training=False):
-        hidden = ops.tanh(ops.matmul(query, self.position_kernel))  # (B, T, U)
-        logit = ops.matmul(hidden, self.position_vector[:, None])  # (B, T, 1)
+        hidden = ops.tanh(project(query, self.position_kernel))  # (B, T, U)
+        logit = project(hidden, self.position_vector[:, None])  # (B, T, 1)
         # In float32, of which half precision is too coarse in a long source.
         share = ops.sigmoid(ops.cast(logit, "float32"))
         center = share * ops.cast(memory["length"][:, None], "float32")

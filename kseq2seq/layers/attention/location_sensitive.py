@@ -5,6 +5,7 @@ from keras import ops
 
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
 from kseq2seq.layers.attention.base import check_units
+from kseq2seq.layers.attention.scores import permute_source, project
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -124,6 +125,7 @@ class LocationSensitiveAttention(BahdanauAttention):
             **memory,
             "keys": ops.take_along_axis(memory["keys"], order[:, :, None], axis=1),
             "front": ops.take_along_axis(mask, order, axis=1),
+            "order": order,
             "place": place,
         }
 
@@ -140,14 +142,14 @@ class LocationSensitiveAttention(BahdanauAttention):
         )
         # TensorFlow gives no rows the number of channels of its input.
         found = ops.reshape(found, (batch * count, length, self.num_filters))
-        found = ops.matmul(found, self.location_kernel)  # (B * T, S, U)
+        found = project(found, self.location_kernel)  # (B * T, S, U)
         return ops.reshape(found, (batch, count, length, self.units))
 
     def attend(self, query, memory, state=(), draws=None, training=False):
         (past,) = state  # (B, T, S)
         scores = self.scores(query, memory["keys"], self._locations(past))
         found = self.align(scores, memory["front"])
-        alignment = ops.take_along_axis(found, memory["place"][:, None], axis=2)
+        alignment = permute_source(found, memory["place"], memory["order"])
         context = self.read(alignment, memory, draws)
         return context, alignment, (past + found if self.cumulative else found,)
 

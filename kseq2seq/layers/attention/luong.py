@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import GlobalAttention, check_units
-from kseq2seq.layers.attention.scores import additive_score, dot_score
+from kseq2seq.layers.attention.scores import additive_score, dot_score, project
 
 SCORES = ("dot", "general", "concat", "scaled_dot", "scaled_general")
 
@@ -144,7 +144,7 @@ class LuongAttention(GlobalAttention):
 
     def scores(self, query, keys):
         if self.score == "concat":
-            query = ops.matmul(query, self.query_kernel)  # (B, T, U)
+            query = project(query, self.query_kernel)  # (B, T, U)
             scores = additive_score(query, keys, self.score_vector)
         elif self.score in ("scaled_dot", "scaled_general"):
             scores = dot_score(query * query.shape[-1] ** -0.5, keys)

@@ -17,6 +17,8 @@ any length, and p may be exactly 0, as it is at padding, or exactly 1.
 import keras
 from keras import ops
 
+from kseq2seq.layers.attention.scores import permute_source
+
 MODES = ("parallel", "recursive")
 
 
@@ -200,7 +202,8 @@ def chunk_alignment(choice, scores, mask, size):
     order = ops.argsort(ops.where(mask, positions, positions + ops.shape(mask)[1]))
     back = ops.argsort(order)
     scores = ops.where(mask[:, None], scores, -1e9)
-    choice, scores = (_permuted(x, order) for x in (choice, scores))
+    choice = permute_source(choice, order, back)
+    scores = permute_source(scores, order, back)
     behind = [(0, 0), (0, 0), (size - 1, 0)]
     chunks = _windows(ops.pad(scores, behind, "constant", -1e9), size)
     total = ops.logsumexp(chunks, axis=0)  # (B, T, S)
@@ -208,12 +211,8 @@ def chunk_alignment(choice, scores, mask, size):
     ahead = [(0, 0), (0, 0), (0, size - 1)]
     choices = _windows(ops.pad(choice, ahead), size)
     totals = _windows(ops.pad(total, ahead, "constant", 1e9), size)
-    return _permuted(ops.sum(choices * ops.exp(scores - totals), axis=0), back)
-
-
-def _permuted(x, order):
-    shape = ops.shape(x)
-    return ops.take_along_axis(x, ops.broadcast_to(order[:, None], shape), axis=-1)
+    alignment = ops.sum(choices * ops.exp(scores - totals), axis=0)
+    return permute_source(alignment, back, order)
 
 
 def _windows(x, size):

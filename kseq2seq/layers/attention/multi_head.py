@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import GlobalAttention, check_units
+from kseq2seq.layers.attention.scores import project, project_energy
 
 SCORES = ("additive", "dot")
 
@@ -158,10 +159,10 @@ class MultiHeadAttention(GlobalAttention):
         Returns:
             Tensor of shape `(batch, num_heads, target_length, source_length)`.
         """
-        query, keys = ops.matmul(query, self.query_kernel), memory["keys"]
+        query, keys = project(query, self.query_kernel), memory["keys"]
         if self.score == "additive":
             energy = ops.tanh(query[:, :, None] + keys[:, None])  # (B, T, S, U)
-            scores = ops.matmul(energy, self._score_matrix())  # (B, T, S, N)
+            scores = project_energy(energy, self._score_matrix())  # (B, T, S, N)
             scores = ops.transpose(scores, (0, 3, 1, 2))
         else:
             query, keys = self._by_head(query), self._by_head(keys)

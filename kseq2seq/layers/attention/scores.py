@@ -5,7 +5,40 @@ Shapes are written in the letters of the glossary in `kseq2seq.layers`.
 
 from keras import backend, ops
 
+from kseq2seq.utils import custom_gradient
+
 PROBABILITY_FNS = ("softmax", "sparsemax", "hardmax")
+
+
+def project(inputs, kernel):
+    """The product of the last axis with a matrix, which XLA differentiates in loops.
+
+    Where lengths are unknown, `ops.matmul` of more than two axes and a matrix becomes a
+    `tensordot` on TensorFlow, whose gradient moves axes by computed numbers. In a loop
+    these are no constants, and XLA refuses them. Einsum's gradient needs none.
+
+    Args:
+        inputs: Tensor of shape `(..., size)` with two to four axes.
+        kernel: Tensor of shape `(size, units)`.
+
+    Returns:
+        Tensor of shape `(..., units)`.
+    """
+    if backend.backend() != "tensorflow" or len(inputs.shape) == 2:
+        return ops.matmul(inputs, kernel)
+    axes = "abc"[: len(inputs.shape) - 1]
+    return ops.einsum(f"{axes}d,du->{axes}u", inputs, kernel)
+
+
+def project_energy(energy, kernel):
+    """`project` for energies of shape `(batch, target_length, source_length, units)`.
+
+    Loops have one query at a time. For the whole target at once, on a CPU, einsum takes
+    half as long again as the product that XLA refuses in loops alone.
+    """
+    if energy.shape[1] == 1:
+        return project(energy, kernel)
+    return ops.matmul(energy, kernel)
 
 
 def additive_score(query, key, vector, past=None):
@@ -23,7 +56,7 @@ def additive_score(query, key, vector, past=None):
     """
     energy = query[:, :, None, :] + key[:, None, :, :]  # (B, T, S, U)
     energy = ops.tanh(energy if past is None else energy + past)
-    return ops.squeeze(ops.matmul(energy, vector[:, None]), axis=-1)
+    return ops.squeeze(project_energy(energy, vector[:, None]), axis=-1)
 
 
 def dot_score(query, key):
@@ -147,3 +180,30 @@ def zero_padding(value, mask=None):
     if mask is None:
         return value
     return ops.where(ops.cast(mask, "bool")[:, :, None], value, ops.zeros_like(value))
+
+
+def permute_source(values, order, inverse):
+    """Values of the source's positions in another order.
+
+    The gradient is the permutation back: that of a general gather broadcasts shapes
+    which XLA refuses in a loop.
+
+    Args:
+        values: Tensor of shape `(batch, target_length, source_length)`.
+        order: Integer tensor of shape `(batch, source_length)`, a permutation in each
+            row: entry `i` is the position that comes to place `i`.
+        inverse: The inverse permutations, of the same shape.
+
+    Returns:
+        Tensor of the shape of `values`.
+    """
+
+    @custom_gradient
+    def permute(values):
+        return _gather(values, order), lambda upstream: _gather(upstream, inverse)
+
+    return permute(values)
+
+
+def _gather(values, order):
+    return ops.take_along_axis(values, order[:, None], axis=2)

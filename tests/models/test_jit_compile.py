@@ -1,0 +1,57 @@
+"""Every mechanism, decoder and cell trains under `jit_compile=True`, lengths unknown."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kseq2seq
+from kseq2seq.config import ATTENTIONS
+
+DECODERS = {
+    "at_once": {},
+    "previous": {"attention_query": "previous"},
+    "input_feeding": {"input_feeding": True},
+}
+IDS = {"source": [[4, 5, 6], [7, 8, 0]], "target": [[2, 4], [2, 0]]}
+LABELS = [[4, 3], [3, 0]]
+
+
+def batches():
+    """A data set whose shapes are unknown where the step is traced, as in training."""
+    ids = tf.TensorSpec([None, None], tf.int32)
+    return tf.data.Dataset.from_generator(
+        lambda: iter([(IDS, LABELS)]),
+        output_signature=({"source": ids, "target": ids}, ids),
+    )
+
+
+def weights_after_a_step(word, decoder, cell, jit_compile):
+    keras.utils.set_random_seed(7)
+    model = kseq2seq.build_model(
+        kseq2seq.Seq2SeqConfig(
+            source_vocabulary_size=11,
+            target_vocabulary_size=13,
+            embedding_size=3,
+            units=4,
+            attention=word,
+            cell=cell,
+            dropout=0.0,
+            bidirectional=False,
+            **DECODERS[decoder],
+        )
+    )
+    loss = kseq2seq.MaskedCrossentropy()
+    model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=jit_compile)
+    model.fit(batches(), verbose=0)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("word", ATTENTIONS)
+def test_compiled_training_is_the_same(word, decoder, cell):
+    compiled = weights_after_a_step(word, decoder, cell, jit_compile=True)
+    plain = weights_after_a_step(word, decoder, cell, jit_compile=False)
+    for received, expected in zip(compiled, plain, strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
