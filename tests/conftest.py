@@ -6,6 +6,10 @@ import os
 # Read when TensorFlow is first imported, so set before any test module is.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# For a few small layers, LLVM takes longer than they do.
+os.environ["XLA_FLAGS"] = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each core has a process already; threads for all cores in each would get in one
     # another's way, a sixth of such a training's time.

@@ -1,4 +1,4 @@
-"""Every mechanism, decoder and cell trains under `jit_compile=True`, lengths unknown."""
+"""Every mechanism and decoder trains under `jit_compile=True`, lengths unknown."""
 
 import keras
 import numpy as np
@@ -47,9 +47,16 @@ def weights_after_a_step(word, decoder, cell, jit_compile):
     return model.get_weights()
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("word", ATTENTIONS)
+# Each mechanism with each decoder; the cells take turns, since compiling takes seconds.
+CASES = [
+    (word, decoder, ("lstm", "gru")[(i + j) % 2])
+    for i, word in enumerate(ATTENTIONS)
+    for j, decoder in enumerate(DECODERS)
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*ran out of data")
+@pytest.mark.parametrize(("word", "decoder", "cell"), CASES)
 def test_compiled_training_is_the_same(word, decoder, cell):
     compiled = weights_after_a_step(word, decoder, cell, jit_compile=True)
     plain = weights_after_a_step(word, decoder, cell, jit_compile=False)
