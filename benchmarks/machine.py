@@ -192,11 +192,11 @@ def _find_package():
 def write_results(path, report):
     """Writes a report as JSON, whole or not at all; makes its folder."""
     _find_package()
-    from kseq2seq.utils import written_whole
+    from kseq2seq.utils import atomic_write
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 

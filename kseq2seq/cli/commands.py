@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from kseq2seq.data import decoded, read_lines
-from kseq2seq.utils import LITERT, ONNX, check_installed, versions, written_whole
+from kseq2seq.utils import atomic_write, check_installed, numbered_folders
 
 MODEL_FILE, SAVED_MODEL_FILE = "model.keras", "saved_model.pb"
 SETTINGS_FILE = "settings.json"
@@ -143,7 +143,7 @@ def evaluate(options):
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
     sources, references = _test_set(options)
-    written = written_whole(options.output) if options.output else nullcontext()
+    written = atomic_write(options.output) if options.output else nullcontext()
     with written as file:
         search = _search_function(options)
         hypotheses = []
@@ -195,7 +195,7 @@ def export(options):
     if options.format == "saved_model":
         print(_export_saved_model(folder, options, given))
         return
-    check_installed(*{"onnx": ONNX, "litert": LITERT}[options.format])
+    check_installed(options.format)
     translator = _load(options.path)
     if options.format == "onnx":
         from kseq2seq.export import export_onnx as write
@@ -292,7 +292,7 @@ def _check_path(options, only_run=None, only_saved_model=None):
                 f"{path}' writes {only_saved_model}."
             )
         return
-    folders = [path, *versions(path)]
+    folders = [path, *numbered_folders(path)]
     if not any((folder / SAVED_MODEL_FILE).is_file() for folder in folders):
         wrong = "holds no model" if path.is_dir() else "is no folder"
         raise ValueError(
@@ -372,7 +372,7 @@ def _search_function(options):
 
 
 def _output(options):
-    return written_whole(options.output) if options.output else nullcontext(sys.stdout)
+    return atomic_write(options.output) if options.output else nullcontext(sys.stdout)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kseq2seq import __version__, decoding
 from kseq2seq.inference import SAVED_MODEL_FILE
 from kseq2seq.models import start_decoding
-from kseq2seq.utils import add_version, versions
+from kseq2seq.utils import add_numbered_folder, numbered_folders
 
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 README_FILE, ABOUT_FILE = "README.md", "kseq2seq.json"
@@ -75,7 +75,9 @@ def check_folder(folder):
     Raises:
         ValueError: If it is a SavedModel, or a version in it is.
     """
-    if any((x / SAVED_MODEL_FILE).is_file() for x in (folder, *versions(folder))):
+    if any(
+        (x / SAVED_MODEL_FILE).is_file() for x in (folder, *numbered_folders(folder))
+    ):
         raise ValueError(
             "`folder` must hold no SavedModels, since a server that watches it would "
             f"take this for the next of them: name another folder. Received: {folder}"
@@ -109,7 +111,7 @@ def add_export(folder, tokenizers, files, about, check=None):
         if check:
             check(path)
 
-    return add_version(folder, write)
+    return add_numbered_folder(folder, write)
 
 
 def search_in_words(search):

@@ -12,7 +12,7 @@ from kseq2seq.decoding import Search, relative_lengths
 from kseq2seq.export import ids as id_export
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
 from kseq2seq.models import portable_copy
-from kseq2seq.utils import EOS_ID, LITERT, check_installed, said_once
+from kseq2seq.utils import EOS_ID, check_installed, hide_stderr
 
 GREEDY_FILE, SIGNATURE = "greedy.tflite", "greedy"
 WEIGHTS = ("int8", "float16", "float32")
@@ -68,7 +68,7 @@ def export_litert(
     ...     print(error)
     `weights` must be one of int8, float16, float32. Received: weights='int4'
     """
-    check_installed(*LITERT)
+    check_installed("litert")
     folder, search = Path(folder), id_export.greedy(search or Search())
     if weights not in WEIGHTS:
         raise ValueError(
@@ -151,7 +151,7 @@ def _convert(function, weights):
         if weights == "float16":
             converter.target_spec.supported_types = [tf.float16]
         try:
-            with said_once():
+            with hide_stderr(shown_on_error=False):
                 return converter.convert()
         except Exception as error:  # of a type that is not public
             raise ValueError(_conversion_error(str(error))) from error

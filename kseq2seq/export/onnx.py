@@ -9,7 +9,7 @@ from pathlib import Path
 from kseq2seq.decoding import Search
 from kseq2seq.export import ids
 from kseq2seq.models import portable_copy
-from kseq2seq.utils import ONNX, check_installed
+from kseq2seq.utils import check_installed
 
 # Has all that is needed, and runtimes read it since December 2021 (ONNX Runtime 1.10).
 # With tf2onnx's newest, 18, models are no smaller, and need a runtime of 2023.
@@ -62,7 +62,7 @@ def export_onnx(folder, model, source_tokenizer, target_tokenizer, search=None):
     ...         print(str(error)[:37])
     `folder` must hold no SavedModels, si
     """
-    check_installed(*ONNX)
+    check_installed("onnx")
     folder, search = Path(folder), search or Search()
     ids.check_folder(folder)
     searches = {GREEDY_FILE: ids.greedy(search)}

@@ -31,7 +31,7 @@ from kseq2seq.inference import (
 from kseq2seq.models import portable_copy
 from kseq2seq.runs import from_run
 from kseq2seq.tokenizers import Limits
-from kseq2seq.utils import add_version, versions
+from kseq2seq.utils import add_numbered_folder, numbered_folders, write_bytes
 
 # All that `kseq2seq.tokenizers` uses of TF Text; TensorFlow Serving has them built in.
 TEXT_OPERATIONS = {
@@ -77,7 +77,7 @@ def export_translators(
             "`folder` must be a folder of versions, which are numbered 1, 2, and so "
             f"on. Received: {folder}, which is itself a SavedModel"
         )
-    others = [x for x in versions(folder) if any(x.iterdir())]
+    others = [x for x in numbered_folders(folder) if any(x.iterdir())]
     if not all((x / SAVED_MODEL_FILE).is_file() for x in others):
         raise ValueError(
             "`folder` must hold SavedModels alone, since a server takes every version "
@@ -98,7 +98,7 @@ def export_translators(
         slim(path / SAVED_MODEL_FILE)
         # Of the file as it is now.
         fingerprint = fingerprinting.CreateFingerprintDef(str(path))
-        _write(path / "fingerprint.pb", fingerprint)
+        write_bytes(path / "fingerprint.pb", fingerprint)
         _check_operations(path)
         about = {
             "kseq2seq": __version__,
@@ -109,14 +109,14 @@ def export_translators(
         }
         (path / SEARCH_FILE).parent.mkdir(exist_ok=True)
         text = json.dumps(about, indent=2) + "\n"
-        _write(path / SEARCH_FILE, text.encode())
+        write_bytes(path / SEARCH_FILE, text.encode())
         name = folder.resolve().name
         specs = {x: list(y.inputs.values()) for x, y in functions.items()}
         requests = warmup_requests(specs)
         write_warmup(path, requests, name)
         _write_card(path, name, translators, functions, about)
 
-    return add_version(folder, write)
+    return add_numbered_folder(folder, write)
 
 
 def _check_tokenizers(translators):
@@ -184,16 +184,8 @@ def _write_card(path, name, translators, functions, about):
         example=next((x["example"] for x in runs if x["example"]), ""),
     )
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    _write(path / model_card.CARD_FILE, text.encode())
-    _write(path / model_card.README_FILE, model_card.readme(card).encode())
-
-
-def _write(path, content):
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        # What a full disk says names no file.
-        raise OSError(f"{path}: could not be written: {error.strerror}") from error
+    write_bytes(path / model_card.CARD_FILE, text.encode())
+    write_bytes(path / model_card.README_FILE, model_card.readme(card).encode())
 
 
 def _check_operations(path):

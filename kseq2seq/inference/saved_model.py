@@ -11,7 +11,7 @@ from kseq2seq.decoding import Search
 from kseq2seq.inference import results
 from kseq2seq.inference.base import Answers, alignment_of
 from kseq2seq.inference.results import Translation
-from kseq2seq.utils import versions
+from kseq2seq.utils import numbered_folders
 
 SIGNATURE = "serving_default"
 SAVED_MODEL_FILE = "saved_model.pb"
@@ -35,7 +35,7 @@ def find_saved_model(path):
     Returns:
         The `Path` that holds `saved_model.pb`; `None` if there is none.
     """
-    folders = [Path(path), *reversed(versions(path))]
+    folders = [Path(path), *reversed(numbered_folders(path))]
     found = (x for x in folders if (x / SAVED_MODEL_FILE).is_file())
     return next(found, None)
 

@@ -1,7 +1,8 @@
 """Files of a run folder: the model and its tokenizers."""
 
-import os
 from pathlib import Path
+
+from kseq2seq.utils import atomic_path
 
 MODEL_FILE = "model.keras"
 
@@ -10,14 +11,8 @@ SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 
 def save_model(model, path):
     """Writes `path` beside and renames it, so that it is never half there."""
-    path = Path(path)
-    # A suffix that Keras knows: the name says how the file is written.
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    try:
+    with atomic_path(path) as beside:
         model.save(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_tokenizers(folder, source_tokenizer, target_tokenizer):

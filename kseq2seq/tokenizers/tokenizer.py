@@ -1,6 +1,5 @@
 """One tokenizer: text to ids and back, inside the TensorFlow graph."""
 
-import os
 import re
 import zlib
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_text
 
-from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID, write_bytes
 
 
 class Tokenizer:
@@ -157,13 +156,7 @@ class Tokenizer:
             path: The file's path. A file that is there is replaced at once, so
                 that no reader ever sees half of it.
         """
-        path = Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            beside.write_bytes(self.model)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_bytes(path, self.model)
 
     @classmethod
     def load(cls, path):

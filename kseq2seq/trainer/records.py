@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from kseq2seq.runs import RECORD_FILE, git_state, now, package_versions
-from kseq2seq.utils import written_whole
+from kseq2seq.utils import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,5 +75,5 @@ def _read(path):
 
 
 def _write(path, record):
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(json.dumps(record, indent=2) + "\n")

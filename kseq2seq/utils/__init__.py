@@ -1,4 +1,4 @@
-"""Helpers that know nothing of models: files, checks, optional packages."""
+"""Helpers that know nothing of models: checks, files, optional packages."""
 
 from kseq2seq.utils.checks import (
     check_boolean,
@@ -13,16 +13,17 @@ from kseq2seq.utils.checks import (
 )
 from kseq2seq.utils.custom_gradient import custom_gradient
 from kseq2seq.utils.files import (
+    atomic_path,
+    atomic_write,
+    write_bytes,
     write_text,
-    written_whole,
 )
 from kseq2seq.utils.numbered_folder import (
-    add_version,
-    versions,
+    add_numbered_folder,
+    numbered_folders,
 )
 from kseq2seq.utils.optional import (
-    LITERT,
-    ONNX,
+    EXTRAS,
     check_installed,
 )
 from kseq2seq.utils.special_ids import (
@@ -32,21 +33,22 @@ from kseq2seq.utils.special_ids import (
     UNK_ID,
 )
 from kseq2seq.utils.stderr import (
+    hide_stderr,
     import_tensorflow,
-    said_once,
 )
 from kseq2seq.utils.types import PathLike, Tensor
 
 __all__ = [
     "BOS_ID",
     "EOS_ID",
-    "LITERT",
-    "ONNX",
+    "EXTRAS",
     "PAD_ID",
     "UNK_ID",
     "PathLike",
     "Tensor",
-    "add_version",
+    "add_numbered_folder",
+    "atomic_path",
+    "atomic_write",
     "check_boolean",
     "check_choice",
     "check_fraction",
@@ -56,11 +58,11 @@ __all__ = [
     "check_number",
     "check_string",
     "custom_gradient",
+    "hide_stderr",
     "import_tensorflow",
     "is_integer",
     "is_number",
-    "said_once",
-    "versions",
+    "numbered_folders",
+    "write_bytes",
     "write_text",
-    "written_whole",
 ]

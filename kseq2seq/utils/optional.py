@@ -1,31 +1,38 @@
-"""Packages that only some formats need, and that need not be installed."""
+"""Packages that only some features need, each brought by an extra of the package."""
 
 import importlib.util
 
-# Extras of `setup.cfg`, and the modules that each of them brings.
-ONNX = ("onnx", ("onnx", "tf2onnx"))
-LITERT = ("litert", ("ai_edge_litert",))
+from kseq2seq.utils.checks import check_choice
+
+# Extras, as `pip install` takes them, and the modules that each of them brings.
+EXTRAS = {
+    "litert": ("ai_edge_litert",),
+    "onnx": ("onnx", "tf2onnx"),
+    "serve": ("flask",),
+    "tensorboard": ("tensorboard",),
+    "tfds": ("tensorflow_datasets",),
+    "warmup": ("tensorflow_serving",),
+}
 
 
-def check_installed(extra, modules):
-    """Sees, without importing anything, that the packages of an extra are there.
+def check_installed(extra: str) -> None:
+    """Checks, without importing anything, that the packages of an extra are installed.
 
     Args:
         extra: Name of the extra, as `pip install` takes it.
-        modules: Names of the modules that it brings.
 
     Raises:
-        ValueError: If one of them is not installed.
+        ValueError: If `extra` is no extra, or one of its packages is not installed.
 
     Example:
 
-    >>> check_installed("something", ["json"])
     >>> try:
-    ...     check_installed("something", ["json", "no_such_module"])
+    ...     check_installed("everything")
     ... except ValueError as error:
-    ...     print(error)
-    Needs what is not installed: no_such_module. Run: pip install kseq2seq[something]
+    ...     print(str(error).partition(" Received")[0])
+    `extra` must be one of litert, onnx, serve, tensorboard, tfds, warmup.
     """
+    modules = EXTRAS[check_choice("extra", extra, EXTRAS)]
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(

@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from kseq2seq.cli import commands
 from kseq2seq.data import read_lines
 from kseq2seq.decoding import Search
 from kseq2seq.inference import Translation
-from kseq2seq.utils import written_whole
 
 PAIRS = [
     ("ein Hund", "a dog"),
@@ -468,20 +466,3 @@ def test_read_lines_of_files(tmp_path):
     path.write_bytes(b"a\nb\xe9\n")
     with pytest.raises(ValueError, match=r"text:2: not valid UTF-8 \(byte 0xe9 at off"):
         read_lines(path)
-
-
-def test_written_whole_follows_links_and_spares_what_is_no_file(tmp_path):
-    (tmp_path / "file").write_text("before")
-    (tmp_path / "link").symlink_to("file")
-    with written_whole(tmp_path / "link") as file:
-        file.write("after")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "file").read_text() == "after"
-    os.mkfifo(tmp_path / "pipe")
-    # Opened for both, it needs no other process at its other end.
-    pipe = os.open(tmp_path / "pipe", os.O_RDWR)
-    with written_whole(tmp_path / "pipe") as file:
-        file.write("through")
-    assert os.read(pipe, 99) == b"through"
-    os.close(pipe)
-    assert (tmp_path / "pipe").is_fifo()

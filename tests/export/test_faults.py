@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from kseq2seq import Search, Translator
 from kseq2seq.export import saved_model
 from kseq2seq.tokenizers import Limits
-from kseq2seq.utils import versions
+from kseq2seq.utils import numbered_folders
 from paths import ROOT
 from translators import TEXTS, tiny_translator
 
@@ -144,7 +144,7 @@ def test_killed_exports_leave_whole_versions_or_none(writers, translator):
         rounds += 1
         time.sleep(draw.uniform(0.05, 0.5))
         stopped(processes)
-        found = set(versions(folder))
+        found = set(numbered_folders(folder))
         for version in found - seen:
             assert_whole(version, folder / "1")
         others = set(folder.iterdir()) - found
@@ -157,7 +157,7 @@ def test_killed_exports_leave_whole_versions_or_none(writers, translator):
         process.kill()
         process.wait()
         time.sleep(draw.uniform(0.05, 0.5))
-    found = versions(folder)
+    found = numbered_folders(folder)
     assert len(found) > 3
     assert [int(path.name) for path in found] == list(range(1, len(found) + 1))
     for version in set(found) - seen:

@@ -15,7 +15,7 @@ from kseq2seq import Search, cli, decoding
 from kseq2seq.export import export_onnx
 from kseq2seq.export import ids as id_export
 from kseq2seq.models import start_decoding
-from kseq2seq.utils import EOS_ID, PAD_ID, versions
+from kseq2seq.utils import EOS_ID, EXTRAS, PAD_ID, numbered_folders
 from translators import TEXTS, tiny_translator
 
 onnx = pytest.importorskip("onnx")
@@ -259,16 +259,16 @@ def assert_one_line(text, match):
 
 
 def test_missing_packages_are_named(translator, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("ONNX", ("onnx", ("onnx", "tf2onnx_absent")))
+    monkeypatch.setitem(EXTRAS, "onnx", ("onnx", "tf2onnx_absent"))
     with pytest.raises(ValueError, match=r"tf2onnx_absent.*kseq2seq\[onnx\]"):
         export(translator, tmp_path, GREEDY)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     (tmp_path / "model.keras").write_text("never read")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.main(["export", str(tmp_path), "--format", "onnx"]) == 2
-    message = r"not installed: onnx, tf2onnx. Run: pip install kseq2seq\[onnx\]\n"
+    message = r"installed: onnx, tf2onnx_absent. Run: pip install kseq2seq\[onnx\]\n"
     assert_one_line(capsys.readouterr().err, message)
-    assert versions(tmp_path) == []
+    assert numbered_folders(tmp_path) == []
 
 
 def test_a_folder_of_saved_models_is_refused(translator, tmp_path):
@@ -318,7 +318,7 @@ def test_a_failing_conversion_says_so(translator, tmp_path, monkeypatch):
         export(translator, tmp_path, GREEDY)
     assert os.environ["TF2ONNX_CATCH_ERRORS"] == "mine"
     assert logging.getLogger("tf2onnx").level < logging.CRITICAL
-    assert versions(tmp_path) == []
+    assert numbered_folders(tmp_path) == []
 
 
 def with_nothing(model, search, shape):

@@ -1,13 +1,8 @@
 """SavedModels: as Python, the C++ session loader and the C API load them."""
 
 import dataclasses
-import os
 import resource
 import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,7 +15,6 @@ from kseq2seq.export import saved_model
 from kseq2seq.inference import saved_model as loaded_model
 from kseq2seq.inference import text_to_text
 from kseq2seq.models import precision
-from kseq2seq.utils import add_version, versions
 from loaders import LOADERS, run_session, strings
 from paths import ROOT
 from translators import TEXTS, tiny_translator
@@ -329,95 +323,6 @@ def test_a_full_disk_leaves_nothing(translator, tmp_path, little_to_write):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
     assert translator.export(tmp_path) == tmp_path / "1"
-
-
-def test_versions_are_counted_on(tmp_path):
-    assert versions(tmp_path / "none") == []
-    for name in ("2", "10", "x3", "²"):
-        (tmp_path / name).mkdir()
-    path = add_version(tmp_path, Path.mkdir)
-    assert path == tmp_path / "11"
-    assert [x.name for x in versions(tmp_path)] == ["2", "10", "11"]
-    # Servers of other users must be able to read it.
-    assert path.stat().st_mode == (tmp_path / "2").stat().st_mode
-
-
-WRITER = """
-import sys, time
-from pathlib import Path
-from kseq2seq.versions import add_version
-from paths import ROOT
-
-folder, name = Path(sys.argv[1]), sys.argv[2]
-
-def write(path):
-    path.mkdir()
-    (path / "content").write_text(name)
-    print("written", flush=True)
-    sys.stdin.readline()
-
-print(add_version(folder, write).name)
-"""
-
-
-def start_writer(folder, name):
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, folder, name],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "written\n"
-    return process
-
-
-def test_writers_at_once_get_numbers_of_their_own(tmp_path):
-    writers = {name: start_writer(tmp_path, name) for name in "abc"}
-    for process in writers.values():
-        process.stdin.write("\n")
-        process.stdin.flush()
-    numbers = {name: x.communicate()[0].strip() for name, x in writers.items()}
-    assert sorted(numbers.values()) == ["1", "2", "3"]
-    for name, number in numbers.items():
-        assert (tmp_path / number / "content").read_text() == name
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2", "3"]
-
-
-def test_a_number_taken_meanwhile_is_passed_over(tmp_path, monkeypatch):
-    def rename(source, target):
-        if target.name == "1":  # another was there first
-            target.mkdir()
-            (target / "content").touch()
-        real_rename(source, target)
-
-    real_rename = os.rename
-    monkeypatch.setattr(os, "rename", rename)
-    assert add_version(tmp_path, Path.mkdir) == tmp_path / "2"
-    assert (tmp_path / "1" / "content").exists()
-
-
-def test_a_killed_writer_leaves_no_version(tmp_path):
-    process = start_writer(tmp_path, "a")
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".") and versions(tmp_path) == []
-    assert loaded_model.find_saved_model(tmp_path) is None
-    assert add_version(tmp_path, Path.mkdir) == tmp_path / "1"
-
-
-def test_an_error_leaves_nothing(tmp_path):
-    def write(path):
-        path.mkdir()
-        (path / "content").touch()
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        add_version(tmp_path / "new", write)
-    assert not list((tmp_path / "new").iterdir())
-    with pytest.raises(FileNotFoundError):
-        add_version(tmp_path / "new", lambda path: None)
 
 
 def test_load_takes_the_newest_whole_version(translator, saved, tmp_path):
