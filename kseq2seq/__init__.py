@@ -1,15 +1,57 @@
 """LSTM encoder-decoders with attention, for Keras 3.
 
-The names below are loaded when they are first used, so that importing the package
-takes no time: `kseq2seq --help` starts neither Keras nor TensorFlow.
+Public names are loaded at first use, so that importing the package takes no time:
+`kseq2seq --help` starts neither Keras nor TensorFlow.
 """
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr__`
+    from kseq2seq import (
+        callbacks,
+        data,
+        decoding,
+        evaluation,
+        export,
+        layers,
+        losses,
+        models,
+        plots,
+        tfa,
+        tokenizers,
+    )
+    from kseq2seq.config import Seq2SeqConfig
+    from kseq2seq.decoding import Search
+    from kseq2seq.inference import SavedTranslator
+    from kseq2seq.losses import (
+        MaskedCrossentropy,
+        Perplexity,
+        SampledCrossentropy,
+        TokenAccuracy,
+    )
+    from kseq2seq.models import build_model
+    from kseq2seq.optimizers import Adam
+    from kseq2seq.tokenizers import Limits, Tokenizer, train_tokenizers
+    from kseq2seq.translator import Translator
 
-_SUBMODULES = (
+__version__ = "0.2.0.dev0"
+
+__all__ = [
+    "Adam",
+    "Limits",
+    "MaskedCrossentropy",
+    "Perplexity",
+    "SampledCrossentropy",
+    "SavedTranslator",
+    "Search",
+    "Seq2SeqConfig",
+    "TokenAccuracy",
+    "Tokenizer",
+    "Translator",
+    "__version__",
+    "build_model",
     "callbacks",
     "data",
     "decoding",
@@ -21,14 +63,17 @@ _SUBMODULES = (
     "plots",
     "tfa",
     "tokenizers",
-)
-# Public names, each with the submodule that it comes from.
+    "train_tokenizers",
+]
+
+# The package of each public name that is not a package itself.
 _HOMES = {
     "Adam": "optimizers",
     "Limits": "tokenizers",
     "MaskedCrossentropy": "losses",
     "Perplexity": "losses",
     "SampledCrossentropy": "losses",
+    "SavedTranslator": "inference",
     "Search": "decoding",
     "Seq2SeqConfig": "config",
     "TokenAccuracy": "losses",
@@ -38,20 +83,19 @@ _HOMES = {
     "train_tokenizers": "tokenizers",
 }
 
-__all__ = ["__version__", *_HOMES, *_SUBMODULES]
 
-
-def __getattr__(name):
-    if name in _SUBMODULES:
-        return import_module(f"{__name__}.{name}")
+def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = value  # `__getattr__` is not asked again
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elif name in __all__:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value  # `__getattr__` is not called again
+    return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 

@@ -57,6 +57,12 @@ class SavedTranslator(Answers):
     Raises:
         FileNotFoundError: If there is no SavedModel.
         ValueError: If it is not whole, or has another signature.
+
+    Example, with the model that comes with the repository:
+
+    >>> translator = SavedTranslator("saved_models/dates")
+    >>> translator(["4 March 2017"])
+    ['2017-03-04']
     """
 
     def __init__(self, path):
