@@ -52,6 +52,7 @@ from kseq2seq.layers.recurrent import (
 from kseq2seq.layers.vocabulary import (
     Logits,
     VocabularyEmbedding,
+    VocabularyProduct,
     VocabularyProjection,
 )
 
@@ -76,6 +77,7 @@ __all__ = [
     "MultiHeadAttention",
     "PaddingMask",
     "VocabularyEmbedding",
+    "VocabularyProduct",
     "VocabularyProjection",
     "additive_score",
     "chunk_alignment",

@@ -1,25 +1,46 @@
-"""Layers from features to logits, which leave with them what they were made of.
+"""Layers from features to logits."""
 
-See `kseq2seq.layers.head_tf`, which makes a loss of it.
-"""
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
-from kseq2seq.layers.head_tf import hand_on, leave
+from kseq2seq.utils import Tensor
+
+
+class VocabularyProduct(NamedTuple):
+    """The matrix and the bias that make logits of features.
+
+    Attributes:
+        kernel: Tensor of shape `(size, vocabulary)`, or `(vocabulary, size)` if
+            `transposed`.
+        bias: Tensor of shape `(vocabulary,)`, or `None`.
+        transposed: Whether the kernel is an embedding's matrix.
+
+    Example:
+
+    >>> layer = VocabularyProjection(7)
+    >>> _ = layer(keras.ops.ones((2, 3, 5)))
+    >>> product = layer.product()
+    >>> tuple(product.kernel.shape), tuple(product.bias.shape), product.transposed
+    ((5, 7), (7,), False)
+    """
+
+    kernel: Tensor
+    bias: Tensor | None
+    transposed: bool
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
 class VocabularyProjection(keras.layers.Dense):
-    """`keras.layers.Dense` to logits, from which a loss is computed faster.
+    """`keras.layers.Dense` to logits, which tells the matrix that it multiplies by.
 
     Args:
         units: Size of the vocabulary.
         **kwargs: Passed to `keras.layers.Dense`.
 
     Call arguments:
-        inputs: Float tensor of shape `(batch, ..., features)`; what logits of shape
-            `(batch, length, vocabulary)` were made of stays with them.
+        inputs: Float tensor of shape `(batch, ..., features)`.
 
     Returns:
         Tensor of shape `(batch, ..., units)`, in the layer's compute dtype.
@@ -30,23 +51,35 @@ class VocabularyProjection(keras.layers.Dense):
     (2, 3, 7)
     """
 
-    def call(self, inputs):
-        logits = super().call(inputs)
-        plain = (
-            self.activation is keras.activations.linear and not self.quantization_mode
-        )
-        if not plain or len(inputs.shape) != 3:
-            return logits
-        return leave(logits, inputs, self.kernel, self.bias)
+    def product(self) -> VocabularyProduct | None:
+        """The matrix and the bias as they are now.
 
-    def quantize(self, *args, **kwargs):
-        # Keras refuses it to subclasses, whose weights may be others.
-        super().quantize(*args, **{**kwargs, "type_check": False})
+        Returns:
+            A `VocabularyProduct`; `None` if the layer does more than multiply by
+            a matrix of floats and add a bias.
+        """
+        if self.activation is not keras.activations.linear or self.quantization_mode:
+            return None
+        bias = None if self.bias is None else ops.copy(self.bias)
+        return VocabularyProduct(ops.copy(self.kernel), bias, transposed=False)
+
+    def quantize(
+        self, mode: str | None = None, type_check: bool = True, config: Any = None
+    ) -> None:
+        """`keras.layers.Dense.quantize`, for this class as well.
+
+        Args:
+            mode: Mode of quantisation, such as `"int8"`.
+            type_check: Whether to refuse a subclass, whose weights may be others.
+            config: A `keras.quantizers.QuantizationConfig`, or `None`.
+        """
+        is_subclass = type(self) is not VocabularyProjection
+        super().quantize(mode, type_check=type_check and is_subclass, config=config)
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
 class VocabularyEmbedding(keras.layers.ReversibleEmbedding):
-    """`keras.layers.ReversibleEmbedding`, whose logits make a loss faster.
+    """`keras.layers.ReversibleEmbedding`, which tells the matrix that it multiplies by.
 
     Args:
         input_dim: Size of the vocabulary.
@@ -72,17 +105,30 @@ class VocabularyEmbedding(keras.layers.ReversibleEmbedding):
         [Press & Wolf, 2017](https://arxiv.org/abs/1608.05859).
     """
 
-    def call(self, inputs, reverse=False):
-        result = super().call(inputs, reverse=reverse)
-        plain = self.tie_weights and not self.logit_soft_cap and not self.reverse_dtype
-        plain = plain and not self.quantization_mode
-        if not reverse or not plain or len(inputs.shape) != 3:
-            return result
-        return leave(result, inputs, self.embeddings, transposed=True)
+    def product(self) -> VocabularyProduct | None:
+        """The matrix as it is now.
 
-    def quantize(self, *args, **kwargs):
-        # Keras refuses it to subclasses, whose weights may be others.
-        super().quantize(*args, **{**kwargs, "type_check": False})
+        Returns:
+            A `VocabularyProduct`; `None` if the layer does more for logits than
+            multiply by its embeddings in their own precision.
+        """
+        tied = self.tie_weights and not self.logit_soft_cap and not self.reverse_dtype
+        if not tied or self.quantization_mode:
+            return None
+        return VocabularyProduct(ops.copy(self.embeddings), None, transposed=True)
+
+    def quantize(
+        self, mode: str | None = None, type_check: bool = True, config: Any = None
+    ) -> None:
+        """`keras.layers.ReversibleEmbedding.quantize`, for this class as well.
+
+        Args:
+            mode: Mode of quantisation, such as `"int8"`.
+            type_check: Whether to refuse a subclass, whose weights may be others.
+            config: A `keras.quantizers.QuantizationConfig`, or `None`.
+        """
+        is_subclass = type(self) is not VocabularyEmbedding
+        super().quantize(mode, type_check=type_check and is_subclass, config=config)
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -104,12 +150,12 @@ class Logits(keras.layers.Layer):
     'float32'
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs}, autocast=False)
         self.supports_masking = True
 
-    def call(self, inputs):
-        return hand_on(inputs, ops.cast(inputs, "float32"))
+    def call(self, inputs: Tensor) -> Tensor:
+        return ops.cast(inputs, "float32")
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(inputs.shape, "float32")

@@ -9,11 +9,15 @@ from kseq2seq.losses.crossentropy import (
 from kseq2seq.losses.sampled import (
     SampledCrossentropy,
 )
+from kseq2seq.losses.vocabulary_logits import (
+    VocabularyLogits,
+)
 
 __all__ = [
     "MaskedCrossentropy",
     "Perplexity",
     "SampledCrossentropy",
     "TokenAccuracy",
+    "VocabularyLogits",
     "token_crossentropy",
 ]

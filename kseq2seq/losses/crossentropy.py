@@ -13,7 +13,7 @@ from numbers import Real
 import keras
 from keras import ops
 
-from kseq2seq.layers import head_tf
+from kseq2seq.losses.vocabulary_logits import VocabularyLogits
 from kseq2seq.utils import PAD_ID
 
 
@@ -41,9 +41,9 @@ class MaskedCrossentropy(keras.losses.Loss):
     not depend on how it was batched, add the metric `Perplexity`, whose logarithm
     is the mean cross-entropy without smoothing.
 
-    On TensorFlow, logits that come straight from a model of `build_model` are made
-    anew at the real positions alone, which is faster: the loss then has no gradient by
-    the logits themselves, but by what they were made of.
+    In `fit` and `evaluate` with TensorFlow, a model of `build_model` hands over
+    `kseq2seq.losses.VocabularyLogits`, of which the loss computes the real positions
+    alone. The numbers are the same.
 
     Args:
         label_smoothing: Share of the target spread evenly over the whole
@@ -90,14 +90,12 @@ class MaskedCrossentropy(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         y_true = ops.convert_to_tensor(y_true)
         weights = token_weights(y_true, sample_weight)
-        made_of = head_tf.find(y_pred)
-        if made_of is None:
+        if not isinstance(y_pred, VocabularyLogits):
             # Padding is left out through Keras's own weighted mean.
             return super().__call__(y_true, y_pred, weights)
         check_shapes(y_true, y_pred)
-        found = head_tf.scores(made_of, y_true, self.label_smoothing)
-        loss = head_tf.spread(found.loss, found.real, y_true)  # (B, T)
-        return mean_of(loss, y_true, weights)
+        losses = y_pred.losses(y_true, self.label_smoothing)  # (B, T)
+        return mean_of(losses, y_true, weights)
 
     def call(self, y_true, y_pred):
         labels = ops.cast(y_true, "int32")
@@ -121,8 +119,7 @@ class TokenAccuracy(keras.metrics.Mean):
     """Share of the real tokens whose logit is the largest.
 
     Under teacher forcing, that is: each token is guessed from the true tokens
-    before it. Of logits that are equal, the first counts as the largest; where logits
-    come straight from a model of `build_model`, on TensorFlow, each of them does.
+    before it. Of logits that are equal, each counts as the largest.
 
     Args:
         name: Name of the metric.
@@ -152,14 +149,12 @@ class TokenAccuracy(keras.metrics.Mean):
         y_true = ops.convert_to_tensor(y_true)
         weights = token_weights(y_true, sample_weight)
         check_shapes(y_true, y_pred)
-        made_of = head_tf.find(y_pred)
-        if made_of is not None:
-            found = head_tf.scores(made_of, y_true)
-            correct = head_tf.spread(head_tf.correct(found), found.real, y_true)
+        if isinstance(y_pred, VocabularyLogits):
+            correct = y_pred.correct(y_true)
         else:
-            labels = ops.cast(y_true, "int32")
-            best = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
-            correct = ops.equal(best, labels)
+            labels = ops.cast(y_true, "int32")[..., None]
+            of_labels = ops.take_along_axis(y_pred, labels, axis=-1)[..., 0]
+            correct = of_labels >= ops.max(y_pred, axis=-1)
         # Flat, since `Mean` would first divide each row by its padded length.
         super().update_state(ops.ravel(correct), ops.ravel(weights))
 
@@ -199,10 +194,8 @@ class Perplexity(keras.metrics.Mean):
         y_true = ops.convert_to_tensor(y_true)
         weights = token_weights(y_true, sample_weight)
         check_shapes(y_true, y_pred)
-        made_of = head_tf.find(y_pred)
-        if made_of is not None:
-            found = head_tf.scores(made_of, y_true)
-            loss = head_tf.spread(found.crossentropy, found.real, y_true)
+        if isinstance(y_pred, VocabularyLogits):
+            loss = y_pred.crossentropies(y_true)
         else:
             loss = token_crossentropy(ops.cast(y_true, "int32"), y_pred)
         # A weight of 0 would not silence an infinity.

@@ -4,8 +4,8 @@ import math
 
 import keras
 
-from kseq2seq.layers import head_tf
 from kseq2seq.losses import crossentropy
+from kseq2seq.losses.vocabulary_logits import VocabularyLogits, spread
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -35,8 +35,8 @@ class SampledCrossentropy(keras.losses.Loss):
 
     Call arguments:
         y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
-        y_pred: Logits of shape `(batch, length, vocabulary)`, as a model of
-            `build_model` gives them: it must be known what they were made of.
+        y_pred: `VocabularyLogits` of shape `(batch, length, vocabulary)`, which a model
+            of `build_model` hands over in `fit` and `evaluate`.
         sample_weight: Weights of shape `(batch,)`, per sentence, or
             `(batch, length)`, per token. Defaults to 1.
 
@@ -44,13 +44,14 @@ class SampledCrossentropy(keras.losses.Loss):
         A float32 scalar, in nats per token.
 
     Raises:
-        ValueError: If `num_sampled` is not a positive integer, or if the logits come
-            from elsewhere.
+        ValueError: If `num_sampled` is not a positive integer, or if `y_pred` are plain
+            logits.
 
     Example:
 
     >>> from kseq2seq.layers import VocabularyProjection
-    >>> logits = VocabularyProjection(1000)(keras.ops.ones((1, 2, 8)))
+    >>> layer, features = VocabularyProjection(1000), keras.ops.ones((1, 2, 8))
+    >>> logits = VocabularyLogits(layer(features), features, layer.product())
     >>> loss = SampledCrossentropy(num_sampled=200)([[4, 0]], logits)
     >>> tuple(loss.shape)
     ()
@@ -74,18 +75,18 @@ class SampledCrossentropy(keras.losses.Loss):
         self.seed = seed
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        made_of = head_tf.find(y_pred)
-        if made_of is None:
+        if not isinstance(y_pred, VocabularyLogits):
             raise ValueError(
-                "SampledCrossentropy needs logits that come straight from a model of "
-                "`build_model` or from `kseq2seq.layers.VocabularyProjection`, with "
-                "TensorFlow as backend; use MaskedCrossentropy with others. "
-                f"Received: y_pred={y_pred!r:.80}"
+                "SampledCrossentropy needs the `VocabularyLogits` that a model of "
+                "`build_model` makes in `fit`, with TensorFlow as backend; use "
+                "MaskedCrossentropy with others. Make a `keras.Model` of an older file "
+                "such a model by `kseq2seq.models.Seq2SeqModel(model.input, "
+                f"model.output)`. Received: y_pred={y_pred!r:.80}"
             )
         y_true = keras.ops.convert_to_tensor(y_true)
         crossentropy.check_shapes(y_true, y_pred)
         weights = crossentropy.token_weights(y_true, sample_weight)
-        loss = _sampled(made_of, y_true, self.num_sampled, self.seed)
+        loss = _sampled(y_pred, y_true, self.num_sampled, self.seed)
         return crossentropy.mean_of(loss, y_true, weights)
 
     def get_config(self):
@@ -96,13 +97,13 @@ class SampledCrossentropy(keras.losses.Loss):
         }
 
 
-def _sampled(made_of, labels, num_sampled, seed):
+def _sampled(logits, labels, num_sampled, seed):
     """The loss of each position, of shape `(batch, length)`, 0 at padding."""
     import tensorflow as tf
 
-    real = head_tf.real_positions(made_of, labels)
-    axis = 0 if made_of.transposed else 1
-    vocabulary = made_of.kernel.shape[axis]
+    real = logits.real_positions(labels)
+    axis = 0 if logits.transposed else 1
+    vocabulary = logits.kernel.shape[axis]
     uniform = tf.random.uniform((num_sampled,), seed=seed)
     drawn = tf.cast(tf.exp(uniform * math.log(vocabulary + 1)) - 1.0, tf.int32)
     drawn = tf.clip_by_value(drawn, 0, vocabulary - 1)  # (n,)
@@ -111,13 +112,13 @@ def _sampled(made_of, labels, num_sampled, seed):
 
     # At once, since the gradient of each costs a matrix.
     ids = tf.concat([drawn, real.labels], axis=0)
-    rows = tf.gather(made_of.kernel, ids, axis=axis)
-    rows = tf.cast(rows if made_of.transposed else tf.transpose(rows), tf.float32)
+    rows = tf.gather(logits.kernel, ids, axis=axis)
+    rows = tf.cast(rows if logits.transposed else tf.transpose(rows), tf.float32)
     features = tf.cast(real.features, tf.float32)
     of_labels = tf.reduce_sum(features * rows[num_sampled:], axis=1)  # (N,)
     of_drawn = tf.matmul(features, rows[:num_sampled], transpose_b=True)  # (N, n)
-    if made_of.bias is not None:
-        bias = tf.cast(tf.gather(made_of.bias, ids), tf.float32)
+    if logits.bias is not None:
+        bias = tf.cast(tf.gather(logits.bias, ids), tf.float32)
         of_labels += bias[num_sampled:]
         of_drawn += bias[:num_sampled]
     of_drawn -= tf.math.log(num_sampled * probability)
@@ -125,4 +126,4 @@ def _sampled(made_of, labels, num_sampled, seed):
     of_drawn = tf.where(is_label, of_drawn.dtype.min, of_drawn)
     both = tf.concat([of_labels[:, None], of_drawn], axis=1)
     loss = tf.reduce_logsumexp(both, axis=1) - of_labels
-    return head_tf.spread(loss, real, labels)
+    return spread(loss, real, labels)

@@ -18,8 +18,12 @@ from kseq2seq.models.precision import (
 from kseq2seq.models.pretrained import (
     set_pretrained_embeddings,
 )
+from kseq2seq.models.seq2seq_model import (
+    Seq2SeqModel,
+)
 
 __all__ = [
+    "Seq2SeqModel",
     "build_model",
     "encode_and_step",
     "encoder_model",

@@ -27,10 +27,11 @@ from kseq2seq.layers import (
     VocabularyEmbedding,
     VocabularyProjection,
 )
+from kseq2seq.models.seq2seq_model import Seq2SeqModel
 
 
 def build_model(config, attention=None):
-    """The encoder-decoder with attention, as a plain functional `keras.Model`.
+    """The encoder-decoder with attention, as a functional `keras.Model`.
 
     Args:
         config: A `Seq2SeqConfig`.
@@ -42,7 +43,7 @@ def build_model(config, attention=None):
             attention layer, or `attention` is given where the config has `"none"`.
 
     Returns:
-        A `keras.Model` from a dict of `source`, ids of shape `(batch,
+        A `Seq2SeqModel` from a dict of `source`, ids of shape `(batch,
         source_length)`, and `target`, ids of shape `(batch, target_length)` that
         start with BOS, to logits of shape `(batch, target_length,
         target_vocabulary_size)` in float32.
@@ -93,7 +94,8 @@ def build_model(config, attention=None):
         size = config.target_vocabulary_size
         logits = VocabularyProjection(size, name="projection")(x)
     logits = Logits(name="logits")(logits)
-    return keras.Model({"source": source, "target": target}, logits, name="seq2seq")
+    inputs = {"source": source, "target": target}
+    return Seq2SeqModel(inputs, logits, name="seq2seq")
 
 
 def _embedding_initializer(config):

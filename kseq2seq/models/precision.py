@@ -18,7 +18,7 @@ def float32_copy(model):
     Returns:
         A `keras.Model` of its own layers and variables.
     """
-    copy = keras.Model.from_config(_in_float32(model.get_config()))
+    copy = type(model).from_config(_in_float32(model.get_config()))
     copy.set_weights(model.get_weights())
     return copy
 

@@ -6,8 +6,12 @@ import pytest
 import tensorflow as tf
 
 import kseq2seq
-from kseq2seq import MaskedCrossentropy, SampledCrossentropy
 from kseq2seq.layers import VocabularyEmbedding, VocabularyProjection
+from kseq2seq.losses import (
+    MaskedCrossentropy,
+    SampledCrossentropy,
+    VocabularyLogits,
+)
 from kseq2seq.losses import sampled as sampled_module
 
 BATCH, LENGTH, SIZE, VOCABULARY = 3, 5, 7, 101
@@ -27,9 +31,9 @@ def layer(request):
 
 
 def logits_of(layer, features):
-    if isinstance(layer, VocabularyEmbedding):
-        return layer(features, reverse=True)
-    return layer(features)
+    arguments = {"reverse": True} if isinstance(layer, VocabularyEmbedding) else {}
+    logits = layer(features, **arguments)
+    return VocabularyLogits(logits, features, layer.product())
 
 
 def features():
@@ -48,7 +52,9 @@ def test_the_formula(layer, monkeypatch):
     assert len(set(drawn)) < 13  # some come twice
     chance = np.log((drawn + 2) / (drawn + 1)) / np.log(VOCABULARY + 1)
     losses = []
-    for row, places in zip(logits.numpy().astype("float64"), LABELS, strict=True):
+    for row, places in zip(
+        logits.logits.numpy().astype("float64"), LABELS, strict=True
+    ):
         for z, label in zip(row, places, strict=True):
             if label:
                 terms = np.exp(z[drawn]) / (13 * chance)
@@ -93,7 +99,7 @@ def test_draws_change_and_follow_the_seed(layer):
 
 def test_weights_of_sentences(layer, monkeypatch):
     monkeypatch.setattr(
-        sampled_module.head_tf,
+        sampled_module,
         "spread",
         lambda values, *args: tf.constant(LABELS, tf.float32),
     )
@@ -150,7 +156,7 @@ def test_wrong_numbers(num_sampled):
 
 
 def test_logits_from_elsewhere():
-    with pytest.raises(ValueError, match="straight from a model of `build_model`"):
+    with pytest.raises(ValueError, match="a model of `build_model` makes"):
         SampledCrossentropy(5)(LABELS, tf.zeros((BATCH, LENGTH, VOCABULARY)))
 
 

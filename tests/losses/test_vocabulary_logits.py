@@ -1,31 +1,28 @@
 """Losses that are made at the real positions alone, against those of plain logits."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq.config import Seq2SeqConfig
-from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection, head_tf
-from kseq2seq.losses import MaskedCrossentropy, Perplexity, TokenAccuracy
-from kseq2seq.models import build_model
+from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection
+from kseq2seq.losses import (
+    MaskedCrossentropy,
+    Perplexity,
+    TokenAccuracy,
+    VocabularyLogits,
+    vocabulary_logits,
+)
 from kseq2seq.utils import PAD_ID
 from reference import randomize
 
-# All different, so that a swapped axis cannot pass: batch, source, target, features,
-# vocabulary, embedding.
-B, S, T, D, V, E = 3, 7, 5, 11, 29, 13
+# All different, so that a swapped axis cannot pass: batch, length, size, vocabulary.
+B, T, D, V = 3, 5, 11, 29
 LENGTHS = (5, 1, 3)
 REAL = np.arange(T) < np.array(LENGTHS)[:, None]
 RNG = np.random.default_rng(0)
 LABELS = np.where(REAL, RNG.integers(4, V, (B, T)), PAD_ID).astype("int32")
 WEIGHTS = RNG.uniform(0.5, 2, (B, T)).astype("float32")
-INPUTS = {
-    "source": RNG.integers(4, 23, (B, S)).astype("int32"),
-    "target": np.where(REAL, RNG.integers(4, V, (B, T)), PAD_ID).astype("int32"),
-}
 
 
 def random(*shape, seed=0):
@@ -36,41 +33,41 @@ FEATURES = random(B, T, D)
 
 
 def make_layer(kind, **kwargs):
-    """A layer with random weights, and what makes logits of features by it."""
+    """A layer with random weights, and what makes `VocabularyLogits` by it."""
     if kind == "tied":
         layer = VocabularyEmbedding(V, D, **kwargs)
         layer.build()
-        make = lambda x: layer(x, reverse=True)  # noqa: E731
+        project = lambda x: layer(x, reverse=True)  # noqa: E731
     else:
-        layer = make = VocabularyProjection(V, use_bias=kind == "bias", **kwargs)
+        layer = project = VocabularyProjection(V, use_bias=kind == "bias", **kwargs)
         layer.build((B, T, D))
     randomize(layer, scale=0.5)
-    return layer, lambda x: Logits()(make(x))
+
+    def make(x):
+        features = keras.ops.cast(x, layer.compute_dtype)
+        return VocabularyLogits(Logits()(project(features)), features, layer.product())
+
+    return layer, make
 
 
 KINDS = ("bias", "no_bias", "tied")
 
 
+def plainly(make):
+    """What makes plain logits instead."""
+    return lambda x: make(x).logits
+
+
 @pytest.fixture(name="runs")
 def runs_(monkeypatch):
     """How often logits of the real positions were computed."""
-    found, plain = [], head_tf._crossentropy
+    runs, crossentropy = [], vocabulary_logits._crossentropy
     monkeypatch.setattr(
-        head_tf, "_crossentropy", lambda *x: found.append(1) or plain(*x)
+        vocabulary_logits,
+        "_crossentropy",
+        lambda *arguments: runs.append(1) or crossentropy(*arguments),
     )
-    return found
-
-
-@pytest.fixture(name="plainly")
-def plainly_(monkeypatch):
-    """Runs a function with logits that tell nothing of what they were made of."""
-
-    def run(function, *arguments, **kwargs):
-        with monkeypatch.context() as patch:
-            patch.setattr(head_tf, "leave", lambda logits, *_, **__: logits)
-            return function(*arguments, **kwargs)
-
-    return run
+    return runs
 
 
 def loss_and_gradients(make, weights, loss, labels=LABELS, sample_weight=None, x=None):
@@ -93,13 +90,13 @@ def assert_close(found, expected, **tolerance):
 @pytest.mark.parametrize("sample_weight", [None, WEIGHTS, WEIGHTS[:, 0]])
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_loss_and_gradients(kind, smoothing, sample_weight, runs, plainly):
+def test_loss_and_gradients(kind, smoothing, sample_weight, runs):
     layer, make = make_layer(kind)
     loss = MaskedCrossentropy(smoothing)
-    arguments = (make, layer.weights, loss, LABELS, sample_weight)
-    expected = plainly(loss_and_gradients, *arguments)
+    arguments = (layer.weights, loss, LABELS, sample_weight)
+    expected = loss_and_gradients(plainly(make), *arguments)
     assert not runs
-    found = loss_and_gradients(*arguments)
+    found = loss_and_gradients(make, *arguments)
     assert runs == [1]
     assert_close(found, expected)
     assert all(np.abs(x).max() > 1e-3 for x in found)
@@ -163,18 +160,15 @@ def test_nothing_real(kind, smoothing, runs):
 
 @pytest.mark.parametrize("sample_weight", [None, WEIGHTS, WEIGHTS[:, 0]])
 @pytest.mark.parametrize("metric", [TokenAccuracy, Perplexity])
-def test_metrics_alone(metric, sample_weight, runs, plainly):
+def test_metrics_alone(metric, sample_weight, runs):
     _, make = make_layer("bias")
-    x = tf.constant(FEATURES)
+    logits = make(tf.constant(FEATURES))
     labels = LABELS.copy()
-    labels[0, :2] = np.argmax(make(x)[0, :2], axis=-1)  # two right guesses
-
-    def value():
-        return float(metric()(labels, make(x), sample_weight))
-
-    expected = plainly(value)
+    labels[0, :2] = np.argmax(logits[0, :2], axis=-1)  # two right guesses
+    expected = float(metric()(labels, logits.logits, sample_weight))
     assert not runs
-    assert value() == pytest.approx(expected, rel=1e-5)
+    value = float(metric()(labels, logits, sample_weight))
+    assert value == pytest.approx(expected, rel=1e-5)
     assert runs and expected > 0.1
 
 
@@ -191,8 +185,7 @@ def test_the_loss_and_the_metrics_share_the_work(runs):
 def test_each_labels_their_own_loss():
     _, make = make_layer("bias")
     logits, loss = make(tf.constant(FEATURES)), MaskedCrossentropy(0.1)
-    plain = keras.ops.copy(logits)
-    assert head_tf.find(logits) and not head_tf.find(plain)
+    plain = logits.logits
     for seed in range(3):
         rng = np.random.default_rng(seed)
         # Thrown away at once: another tensor may come to have its address.
@@ -212,7 +205,7 @@ def test_logits_are_of_the_weights_that_made_them(kind):
     """A metric may come behind the optimizer's step."""
     layer, make = make_layer(kind)
     logits = make(tf.constant(FEATURES))
-    plain = keras.ops.copy(logits)
+    plain = logits.logits
     randomize(layer, seed=1)
     for use in (MaskedCrossentropy(0.1), Perplexity()):
         found, expected = (float(use(LABELS, x)) for x in (logits, plain))
@@ -249,7 +242,7 @@ def test_a_loss_that_no_tape_saw_leaves_the_next_its_gradient():
 def test_what_a_branch_has_found_stays_in_it(use):
     _, make = make_layer("bias")
     labels, logits = tf.constant(LABELS), make(tf.constant(FEATURES))
-    expected = float(use(labels, keras.ops.copy(logits)))
+    expected = float(use(labels, logits.logits))
 
     @tf.function
     def run(x):
@@ -260,19 +253,6 @@ def test_what_a_branch_has_found_stays_in_it(use):
     graph = tf.function(lambda: use(labels, logits))
     for value in (*run(tf.constant(FEATURES)), graph(), use(labels, logits)):
         assert float(value) == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_mask_of_the_logits_is_heeded_as_by_keras(runs):
-    """Though labels stand where it is False."""
-    ids = tf.constant([[4, 5, 0], [6, 0, 0]])
-    layer = VocabularyProjection(V)
-    logits = Logits()(layer(keras.layers.Embedding(7, D, mask_zero=True)(ids)))
-    labels = tf.constant([[4, 1, 5], [9, 1, 7]])
-    found = float(MaskedCrossentropy()(labels, logits))
-    here = np.array([[0, 0], [0, 1], [1, 0]]).T
-    log_p = np.log(keras.ops.softmax(logits))[(*here, labels.numpy()[tuple(here)])]
-    assert found == pytest.approx(-log_p.mean(), rel=1e-5)
-    assert not runs
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "float32"])
@@ -298,17 +278,17 @@ def test_labels_must_be_as_long_as_the_logits(use, shape):
 def test_ties_count_as_right():
     """Where logits are equal, as in bfloat16 they may be, none of them is wrong."""
     layer = VocabularyProjection(V, kernel_initializer="zeros")
-    logits = layer(tf.constant(FEATURES))
+    features = tf.constant(FEATURES)
+    logits = VocabularyLogits(layer(features), features, layer.product())
     assert float(TokenAccuracy()(LABELS, logits)) == 1
-    # Plain logits know of an order: the first one is taken.
-    assert float(TokenAccuracy()(LABELS, keras.ops.copy(logits))) == 0
+    assert float(TokenAccuracy()(LABELS, logits.logits)) == 1
 
 
 def test_keras_scales_it_for_replicas(monkeypatch):
     _, make = make_layer("bias")
     loss = MaskedCrossentropy(0.1)
     logits = make(tf.constant(FEATURES))
-    plain = keras.ops.copy(logits)
+    plain = logits.logits
     alone = float(loss(LABELS, logits))
 
     class Strategy:
@@ -321,13 +301,13 @@ def test_keras_scales_it_for_replicas(monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_half_precision(kind, dtype, runs, plainly):
+def test_half_precision(kind, dtype, runs):
     layer, make = make_layer(kind, dtype=dtype)
     loss = MaskedCrossentropy(0.1)
     found = loss_and_gradients(make, layer.weights, loss)
     assert runs
     assert make(tf.constant(FEATURES)).dtype == "float32"
-    expected = plainly(loss_and_gradients, make, layer.weights, loss)
+    expected = loss_and_gradients(plainly(make), layer.weights, loss)
     exact, make_exact = make_layer(kind)
     exact = loss_and_gradients(make_exact, exact.weights, loss)
     errors = [
@@ -355,135 +335,90 @@ def test_sums_are_in_float32_whatever_keras_has_for_floats():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lora(kind, runs, plainly):
+def test_lora(kind, runs):
     layer, make = make_layer(kind)
     layer.enable_lora(2)
     randomize(layer, scale=0.5)
     assert len(layer.trainable_variables) == {"bias": 3}.get(kind, 2)
-    arguments = (make, layer.trainable_variables, MaskedCrossentropy(0.1))
+    arguments = (layer.trainable_variables, MaskedCrossentropy(0.1))
     assert_close(
-        loss_and_gradients(*arguments), plainly(loss_and_gradients, *arguments)
+        loss_and_gradients(make, *arguments),
+        loss_and_gradients(plainly(make), *arguments),
     )
     assert runs
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_quantised_weights_are_left_alone(kind):
-    layer, make = make_layer(kind)
+def test_quantised_weights_are_no_product(kind):
+    layer, _ = make_layer(kind)
     layer.quantize("int8")
-    assert head_tf.find(make(tf.constant(FEATURES))) is None
+    assert layer.product() is None
 
 
-def test_what_leaves_nothing():
-    x = tf.constant(FEATURES)
-    free = VocabularyEmbedding(V, D, tie_weights=False)
-    capped = VocabularyEmbedding(V, D, logit_soft_cap=3.0)
-    cast = VocabularyEmbedding(V, D, reverse_dtype="float32")
-    for logits in (
-        VocabularyProjection(V, activation="softmax")(x),
-        VocabularyProjection(V)(x[0]),
-        VocabularyProjection(V)(x[None]),
-        *(layer(x, reverse=True) for layer in (free, capped, cast)),
-        VocabularyEmbedding(V, D)(LABELS),
-        keras.layers.Dense(V)(x),
-        Logits()(keras.layers.Dense(V)(x)),
-        VocabularyProjection(V)(x) + 1,
+def test_what_is_more_than_a_product():
+    for layer in (
+        VocabularyProjection(V, activation="softmax"),
+        VocabularyEmbedding(V, D, tie_weights=False),
+        VocabularyEmbedding(V, D, logit_soft_cap=3.0),
+        VocabularyEmbedding(V, D, reverse_dtype="float32"),
     ):
-        assert head_tf.find(logits) is None
-    logits = VocabularyProjection(V)(x)
-    assert head_tf.find(logits)
-    assert head_tf.find(Logits()(logits)) is head_tf.find(logits)
+        layer.build((B, T, D))
+        assert layer.product() is None
 
 
-CONFIG = Seq2SeqConfig(
-    23, V, E, E, attention="luong_dot", dropout=0.0, bidirectional=False
-)
-
-
-def small_model():
-    layers = [
-        keras.Input((None,), dtype="int32"),
-        keras.layers.Embedding(V, D),
-        VocabularyProjection(V),
-        Logits(),
-    ]
-    return keras.Sequential(layers)
-
-
-def compiled(model, **kwargs):
-    randomize(model, scale=0.4)
-    kwargs = {"jit_compile": False, **kwargs}
-    kwargs = {"metrics": [TokenAccuracy(), Perplexity()], **kwargs}
-    model.compile("sgd", MaskedCrossentropy(0.1), **kwargs)
-    return model
-
-
-def reported(make, inputs, **kwargs):
-    """What three steps and an evaluation report, one batch without anything real."""
-    model = compiled(make(), **kwargs)
-    found = [
-        model.train_on_batch(inputs, labels, WEIGHTS, return_dict=True)
-        for labels in (LABELS, np.zeros_like(LABELS), LABELS)
-    ]
-    found.append(
-        model.evaluate(inputs, LABELS, batch_size=2, verbose=0, return_dict=True)
-    )
-    names = ("loss", "token_accuracy", "perplexity")
-    return [[float(x[name]) for name in names] for x in found], model.get_weights()
-
-
-@pytest.mark.parametrize("tie", [False, True])
-def test_a_model_reports_and_learns_the_same(tie, runs, plainly):
-    def make():
-        return build_model(dataclasses.replace(CONFIG, tie_embeddings=tie))
-
-    expected, expected_weights = plainly(reported, make, INPUTS, run_eagerly=True)
-    assert not runs
-    found, weights = reported(make, INPUTS)
-    assert len(runs) == 2  # one tracing of each function
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
-    assert_close(weights, expected_weights, atol=1e-5)
+@pytest.mark.parametrize("kind", KINDS)
+def test_quantisation_refuses_subclasses_unless_told_not_to(kind):
+    layer, _ = make_layer(kind)
+    own = type("Own", (type(layer),), {}).from_config(layer.get_config())
+    own.build((B, T, D))
+    with pytest.raises(NotImplementedError, match="Own"):
+        own.quantize("int8", type_check=True)
+    own.quantize("int8", type_check=False)
+    layer.quantize("int8", type_check=True)
 
 
 @pytest.mark.parametrize(
-    "kind", [{"run_eagerly": True}, {"jit_compile": True}], ids=str
+    ("logits", "features"),
+    [((B, T, V), (B, D)), ((B, T, V), (B, T + 1, D)), ((B, V), (B, D))],
 )
-def test_in_every_way_to_run(kind, runs, plainly):
-    inputs = INPUTS["target"]
-    expected, expected_weights = plainly(reported, small_model, inputs)
-    assert not runs
-    found, weights = reported(small_model, inputs, **kind)
-    assert runs
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert_close(weights, expected_weights)
+def test_features_must_fit_the_logits(logits, features):
+    product = make_layer("bias")[0].product()
+    with pytest.raises(ValueError, match=r"features.shape=\(3, .*logits.shape=\(3, "):
+        VocabularyLogits(tf.zeros(logits), tf.zeros(features), product)
 
 
-def products_of_a_step(**kwargs):
-    """Shapes of all that is multiplied for what a training step gives or changes."""
-    model = compiled(build_model(CONFIG), **kwargs)
-    data = tf.nest.map_structure(tf.constant, (INPUTS, LABELS))
-    model.train_on_batch(*data)  # makes the optimizer's variables
-    graph = tf.function(model.train_step).get_concrete_function(data).graph
-    left, seen = [*graph.control_outputs, *[x.op for x in graph.outputs]], set()
-    while left:
-        op = left.pop()
-        if op not in seen:
-            seen.add(op)
-            left += [*op.control_inputs, *[x.op for x in op.inputs]]
-    products = [x for x in seen if "MatMul" in x.type]
-    return [tuple(x.outputs[0].shape) for x in products]
+def test_it_stands_for_its_logits():
+    _, make = make_layer("bias")
+    logits = make(tf.constant(FEATURES))
+    plain = logits.logits.numpy()
+    assert logits.shape == (B, T, V) and logits.dtype == "float32"
+    for received, expected in (
+        (logits, plain),
+        (tf.convert_to_tensor(logits), plain),
+        (tf.convert_to_tensor(logits, tf.float64), plain),
+        (keras.ops.convert_to_tensor(logits, "float16"), plain.astype("float16")),
+        (keras.ops.softmax(logits), tf.nn.softmax(plain)),
+        (tf.argmax(logits, axis=-1), plain.argmax(-1)),
+        (logits[:, 1:], plain[:, 1:]),
+        (2 - logits * 3, 2 - plain * 3),
+        (-logits > 0.5, -plain > 0.5),
+        (logits == plain, np.ones_like(plain, bool)),
+        (logits.get_shape(), plain.shape),
+        (len(logits), B),
+    ):
+        np.testing.assert_array_equal(np.asarray(received), expected)
+    with pytest.raises(AttributeError, match="nothing"):
+        logits.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match="logits"):
+        VocabularyLogits.__new__(VocabularyLogits).shape  # noqa: B018
 
 
-def test_logits_of_padding_are_not_in_the_graph():
-    """Nor are those of the real positions computed twice."""
-    found = [x for x in products_of_a_step() if x[-1] == V]
-    # Gradients of the bias and of the kernel, and the logits.
-    assert sorted(found, key=str) == [(1, V), (E, V), (None, V)]
-
-    def mean(labels, logits):
-        return keras.ops.mean(logits, axis=(1, 2))
-
-    # What asks for all of them gets them.
-    metrics = [keras.metrics.MeanMetricWrapper(mean)]
-    asked = [x for x in products_of_a_step(metrics=metrics) if x[-1] == V]
-    assert len(asked) == 4
+def test_what_keras_makes_of_it():
+    _, make = make_layer("bias")
+    logits = make(tf.constant(FEATURES))
+    for use in (
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.metrics.SparseTopKCategoricalAccuracy(3),
+        keras.metrics.MeanMetricWrapper(lambda y, z: keras.ops.mean(z[..., 3:] * 2)),
+    ):
+        np.testing.assert_array_equal(use(LABELS, logits), use(LABELS, logits.logits))

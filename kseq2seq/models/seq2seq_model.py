@@ -1,0 +1,125 @@
+"""The model class of `build_model`, whose training step skips padding."""
+
+from typing import Any, NamedTuple
+
+import keras
+
+from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection
+from kseq2seq.losses import VocabularyLogits
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class Seq2SeqModel(keras.Model):
+    """A functional model to logits that trains faster on TensorFlow.
+
+    It is used as any `keras.Model`. In `fit` and `evaluate` on TensorFlow its losses
+    and metrics get `kseq2seq.losses.VocabularyLogits` as `y_pred`. These stand for the
+    logits, and the losses and metrics of this package compute them at the positions of
+    tokens alone, not at padding. A call of the model and `predict` give plain logits;
+    on other backends losses and metrics get those, too. The numbers are the same.
+
+    Args:
+        inputs: Inputs of the graph, as `keras.Model` takes them.
+        outputs: Outputs of the graph. Logits are recognised where they are the
+            output of a layer `Logits` behind a `VocabularyProjection` or a
+            `VocabularyEmbedding`, whose input is that of the layer `output_dropout`.
+        **kwargs: Passed to `keras.Model`.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> isinstance(model, Seq2SeqModel), isinstance(model, keras.Model)
+    (True, True)
+    """
+
+    def train_step(self, *args: Any) -> Any:
+        """One step of training; see `keras.Model`."""
+        if keras.backend.backend() != "tensorflow" or not self.trainable_weights:
+            return super().train_step(*args)
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
+        with tf.GradientTape() as tape:
+            y_pred = _predictions(self, x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        _track_loss(self, x, loss)
+        weights = self.trainable_weights
+        gradients = tape.gradient(scaled_loss, weights)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, *args: Any) -> Any:
+        """One step of evaluation; see `keras.Model`."""
+        if keras.backend.backend() != "tensorflow":
+            return super().test_step(*args)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
+        y_pred = _predictions(self, x, training=False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        _track_loss(self, x, loss)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+
+class _Split(NamedTuple):
+    """A model with the features that enter its product with the vocabulary."""
+
+    model: keras.Model  # from the model's inputs to a list of features and logits
+    layer: VocabularyProjection | VocabularyEmbedding  # makes logits of features
+
+
+class _Mask(keras.layers.Layer):
+    """The mask that Keras passes on with a tensor, or `None`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        return mask
+
+
+def _split(model):
+    """The `_Split` of a model whose output is logits of known features; else `None`."""
+    layers = {layer.name: layer for layer in model.layers}
+    is_tensor = isinstance(model.output, keras.KerasTensor)
+    if not is_tensor or "output_dropout" not in layers:
+        return None
+    features = layers["output_dropout"].output
+    try:
+        behind = keras.Function(features, model.output).operations
+    except ValueError:  # the output does not depend on these features alone
+        return None
+    if len(behind) != 2 or not isinstance(behind[1], Logits):
+        return None
+    if not isinstance(behind[0], (VocabularyProjection, VocabularyEmbedding)):
+        return None
+    outputs = [features, model.output]
+    return _Split(keras.Model(model.input, outputs, name="features"), behind[0])
+
+
+def _predictions(model, inputs, training):
+    """What losses and metrics get: `VocabularyLogits` where they can be made."""
+    split = _split(model)
+    product = None if split is None else split.layer.product()
+    if product is None:
+        return model(inputs, training=training)
+    features, logits = split.model(inputs, training=training)
+    # Keras's own losses read a mask that comes with the logits.
+    if _Mask(name="mask")(logits) is not None:
+        return logits
+    features = keras.ops.cast(features, split.layer.compute_dtype)
+    return VocabularyLogits(logits, features, product)
+
+
+def _track_loss(model, inputs, loss):
+    """Counts a batch in the mean that `fit` and `evaluate` report as `loss`."""
+    import tensorflow as tf
+
+    # Keras divides a loss by the number of replicas, whose gradients are summed.
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    batch_size = tf.shape(keras.tree.flatten(inputs)[0])[0]
+    # As Keras's guide to custom training steps finds it; it is the first one.
+    tracker = next(metric for metric in model.metrics if metric.name == "loss")
+    loss = loss if replicas == 1 else loss * replicas
+    tracker.update_state(loss, sample_weight=batch_size)
