@@ -11,13 +11,13 @@ from kseq2seq.utils.checks import (
     is_integer,
     is_number,
 )
-from kseq2seq.utils.custom_gradient import custom_gradient
 from kseq2seq.utils.files import (
     atomic_path,
     atomic_write,
     write_bytes,
     write_text,
 )
+from kseq2seq.utils.gradients import custom_gradient
 from kseq2seq.utils.numbered_folder import (
     add_numbered_folder,
     numbered_folders,
