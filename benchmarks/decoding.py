@@ -224,24 +224,13 @@ class Int8(Ours):
 
     def __init__(self, weights, **settings):
         super().__init__(weights, **settings)
-        from kseq2seq import decoding
-        from kseq2seq.inference import with_weights
-        from kseq2seq.models import encode_and_step
+        from kseq2seq.inference import quantized_halves
+        from kseq2seq.models import start_search
 
-        halves = encode_and_step([self.model])
-        encode, step = with_weights([self.model], *halves, products="int8")
-
-        def start(source):
-            encoded = encode(source)
-
-            def step_on(tokens, states, memory):
-                outputs = step(tokens, states, memory, encoded["weights"])
-                return *outputs[:2], {}
-
-            step_of = decoding.Step(step_on, encoded["memory"], True, True)
-            return step_of, encoded["states"]
-
-        self.start = start
+        encode, step = quantized_halves([self.model], products="int8")
+        self.start = lambda source: start_search(
+            encode, step, source, alignments=False, may_shrink=True
+        )
 
 
 class Torch(Contender):

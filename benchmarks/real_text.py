@@ -126,14 +126,14 @@ def real_text(data, run, model, repeat, sentences, int8=False):
 
 def in_session(model, texts):
     """A function that translates the texts by a SavedModel in the session loader."""
-    from kseq2seq.inference import by_length
+    from kseq2seq.inference import length_sorted_batches
     from saved_session import SavedSession
 
     session = SavedSession(model)
 
     def translate():
         results = [None] * len(texts)
-        for rows in by_length(texts, BATCH_SIZE, progress=False):
+        for rows in length_sorted_batches(texts, BATCH_SIZE, progress=False):
             inputs = {"text": [texts[row].encode() for row in rows]}
             found = session.run("serving_default", inputs)["translation"]
             for row, text in zip(rows, found, strict=True):

@@ -148,13 +148,13 @@ def latencies(session, texts, count):
 
 def throughputs(session, texts):
     """Texts a second by the size of batches, the best of some rounds."""
-    from kseq2seq.inference import by_length
+    from kseq2seq.inference import length_sorted_batches
 
     found = {}
     for size in BATCH_SIZES:
         batches = [
             request(["text"], [texts[row] for row in rows])
-            for rows in by_length(texts, size, progress=False)
+            for rows in length_sorted_batches(texts, size, progress=False)
         ]
         seconds = []
         for _ in range(1 + ROUNDS):
@@ -238,7 +238,7 @@ def grown(samples, settled):
 def against_python(session, options, texts):
     """Texts a second of the session and of Python, in turn, and their ratio."""
     from kseq2seq import Translator
-    from kseq2seq.inference import by_length
+    from kseq2seq.inference import length_sorted_batches
 
     search = Translator.load(options.model).search
     if search is None:
@@ -250,7 +250,7 @@ def against_python(session, options, texts):
 
     def by_session():
         results = [None] * len(texts)
-        for rows in by_length(texts, size, progress=False):
+        for rows in length_sorted_batches(texts, size, progress=False):
             inputs = request(["text"], [texts[row] for row in rows])
             found = session.run("serving_default", inputs)["translation"]
             for row, text in zip(rows, found, strict=True):

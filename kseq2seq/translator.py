@@ -1,8 +1,13 @@
 """A trained model with its tokenizers: text in, text out."""
 
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kseq2seq import export
@@ -10,35 +15,43 @@ from kseq2seq.decoding import Search
 from kseq2seq.inference import (
     SAVED_MODEL_FILE,
     TEXT,
-    Answers,
+    BaseTranslator,
     SavedTranslator,
+    TextToText,
     Translation,
-    by_length,
     check_inputs,
     check_texts,
-    encode,
+    decoded_text,
     find_saved_model,
     find_signature,
-    search_texts,
-    serve,
-    signatures,
+    rows_of_batches,
+    signature_functions,
+    text_tensor,
 )
-from kseq2seq.models import float32_copy, is_float32
+from kseq2seq.models import float32_copy, is_float32, vocabulary_sizes
 from kseq2seq.runs import MODEL_FILE, load_tokenizers, save_model, save_tokenizers
-from kseq2seq.utils import PAD_ID
+from kseq2seq.tokenizers import Limits, Tokenizer
+from kseq2seq.utils import PAD_ID, PathLike, Tensor
 
 
-class Translator(Answers):
+class Translator(BaseTranslator):
     """Translates text with a model and the tokenizers that it was trained with.
 
-    It also tells how probable a given translation is (`score`), what its tokens come
-    from (`align`) and what the encoder makes of a text (`encode`), and it draws
+    It also tells how probable a given translation is (`score`), which tokens belong
+    together (`align`) and what the encoder gives for a text (`encode`), and it draws
     translations at random (`sample`).
 
     Args:
         model: What `kseq2seq.build_model` returned, trained.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
+
+    Attributes:
+        model: The model.
+        source_tokenizer: The tokenizer of the source.
+        target_tokenizer: That of the target.
+        run_folder: The `Path` that it was loaded from, of which a model card can tell
+            more than of a model alone; or `None`.
 
     Raises:
         ValueError: If a tokenizer's vocabulary is not of the model's size, if the
@@ -59,47 +72,55 @@ class Translator(Answers):
     2
     """
 
-    def __init__(self, model, source_tokenizer, target_tokenizer):
+    def __init__(
+        self,
+        model: keras.Model,
+        source_tokenizer: Tokenizer,
+        target_tokenizer: Tokenizer,
+    ) -> None:
         backend = keras.config.backend()
         if backend != "tensorflow":
             raise ValueError(
                 "Tokenizers run in TensorFlow's graph: set KERAS_BACKEND=tensorflow. "
                 f"Received: Keras with backend {backend!r}"
             )
+        sizes = vocabulary_sizes(model)
+        _check_tokenizer("source", source_tokenizer, sizes[0])
+        _check_tokenizer("target", target_tokenizer, sizes[1])
         self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
+        self.run_folder: Path | None = None
+        self._text_to_text = TextToText(
+            [model], source_tokenizer, target_tokenizer, Search()
+        )
         # The graphs of what was asked for so far: their variables are the model's,
         # so that they see what training makes of them.
-        self._functions = {}
-        self._served = serve([model], source_tokenizer, target_tokenizer, Search())
-        # Of a run folder a model card can tell more than of a model alone.
-        self.run_folder = None
-        for side, tokenizer in (
-            ("source", source_tokenizer),
-            ("target", target_tokenizer),
-        ):
-            size = model.get_layer(f"{side}_embedding").input_dim
-            if tokenizer.vocabulary_size != size:
-                raise ValueError(
-                    f"The {side} tokenizer must have the {size} ids that the model "
-                    f"was built with. Received: {tokenizer.vocabulary_size} ids"
-                )
+        self._signatures: dict[str, Callable[..., Any]] = {}
+        self._searches: dict[tuple[Search, bool], Callable[..., Any]] = {}
 
-    def __call__(self, texts, beam=5):
+    def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
         """The best translation of each text.
 
         Args:
             texts: List of `str`.
-            beam: Beam size; 1 for greedy search.
+            beam: Beam size; 1 for greedy search. 5 if `None`.
 
         Returns:
             List of `str`, in the order of `texts`.
         """
-        found = self.translate(texts, Search(beam_size=beam))
-        return [best.text for best, *_ in found]
+        search = Search() if beam is None else Search(beam_size=beam)
+        return [best.text for best, *_ in self.translate(texts, search)]
 
-    def translate(self, texts, search=None, batch_size=64, progress=False):
+    def translate(
+        self,
+        texts: Iterable[str],
+        search: Search | None = None,
+        batch_size: int = 64,
+        progress: bool = False,
+        num_hypotheses: int | None = None,
+        alignments: bool | None = None,
+    ) -> list[list[Translation]]:
         """Translations with scores, tokens and alignments, the best first.
 
         Args:
@@ -107,11 +128,14 @@ class Translator(Answers):
             search: A `kseq2seq.Search`; its defaults if `None`.
             batch_size: Texts translated at a time.
             progress: Whether to draw a progress bar on standard error.
+            num_hypotheses: Number of translations of each text, at most the search's
+                `beam_size`; `search.num_hypotheses` if `None`.
+            alignments: Whether to give alignments, where the model has attention. They
+                are given if `None`.
 
         Returns:
-            For each text a list of `search.num_hypotheses` `Translation`s, or of
-            fewer, but at least one, where the model gives no more a probability
-            above 0.
+            For each text a list of so many `Translation`s, or of fewer, but at least
+            one, where the model gives no more a probability above 0.
 
         Raises:
             ValueError: If `texts` is no list of strings, or `search` no `Search`.
@@ -123,21 +147,25 @@ class Translator(Answers):
                 "`search` must be a `kseq2seq.Search`, such as Search(beam_size=5). "
                 f"Received: search={search!r}"
             )
-        function = self._traced(search, lambda text: self._found(text, search), [TEXT])
-        results = [None] * len(texts)
-        for rows in by_length(texts, batch_size, progress):
-            outputs = function(encode([texts[row] for row in rows]))
-            outputs = tf.nest.map_structure(lambda x: x.numpy(), outputs)
-            for position, row in enumerate(rows):
-                results[row] = self._translations(outputs, position)
-        return results
+        if num_hypotheses is not None:
+            search = dataclasses.replace(search, num_hypotheses=num_hypotheses)
+        graph = self._search_graph(search, alignments is None or alignments)
 
-    def run(self, signature, inputs):
+        def run(rows):
+            outputs = graph(text_tensor([texts[row] for row in rows]))
+            return {name: x.numpy() for name, x in outputs.items()}
+
+        rows = rows_of_batches(run, texts, batch_size, progress)
+        return [self._translations(row) for row in rows]
+
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor]
+    ) -> dict[str, np.ndarray]:
         """The outputs of one of the functions that a SavedModel has as signatures.
 
         Args:
-            signature: One of the names in `kseq2seq.inference.signatures`. Searches are
-                those of `kseq2seq.Search()`.
+            signature: Its name; see `kseq2seq.inference.signature_functions`. Searches
+                are those of `kseq2seq.Search()`.
             inputs: Dict from the names of its inputs to arrays or tensors.
 
         Returns:
@@ -145,45 +173,47 @@ class Translator(Answers):
 
         Raises:
             ValueError: If there is no such signature, as for alignments where the
-                model has no attention.
+                model has no attention, or it takes other inputs.
         """
-        function, specs = find_signature(signatures(self._served), signature)
-        names = [spec.name for spec in specs]
+        function = find_signature(signature_functions(self._text_to_text), signature)
+        names = [spec.name for spec in function.specs]
         check_inputs(signature, inputs, names)
-        outputs = self._traced(signature, function, specs)(*[inputs[x] for x in names])
+        if signature not in self._signatures:
+            self._signatures[signature] = function.trace()
+        outputs = self._signatures[signature](*[inputs[name] for name in names])
         return {name: x.numpy() for name, x in outputs.items()}
 
-    def _traced(self, key, function, specs):
-        """The graph of a function of tensors, traced when it is new."""
-        if key not in self._functions:
-            traced = tf.function(function, input_signature=specs, autograph=False)
+    def _search_graph(self, search, alignments):
+        """The graph of a search, traced when it is new."""
+        key = search, alignments
+        if key not in self._searches:
+            search_texts = partial(
+                self._text_to_text.search_texts, search=search, alignments=alignments
+            )
+            graph = tf.function(search_texts, input_signature=[TEXT], autograph=False)
             # By itself, a `tf.function` takes several beam sizes for a mistake and
             # warns of retracing.
-            self._functions[key] = traced.get_concrete_function()
-        return self._functions[key]
+            self._searches[key] = graph.get_concrete_function()
+        return self._searches[key]
 
-    def _found(self, text, search):
-        translations, found, source = search_texts(self._served, text, search)
-        found = {key: x for key, x in found._asdict().items() if x is not None}
-        return {"translations": translations, "source": source.ids, **found}
-
-    def _translations(self, outputs, row):
-        source = outputs["source"][row]
-        source = self.source_tokenizer.pieces(source[source != PAD_ID].tolist())
+    def _translations(self, row):
+        """The `Translation`s in one row of what a search gave."""
+        source = row["source"]
+        source_tokens = self.source_tokenizer.pieces(source[source != PAD_ID].tolist())
         translations = []
-        for n, length in enumerate(outputs["lengths"][row]):
+        for n, length in enumerate(row["lengths"]):
             if n and length == 0:
                 continue
             alignment = None
-            if "alignments" in outputs:
-                alignment = outputs["alignments"][row, n, :length, : len(source)]
-            ids = outputs["ids"][row, n, :length].tolist()
+            if "alignments" in row:
+                alignment = row["alignments"][n, :length, : len(source_tokens)]
+            ids = row["ids"][n, :length].tolist()
             translations.append(
                 Translation(
-                    text=outputs["translations"][row, n].decode("utf-8", "replace"),
-                    score=float(outputs["scores"][row, n]),
-                    log_prob=float(outputs["log_probs"][row, n]),
-                    source_tokens=source,
+                    text=decoded_text(row["translations"][n]),
+                    score=float(row["scores"][n]),
+                    log_prob=float(row["log_probs"][n]),
+                    source_tokens=source_tokens,
                     target_tokens=self.target_tokenizer.pieces(ids),
                     alignment=alignment,
                 )
@@ -192,15 +222,15 @@ class Translator(Answers):
 
     def export(
         self,
-        folder,
-        search=None,
-        limits=None,
-        weights="float32",
-        products="float32",
-    ):
+        folder: PathLike,
+        search: Search | None = None,
+        limits: Limits | None = None,
+        weights: str = "float32",
+        products: str = "float32",
+    ) -> Path:
         """Writes a SavedModel from text to text, as TensorFlow Serving loads it.
 
-        Its signatures are the functions of `kseq2seq.inference`: `serving_default`
+        Its signatures are the methods of a `TextToText`: `serving_default`
         takes `text`, strings of shape `(batch,)`, and gives `translation`, strings of
         shape `(batch,)`, and `score`, float32 of shape `(batch,)`; the others give the
         n best, alignments, scores of given translations, encodings and samples. It
@@ -234,7 +264,7 @@ class Translator(Answers):
             folder, [self], search, limits, weights, products
         )
 
-    def save(self, folder):
+    def save(self, folder: PathLike) -> None:
         """Writes model and tokenizers into a folder, each beside and renamed.
 
         Args:
@@ -246,8 +276,8 @@ class Translator(Answers):
         save_model(self.model, folder / MODEL_FILE)
 
     @classmethod
-    def load(cls, path):
-        """What translates, from a run folder or from a SavedModel.
+    def load(cls, path: PathLike) -> "Translator | SavedTranslator":
+        """A translator from a run folder or a SavedModel.
 
         A model that was trained in half precision computes in float32 from here on,
         so that a run folder and the SavedModel exported from it agree.
@@ -258,7 +288,7 @@ class Translator(Answers):
                 versions, of which the newest is taken.
 
         Returns:
-            A `Translator`, or a `kseq2seq.inference.saved_model.SavedTranslator`.
+            A `Translator` of a run folder; a `SavedTranslator` of a SavedModel.
 
         Raises:
             FileNotFoundError: If there is neither, or a tokenizer is missing.
@@ -280,3 +310,11 @@ class Translator(Answers):
         translator = cls(model, *load_tokenizers(path))
         translator.run_folder = path
         return translator
+
+
+def _check_tokenizer(side, tokenizer, size):
+    if tokenizer.vocabulary_size != size:
+        raise ValueError(
+            f"The {side} tokenizer must have the {size} ids that the model was built "
+            f"with. Received: {tokenizer.vocabulary_size} ids"
+        )

@@ -361,14 +361,13 @@ def _search_changes(options):
 def _search_function(options):
     """Function from texts to the translations of each."""
     translator = _load(options.path)
-    if not (options.path / MODEL_FILE).is_file():
-        given = {
-            name: getattr(options, name)
-            for name in ("num_hypotheses", "alignments")
-            if getattr(options, name, None)
-        }
-        return partial(translator.translate, **given)
-    return partial(translator.translate, search=_search(options))
+    is_run_folder = (options.path / MODEL_FILE).is_file()
+    return partial(
+        translator.translate,
+        search=_search(options) if is_run_folder else None,
+        num_hypotheses=getattr(options, "num_hypotheses", None),
+        alignments=getattr(options, "alignments", None) or None,
+    )
 
 
 def _output(options):

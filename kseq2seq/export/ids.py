@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from kseq2seq import __version__, decoding
 from kseq2seq.inference import SAVED_MODEL_FILE
-from kseq2seq.models import start_decoding
-from kseq2seq.utils import add_numbered_folder, numbered_folders
+from kseq2seq.models import encode_and_step, start_search
+from kseq2seq.utils import add_numbered_folder, numbered_folders, write_bytes
 
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 README_FILE, ABOUT_FILE = "README.md", "kseq2seq.json"
@@ -39,9 +39,15 @@ def search_function(model, search, shape):
         of shape `(batch, n, length)`, `scores`, float32 of shape `(batch, n)`, and
         `lengths`, int32 of shape `(batch, n)`.
     """
-    start = start_decoding(model)
-    if not search.coverage_penalty:
-        start = _without_alignments(start)
+    encode, step = encode_and_step([model])
+
+    def start(source):
+        # Alignments are collected for the coverage penalty alone.
+        alignments = search.coverage_penalty > 0
+        search_step, states = start_search(encode, step, source, alignments)
+        # Its log-probabilities of all tokens: the search looks into a `Step` to have
+        # less to compute in TensorFlow, at the cost of more operations in the graph.
+        return search_step.__call__, states
 
     def search_ids(source):
         found = decoding.search_ids(start, source, search)
@@ -49,21 +55,6 @@ def search_function(model, search, shape):
 
     specification = tf.TensorSpec(shape, tf.int32, "source")
     return tf.function(search_ids, input_signature=[specification], autograph=False)
-
-
-def _without_alignments(start):
-    """The same, but the loop does not collect what nobody asks for."""
-
-    def start_without(source):
-        step, state = start(source)
-
-        def step_without(tokens, state):
-            log_probs, state, _ = step(tokens, state)
-            return log_probs, state, {}
-
-        return step_without, state
-
-    return start_without
 
 
 def check_folder(folder):
@@ -105,7 +96,7 @@ def add_export(folder, tokenizers, files, about, check=None):
         path.mkdir()
         for name, content in files.items():
             content = content.encode() if isinstance(content, str) else content
-            (path / name).write_bytes(content)
+            write_bytes(path / name, content)
         for name, tokenizer in zip((SOURCE_FILE, TARGET_FILE), tokenizers, strict=True):
             tokenizer.save(path / name)
         if check:

@@ -12,21 +12,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export import model_card
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
-from kseq2seq.export.shrink import slim
 from kseq2seq.export.warmup import warmup_requests, write_warmup
 from kseq2seq.inference import (
+    EXPORT_SETTINGS_FILE,
     SAVED_MODEL_FILE,
-    SEARCH_FILE,
     Signature,
-    compressed,
-    serve,
-    signatures,
+    TextToText,
+    signature_functions,
 )
 from kseq2seq.models import portable_copy
 from kseq2seq.runs import from_run
@@ -95,10 +92,6 @@ def export_translators(
             raise OSError(
                 f"{folder}: the SavedModel could not be written: {error.message}"
             ) from error
-        slim(path / SAVED_MODEL_FILE)
-        # Of the file as it is now.
-        fingerprint = fingerprinting.CreateFingerprintDef(str(path))
-        write_bytes(path / "fingerprint.pb", fingerprint)
         _check_operations(path)
         about = {
             "kseq2seq": __version__,
@@ -107,9 +100,9 @@ def export_translators(
             "weights": weights,
             "products": products,
         }
-        (path / SEARCH_FILE).parent.mkdir(exist_ok=True)
+        (path / EXPORT_SETTINGS_FILE).parent.mkdir(exist_ok=True)
         text = json.dumps(about, indent=2) + "\n"
-        write_bytes(path / SEARCH_FILE, text.encode())
+        write_bytes(path / EXPORT_SETTINGS_FILE, text.encode())
         name = folder.resolve().name
         specs = {x: list(y.inputs.values()) for x, y in functions.items()}
         requests = warmup_requests(specs)
@@ -138,21 +131,21 @@ def _traced(translators, search, limits, weights, products):
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
     # long for single sentences, and others have no such instructions.
     models = [portable_copy(x.model) for x in translators]
-    served = serve(
+    text_to_text = TextToText(
         models,
         translators[0].source_tokenizer,
         translators[0].target_tokenizer,
         search,
         limits,
-        compressed(models, weights),
+        weights,
         products,
     )
     graphs, functions = {}, {}
-    for name, (function, specs) in signatures(served).items():
-        graph = tf.function(function, autograph=False).get_concrete_function(*specs)
-        graphs[name] = graph
+    for name, function in signature_functions(text_to_text).items():
+        graphs[name] = function.trace()
         functions[name] = Signature(
-            {x.name: x for x in specs}, graph.structured_outputs
+            {spec.name: spec for spec in function.specs},
+            graphs[name].structured_outputs,
         )
     return graphs, used_variables(graphs.values()), functions
 

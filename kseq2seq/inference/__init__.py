@@ -1,55 +1,67 @@
 """Text to text: the functions of `Translator` and of every export."""
 
 from kseq2seq.inference.base import (
-    Answers,
+    BaseTranslator,
+    rows_of_batches,
+)
+from kseq2seq.inference.batches import (
+    check_texts,
+    length_sorted_batches,
+    text_tensor,
 )
 from kseq2seq.inference.quantization import (
-    compressed,
     int8_product,
+    quantized_halves,
+    store_weights,
     with_int8_products,
-    with_weights,
 )
 from kseq2seq.inference.results import (
+    Alignment,
+    Encoded,
     Translation,
-    by_length,
-    check_inputs,
-    check_texts,
-    encode,
-    find_signature,
+    decoded_text,
 )
 from kseq2seq.inference.saved_model import (
+    EXPORT_SETTINGS_FILE,
     SAVED_MODEL_FILE,
-    SEARCH_FILE,
     SavedTranslator,
-    Signature,
     find_saved_model,
 )
-from kseq2seq.inference.text_to_text import (
+from kseq2seq.inference.signatures import (
     TEXT,
-    search_texts,
-    serve,
-    signatures,
+    Signature,
+    SignatureFunction,
+    check_inputs,
+    find_signature,
+    signature_functions,
+)
+from kseq2seq.inference.text_to_text import (
+    TextToText,
 )
 
 __all__ = [
+    "EXPORT_SETTINGS_FILE",
     "SAVED_MODEL_FILE",
-    "SEARCH_FILE",
     "TEXT",
-    "Answers",
+    "Alignment",
+    "BaseTranslator",
+    "Encoded",
     "SavedTranslator",
     "Signature",
+    "SignatureFunction",
+    "TextToText",
     "Translation",
-    "by_length",
     "check_inputs",
     "check_texts",
-    "compressed",
-    "encode",
+    "decoded_text",
     "find_saved_model",
     "find_signature",
     "int8_product",
-    "search_texts",
-    "serve",
-    "signatures",
+    "length_sorted_batches",
+    "quantized_halves",
+    "rows_of_batches",
+    "signature_functions",
+    "store_weights",
+    "text_tensor",
     "with_int8_products",
-    "with_weights",
 ]

@@ -1,56 +1,100 @@
-"""What can be asked of a model in Python, whatever runs the functions that answer."""
+"""`BaseTranslator`: the methods that both translators have."""
 
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from kseq2seq.inference import results
-from kseq2seq.inference.results import Translation
+from kseq2seq.decoding import Search
+from kseq2seq.inference.batches import check_texts, length_sorted_batches, text_tensor
+from kseq2seq.inference.results import (
+    Alignment,
+    Encoded,
+    Translation,
+    alignment_of_row,
+    decoded_text,
+)
+from kseq2seq.utils import Tensor, check_integer, check_number
 
 
-class Alignment(NamedTuple):
-    """What each token of a target comes from.
+class BaseTranslator(ABC):
+    """Base class of `Translator` and `SavedTranslator`.
 
-    Attributes:
-        source_tokens: The source as the model read it, EOS included.
-        target_tokens: The target's tokens, likewise.
-        source_spans: For each token of the source where it begins and ends, in bytes
-            of the text in UTF-8, without blanks before it; EOS is empty, at the end.
-        target_spans: The same for the target.
-        weights: NumPy array of shape `(target_tokens, source_tokens)`.
-        links: For each token of the target the position of the source's token that it
-            looked at most.
+    A subclass translates (`translate`, and `__call__` for the texts alone) and runs the
+    signatures of a SavedModel (`run`), by which the other methods answer.
     """
 
-    source_tokens: list
-    target_tokens: list
-    source_spans: list
-    target_spans: list
-    weights: Any
-    links: list
+    @abstractmethod
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor]
+    ) -> dict[str, np.ndarray]:
+        """The outputs of one of the signatures.
 
+        Args:
+            signature: Name of the signature; see `kseq2seq.inference.signatures`.
+            inputs: Dict from the names of its inputs to arrays or tensors of shape
+                `(batch,)`.
 
-class Encoded(NamedTuple):
-    """What an encoder makes of a text.
+        Returns:
+            Dict of NumPy arrays; strings are `bytes`, in arrays of objects.
 
-    Attributes:
-        memory: NumPy array of shape `(source_tokens, memory_dim)`; `None` for a model
-            without attention.
-        state: NumPy array of shape `(size,)`: what the decoder starts from.
-    """
+        Raises:
+            ValueError: If there is no such signature, or it takes other inputs.
+        """
 
-    memory: Any
-    state: Any
+    @abstractmethod
+    def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
+        """The best translation of each text.
 
+        Args:
+            texts: List of `str`.
+            beam: Beam size; 1 for greedy search. That of the default search if `None`.
 
-class Answers:
-    """Questions beside translation; `Translator` and `SavedTranslator` answer them.
+        Returns:
+            List of `str`, in the order of `texts`.
 
-    A subclass has `run(signature, inputs)`: the outputs of one of the functions in
-    `text_to_text.py`, a dict of NumPy arrays, from a dict of its inputs.
-    """
+        Raises:
+            ValueError: If `texts` is no list of strings, or there is no such beam.
+        """
 
-    def score(self, pairs, batch_size=64, progress=False):
+    @abstractmethod
+    def translate(
+        self,
+        texts: Iterable[str],
+        search: Search | None = None,
+        batch_size: int = 64,
+        progress: bool = False,
+        num_hypotheses: int | None = None,
+        alignments: bool | None = None,
+    ) -> list[list[Translation]]:
+        """Translations with their scores, the best first.
+
+        Args:
+            texts: List of `str`.
+            search: A `kseq2seq.Search`; the default one if `None`.
+            batch_size: Texts translated at a time.
+            progress: Whether to draw a progress bar on standard error.
+            num_hypotheses: Number of translations of each text; that of the search if
+                `None`.
+            alignments: Whether to give tokens and alignments. If `None`, where they
+                come with the search.
+
+        Returns:
+            For each text a list of `num_hypotheses` `Translation`s, or of fewer, but at
+            least one, where the model gives no more a probability above 0.
+
+        Raises:
+            ValueError: If an argument is not as described, or asks for what an export
+                cannot do; the error names the remedy.
+        """
+
+    def score(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        batch_size: int = 64,
+        progress: bool = False,
+    ) -> list[tuple[float, int]]:
         """How probable the model finds given translations.
 
         Args:
@@ -63,12 +107,17 @@ class Answers:
             target's probability, EOS included, and the number of its tokens.
         """
         sources, targets = _two_sides(pairs)
-        rows = self._rows("score", (batch_size, progress), targets, text=sources,
-                          target=targets)  # fmt: skip
-        return [(float(x["log_prob"]), int(x["num_tokens"])) for x in rows]
+        inputs = {"text": sources, "target": targets}
+        rows = self._run_in_batches("score", inputs, targets, batch_size, progress)
+        return [(float(row["log_prob"]), int(row["num_tokens"])) for row in rows]
 
-    def align(self, pairs, batch_size=64, progress=False):
-        """What each token of given translations comes from.
+    def align(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        batch_size: int = 64,
+        progress: bool = False,
+    ) -> list[Alignment]:
+        """Which tokens of given texts and translations belong together.
 
         Args:
             pairs: List of `(source, target)` strings.
@@ -82,12 +131,14 @@ class Answers:
             ValueError: If the model has no attention.
         """
         sources, targets = _two_sides(pairs)
-        rows = self._rows("align", (batch_size, progress), targets, text=sources,
-                          target=targets)  # fmt: skip
-        return [alignment_of(row) for row in rows]
+        inputs = {"text": sources, "target": targets}
+        rows = self._run_in_batches("align", inputs, targets, batch_size, progress)
+        return [alignment_of_row(row) for row in rows]
 
-    def encode(self, texts, batch_size=64, progress=False):
-        """What the encoder makes of texts.
+    def encode(
+        self, texts: Iterable[str], batch_size: int = 64, progress: bool = False
+    ) -> list[Encoded]:
+        """The encoder's output for each text.
 
         Args:
             texts: List of `str`.
@@ -97,25 +148,27 @@ class Answers:
         Returns:
             List of `Encoded`s.
         """
-        texts = results.check_texts(texts)
-        rows = self._rows("encode", (batch_size, progress), texts, text=texts)
+        texts = check_texts(texts)
+        inputs = {"text": texts}
+        rows = self._run_in_batches("encode", inputs, texts, batch_size, progress)
         return [
             Encoded(
-                x["memory"][x["memory_mask"]] if "memory" in x else None, x["state"]
+                row["memory"][row["memory_mask"]] if "memory" in row else None,
+                row["state"],
             )
-            for x in rows
+            for row in rows
         ]
 
     def sample(
         self,
-        texts,
-        seed=0,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        batch_size=64,
-        progress=False,
-    ):
+        texts: Iterable[str],
+        seed: int = 0,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        batch_size: int = 64,
+        progress: bool = False,
+    ) -> list[Translation]:
         """One translation of each text, drawn at random.
 
         Args:
@@ -135,75 +188,81 @@ class Answers:
         Raises:
             ValueError: If a setting is out of range.
         """
-        texts = results.check_texts(texts)
-        _check_sampling(seed, temperature, top_k, top_p)
+        texts = check_texts(texts)
         count = len(texts)
-        settings = {
+        seed = check_integer("seed", seed, 1 - 2**62, 2**62 - 1)
+        temperature = check_number("temperature", temperature, above=0)
+        top_k = check_integer("top_k", top_k, 1, 2**31 - 1, optional=True)
+        top_p = check_number("top_p", top_p, above=0, most=1, optional=True)
+        inputs = {
+            "text": texts,
             "seed": np.arange(seed, seed + count, dtype="int64"),
             "temperature": np.full(count, temperature, "float32"),
             "top_k": np.full(count, top_k or 0, "int32"),
             "top_p": np.full(count, 1.0 if top_p is None else top_p, "float32"),
         }
-        rows = self._rows(
-            "sample", (batch_size, progress), texts, text=texts, **settings
-        )
-        return [
-            Translation(
-                x["translation"].decode("utf-8", "replace"),
-                float(x["log_prob"]),
-                float(x["log_prob"]),
-            )
-            for x in rows
-        ]
+        rows = self._run_in_batches("sample", inputs, texts, batch_size, progress)
+        results = []
+        for row in rows:
+            log_prob = float(row["log_prob"])
+            text = decoded_text(row["translation"])
+            results.append(Translation(text, log_prob, log_prob))
+        return results
 
-    def _rows(self, signature, batching, texts, **inputs):
-        """The answer to each row, a dict; rows of like lengths are asked together."""
-        results = [None] * len(texts)
-        for rows in results.by_length(texts, *batching):
+    def _run_in_batches(
+        self,
+        signature: str,
+        inputs: Mapping[str, Any],
+        texts: Sequence[str],
+        batch_size: int,
+        progress: bool,
+    ) -> list[dict[str, Any]]:
+        """The outputs of a signature for each row, whose length is that of its text."""
+
+        def run(rows):
             batch = {
-                name: results.encode([values[row] for row in rows])
+                name: text_tensor([values[row] for row in rows])
                 if isinstance(values, list)
                 else values[rows]
                 for name, values in inputs.items()
             }
-            outputs = self.run(signature, batch)
-            for position, row in enumerate(rows):
-                results[row] = {name: x[position] for name, x in outputs.items()}
-        return results
+            return self.run(signature, batch)
+
+        return rows_of_batches(run, texts, batch_size, progress)
+
+
+def rows_of_batches(
+    run: Callable[[list[int]], Mapping[str, np.ndarray]],
+    texts: Sequence[str],
+    batch_size: int,
+    progress: bool,
+) -> list[dict[str, Any]]:
+    """Runs a function on batches of like lengths, and takes its outputs apart.
+
+    Args:
+        run: Function from row numbers to a dict of arrays of shape `(batch, ...)`.
+        texts: List of `str`, by whose lengths the batches are made.
+        batch_size: The most rows of a batch.
+        progress: Whether to draw a progress bar on standard error.
+
+    Returns:
+        List of dicts, the outputs for each row, in the order of `texts`.
+
+    Example:
+
+    >>> def run(rows):
+    ...     return {"number": np.array(rows)}
+    >>> [int(row["number"]) for row in rows_of_batches(run, ["a", "abc"], 1, False)]
+    [0, 1]
+    """
+    results: list[dict[str, Any]] = [{} for _ in texts]
+    for rows in length_sorted_batches(texts, batch_size, progress):
+        outputs = run(rows)
+        for position, row in enumerate(rows):
+            results[row] = {name: x[position] for name, x in outputs.items()}
+    return results
 
 
 def _two_sides(pairs):
     pairs = list(pairs)
-    return tuple(results.check_texts([pair[x] for pair in pairs]) for x in (0, 1))
-
-
-def alignment_of(row):
-    """The `Alignment` in one row of what `align` or `translate_align` gave."""
-    sides = {}
-    for side in ("source", "target"):
-        count = row[f"num_{side}_tokens"]
-        sides[f"{side}_tokens"] = [
-            x.decode() for x in row[f"{side}_tokens"][:count].tolist()
-        ]
-        starts, ends = (row[f"{side}_{x}"][:count].tolist() for x in ("starts", "ends"))
-        sides[f"{side}_spans"] = list(zip(starts, ends, strict=True))
-    target, source = row["num_target_tokens"], row["num_source_tokens"]
-    return Alignment(
-        **sides,
-        weights=row["alignment"][:target, :source],
-        links=row["links"][:target].tolist(),
-    )
-
-
-def _check_sampling(seed, temperature, top_k, top_p):
-    for name, value, whole, fits, expected in (
-        ("seed", seed, True, lambda x: abs(x) < 2**62, "an integer below 2 ** 62"),
-        ("temperature", temperature, False, lambda x: 0 < x < np.inf, "above 0"),
-        ("top_k", top_k, True, lambda x: 0 < x < 2**31, "`None` or an integer from 1"),
-        ("top_p", top_p, False, lambda x: 0 < x <= 1, "`None`, or above 0 and up to 1"),
-    ):
-        if value is None and name.startswith("top"):
-            continue
-        kinds = int if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not fits(value):
-            raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+    return tuple(check_texts([pair[side] for pair in pairs]) for side in (0, 1))

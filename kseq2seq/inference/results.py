@@ -1,10 +1,9 @@
-"""How a translation is looked for, and what is found: the graph's side and Python's."""
+"""What translators return: translations, alignments, encodings."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
 
 class Translation(NamedTuple):
@@ -26,69 +25,67 @@ class Translation(NamedTuple):
     text: str
     score: float
     log_prob: float | None = None
-    source_tokens: list | None = None
-    target_tokens: list | None = None
-    alignment: Any = None
+    source_tokens: list[str] | None = None
+    target_tokens: list[str] | None = None
+    alignment: np.ndarray | None = None
 
 
-def check_texts(texts):
-    """The texts as a list, or a `ValueError` if they are anything but strings."""
-    texts = texts if isinstance(texts, (str, bytes)) else list(texts)
-    if isinstance(texts, (str, bytes)) or not all(isinstance(x, str) for x in texts):
-        raise ValueError(
-            "`texts` must be a list of strings; put a single one into a list. "
-            f"Received: {texts!r:.80}"
-        )
-    return texts
+class Alignment(NamedTuple):
+    """The tokens of a text and its translation, and which of them belong together.
+
+    Attributes:
+        source_tokens: The source as the model read it, EOS included.
+        target_tokens: The target's tokens, likewise.
+        source_spans: For each token of the source where it begins and ends, in bytes
+            of the text in UTF-8, without blanks before it; EOS is empty, at the end.
+        target_spans: The same for the target.
+        weights: NumPy array of shape `(target_tokens, source_tokens)`.
+        links: For each token of the target the position of the source's token that it
+            attends to most.
+    """
+
+    source_tokens: list[str]
+    target_tokens: list[str]
+    source_spans: list[tuple[int, int]]
+    target_spans: list[tuple[int, int]]
+    weights: np.ndarray
+    links: list[int]
 
 
-def find_signature(signatures, name):
-    """The entry of a dict of signatures, or a `ValueError` that names those there."""
-    if name not in signatures:
-        raise ValueError(
-            f"`signature` must be one of {', '.join(sorted(signatures))}; alignments "
-            f"are there for models with attention alone. Received: {name!r}"
-        )
-    return signatures[name]
+class Encoded(NamedTuple):
+    """The encoder's output for one text.
+
+    Attributes:
+        memory: NumPy array of shape `(source_tokens, memory_dim)`; `None` for a model
+            without attention.
+        state: NumPy array of shape `(size,)`: what the decoder starts from.
+    """
+
+    memory: np.ndarray | None
+    state: np.ndarray
 
 
-def check_inputs(signature, inputs, names):
-    """Refuses inputs that are not those of a signature."""
-    if set(inputs) != set(names):
-        raise ValueError(
-            f"`inputs` of {signature!r} must be {', '.join(sorted(names))}. "
-            f"Received: {', '.join(sorted(inputs)) or 'none'}"
-        )
+def decoded_text(text: bytes) -> str:
+    """A text that a graph wrote, as a string."""
+    return text.decode("utf-8", "replace")
 
 
-def encode(texts):
-    """A list of `str` as a string tensor of shape `(batch,)`."""
-    # A lone surrogate, as in the name of a file, becomes bytes that are not UTF-8,
-    # which the tokenizer takes for unknown characters.
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return tf.constant(encoded, tf.string, shape=[len(texts)])
-
-
-def by_length(texts, batch_size, progress):
-    """Batches of row numbers, of like lengths, so that little is padded.
+def alignment_of_row(row: Mapping[str, Any]) -> Alignment:
+    """The `Alignment` in one row of the outputs of `align` or `translate_align`.
 
     Args:
-        texts: List of `str`.
-        batch_size: The most rows of a batch.
-        progress: Whether to draw a progress bar on standard error.
-
-    Yields:
-        Lists of row numbers, those of the longest texts first.
+        row: Dict from the names of the outputs to their values in this row.
     """
-    whole = isinstance(batch_size, int) and not isinstance(batch_size, bool)
-    if not whole or batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size!r}"
-        )
-    order = np.argsort([-len(text) for text in texts], kind="stable")
-    with tqdm(total=len(texts), unit=" texts", disable=not progress) as bar:
-        for first in range(0, len(texts), batch_size):
-            rows = order[first : first + batch_size].tolist()
-            yield rows
-            bar.update(len(rows))
+    sides = {}
+    for side in ("source", "target"):
+        count = row[f"num_{side}_tokens"]
+        tokens = row[f"{side}_tokens"][:count].tolist()
+        sides[f"{side}_tokens"] = [token.decode() for token in tokens]
+        starts, ends = (row[f"{side}_{x}"][:count].tolist() for x in ("starts", "ends"))
+        sides[f"{side}_spans"] = list(zip(starts, ends, strict=True))
+    target, source = row["num_target_tokens"], row["num_source_tokens"]
+    return Alignment(
+        **sides,
+        weights=row["alignment"][:target, :source],
+        links=row["links"][:target].tolist(),
+    )

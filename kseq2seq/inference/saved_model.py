@@ -1,32 +1,31 @@
-"""SavedModels, read again: the same answers without the code of the model."""
+"""`SavedTranslator`: an exported SavedModel, without the code of its model."""
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  # registers the operations of the tokenizers
 
 from kseq2seq.decoding import Search
-from kseq2seq.inference import results
-from kseq2seq.inference.base import Answers, alignment_of
-from kseq2seq.inference.results import Translation
-from kseq2seq.utils import numbered_folders
+from kseq2seq.inference.base import BaseTranslator
+from kseq2seq.inference.batches import check_texts
+from kseq2seq.inference.results import Translation, alignment_of_row, decoded_text
+from kseq2seq.inference.signatures import (
+    DEFAULT_SIGNATURE,
+    Signature,
+    check_inputs,
+    find_signature,
+)
+from kseq2seq.utils import PathLike, Tensor, check_integer, numbered_folders
 
-SIGNATURE = "serving_default"
 SAVED_MODEL_FILE = "saved_model.pb"
 # What the graph does not tell; servers take no notice of it.
-SEARCH_FILE = Path("assets.extra", "kseq2seq.json")
+EXPORT_SETTINGS_FILE = Path("assets.extra", "kseq2seq.json")
 
 
-class Signature(NamedTuple):
-    """What a signature takes and gives: dicts from names to `tf.TensorSpec`s."""
-
-    inputs: dict
-    outputs: dict
-
-
-def find_saved_model(path):
+def find_saved_model(path: PathLike) -> Path | None:
     """The folder of the SavedModel at a path, the newest if there are versions.
 
     Args:
@@ -34,13 +33,18 @@ def find_saved_model(path):
 
     Returns:
         The `Path` that holds `saved_model.pb`; `None` if there is none.
+
+    Example:
+
+    >>> find_saved_model("no/such/folder") is None
+    True
     """
     folders = [Path(path), *reversed(numbered_folders(path))]
-    found = (x for x in folders if (x / SAVED_MODEL_FILE).is_file())
-    return next(found, None)
+    whole = (folder for folder in folders if (folder / SAVED_MODEL_FILE).is_file())
+    return next(whole, None)
 
 
-class SavedTranslator(Answers):
+class SavedTranslator(BaseTranslator):
     """Translates text with a SavedModel, without the code of its model.
 
     The search is that of the export. `kseq2seq.Translator.load` makes one of these.
@@ -51,12 +55,14 @@ class SavedTranslator(Answers):
 
     Attributes:
         path: The `Path` that holds `saved_model.pb`.
-        search: The `kseq2seq.Search` of the export; `None` if nothing tells it.
+        search: The `kseq2seq.Search` of the export; `None` if it holds no
+            `assets.extra/kseq2seq.json`.
         signatures: Dict from the names of its signatures to `Signature`s.
 
     Raises:
         FileNotFoundError: If there is no SavedModel.
-        ValueError: If it is not whole, or has another signature.
+        ValueError: If it is not whole, has another signature, or its
+            `kseq2seq.json` cannot be read.
 
     Example, with the model that comes with the repository:
 
@@ -65,20 +71,21 @@ class SavedTranslator(Answers):
     ['2017-03-04']
     """
 
-    def __init__(self, path):
-        self.path = find_saved_model(path)
-        if self.path is None:
+    def __init__(self, path: PathLike) -> None:
+        folder = find_saved_model(path)
+        if folder is None:
             raise FileNotFoundError(
                 f"{path} must hold {SAVED_MODEL_FILE}, or a numbered folder that "
                 "holds it; `Translator.export` writes one."
             )
-        self.search = _read_search(self.path)
+        self.path = folder
+        self.search = _read_search(folder / EXPORT_SETTINGS_FILE)
         try:
             # The variables live only as long as what was loaded.
-            self._loaded = tf.saved_model.load(str(self.path))
+            self._loaded = tf.saved_model.load(str(folder))
         except (tf.errors.OpError, OSError) as error:
             raise ValueError(
-                f"{self.path} is not a whole SavedModel; export it again. {error}"
+                f"{folder} is not a whole SavedModel; export it again. {error}"
             ) from error
         self.signatures = {
             name: Signature(
@@ -90,9 +97,11 @@ class SavedTranslator(Answers):
             )
             for name, function in sorted(self._loaded.signatures.items())
         }
-        _check_signature(self.path, self.signatures)
+        _check_signature(folder, self.signatures)
 
-    def run(self, signature, inputs):
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor]
+    ) -> dict[str, np.ndarray]:
         """The outputs of one of the SavedModel's signatures.
 
         It may be called by several threads at once.
@@ -100,7 +109,7 @@ class SavedTranslator(Answers):
         Args:
             signature: Its name, one of `signatures`.
             inputs: Dict from the names of its inputs to arrays or tensors of their
-                dtypes; strings are bytes.
+                dtypes, of shape `(batch,)`; strings are bytes.
 
         Returns:
             Dict of NumPy arrays; strings are `bytes`, in arrays of objects.
@@ -108,21 +117,9 @@ class SavedTranslator(Answers):
         Raises:
             ValueError: If there is no such signature, or it takes other inputs.
         """
-        specs = results.find_signature(self.signatures, signature).inputs
-        results.check_inputs(signature, inputs, specs)
-        tensors = {}
-        for name, spec in specs.items():
-            try:
-                tensors[name] = tf.convert_to_tensor(inputs[name], spec.dtype)
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{name!r} must be {spec.dtype.name}: {error}"
-                ) from error
-            if not spec.shape.is_compatible_with(tensors[name].shape):
-                raise ValueError(
-                    f"{name!r} must have one axis, the batch. "
-                    f"Received: shape={tuple(tensors[name].shape)}"
-                )
+        specs = find_signature(self.signatures, signature).inputs
+        check_inputs(signature, inputs, specs)
+        tensors = {name: _tensor(inputs[name], spec) for name, spec in specs.items()}
         sizes = {name: len(x) for name, x in tensors.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(
@@ -131,8 +128,8 @@ class SavedTranslator(Answers):
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: x.numpy() for name, x in outputs.items()}
 
-    def __call__(self, texts, beam=None):
-        """The translation of each text.
+    def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
+        """The best translation of each text.
 
         Args:
             texts: List of `str`.
@@ -144,24 +141,24 @@ class SavedTranslator(Answers):
         Raises:
             ValueError: If `beam` is not that of the export.
         """
-        fixed = None if self.search is None else self.search.beam_size
-        if beam is not None and beam != fixed:
+        if beam is not None and (self.search is None or beam != self.search.beam_size):
+            known = "" if self.search is None else f", {self.search.beam_size}"
             raise ValueError(
-                f"`beam` must be left out, or be the beam size of the export, {fixed}: "
+                f"`beam` must be left out, or be the beam size of the export{known}: "
                 "a SavedModel's search cannot be changed. Load the run folder, or "
                 f"export with another `search`. Received: beam={beam!r}"
             )
-        return [best.text for best, *_ in self.translate(texts)]
+        return [best.text for best, *_ in self.translate(texts, num_hypotheses=1)]
 
     def translate(
         self,
-        texts,
-        search=None,
-        batch_size=64,
-        progress=False,
-        num_hypotheses=None,
-        alignments=False,
-    ):
+        texts: Iterable[str],
+        search: Search | None = None,
+        batch_size: int = 64,
+        progress: bool = False,
+        num_hypotheses: int | None = None,
+        alignments: bool | None = None,
+    ) -> list[list[Translation]]:
         """Translations with their scores, the best first.
 
         Args:
@@ -169,10 +166,10 @@ class SavedTranslator(Answers):
             search: The `kseq2seq.Search` of the export, the only one there is.
             batch_size: Texts translated at a time.
             progress: Whether to draw a progress bar on standard error.
-            num_hypotheses: How many are wanted, at most as many as the signature
-                `nbest` gives; `search.num_hypotheses` if `None`.
+            num_hypotheses: Number of translations of each text, at most as many as the
+                signature `nbest` gives; `search.num_hypotheses` if `None`.
             alignments: Whether to give the best one alone, with its tokens and its
-                alignment, by the signature `translate_align`.
+                alignment, by the signature `translate_align`. Not if `None`.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, as
@@ -189,72 +186,92 @@ class SavedTranslator(Answers):
                 "search cannot be changed. Load the run folder, or export with "
                 f"another `search`. Expected: {self.search}. Received: {search}"
             )
-        texts = results.check_texts(texts)
+        texts = check_texts(texts)
+        signature, count = self._signature_of(num_hypotheses, alignments)
+        inputs = {"text": texts}
+        rows = self._run_in_batches(signature, inputs, texts, batch_size, progress)
         if alignments:
-            rows = self._rows(
-                "translate_align", (batch_size, progress), texts, text=texts
-            )
-            return [[_aligned(row)] for row in rows]
+            return [[_with_alignment(row)] for row in rows]
+        return [_translations(row, count) for row in rows]
+
+    def _signature_of(self, num_hypotheses, alignments):
+        """The signature that gives so many translations, and how many they are."""
+        if alignments:
+            if num_hypotheses not in (None, 1):
+                raise ValueError(
+                    "`num_hypotheses` must be 1, or left out, beside `alignments`: a "
+                    "SavedModel aligns the best translation alone. Load the run "
+                    f"folder. Received: num_hypotheses={num_hypotheses!r}"
+                )
+            return "translate_align", 1
         if num_hypotheses is None:
             num_hypotheses = 1 if self.search is None else self.search.num_hypotheses
-        if num_hypotheses == 1:
-            rows = self._rows(SIGNATURE, (batch_size, progress), texts, text=texts)
-            rows = [([x["translation"]], [x["score"]]) for x in rows]
-        else:
-            self._check_num_hypotheses(num_hypotheses)
-            rows = self._rows("nbest", (batch_size, progress), texts, text=texts)
-            rows = [
-                tuple(x[name][:num_hypotheses] for name in ("translations", "scores"))
-                for x in rows
-            ]
-        return [
-            [
-                Translation(text.decode("utf-8", "replace"), float(score))
-                for n, (text, score) in enumerate(zip(*row, strict=True))
-                if n == 0 or score > -float("inf")
-            ]
-            for row in rows
-        ]
-
-    def _check_num_hypotheses(self, count):
         most = 1
         if "nbest" in self.signatures:
             most = self.signatures["nbest"].outputs["translations"].shape[1]
-        if not isinstance(count, int) or not 1 <= count <= most:
-            raise ValueError(
-                f"`num_hypotheses` must be an integer from 1 to {most}, as many as "
-                "were asked for at the export; export with another `search`, or load "
-                f"the run folder. Received: num_hypotheses={count!r}"
-            )
+        remedy = "; export with another `search`, or load the run folder"
+        note = "as many as were asked for at the export" + remedy
+        count = check_integer("num_hypotheses", num_hypotheses, 1, most, note=note)
+        return DEFAULT_SIGNATURE if count == 1 else "nbest", count
 
 
-def _aligned(row):
-    """One row of `translate_align` as a `Translation`."""
-    found = alignment_of(row)
+def _translations(row, count):
+    """The `Translation`s in one row of `serving_default` or `nbest`."""
+    if "translation" in row:
+        return [Translation(decoded_text(row["translation"]), float(row["score"]))]
+    texts, scores = row["translations"][:count], row["scores"][:count].tolist()
+    return [
+        Translation(decoded_text(text), score)
+        for n, (text, score) in enumerate(zip(texts, scores, strict=True))
+        if n == 0 or score > -float("inf")
+    ]
+
+
+def _with_alignment(row):
+    """The `Translation` in one row of `translate_align`."""
+    alignment = alignment_of_row(row)
     return Translation(
-        text=row["translation"].decode("utf-8", "replace"),
+        text=decoded_text(row["translation"]),
         score=float(row["score"]),
-        source_tokens=found.source_tokens,
-        target_tokens=found.target_tokens,
-        alignment=found.weights,
+        source_tokens=alignment.source_tokens,
+        target_tokens=alignment.target_tokens,
+        alignment=alignment.weights,
     )
 
 
-def _read_search(path):
-    """The `Search` of an export; `None` if nothing, or nothing known, tells it."""
+def _tensor(values, spec):
     try:
-        about = json.loads((path / SEARCH_FILE).read_text(encoding="utf-8"))
-        return Search(**about["search"])
-    except (OSError, ValueError, TypeError, KeyError):
+        tensor = tf.convert_to_tensor(values, spec.dtype)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{spec.name!r} must be {spec.dtype.name}: {error}") from error
+    if not spec.shape.is_compatible_with(tensor.shape):
+        raise ValueError(
+            f"{spec.name!r} must have one axis, the batch. "
+            f"Received: shape={tuple(tensor.shape)}"
+        )
+    return tensor
+
+
+def _read_search(file):
+    """The `Search` in the settings of an export; `None` if there is no such file."""
+    try:
+        return Search(**json.loads(file.read_text(encoding="utf-8"))["search"])
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{file} must be JSON with the fields of a `Search`, as "
+            "`Translator.export` writes it: export the model again, or delete the "
+            f"file to do without it. Received: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _check_signature(path, signatures):
-    found = signatures.get(SIGNATURE, Signature({}, {}))
-    inputs, outputs = set(found.inputs), set(found.outputs)
+    signature = signatures.get(DEFAULT_SIGNATURE, Signature({}, {}))
+    inputs, outputs = set(signature.inputs), set(signature.outputs)
     if inputs != {"text"} or not {"translation", "score"} <= outputs:
         raise ValueError(
-            f"{path} must have a signature {SIGNATURE!r} from 'text' to 'translation' "
-            "and 'score', as `Translator.export` writes it. Received: a signature "
-            f"from {sorted(inputs)} to {sorted(outputs)}"
+            f"{path} must have a signature {DEFAULT_SIGNATURE!r} from 'text' to "
+            "'translation' and 'score', as `Translator.export` writes it. Received: a "
+            f"signature from {sorted(inputs)} to {sorted(outputs)}"
         )

@@ -2,13 +2,15 @@
 
 from kseq2seq.models.build import (
     build_model,
-    encoder_model,
-    start_decoding,
-    step_model,
 )
 from kseq2seq.models.halves import (
     encode_and_step,
+    encoder_model,
     final_states,
+    start_decoding,
+    start_search,
+    step_model,
+    vocabulary_sizes,
 )
 from kseq2seq.models.precision import (
     float32_copy,
@@ -33,5 +35,7 @@ __all__ = [
     "portable_copy",
     "set_pretrained_embeddings",
     "start_decoding",
+    "start_search",
     "step_model",
+    "vocabulary_sizes",
 ]

@@ -1,20 +1,16 @@
-"""The encoder-decoder as a functional model, and its two halves for inference."""
+"""The encoder-decoder as a functional model."""
 
 import keras
 from keras import ops
 
 from kseq2seq.config import Seq2SeqConfig as Seq2SeqConfig
-from kseq2seq.decoding import Step
 from kseq2seq.layers import (
     LSTM,
-    Attention,
     BahdanauAttention,
     ChunkwiseAttention,
     CoverageAttention,
     DecoderCell,
     DecoderRNN,
-    DecoderStart,
-    DecoderStep,
     Dropout,
     LocalMonotonicAttention,
     LocalPredictiveAttention,
@@ -269,154 +265,3 @@ def _decode_at_once(config, attention, x, memory, mask, states, target_mask):
     context = attention(x, memory, query_mask=target_mask, value_mask=mask)
     x = keras.layers.Concatenate(name="attention_input")([context, x])
     return _attentional_layer(config)(x)
-
-
-def encoder_model(model):
-    """The half of a model that reads the source, cut from the same layers.
-
-    Args:
-        model: What `build_model` returned, or the same loaded from a file.
-
-    Returns:
-        A `keras.Model` from source ids of shape `(batch, source_length)` to a dict
-        with `states`, the list of the decoder's first states, each of shape
-        `(batch, size)`, and `memory`: a dict of `value` (the encoder's outputs),
-        `keys` (as attention compares them) and `mask`, empty without attention.
-
-    Example:
-
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
-    >>> encoded = encoder_model(model)(keras.ops.ones((2, 5), "int32"))
-    >>> tuple(encoded["memory"]["value"].shape)
-    (2, 5, 6)
-    """
-    layers, cell = _layers_by_name(model), _decoder_cell(model)
-    source = model.input["source"]
-    count = num_bridged_states(model)
-    states = [layers[f"bridge_{i}"].output for i in range(count)]
-    # Of the cell's precision, whatever the global policy is by now.
-    start = DecoderStart(cell, dtype=cell.dtype_policy, name="decoder_start")
-    if cell.attention is None:
-        states, memory = start(states)
-    else:
-        mask = layers["source_mask"].output
-        states, memory = start(states, layers["memory"].output, memory_mask=mask)
-    outputs = {"states": states, "memory": memory}
-    return keras.Model(source, outputs, name="encoder")
-
-
-def step_model(model):
-    """The half of a model that makes one step of the target, cut likewise.
-
-    Args:
-        model: What `build_model` returned, or the same loaded from a file.
-
-    Returns:
-        A `keras.Model` from a dict of `tokens`, the last ids of each hypothesis, of
-        shape `(batch, beam)`, `states`, a list of tensors of shape `(batch, beam,
-        size)`, and `memory`, the dict that the encoder model gave; to a dict of
-        `logits` of shape `(batch, beam, target_vocabulary_size)` in float32,
-        `states` as they came, and, with attention, `alignment` of shape `(batch,
-        beam, source_length)`.
-
-    Example:
-
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
-    >>> sorted(step_model(model).output)
-    ['alignment', 'logits', 'states']
-    """
-    layers, cell = _layers_by_name(model), _decoder_cell(model)
-    encoded = encoder_model(model).output
-    tokens = keras.Input((None,), dtype="int32", name="tokens")
-    states = [
-        keras.Input((None, state.shape[-1]), dtype=state.dtype, name=f"state_{i}")
-        for i, state in enumerate(encoded["states"])
-    ]
-    memory = {
-        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
-        for name, tensor in encoded["memory"].items()
-    }
-    embedding = layers["target_embedding"]
-    step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
-    x, new_states, *alignment = step(embedding(tokens), states, memory)
-    if "projection" in layers:
-        x = layers["projection"](x)
-    else:
-        x = embedding(x, reverse=True)
-    outputs = {"logits": layers["logits"](x), "states": new_states}
-    if alignment:
-        outputs["alignment"] = alignment[0]
-    inputs = {"tokens": tokens, "states": states, "memory": memory}
-    return keras.Model(inputs, outputs, name="decoder_step")
-
-
-def num_bridged_states(model):
-    """How many states, the first ones, the decoder gets from the encoder."""
-    return sum(layer.name.startswith("bridge_") for layer in model.layers)
-
-
-def _layers_by_name(model):
-    return {layer.name: layer for layer in model.layers}
-
-
-def _decoder_cell(model):
-    """The model's decoder cell; for a decoder at once, one made of its layers."""
-    layers = _layers_by_name(model)
-    if "decoder" in layers:
-        return layers["decoder"].cell
-    recurrent = []
-    while f"decoder_{len(recurrent)}" in layers:
-        recurrent.append(layers[f"decoder_{len(recurrent)}"])
-    if not recurrent:
-        raise ValueError(
-            "`model` must come from `build_model`: its layers are found by their "
-            f"names. Received: a model of layers {', '.join(layers)}"
-        )
-    cell = DecoderCell(
-        [layer.cell for layer in recurrent],
-        # By its kind, since a user's own has a name of its own.
-        attention=next((x for x in model.layers if isinstance(x, Attention)), None),
-        attentional=layers.get("attentional"),
-        input_feeding=False,
-        residual="decoder_1_residual" in layers,
-        dtype=recurrent[0].dtype_policy,
-        name="decoder_cell",
-    )
-    cell.built = True
-    return cell
-
-
-def start_decoding(model):
-    """The two halves of a model in the form that `kseq2seq.decoding` takes.
-
-    Args:
-        model: What `build_model` returned, or the same loaded from a file.
-
-    Returns:
-        A function from source ids, of shape `(batch, source_length)`, to a tuple
-        `(step, initial_state)`: a `kseq2seq.decoding.Step`, and the states that it
-        starts from. `step(tokens, state)` returns log-probabilities of shape `(batch,
-        beam, target_vocabulary_size)`, the new state, and a dict that holds
-        `alignment` where the model has attention.
-
-    Example:
-
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
-    >>> step, state = start_decoding(model)(keras.ops.ones((2, 5), "int32"))
-    >>> from kseq2seq import decoding
-    >>> found = decoding.beam_search(step, state, beam_size=3, max_length=7)
-    >>> tuple(found.ids.shape)
-    (2, 1, 7)
-    """
-    encoder, stepper = encoder_model(model), step_model(model)
-
-    def step(tokens, state, memory):
-        outputs = stepper({"tokens": tokens, "states": state, "memory": memory})
-        extras = {key: outputs[key] for key in ("alignment",) if key in outputs}
-        return outputs["logits"], outputs["states"], extras
-
-    def start(source):
-        encoded = encoder(source)
-        return Step(step, encoded["memory"], gives_logits=True), encoded["states"]
-
-    return start

@@ -1,11 +1,111 @@
-"""Models in the form that decoding takes: encode once, then step; one or several."""
+"""The encoder and the step of a model, cut from its layers: the only way to decode.
 
+`encoder_model` and `step_model` are the two halves as Keras models. `encode_and_step`
+joins those of one model, or of several, in the form that `kseq2seq.decoding` takes.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import keras
 from keras import ops
 
-from kseq2seq.models.build import encoder_model, num_bridged_states, step_model
+from kseq2seq.decoding import Step
+from kseq2seq.layers import Attention, DecoderCell, DecoderStart, DecoderStep
+from kseq2seq.utils import Tensor
 
 
-def encode_and_step(models):
+def encoder_model(model: keras.Model) -> keras.Model:
+    """The half of a model that reads the source, cut from the same layers.
+
+    Args:
+        model: What `build_model` returned, or the same loaded from a file.
+
+    Returns:
+        A `keras.Model` from source ids of shape `(batch, source_length)` to a dict
+        with `states`, the list of the decoder's first states, each of shape
+        `(batch, size)`, and `memory`: a dict of `value` (the encoder's outputs),
+        `keys` (as attention compares them) and `mask`, empty without attention.
+
+    Raises:
+        ValueError: If `model` does not come from `build_model`.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> encoded = encoder_model(model)(keras.ops.ones((2, 5), "int32"))
+    >>> tuple(encoded["memory"]["value"].shape)
+    (2, 5, 6)
+    """
+    layers, cell = _layers_by_name(model), _decoder_cell(model)
+    source = model.input["source"]
+    count = _num_bridged_states(model)
+    states = [layers[f"bridge_{i}"].output for i in range(count)]
+    # Of the cell's precision, whatever the global policy is by now.
+    start = DecoderStart(cell, dtype=cell.dtype_policy, name="decoder_start")
+    if cell.attention is None:
+        states, memory = start(states)
+    else:
+        mask = layers["source_mask"].output
+        states, memory = start(states, layers["memory"].output, memory_mask=mask)
+    outputs = {"states": states, "memory": memory}
+    return keras.Model(source, outputs, name="encoder")
+
+
+def step_model(model: keras.Model) -> keras.Model:
+    """The half of a model that makes one step of the target, cut likewise.
+
+    Args:
+        model: What `build_model` returned, or the same loaded from a file.
+
+    Returns:
+        A `keras.Model` from a dict of `tokens`, the last ids of each hypothesis, of
+        shape `(batch, beam)`, `states`, a list of tensors of shape `(batch, beam,
+        size)`, and `memory`, the dict that the encoder model gave; to a dict of
+        `logits` of shape `(batch, beam, target_vocabulary_size)` in float32,
+        `states` as they came, and, with attention, `alignment` of shape `(batch,
+        beam, source_length)`.
+
+    Raises:
+        ValueError: If `model` does not come from `build_model`.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> sorted(step_model(model).output)
+    ['alignment', 'logits', 'states']
+    """
+    layers, cell = _layers_by_name(model), _decoder_cell(model)
+    encoded = encoder_model(model).output
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    states = [
+        keras.Input((None, state.shape[-1]), dtype=state.dtype, name=f"state_{i}")
+        for i, state in enumerate(encoded["states"])
+    ]
+    memory = {
+        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        for name, tensor in encoded["memory"].items()
+    }
+    embedding = layers["target_embedding"]
+    step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
+    features, new_states, *alignment = step(embedding(tokens), states, memory)
+    if "projection" in layers:
+        logits = layers["projection"](features)
+    else:
+        logits = embedding(features, reverse=True)
+    outputs = {"logits": layers["logits"](logits), "states": new_states}
+    if alignment:
+        outputs["alignment"] = alignment[0]
+    inputs = {"tokens": tokens, "states": states, "memory": memory}
+    return keras.Model(inputs, outputs, name="decoder_step")
+
+
+def encode_and_step(
+    models: Sequence[keras.Model], variables: Sequence[keras.Variable] = ()
+) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
     """The two halves of a model, or of several as one.
 
     Several have their probabilities averaged at each step, and their alignments too
@@ -13,17 +113,20 @@ def encode_and_step(models):
 
     Args:
         models: List of what `kseq2seq.build_model` returned.
+        variables: Variables of the models whose values the two functions are given
+            as their last argument, such as rounded ones.
 
     Returns:
-        A tuple `(encode, step)`. `encode(source)` takes ids of shape `(batch,
-        source_length)` and returns a dict of `states` and `memory`, each a list with an
-        entry for each model, as `kseq2seq.models.encoder_model` gives them.
-        `step(tokens, states, memory)` returns logits of shape `(batch, beam,
-        target_vocabulary_size)`, the new states, and a dict that holds
-        `alignment` where there is one.
+        A tuple `(encode, step)`. `encode(source, weights=())` takes ids of shape
+        `(batch, source_length)` and returns a dict of `states` and `memory`, each a
+        list with an entry for each model, as `encoder_model` gives them.
+        `step(tokens, states, memory, weights=())` returns logits of shape `(batch,
+        beam, target_vocabulary_size)`, the new states, and a dict that holds
+        `alignment` where there is one. `weights` has a tensor for each of `variables`.
 
     Raises:
-        ValueError: If the models' vocabularies differ in size.
+        ValueError: If the models' vocabularies differ in size, or one of them does
+            not come from `build_model`.
 
     Example:
 
@@ -41,29 +144,28 @@ def encode_and_step(models):
     Reference:
         [Sutskever et al., 2014](https://arxiv.org/abs/1409.3215), section 3.6.
     """
-    encoders = [encoder_model(model) for model in models]
-    steppers = [step_model(model) for model in models]
-    sizes = [
-        tuple(model.get_layer(f"{x}_embedding").input_dim for x in ("source", "target"))
-        for model in models
-    ]
+    sizes = [vocabulary_sizes(model) for model in models]
     if len(set(sizes)) != 1:
         raise ValueError(
             "Models of an ensemble must have vocabularies of the same size. Received: "
             f"(source, target) vocabularies of {sizes}"
         )
+    encoders = [encoder_model(model) for model in models]
+    steppers = [step_model(model) for model in models]
 
-    def encode(source):
-        encoded = [encoder(source) for encoder in encoders]
+    def encode(source, weights=()):
+        with _values_of(variables, weights):
+            encoded = [encoder(source) for encoder in encoders]
         return {name: [x[name] for x in encoded] for name in ("states", "memory")}
 
-    def step(tokens, states, memory):
-        outputs = [
-            stepper({"tokens": tokens, "states": own_states, "memory": own_memory})
-            for stepper, own_states, own_memory in zip(
-                steppers, states, memory, strict=True
-            )
-        ]
+    def step(tokens, states, memory, weights=()):
+        with _values_of(variables, weights):
+            outputs = [
+                stepper({"tokens": tokens, "states": own_states, "memory": own_memory})
+                for stepper, own_states, own_memory in zip(
+                    steppers, states, memory, strict=True
+                )
+            ]
         extras = {}
         if all("alignment" in x for x in outputs):
             extras["alignment"] = _mean([x["alignment"] for x in outputs])
@@ -73,22 +175,168 @@ def encode_and_step(models):
     return encode, step
 
 
-def final_states(models, states):
-    """What the decoders start from, without what attention and input feeding add.
+def start_search(
+    encode: Callable[..., dict[str, Any]],
+    step: Callable[..., tuple[Tensor, Any, dict]],
+    source: Tensor,
+    alignments: bool = True,
+    may_shrink: bool = False,
+) -> tuple[Step, Any]:
+    """Encodes a batch of sources, for a search of `kseq2seq.decoding`.
+
+    Args:
+        encode: The first half, as `encode_and_step` gives it. The dict that it returns
+            may have an entry `weights`, the last argument of `step`.
+        step: The second half.
+        source: Ids of shape `(batch, source_length)`.
+        alignments: Whether the search is to collect alignments, where there are any.
+        may_shrink: Whether rows that are done may leave the batch.
+
+    Returns:
+        A tuple `(step, initial_state)`: a `kseq2seq.decoding.Step`, and the states that
+        it starts from. `step(tokens, state)` returns log-probabilities of shape
+        `(batch, beam, target_vocabulary_size)`, the new state, and a dict that holds
+        `alignment` where there is one.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model, decoding
+    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> source = keras.ops.ones((2, 5), "int32")
+    >>> step, states = start_search(*encode_and_step([model]), source)
+    >>> found = decoding.beam_search(step, states, beam_size=3, max_length=7)
+    >>> tuple(found.ids.shape)
+    (2, 1, 7)
+    """
+    encoded = encode(source)
+    weights = encoded.get("weights", ())
+
+    def next_step(tokens, states, memory):
+        logits, states, extras = step(tokens, states, memory, weights)
+        return logits, states, extras if alignments else {}
+
+    search_step = Step(
+        next_step, encoded["memory"], gives_logits=True, may_shrink=may_shrink
+    )
+    return search_step, encoded["states"]
+
+
+def start_decoding(model: keras.Model) -> Callable[[Tensor], tuple[Step, Any]]:
+    """The start of a search by one model, for a loop of `kseq2seq.decoding`.
+
+    Args:
+        model: What `build_model` returned, or the same loaded from a file.
+
+    Returns:
+        A function from source ids, of shape `(batch, source_length)`, to what
+        `start_search` returns.
+
+    Raises:
+        ValueError: If `model` does not come from `build_model`.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model, decoding
+    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> step, state = start_decoding(model)(keras.ops.ones((2, 5), "int32"))
+    >>> found = decoding.greedy_search(step, state, max_length=7)
+    >>> tuple(found.ids.shape)
+    (2, 1, 7)
+    """
+    encode, step = encode_and_step([model])
+    return lambda source: start_search(encode, step, source)
+
+
+def final_states(models: Sequence[keras.Model], states: Sequence[Any]) -> Tensor:
+    """The first states of the decoders, without those of attention and input feeding.
 
     Args:
         models: As for `encode_and_step`.
         states: The `states` that `encode` gave for them.
 
     Returns:
-        Tensor of shape `(batch, size)`, all states of all models side by side.
+        Tensor of shape `(batch, size)` in float32, all states of all models side by
+        side.
     """
     own = [
         state
         for model, states_of_model in zip(models, states, strict=True)
-        for state in states_of_model[: num_bridged_states(model)]
+        for state in states_of_model[: _num_bridged_states(model)]
     ]
     return ops.concatenate([ops.cast(x, "float32") for x in own], axis=-1)
+
+
+def vocabulary_sizes(model: keras.Model) -> tuple[int, int]:
+    """The numbers of source and target ids that a model was built with.
+
+    Args:
+        model: What `build_model` returned, or the same loaded from a file.
+
+    Returns:
+        A tuple `(source_vocabulary_size, target_vocabulary_size)`.
+
+    Raises:
+        ValueError: If `model` does not come from `build_model`.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> vocabulary_sizes(build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6)))
+    (11, 13)
+    """
+    layers = _layers_by_name(model)
+    names = "source_embedding", "target_embedding"
+    if not layers.keys() >= {*names}:
+        raise _foreign(layers)
+    source, target = (layers[name].input_dim for name in names)
+    return source, target
+
+
+def _num_bridged_states(model):
+    """How many states, the first ones, the decoder gets from the encoder."""
+    return sum(layer.name.startswith("bridge_") for layer in model.layers)
+
+
+def _layers_by_name(model):
+    return {layer.name: layer for layer in model.layers}
+
+
+def _foreign(layers):
+    return ValueError(
+        "`model` must come from `build_model`: its layers are found by their "
+        f"names. Received: a model of layers {', '.join(layers)}"
+    )
+
+
+def _decoder_cell(model):
+    """The model's decoder cell; for a decoder at once, one made of its layers."""
+    layers = _layers_by_name(model)
+    if "decoder" in layers:
+        return layers["decoder"].cell
+    recurrent = []
+    while f"decoder_{len(recurrent)}" in layers:
+        recurrent.append(layers[f"decoder_{len(recurrent)}"])
+    if not recurrent:
+        raise _foreign(layers)
+    cell = DecoderCell(
+        [layer.cell for layer in recurrent],
+        # By its kind, since a user's own has a name of its own.
+        attention=next((x for x in model.layers if isinstance(x, Attention)), None),
+        attentional=layers.get("attentional"),
+        input_feeding=False,
+        residual="decoder_1_residual" in layers,
+        dtype=recurrent[0].dtype_policy,
+        name="decoder_cell",
+    )
+    cell.built = True
+    return cell
+
+
+def _values_of(variables, values) -> AbstractContextManager:
+    """Lets variables have other values; of none, a scope around this one stays."""
+    if not variables:
+        return nullcontext()
+    return keras.StatelessScope(list(zip(variables, values, strict=True)))
 
 
 def _mean(tensors):

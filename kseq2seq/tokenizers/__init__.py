@@ -13,12 +13,14 @@ from kseq2seq.tokenizers.training import (
 )
 from kseq2seq.tokenizers.truncation import (
     Limits,
+    Read,
     cut_bytes,
     reader,
 )
 
 __all__ = [
     "Limits",
+    "Read",
     "Tokenizer",
     "cut_bytes",
     "reader",

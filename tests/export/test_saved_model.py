@@ -8,12 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import fingerprint_pb2
 
 from kseq2seq import Search, Translator, layers
 from kseq2seq.export import saved_model
+from kseq2seq.inference import TextToText, signature_functions
 from kseq2seq.inference import saved_model as loaded_model
-from kseq2seq.inference import text_to_text
 from kseq2seq.models import precision
 from loaders import LOADERS, run_session, strings
 from paths import ROOT
@@ -58,16 +57,16 @@ def requests_of(texts, targets):
     ]
 
 
-def served_in_python(translator, search=SEARCH, limits=None):
+def functions_in_python(translator, search=SEARCH, limits=None):
     """The functions behind the signatures, without any SavedModel."""
-    served = text_to_text.serve(
+    text_to_text = TextToText(
         [translator.model],
         translator.source_tokenizer,
         translator.target_tokenizer,
         search,
         limits,
     )
-    return text_to_text.signatures(served)
+    return signature_functions(text_to_text)
 
 
 def expected_of(functions, requests):
@@ -93,7 +92,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("run", LOADERS)
 def test_every_signature_answers_as_python_does(translator, saved, run):
     requests = requests_of(TEXTS, TARGETS)
-    functions = served_in_python(translator)
+    functions = functions_in_python(translator)
     assert {name for name, _ in requests} == set(functions)
     empty = requests_of([], [])
     found = run(saved, requests + empty)
@@ -141,7 +140,7 @@ def test_strange_rows_cost_the_others_nothing(translator, saved):
     for (name, _), outputs, expected in zip(
         mixed,
         run_session(saved, mixed),
-        expected_of(served_in_python(translator), requests),
+        expected_of(functions_in_python(translator), requests),
         strict=True,
     ):
         for key, values in expected.items():
@@ -186,7 +185,7 @@ def test_every_decoder_is_exported(tmp_path, search, settings):
     # The decoder is the same in all of them; each takes a while to be optimised.
     names = {"serving_default", "score", "align"} & served(path)
     requests = [x for x in requests_of(TEXTS, TARGETS) if x[0] in names]
-    expected = expected_of(served_in_python(translator, search), requests)
+    expected = expected_of(functions_in_python(translator, search), requests)
     assert len(set(expected[0]["translation"])) > 2
     for one, other in zip(run_session(path, requests), expected, strict=True):
         assert_same(one, other)
@@ -204,7 +203,7 @@ def test_half_precision_is_exported_in_float32(tmp_path):
     path = translator.export(tmp_path / "saved", SEARCH)
     translator.save(tmp_path / "run")
     requests = requests_of(TEXTS, TARGETS)[:1]
-    functions = served_in_python(Translator.load(tmp_path / "run"))
+    functions = functions_in_python(Translator.load(tmp_path / "run"))
     expected = expected_of(functions, requests)
     for one, other in zip(run_session(path, requests), expected, strict=True):
         assert_same(one, other)
@@ -217,14 +216,6 @@ def test_half_precision_is_exported_in_float32(tmp_path):
     }
     assert tf.float32.as_datatype_enum in dtypes
     assert tf.bfloat16.as_datatype_enum not in dtypes
-
-
-def test_the_fingerprint_is_that_of_the_file(saved):
-    found = tf.saved_model.experimental.read_fingerprint(str(saved))
-    fresh = saved_model.fingerprinting.CreateFingerprintDef(str(saved))
-    fresh = fingerprint_pb2.FingerprintDef.FromString(fresh)
-    assert found.saved_model_checksum == fresh.saved_model_checksum
-    assert found.graph_def_program_hash == fresh.graph_def_program_hash
 
 
 def test_variables_are_written_once(translator, saved):
@@ -261,9 +252,9 @@ def test_no_layer_asks_for_cudnn(tmp_path, monkeypatch, cell):
 
     monkeypatch.setattr(precision, "float32_copy", recorded_copy)
     # All signatures have the one encoder.
-    every = text_to_text.signatures
+    every = saved_model.signature_functions
     monkeypatch.setattr(
-        saved_model, "signatures", lambda served: {"encode": every(served)["encode"]}
+        saved_model, "signature_functions", lambda x: {"encode": every(x)["encode"]}
     )
     ours = tiny_translator(cell=cell, encoder_layers=2, bidirectional=True)
     ours.export(tmp_path, Search(beam_size=1, max_length=3))
@@ -362,7 +353,7 @@ def test_what_cannot_be_exported_is_refused(
         translator.export(saved)
     plain = tiny_translator(attention="none")
     with pytest.raises(ValueError, match="has no attention.*coverage_penalty=0.5"):
-        served_in_python(plain, Search(coverage_penalty=0.5))
+        functions_in_python(plain, Search(coverage_penalty=0.5))
     (tmp_path / "onnx" / "1").mkdir(parents=True)
     (tmp_path / "onnx" / "1" / "greedy.onnx").touch()
     with pytest.raises(ValueError, match="SavedModels alone"):

@@ -1,4 +1,4 @@
-"""What is served, against the model itself, brute force and NumPy."""
+"""Text to text, against the model itself, brute force and NumPy."""
 
 import dataclasses
 
@@ -8,7 +8,12 @@ import pytest
 import tensorflow as tf
 
 from kseq2seq import Limits, Search, Translator
-from kseq2seq.inference import compressed, text_to_text
+from kseq2seq.inference import (
+    TextToText,
+    signature_functions,
+    signatures,
+    store_weights,
+)
 from kseq2seq.models import encode_and_step
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
 from loaders import run_session, strings
@@ -28,11 +33,11 @@ def log_softmax(x):
     return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
 
 
-def serve(translators, search=SEARCH, **changes):
+def text_to_text(translators, search=SEARCH, **changes):
     first = translators[0]
     tokenizers = first.source_tokenizer, first.target_tokenizer
     models = [x.model for x in translators]
-    return text_to_text.serve(models, *tokenizers, search, **changes)
+    return TextToText(models, *tokenizers, search, **changes)
 
 
 def ids_of(translator, texts, targets):
@@ -53,7 +58,7 @@ def whole_model_log_probs(translator, source, labels):
 @pytest.mark.parametrize("attention", ["bahdanau", "none", "coverage"])
 def test_scores_are_those_of_the_whole_model(attention):
     translator = tiny_translator(attention=attention)
-    outputs = text_to_text.score(serve([translator]), strings(TEXTS), strings(TARGETS))
+    outputs = text_to_text([translator]).score(strings(TEXTS), strings(TARGETS))
     source, labels = ids_of(translator, TEXTS, TARGETS)
     log_probs = whole_model_log_probs(translator, source, labels)
     picked = np.take_along_axis(log_probs, labels[..., None], axis=2)[..., 0]
@@ -72,8 +77,8 @@ def test_scores_are_those_of_the_whole_model(attention):
 @pytest.mark.parametrize("attention", ["bahdanau", "location_sensitive"])
 def test_alignments_are_those_of_the_search(attention):
     translator = tiny_translator(attention=attention, attention_query="previous")
-    served = serve([translator])
-    outputs = text_to_text.translate_align(served, strings(TEXTS))
+    ours = text_to_text([translator])
+    outputs = ours.translate_align(strings(TEXTS))
     outputs = {name: x.numpy() for name, x in outputs.items()}
     found = translator.translate(TEXTS, SEARCH)
     for row, (text, (best,)) in enumerate(zip(TEXTS, found, strict=True)):
@@ -146,7 +151,7 @@ def expected_probabilities(log_probs, temperature, top_k, top_p):
     [(1.0, 0, 1.0), (0.5, 5, 1.0), (1.9, 0, 0.7), (1.3, 7, 0.6), (0.0, 0, 1.0)],
 )
 def test_samples_follow_their_probabilities(translator, temperature, top_k, top_p):
-    served = serve([translator], Search(max_length=1))
+    ours = text_to_text([translator], Search(max_length=1))
     count = 4001
     settings = {
         "temperature": np.full(count, temperature, "float32"),
@@ -154,7 +159,7 @@ def test_samples_follow_their_probabilities(translator, temperature, top_k, top_
         "top_p": np.full(count, top_p, "float32"),
         "seed": np.arange(count),
     }
-    outputs = text_to_text.sample(served, strings(["we run home"] * count), **settings)
+    outputs = ours.sample(strings(["we run home"] * count), **settings)
     source, labels = ids_of(translator, ["we run home"], [""])
     (log_probs,) = whole_model_log_probs(translator, source, labels)[:, 0]
     expected = expected_probabilities(log_probs, max(temperature, 1e-4), top_k, top_p)
@@ -171,22 +176,22 @@ def test_samples_follow_their_probabilities(translator, temperature, top_k, top_
 
 
 def dtype_of(name):
-    (spec,) = (x for x in text_to_text.SAMPLING if x.name == name)
+    (spec,) = (x for x in signatures.SAMPLING if x.name == name)
     return spec.dtype
 
 
 def test_a_sample_is_its_row_s_own(translator):
-    served = serve([translator])
+    ours = text_to_text([translator])
     settings = {
         "temperature": np.array([1.0, 1.5, 0.7, np.nan, -3.0, np.inf], "float32"),
         "top_k": np.array([0, 5, 1, -7, 3, 0], "int32"),
         "top_p": np.array([1.0, 0.8, 1.0, np.nan, -1.0, 7.0], "float32"),
         "seed": np.array([3, -3, 3, 2**62, 0, 5]),
     }
-    together = text_to_text.sample(served, strings(TEXTS), **settings)
+    together = ours.sample(strings(TEXTS), **settings)
     for row, text in enumerate(TEXTS):
         own = {name: values[row : row + 1] for name, values in settings.items()}
-        alone = text_to_text.sample(served, strings([text]), **own)
+        alone = ours.sample(strings([text]), **own)
         assert alone["translation"][0] == together["translation"][row]
         np.testing.assert_allclose(
             alone["log_prob"][0], together["log_prob"][row], rtol=1e-5
@@ -200,8 +205,7 @@ def test_a_sample_is_its_row_s_own(translator):
     for row in (3, 5):
         own = {name: [value] for name, value in plain.items()}
         own["seed"] = settings["seed"][row : row + 1]
-        usual = text_to_text.sample(
-            served,
+        usual = ours.sample(
             strings([TEXTS[row]]),
             **{name: tf.constant(value, dtype_of(name)) for name, value in own.items()},
         )
@@ -282,8 +286,8 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
 
 def test_an_ensemble_averages_alignments(two):
     inputs = strings(TEXTS), strings(TARGETS)
-    together = text_to_text.align(serve(two), *inputs)["alignment"].numpy()
-    apart = [text_to_text.align(serve([x]), *inputs)["alignment"].numpy() for x in two]
+    together = text_to_text(two).align(*inputs)["alignment"].numpy()
+    apart = [text_to_text([x]).align(*inputs)["alignment"].numpy() for x in two]
     np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-6)
     assert np.abs(apart[0] - apart[1]).max() > 0.01
 
@@ -303,47 +307,60 @@ def test_models_of_an_ensemble_must_agree(two):
 
 
 @pytest.mark.parametrize(("weights", "error"), [("float16", 1e-3), ("int8", 1 / 127)])
-def test_compressed_weights_are_near(weights, error):
+def test_stored_weights_are_near(weights, error):
     translator = tiny_translator(units=22, embedding_size=17)
     models = [translator.model]
-    kept = compressed(models, weights)
-    assert len(kept) > 5 and compressed(models, "float32") == []
-    for variable, restore in kept:
+    stored = store_weights(models, weights)
+    assert len(stored) > 5 and store_weights(models, "float32") == []
+    for variable, restore in stored:
         values = keras.ops.convert_to_numpy(variable)
         axis = 1 if variable.name == "embeddings" else 0
         largest = np.abs(values).max(axis=axis, keepdims=True)
         assert np.abs(restore() - values).max() > 0
         assert (np.abs(restore() - values) <= 0.51 * error * largest + 1e-7).all()
     # Computed with as if the model's own were rounded so.
-    served = serve([translator], weights=kept)
-    outputs = text_to_text.score(served, strings(TEXTS), strings(TARGETS))
-    exact = text_to_text.score(serve([translator]), strings(TEXTS), strings(TARGETS))
-    for variable, restore in kept:
+    ours = text_to_text([translator], weights=weights)
+    outputs = ours.score(strings(TEXTS), strings(TARGETS))
+    exact = text_to_text([translator]).score(strings(TEXTS), strings(TARGETS))
+    for variable, restore in stored:
         variable.assign(restore())
-    rounded = text_to_text.score(serve([translator]), strings(TEXTS), strings(TARGETS))
+    rounded = text_to_text([translator]).score(strings(TEXTS), strings(TARGETS))
     np.testing.assert_allclose(outputs["log_prob"], rounded["log_prob"], rtol=1e-5)
     assert np.abs(outputs["log_prob"] - exact["log_prob"]).max() > 1e-5
-    with pytest.raises(ValueError, match="'float32', 'float16', 'int8'.*'int4'"):
-        compressed(models, "int4")
+    with pytest.raises(ValueError, match="float32, float16, int8.*weights='int4'"):
+        store_weights(models, "int4")
 
 
 def test_limits_hold_in_every_signature(translator):
     search = dataclasses.replace(SEARCH, max_length=6)
-    served = serve([translator], search, limits=Limits(max_bytes=8, max_tokens=6))
+    ours = text_to_text([translator], search, limits=Limits(max_bytes=8, max_tokens=6))
     long, cut = strings(["a dog runs", "the cat"]), strings(["a dog", "the c"])
-    both = [
-        x(served, long) for x in (text_to_text.translate, text_to_text.translate_align)
-    ]
-    expected = text_to_text.translate(served, cut)
+    both = [ours.translate(long), ours.translate_align(long)]
+    expected = ours.translate(cut)
     for outputs in both:
         assert outputs["translation"].numpy().tolist() == (
             expected["translation"].numpy().tolist()
         )
     assert both[1]["truncated"].numpy().tolist() == [True, True]
-    assert text_to_text.encode(served, cut)["truncated"].numpy().tolist() == [
-        False,
-        False,
-    ]
-    scored = text_to_text.score(served, cut, strings(["ein Hund", "ein"]))
+    assert ours.encode(cut)["truncated"].numpy().tolist() == [False, False]
+    scored = ours.score(cut, strings(["ein Hund", "ein"]))
     assert scored["truncated"].numpy().tolist() == [True, False]
     assert scored["num_tokens"].numpy().tolist() == [6, 4]
+
+
+def test_each_graph_is_traced_once(translator):
+    ours = text_to_text([translator])
+    traced = [function.trace() for function in signature_functions(ours).values()]
+    assert len(traced) == 7
+    shared = [ours.read_source, ours.write, ours.search_ids, ours._step]
+    assert {x.experimental_get_tracing_count() for x in shared} == {1}
+
+
+def test_a_searchs_alignments_can_be_left_out(translator):
+    ours = text_to_text([translator])
+    texts = strings(TEXTS)
+    with_them = ours.search_texts(texts, SEARCH)
+    without = ours.search_texts(texts, SEARCH, alignments=False)
+    assert set(with_them) - set(without) == {"alignments"}
+    for name, values in without.items():
+        np.testing.assert_array_equal(values, with_them[name])

@@ -1,81 +1,76 @@
-"""Encoding and stepping with other weights than a model's own, or products in int8."""
+"""The two halves of models, with quantised weights or products in int8."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kseq2seq.inference.quantization.int8_matmul import with_int8_products
+from kseq2seq.inference.quantization.storage import store_weights
+from kseq2seq.models import encode_and_step
+from kseq2seq.utils import Tensor, check_choice
 
 PRODUCTS = ("float32", "int8")
-# Entries of a matrix below which products stay in float32: to round what is multiplied
-# takes longer than is won.
+# Products with a smaller matrix stay in float32: to round the other factor takes
+# longer than is won.
 LEAST_ENTRIES = 2**17
 
 
-def with_weights(models, encode, step, weights=(), products="float32"):
-    """The same functions, with other values for some of the models' variables.
+def quantized_halves(
+    models: Sequence[keras.Model], weights: str = "float32", products: str = "float32"
+) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
+    """The two halves of a model or an ensemble, with quantised weights.
 
-    The values are made once for each call of `encode`, together with the memory, and
-    not at each step.
+    Stored weights are restored once for each call of `encode`, and not at each step.
 
     Args:
         models: List of `keras.Model`s in float32.
-        encode: Function from source ids to a dict of `states` and `memory`, as
-            `kseq2seq.models.halves.encode_and_step` has it.
-        step: Function `(tokens, states, memory)` of there.
-        weights: Pairs `(variable, restore)`: a variable of the models and the function
-            that gives the value to compute with; see `kseq2seq.inference.compressed`.
+        weights: "float32", or "float16" or "int8" for matrices stored in fewer bits.
         products: "float32", or "int8" for the products with the models' matrices.
 
     Returns:
-        A tuple `(encode, step)`: what `encode` gives has another entry `weights`, a
-        list, which is the last argument of `step`. In int8 they are for graphs alone.
+        A tuple `(encode, step)`, as `kseq2seq.models.encode_and_step` returns it. The
+        dict that `encode(source)` gives has another entry `weights`, a list, which is
+        the last argument of `step`. In int8 they are for graphs alone.
 
     Raises:
-        ValueError: If `products` is neither, or none would be made in int8.
+        ValueError: If a word is none of these, or no product would be made in int8.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=24, units=24))
+    >>> encode, step = quantized_halves([model], weights="int8")
+    >>> len(encode(keras.ops.ones((2, 5), "int32"))["weights"]) > 5
+    True
     """
-    if products not in PRODUCTS:
-        raise ValueError(
-            f"`products` must be one of {', '.join(map(repr, PRODUCTS))}. "
-            f"Received: products={products!r}"
-        )
+    check_choice("products", products, PRODUCTS)
+    stored = store_weights(models, weights)
     if products == "int8":
-        return _with_int8_products(models, encode, step, weights)
-    variables = [variable for variable, _ in weights]
-    encode_with, step_with = _with_values(encode, step, variables)
+        return _halves_in_int8(models, dict(_by_id(stored)))
+    variables = [variable for variable, _ in stored]
+    encode, step = encode_and_step(models, variables)
 
-    def encode_and_give(source):
-        values = [restore() for _, restore in weights]
-        return {**encode_with(source, values), "weights": values}
+    def encode_restored(source):
+        values = [restore() for _, restore in stored]
+        return {**encode(source, values), "weights": values}
 
-    return encode_and_give, step_with
-
-
-def _with_values(encode, step, variables):
-    """The same functions, with values of the variables as their last argument."""
-
-    def encode_with(source, values):
-        with keras.StatelessScope(zip(variables, values, strict=True)):
-            return encode(source)
-
-    def step_with(tokens, states, memory, values):
-        with keras.StatelessScope(zip(variables, values, strict=True)):
-            return step(tokens, states, memory)
-
-    return encode_with, step_with
+    return encode_restored, step
 
 
-def _with_int8_products(models, encode, step, weights):
-    others = {id(variable): restore for variable, restore in weights}
+def _by_id(stored):
+    return ((id(variable), restore) for variable, restore in stored)
+
+
+def _halves_in_int8(models, restores):
     variables = [variable for model in models for variable in model.weights]
-    restores = [
-        others.get(id(x), lambda x=x: tf.convert_to_tensor(x)) for x in variables
-    ]
     matrices = [
         x.numpy() if _is_large(x) else tf.TensorSpec(x.shape, x.dtype)
         for x in variables
     ]
-    encode, step = _with_values(encode, step, variables)
+    encode, step = encode_and_step(models, variables)
     ids = tf.TensorSpec([None, None], tf.int32)
     encode = with_int8_products(encode, [ids], matrices)
     states, memory = encode.outputs["states"], encode.outputs["memory"]
@@ -92,22 +87,24 @@ def _with_int8_products(models, encode, step, weights):
             f"{max(np.prod(x.shape) for x in variables):,} entries"
         )
 
-    def encode_and_give(source):
+    def encode_restored(source):
         values = [
-            restore() if any(needed) else 0.0
-            for restore, *needed in zip(
-                restores, encode.needed, step.needed, strict=True
-            )
+            _restore(x, restores) if any(needed) else None
+            for x, *needed in zip(variables, encode.needed, step.needed, strict=True)
         ]
-        given = [x for x, needed in zip(values, step.needed, strict=True) if needed]
-        return {**encode.function(source, values), "weights": given}
+        encoded = encode.function(source, _chosen(values, encode.needed))
+        return {**encoded, "weights": _chosen(values, step.needed)}
 
-    def step_with(tokens, states, memory, values):
-        values = iter(values)
-        values = [next(values) if needed else 0.0 for needed in step.needed]
-        return step.function(tokens, states, memory, values)
+    return encode_restored, step.function
 
-    return encode_and_give, step_with
+
+def _restore(variable, restores):
+    restore = restores.get(id(variable))
+    return tf.convert_to_tensor(variable) if restore is None else restore()
+
+
+def _chosen(values, needed):
+    return [value for value, is_needed in zip(values, needed, strict=True) if is_needed]
 
 
 def _is_large(variable):

@@ -2,24 +2,26 @@
 
 Both factors are rounded, and multiplied and summed in whole numbers: of a matrix each
 column to 127 steps of its own size, once; of what is multiplied by it each row to 255,
-each time. So no row of a batch has any influence on another.
+each time. So rows of a batch are independent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
+from tensorflow.core.framework import node_def_pb2
 
-# Of what is rounded. Processors without VNNI sum two products in 16 bits: the largest,
-# 2 * 255 * 63, must not be cut off there.
+from kseq2seq.utils import Tensor
+
+# The largest whole numbers. Processors without VNNI sum two products in 16 bits: the
+# largest sum, 2 * 255 * 63, must not be cut off there.
 LARGEST, LARGEST_OF_MATRIX = 127, 63
 ZERO_POINT = 128  # of unsigned bytes: the kernel takes no signed ones on the left
-LEAST_SIZE = 1e-30  # of a row's largest entry: a row of zeros stays one
+LEAST_MAGNITUDE = 1e-30  # of a row's largest entry: a row of zeros stays one
 
 
-def int8_product(matrix):
+def int8_product(matrix: np.ndarray) -> Callable[[Tensor], Tensor]:
     """A function that multiplies by a matrix in int8.
 
     Args:
@@ -47,20 +49,23 @@ def int8_product(matrix):
     rounded = rounded.view(tf.qint8.as_numpy_dtype)
     bias = bias.view(tf.qint32.as_numpy_dtype)
 
-    def product(x):
-        largest = tf.reduce_max(tf.abs(x), axis=1, keepdims=True)
-        size = tf.maximum(largest, LEAST_SIZE) * (1 / LARGEST)
+    def product(rows):
+        largest = tf.reduce_max(tf.abs(rows), axis=1, keepdims=True)
+        size = tf.maximum(largest, LEAST_MAGNITUDE) * (1 / LARGEST)
         # To the nearest whole number: a cast cuts off what is behind the point.
-        whole = tf.cast(x / size + (ZERO_POINT + 0.5), tf.uint8)
+        whole = tf.cast(rows / size + (ZERO_POINT + 0.5), tf.uint8)
         # The matrix is a constant of the graph: else the kernel would bring it into
-        # another order at each call.
+        # another order at each call. With these ranges a whole number is itself.
         sums = tf.raw_ops.QuantizedMatMulWithBiasAndDequantize(
             a=tf.bitcast(whole, tf.quint8),
             b=tf.constant(rounded, tf.qint8),
             bias=tf.constant(bias, tf.qint32),
-            **{"min_a": 0.0, "max_a": 255.0},  # a whole number is itself
-            **{"min_b": -127.0, "max_b": 127.0},
-            **{"min_freezed_output": 0.0, "max_freezed_output": 1.0},  # not used
+            min_a=0.0,
+            max_a=255.0,
+            min_b=-127.0,
+            max_b=127.0,
+            min_freezed_output=0.0,  # the last two are not used
+            max_freezed_output=1.0,
             Toutput=tf.float32,
             input_quant_mode="SCALED",
         )
@@ -75,20 +80,24 @@ class Int8Graph(NamedTuple):
     """A function whose products are in int8, and what it still needs.
 
     Attributes:
-        function: Function `(*inputs, values)`, for use in graphs.
-        needed: For each of `values` whether it is used, beside products. Any tensor
-            may be given for one that is not.
+        function: Function `(*inputs, values)`, for use in graphs, of which `values`
+            are those needed.
+        needed: For each of the values whether it is used beside products.
         outputs: Nested `tf.TensorSpec`s of what it returns.
         num_products: Integer, how many products became ones in int8.
     """
 
-    function: Callable
-    needed: list
+    function: Callable[..., Any]
+    needed: list[bool]
     outputs: Any
     num_products: int
 
 
-def with_int8_products(function, specs, matrices):
+def with_int8_products(
+    function: Callable[..., Any],
+    specs: Sequence[Any],
+    matrices: Sequence[np.ndarray | tf.TensorSpec],
+) -> Int8Graph:
     """A function with its products by matrices made in int8.
 
     The function is traced, and in its graph each product of two axes by one of the
@@ -106,11 +115,11 @@ def with_int8_products(function, specs, matrices):
 
     Example:
 
-    >>> def double_product(x, values):
-    ...     return 2.0 * tf.matmul(x, values[0])
+    >>> def double_product(rows, values):
+    ...     return 2.0 * tf.matmul(rows, values[0])
     >>> matrix = np.array([[0.5], [0.25]], "float32")
     >>> new = with_int8_products(double_product, [tf.TensorSpec([None, 2])], [matrix])
-    >>> graph = tf.function(lambda x: new.function(x, [0.0]))
+    >>> graph = tf.function(lambda rows: new.function(rows, []))
     >>> graph(tf.constant([[1.0, 3.0]])).numpy().round(1).tolist(), new.needed
     ([[2.5]], [False])
     """
@@ -119,78 +128,89 @@ def with_int8_products(function, specs, matrices):
         *specs, values
     )
     inputs = [x.op.name for x in traced.inputs]
-    names = inputs[len(inputs) - len(values) :]
+    num_inputs = len(inputs) - len(values)
+    names = inputs[num_inputs:]
     known = {
         name: matrix
         for name, matrix in zip(names, matrices, strict=True)
         if isinstance(matrix, np.ndarray)
     }
     definition = traced.graph.as_graph_def()
-    num_products = _multiply_in_int8(definition, known)
+    nodes, num_products = _multiply_in_int8(definition.node, known)
+    nodes = _needed_nodes(nodes, [x.op.name for x in traced.outputs])
+    del definition.node[:]
+    definition.node.extend(nodes)
+    left = {node.name for node in nodes}
+    needed = [name in left for name in names]
+    given_names = inputs[:num_inputs] + [name for name in names if name in left]
     outputs = [x.name for x in traced.outputs]
-    _keep_needed(definition, [x.op.name for x in traced.outputs])
-    left = {node.name for node in definition.node}
 
     def rewritten(*arguments):
-        given = zip(inputs, tf.nest.flatten(arguments), strict=True)
+        given = zip(given_names, tf.nest.flatten(arguments), strict=True)
         # Of this graph, even where they come from one around it.
-        given = {x: tf.identity(y) for x, y in given if x in left}
+        given = {name: tf.identity(x) for name, x in given if name in left}
         results = tf.graph_util.import_graph_def(definition, given, outputs, name="")
         for result, like in zip(results, traced.outputs, strict=True):
             result.set_shape(like.shape)
         return tf.nest.pack_sequence_as(traced.structured_outputs, results)
 
-    needed = [name in left for name in names]
     return Int8Graph(rewritten, needed, traced.structured_outputs, num_products)
 
 
-def _multiply_in_int8(definition, known):
-    """Lets nodes call a product in int8 that multiply by a known matrix.
+def _multiply_in_int8(nodes, matrices):
+    """The nodes of a graph, in which products by matrices are made in int8.
 
-    `known` is a dict from the names of nodes to arrays. It grows by those transposed.
-    Returns how many nodes do.
+    `matrices` is a dict from the names of nodes to arrays. Returns the nodes, and how
+    many products there are.
     """
-    num_products = 0
-    nodes = {node.name: node for node in definition.node}
-    for node in list(definition.node):  # each behind those that it refers to
-        if node.op == "Transpose" and node.input[0] in known:
-            axes = tf.make_ndarray(nodes[node.input[1]].attr["value"].tensor)
+    by_name, matrices = {node.name: node for node in nodes}, dict(matrices)
+    rewritten, num_products = [], 0
+    for node in nodes:  # each behind those that it refers to
+        if node.op == "Transpose" and node.input[0] in matrices:
+            axes = tf.make_ndarray(by_name[node.input[1]].attr["value"].tensor)
             if list(axes) == [1, 0]:
-                known[node.name] = known[node.input[0]].T
-        elif node.op == "MatMul" and node.input[1] in known:
-            matrix = known[node.input[1]]
+                matrices[node.name] = matrices[node.input[0]].T
+        elif node.op == "MatMul" and node.input[1] in matrices:
+            matrix = matrices[node.input[1]]
             matrix = matrix.T if node.attr["transpose_b"].b else matrix
-            del node.input[1]
-            node.op = "PartitionedCall"
-            node.attr.clear()
-            node.attr["f"].func.name = _add_product(definition.library, matrix)
-            for name in ("Tin", "Tout"):
-                node.attr[name].list.type.append(tf.float32.as_datatype_enum)
+            rewritten += _product_nodes(node, matrix)
             num_products += 1
-    return num_products
+            continue
+        rewritten.append(node)
+    return rewritten, num_products
 
 
-def _add_product(library, matrix):
-    """The name of a new function of a library, which multiplies by a matrix."""
+def _product_nodes(node, matrix):
+    """The nodes of a product in int8, the last of which takes the place of `node`."""
     product = tf.function(int8_product(matrix), autograph=False)
-    graph = product.get_concrete_function(tf.TensorSpec([None, len(matrix)]))
-    definition = library.function.add()
-    definition.CopyFrom(graph.function_def)
-    # The name that it has is freed together with `product`.
-    definition.signature.name += "_int8"
-    context.context().add_function_def(definition)
-    return definition.signature.name
+    traced = product.get_concrete_function(tf.TensorSpec([None, len(matrix)]))
+    (rows,), (result,) = traced.inputs, traced.outputs
+    names = {rows.op.name: node.input[0], result.op.name: node.name}
+    copies = []
+    for original in traced.graph.as_graph_def().node:
+        if original.name == rows.op.name:
+            continue
+        copy = node_def_pb2.NodeDef()
+        copy.CopyFrom(original)
+        names.setdefault(original.name, f"{node.name}/in_int8/{original.name}")
+        copy.name = names[original.name]
+        # Of nodes with one output, as all these are, the name stands for it.
+        copy.input[:] = [names[_node_of(x)] for x in original.input]
+        copies.append(copy)
+    return copies
 
 
-def _keep_needed(definition, outputs):
-    """Removes nodes on which no output depends."""
-    nodes = {node.name: node for node in definition.node}
-    needed, waiting = set(), list(outputs)
+def _needed_nodes(nodes, outputs):
+    """The nodes on which one of the outputs depends."""
+    by_name, needed, waiting = {node.name: node for node in nodes}, set(), [*outputs]
     while waiting:
         name = waiting.pop()
         if name not in needed:
             needed.add(name)
-            waiting += [x.lstrip("^").partition(":")[0] for x in nodes[name].input]
-    kept = [node for node in definition.node if node.name in needed]
-    del definition.node[:]
-    definition.node.extend(kept)
+            waiting += [_node_of(x) for x in by_name[name].input]
+    return [node for node in nodes if node.name in needed]
+
+
+def _node_of(reference):
+    """The node in `name`, `name:index`, or `^name` (to wait for it)."""
+    return reference.lstrip("^").partition(":")[0]

@@ -1,0 +1,83 @@
+"""Texts in batches of like lengths."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from kseq2seq.utils import Tensor, check_integer
+
+
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """Checks a list of texts.
+
+    Args:
+        texts: Strings, but no single one.
+
+    Returns:
+        The texts as a list.
+
+    Raises:
+        ValueError: If they are anything but strings.
+
+    Example:
+
+    >>> check_texts(iter(["a dog", "a cat"]))
+    ['a dog', 'a cat']
+    """
+    is_single = isinstance(texts, (str, bytes))
+    checked: Any = texts if is_single else list(texts)
+    if is_single or not all(isinstance(text, str) for text in checked):
+        raise ValueError(
+            "`texts` must be a list of strings; put a single one into a list. "
+            f"Received: {checked!r:.80}"
+        )
+    return checked
+
+
+def text_tensor(texts: Sequence[str]) -> Tensor:
+    r"""A list of `str` as a string tensor of shape `(batch,)`.
+
+    Args:
+        texts: The strings. A lone surrogate, as in the name of a file, becomes bytes
+            that are not UTF-8, which the tokenizer takes for unknown characters.
+
+    Example:
+
+    >>> text_tensor(["é", "\ud800"]).numpy().tolist()
+    [b'\xc3\xa9', b'\xed\xa0\x80']
+    """
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return tf.constant(encoded, tf.string, shape=[len(texts)])
+
+
+def length_sorted_batches(
+    texts: Sequence[str], batch_size: int, progress: bool = False
+) -> Iterator[list[int]]:
+    """Batches of row numbers, of like lengths, so that little is padded.
+
+    Args:
+        texts: List of `str`.
+        batch_size: The most rows of a batch.
+        progress: Whether to draw a progress bar on standard error.
+
+    Yields:
+        Lists of row numbers, those of the longest texts first.
+
+    Raises:
+        ValueError: If `batch_size` is no positive integer.
+
+    Example:
+
+    >>> list(length_sorted_batches(["a", "a dog", "dog"], batch_size=2))
+    [[1, 2], [0]]
+    """
+    batch_size = check_integer("batch_size", batch_size, 1)
+    order = np.argsort([-len(text) for text in texts], kind="stable")
+    with tqdm(total=len(texts), unit=" texts", disable=not progress) as bar:
+        for first in range(0, len(texts), batch_size):
+            rows = order[first : first + batch_size].tolist()
+            yield rows
+            bar.update(len(rows))

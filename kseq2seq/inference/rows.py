@@ -1,0 +1,92 @@
+"""Functions of tensors that treat each row of a batch on its own."""
+
+import tensorflow as tf
+
+from kseq2seq.decoding import Hypotheses
+from kseq2seq.utils import EOS_ID, PAD_ID, Tensor
+
+
+def check_rows(text: Tensor, **others: Tensor) -> None:
+    """Refuses inputs of different numbers of rows; in the graph, too.
+
+    Args:
+        text: Tensor of shape `(batch,)`.
+        **others: The other inputs by their names.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If one of them has another number of rows.
+
+    Example:
+
+    >>> check_rows(tf.constant(["a", "b"]), seed=tf.constant([3, 4]))
+    """
+    for name, values in others.items():
+        tf.debugging.assert_equal(
+            tf.shape(values)[0],
+            tf.shape(text)[0],
+            f"`{name}` must have as many rows as `text`.",
+        )
+
+
+def blank_for_blank(hypotheses: Hypotheses, source: Tensor) -> Hypotheses:
+    """The hypotheses, in which a blank source has the blank one and no other.
+
+    Args:
+        hypotheses: The `Hypotheses` of a search.
+        source: Ids of shape `(batch, source_length)`.
+    """
+    blank = (source[:, 0] == EOS_ID)[:, None]  # (B, 1)
+    first = tf.range(tf.shape(hypotheses.scores)[1]) == 0  # (N,)
+    nothing = tf.where(first, 0.0, -float("inf"))
+    lengths = tf.where(blank, tf.cast(first, "int32"), hypotheses.lengths)
+    written = tf.range(tf.shape(hypotheses.ids)[2]) < lengths[..., None]  # (B, N, L)
+    ids = tf.where(blank[..., None], EOS_ID, hypotheses.ids)
+    alignments = hypotheses.alignments
+    if alignments is not None:
+        alignments = tf.where(written[..., None], alignments, 0.0)
+    return Hypotheses(
+        ids=tf.where(written, ids, PAD_ID),
+        lengths=lengths,
+        scores=tf.where(blank, nothing, hypotheses.scores),
+        log_probs=tf.where(blank, nothing, hypotheses.log_probs),
+        alignments=alignments,
+    )
+
+
+def longest(lengths: Tensor) -> Tensor:
+    """The largest of integers of any shape, at least 1, a scalar."""
+    return tf.reduce_max(tf.concat([tf.reshape(lengths, [-1]), [1]], axis=0))
+
+
+def offsets(side: str, starts: Tensor, ends: Tensor) -> dict[str, Tensor]:
+    """Where the tokens of one side begin and end, by the names of the outputs."""
+    return {f"{side}_starts": starts, f"{side}_ends": ends}
+
+
+def finite(values: Tensor, otherwise: float) -> Tensor:
+    """The values, and another one for each that is not finite."""
+    return tf.where(tf.math.is_finite(values), values, otherwise)
+
+
+def uniform_numbers(seeds: Tensor, length: int) -> Tensor:
+    """Random numbers from 0 to 1, of which each row has its seed's own.
+
+    Args:
+        seeds: int64 of shape `(batch,)`.
+        length: How many numbers each row has.
+
+    Returns:
+        float32 of shape `(length, batch)`.
+
+    Example:
+
+    >>> numbers = uniform_numbers(tf.constant([3, 5, 3], "int64"), 7)
+    >>> bool(tf.reduce_all(numbers[:, 0] == numbers[:, 2])), numbers.shape.as_list()
+    (True, [7, 3])
+    """
+
+    def of_row(seed):
+        return tf.random.stateless_uniform([length], tf.stack([seed, 0]))
+
+    numbers = tf.map_fn(of_row, seeds, fn_output_signature=tf.float32)
+    return tf.transpose(tf.reshape(numbers, [-1, length]))

@@ -1,0 +1,125 @@
+"""The signatures of a SavedModel: names, inputs, and the methods that answer.
+
+All inputs have one axis, the batch, and rows are independent.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import tensorflow as tf
+
+from kseq2seq.inference.text_to_text import TextToText
+from kseq2seq.utils import Tensor
+
+# The signature that a server takes if a request names none.
+DEFAULT_SIGNATURE = "serving_default"
+
+TEXT = tf.TensorSpec([None], tf.string, "text")
+TARGET = tf.TensorSpec([None], tf.string, "target")
+SAMPLING = (
+    tf.TensorSpec([None], tf.float32, "temperature"),
+    tf.TensorSpec([None], tf.int32, "top_k"),
+    tf.TensorSpec([None], tf.float32, "top_p"),
+    tf.TensorSpec([None], tf.int64, "seed"),
+)
+
+Entry = TypeVar("Entry")
+
+
+class Signature(NamedTuple):
+    """The inputs and outputs of a signature.
+
+    Attributes:
+        inputs: Dict from names to `tf.TensorSpec`s.
+        outputs: The same for what it gives.
+    """
+
+    inputs: dict[str, tf.TensorSpec]
+    outputs: dict[str, tf.TensorSpec]
+
+
+class SignatureFunction(NamedTuple):
+    """A function of tensors that a SavedModel has as a signature.
+
+    Attributes:
+        function: Function from tensors to a dict of tensors.
+        specs: The `tf.TensorSpec`s of its arguments, by their names.
+    """
+
+    function: Callable[..., dict[str, Tensor]]
+    specs: tuple[tf.TensorSpec, ...]
+
+    def trace(self) -> Callable[..., dict[str, Tensor]]:
+        """The function as one graph, a concrete function of TensorFlow."""
+        traced = tf.function(self.function, autograph=False)
+        return traced.get_concrete_function(*self.specs)
+
+
+def signature_functions(text_to_text: TextToText) -> dict[str, SignatureFunction]:
+    """The signatures of a SavedModel, those for alignments only with attention.
+
+    Args:
+        text_to_text: A `TextToText`.
+
+    Returns:
+        Dict from the name of each signature to its `SignatureFunction`.
+    """
+    functions = {
+        DEFAULT_SIGNATURE: SignatureFunction(text_to_text.translate, (TEXT,)),
+        "nbest": SignatureFunction(text_to_text.nbest, (TEXT,)),
+        "score": SignatureFunction(text_to_text.score, (TEXT, TARGET)),
+        "encode": SignatureFunction(text_to_text.encode, (TEXT,)),
+        "sample": SignatureFunction(text_to_text.sample, (TEXT, *SAMPLING)),
+    }
+    if text_to_text.has_attention:
+        align = SignatureFunction(text_to_text.align, (TEXT, TARGET))
+        translate_align = SignatureFunction(text_to_text.translate_align, (TEXT,))
+        functions |= {"translate_align": translate_align, "align": align}
+    return functions
+
+
+def find_signature(signatures: Mapping[str, Entry], name: str) -> Entry:
+    """The entry of a dict from the names of signatures.
+
+    Args:
+        signatures: The dict.
+        name: Name of a signature.
+
+    Raises:
+        ValueError: If it is not there; the error names those that are.
+
+    Example:
+
+    >>> find_signature({"score": 1, "encode": 2}, "encode")
+    2
+    """
+    if name not in signatures:
+        raise ValueError(
+            f"`signature` must be one of {', '.join(sorted(signatures))}; alignments "
+            f"are there for models with attention alone. Received: {name!r}"
+        )
+    return signatures[name]
+
+
+def check_inputs(
+    signature: str, inputs: Mapping[str, Any], names: Collection[str]
+) -> None:
+    """Checks that the inputs of a signature are those that it takes.
+
+    Args:
+        signature: Name of the signature.
+        inputs: Dict from names to values.
+        names: The names that there must be.
+
+    Raises:
+        ValueError: If one is missing, or there is another one.
+
+    Example:
+
+    >>> check_inputs("encode", {"text": ["a dog"]}, ["text"])
+    """
+    if set(inputs) != set(names):
+        raise ValueError(
+            f"`inputs` of {signature!r} must be {', '.join(sorted(names))}. "
+            f"Received: {', '.join(sorted(inputs)) or 'none'}"
+        )
