@@ -5,22 +5,34 @@ from kseq2seq.decoding.config import (
     length_limits,
     search_ids,
 )
-from kseq2seq.decoding.loop import (
-    Hypotheses,
+from kseq2seq.decoding.constraints import (
+    Constraint,
+    ForbiddenTokens,
+    MinLength,
+    Prefix,
+)
+from kseq2seq.decoding.sampling import (
+    sample,
 )
 from kseq2seq.decoding.searches import (
     beam_search,
     force,
     greedy_search,
     relative_lengths,
-    sample,
+)
+from kseq2seq.decoding.slots import (
+    Hypotheses,
 )
 from kseq2seq.decoding.step import (
     Step,
 )
 
 __all__ = [
+    "Constraint",
+    "ForbiddenTokens",
     "Hypotheses",
+    "MinLength",
+    "Prefix",
     "Search",
     "Step",
     "beam_search",

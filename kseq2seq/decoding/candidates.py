@@ -1,48 +1,66 @@
-"""From what a step says of all tokens to the few that a search may go on with."""
+"""The best candidates for the next token among the whole vocabulary."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from keras import ops
+
+from kseq2seq.decoding.constraints import Prefix, allowed_tokens, max_forbidden
+from kseq2seq.decoding.slots import Rules
+from kseq2seq.utils import Tensor
 
 # The best of a large vocabulary are looked for in its best pieces of this size.
 PIECE_SIZE = 64
 
 
-def allowed_log_probs(predicted, rules, position):
+def allowed_log_probs(
+    predicted: Tensor, rules: Rules, prefix: Prefix, states: Sequence
+) -> Tensor:
     """Log-probabilities of all tokens, -inf for those that must not come next.
 
     Args:
-        predicted: What the step gave, `(batch, beam, vocabulary)`, in float32.
+        predicted: float32 of shape `(batch, beam, vocabulary)`: log-probabilities, or
+            logits if the rules say so.
         rules: The `Rules` of the search.
-        position: Scalar, the place of the next token.
+        prefix: The `Prefix` that the constraints see.
+        states: The states of the constraints.
 
     Returns:
         Tensor of the shape of `predicted`.
     """
     log_probs = ops.log_softmax(predicted) if rules.gives_logits else predicted
-    if not rules.forbidden_ids and rules.min_length is None:
+    if not rules.constraints:
         return log_probs
     tokens = ops.arange(predicted.shape[-1], dtype="int32")[None, None]
-    return ops.where(_forbidden(tokens, rules, position), -np.inf, log_probs)
+    allowed = allowed_tokens(rules.constraints, tokens, prefix, states)
+    return ops.where(allowed, log_probs, -np.inf)
 
 
-def best_tokens(predicted, count, rules, position):
+def best_tokens(
+    predicted: Tensor, count: int, rules: Rules, prefix: Prefix, states: Sequence
+) -> tuple[Tensor, Tensor]:
     """The most probable of the tokens that may come next.
 
-    The same as the best of `allowed_log_probs`, but without another pass over the
-    vocabulary for what is forbidden, and with a cheaper one for the softmax.
+    The same as the best of `allowed_log_probs`. Where constraints forbid a few tokens
+    at most, it takes no pass over the vocabulary for them, and a cheaper one for the
+    softmax.
 
     Args:
         predicted: As for `allowed_log_probs`.
         count: How many tokens are wanted; fewer come of a smaller vocabulary.
         rules: As for `allowed_log_probs`.
-        position: As for `allowed_log_probs`.
+        prefix: As for `allowed_log_probs`.
+        states: As for `allowed_log_probs`.
 
     Returns:
         A tuple `(log_probs, tokens)`, best first, both of shape `(batch, beam, count)`.
     """
     vocabulary = predicted.shape[-1]
+    others = max_forbidden(rules.constraints)
+    if others is None:
+        log_probs = allowed_log_probs(predicted, rules, prefix, states)
+        return top_tokens(log_probs, min(count, vocabulary))
     # So many more that enough are left without the forbidden ones.
-    others = len(rules.forbidden_ids) + (rules.min_length is not None)
     values, tokens = top_tokens(predicted, min(count + others, vocabulary))
     if rules.gives_logits:
         # The best has its probability from softmax, which never is 0 for it, and the
@@ -50,24 +68,14 @@ def best_tokens(predicted, count, rules, position):
         probability = pick(ops.softmax(predicted), tokens[..., :1])
         values = values - values[..., :1] + ops.log(probability)
     if others:
-        values = ops.where(_forbidden(tokens, rules, position), -np.inf, values)
+        allowed = allowed_tokens(rules.constraints, tokens, prefix, states)
+        values = ops.where(allowed, values, -np.inf)
         values, places = ops.top_k(values, min(count, vocabulary))
         tokens = pick(tokens, ops.cast(places, "int32"))
     return values, tokens
 
 
-def _forbidden(tokens, rules, position):
-    """Which of `tokens`, of three axes, must not come next."""
-    forbidden = np.array(rules.forbidden_ids, "int32")
-    forbidden = ops.any(ops.equal(tokens[..., None], forbidden), axis=-1)
-    if rules.min_length is not None:
-        early = ops.reshape(position + 1 < rules.min_length, (-1, 1, 1))
-        end = ops.logical_and(early, ops.equal(tokens, rules.eos_id))
-        forbidden = ops.logical_or(forbidden, end)
-    return forbidden
-
-
-def top_tokens(log_probs, count):
+def top_tokens(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """`ops.top_k` over the vocabulary, several times as fast where that is large.
 
     The `count` best tokens are in the `count` pieces with the best maxima, and a
@@ -104,7 +112,7 @@ def top_tokens(log_probs, count):
     return values, ops.minimum(tokens, vocabulary - 1)
 
 
-def pick(values, places):
+def pick(values: Tensor, places: Tensor) -> Tensor:
     """`values` at `places` of its last axis; the leading axes are the same.
 
     A flat gather: `ops.take_along_axis` transposes and is several times as slow.

@@ -1,17 +1,21 @@
 """`Search`: the settings of a search, and searches by them."""
 
 import dataclasses
-import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from keras import ops
 
 from kseq2seq.decoding import searches
-from kseq2seq.utils import PAD_ID
+from kseq2seq.decoding.constraints import Constraint
+from kseq2seq.decoding.slots import Hypotheses
+from kseq2seq.decoding.step import StepFunction
+from kseq2seq.utils import PAD_ID, Tensor, check_integer, check_number
 
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """How the best translation is looked for.
+    """Settings of greedy and beam search.
 
     Lengths count tokens, EOS included. The longest translation of a source of
     `n` tokens has `max_length_factor * n + max_length_offset` of them, and never
@@ -52,34 +56,45 @@ class Search:
     min_length_factor: float = 0.0
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value, whole = getattr(self, field.name), field.type is int
-            counted = field.name in ("beam_size", "num_hypotheses", "max_length")
-            least = 1 if counted else 0
-            kinds = int if whole else (int, float)
-            fits = isinstance(value, kinds) and not isinstance(value, bool)
-            if not fits or not least <= value < math.inf:
-                kind = "an integer" if whole else "a number"
-                raise ValueError(
-                    f"`{field.name}` must be {kind} of at least {least}. "
-                    f"Received: {field.name}={value!r}"
-                )
+        for name in ("beam_size", "num_hypotheses", "max_length"):
+            self._check(check_integer, name, 1)
+        for name in ("max_length_offset", "min_length"):
+            self._check(check_integer, name, 0)
+        for name in (
+            "length_penalty",
+            "coverage_penalty",
+            "max_length_factor",
+            "min_length_factor",
+        ):
+            self._check(check_number, name, 0)
         if self.num_hypotheses > self.beam_size:
             raise ValueError(
                 "`num_hypotheses` must be at most `beam_size`. Received: "
                 f"num_hypotheses={self.num_hypotheses}, beam_size={self.beam_size}"
             )
 
+    def _check(self, check, name, least):
+        """Replaces a setting by its value as a Python number."""
+        object.__setattr__(self, name, check(name, getattr(self, name), least))
 
-def search_ids(start, source, search, num_hypotheses=None):
+
+def search_ids(
+    start: Callable[[Tensor], tuple[StepFunction, Any]],
+    source: Tensor,
+    search: Search,
+    num_hypotheses: int | Tensor | None = None,
+    constraints: Sequence[Constraint] = (),
+) -> Hypotheses:
     """The best hypotheses for a batch of source ids.
 
     Args:
-        start: What `kseq2seq.models.start_decoding` returns.
+        start: Function from source ids to the step function and the initial state of
+            their decoding; see `kseq2seq.models`.
         source: Ids of shape `(batch, source_length)`.
         search: A `Search`.
-        num_hypotheses: What counts instead of `search.num_hypotheses`, if given: a
-            scalar int32 tensor, in which case the graph serves any number.
+        num_hypotheses: Takes the place of `search.num_hypotheses`, if given: a scalar
+            int32 tensor, so that one graph serves any number.
+        constraints: As in `greedy_search`.
 
     Returns:
         `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
@@ -87,7 +102,7 @@ def search_ids(start, source, search, num_hypotheses=None):
     step, state = start(source)
     lengths = length_limits(source, search)
     if search.beam_size == 1:
-        return searches.greedy_search(step, state, **lengths)
+        return searches.greedy_search(step, state, constraints=constraints, **lengths)
     return searches.beam_search(
         step,
         state,
@@ -98,11 +113,12 @@ def search_ids(start, source, search, num_hypotheses=None):
         length_penalty=search.length_penalty,
         coverage_penalty=search.coverage_penalty,
         source_mask=ops.not_equal(source, PAD_ID),
+        constraints=constraints,
         **lengths,
     )
 
 
-def length_limits(source, search):
+def length_limits(source: Tensor, search: Search) -> dict[str, Any]:
     """The `max_length` and `min_length` of a `Search` for a batch of source ids."""
     mask = ops.not_equal(source, PAD_ID)
     longest = searches.relative_lengths(

@@ -4,12 +4,7 @@ Hypotheses live in slots. At each step `select` says, for every slot, from which
 its hypothesis comes and by which token it goes on; the loop moves everything that
 belongs to a hypothesis along with it.
 
-Glossary of shapes, used in every comment below:
-- B: batch size.
-- K: slots for hypotheses (the beam), of which N are returned.
-- L: longest target.
-- S: source length.
-- V: vocabulary size; C of them are candidates.
+`kseq2seq.decoding.slots` explains the letters of the shapes in the comments.
 """
 
 from typing import Any, NamedTuple
@@ -17,84 +12,48 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops, tree
 
-from kseq2seq.decoding.step import Step, call_step, like
-from kseq2seq.utils import PAD_ID
-
-# The logarithm of a source position's coverage ends here, at -69, rather than at -inf.
-LEAST_COVERAGE = 1e-30
-
-
-class Hypotheses(NamedTuple):
-    """What a search has found for every row.
-
-    Attributes:
-        ids: int32 of shape `(batch, n, length)`, PAD after the end.
-        lengths: int32 of shape `(batch, n)`, EOS included. 0 where a row has no
-            further hypothesis of non-zero probability.
-        scores: float32 of shape `(batch, n)`, by which hypotheses are ranked.
-        log_probs: float32 of shape `(batch, n)`, the sum over all tokens, EOS included.
-        alignments: float32 of shape `(batch, n, length, source_length)`, 0 after the
-            end. `None` if `step` gives no alignment.
-    """
-
-    ids: Any
-    lengths: Any
-    scores: Any
-    log_probs: Any
-    alignments: Any
-
-
-class Rules(NamedTuple):
-    """What binds a search; `max_length` and `min_length` have shape (B,) or (1,)."""
-
-    max_length: Any
-    min_length: Any  # None: no minimum
-    buffer_length: Any
-    eos_id: int
-    bos_id: int
-    forbidden_ids: tuple
-    length_penalty: float = 0.0
-    coverage_penalty: float = 0.0
-    source_mask: Any = None  # (B, S), or None: all is source
-    gives_logits: bool = False  # whether log-probabilities are still to be made
-
-
-class Slots(NamedTuple):
-    """The hypotheses so far; every leaf has shape `(B, K, ...)`."""
-
-    state: Any
-    tokens: Any  # (B, K), the last ones
-    ids: Any  # (B, K, L)
-    path: Any  # ((B, K, L),), the slot in which each token was predicted, or ()
-    log_probs: Any  # (B, K)
-    scores: Any  # (B, K)
-    lengths: Any  # (B, K)
-    finished: Any  # (B, K)
-    coverage: Any  # ((B, K, S),), or () if nothing asks for it
+from kseq2seq.decoding.constraints import initial_states, next_states
+from kseq2seq.decoding.slots import (
+    Hypotheses,
+    Rules,
+    Select,
+    Slots,
+    length_penalty,
+)
+from kseq2seq.decoding.step import Step, StepFunction, call_step, like
+from kseq2seq.utils import PAD_ID, Tensor
 
 
 class _Progress(NamedTuple):
-    """What the loop carries."""
+    """The variables of the loop."""
 
     position: Any
     slots: Slots
     alignments: Any  # ((L, B, K, S),) or ()
 
 
-def decode(step, initial_state, select, rules, start, num_hypotheses, may_shrink=False):
+def decode(
+    step: StepFunction,
+    initial_state: Any,
+    select: Select,
+    rules: Rules,
+    start: np.ndarray,
+    num_hypotheses: int | Tensor,
+    may_shrink: bool = False,
+) -> Hypotheses:
     """Runs a search to its end.
 
     Args:
         step: The step function.
         initial_state: Nested structure of tensors of shape `(batch, ...)`.
         select: Function `(predicted, slots, rules, position) -> (parents, tokens,
-            log_probs, scores)`, each of shape `(batch, beam)`, of what `step` gave;
+            log_probs, scores)` of the output of `step`, each of shape `(batch, beam)`;
             parents are `None` where every hypothesis stays in its slot.
             `slots.lengths` and `slots.coverage` already count this step.
         rules: The `Rules`.
         start: Log-probabilities with which the slots begin, of shape `(beam,)`.
         num_hypotheses: How many of the first slots are wanted.
-        may_shrink: Whether `select` bears that rows leave the batch.
+        may_shrink: Whether rows may leave the batch as far as `select` is concerned.
 
     Returns:
         The `Hypotheses`.
@@ -103,22 +62,26 @@ def decode(step, initial_state, select, rules, start, num_hypotheses, may_shrink
     # The first step stands before the loop: it is needed once for each row only, and
     # it shows the shapes that the loop will carry.
     state = tree.map_structure(
-        lambda x: ops.expand_dims(ops.convert_to_tensor(x), 1), initial_state
+        lambda leaf: ops.expand_dims(ops.convert_to_tensor(leaf), 1), initial_state
     )
     batch = ops.shape(tree.flatten(state)[0])[0]
     tokens = ops.full((batch, 1), rules.bos_id, dtype="int32")
     outputs = tree.map_structure(
-        lambda x: _widen(x, len(start)), call_step(step, tokens, state, rules)
+        lambda leaf: _widen(leaf, len(start)), call_step(step, tokens, state, rules)
     )
-    slots = _advance(0, _first_slots(outputs, rules, start), outputs, select, rules)
+    slots = _first_slots(outputs, rules, start)
+    slots = _advance(0, slots, outputs, select, rules)
     position = ops.convert_to_tensor(1, dtype="int32")
     first = _Progress(position, slots, _first_alignments(outputs, rules))
     run = _run
     if may_shrink and isinstance(step, Step) and step.may_shrink:
-        leaves = tree.flatten((initial_state, step.memory))
-        limits = (rules.max_length, rules.min_length, rules.source_mask)
-        limits = [x for x in limits if x is not None and x.shape[0] != 1]
-        if all(x.shape[0] is None for x in (*leaves, *limits)):
+        leaves = tree.flatten((initial_state, step.memory, slots.constraints))
+        leaves += [
+            limit
+            for limit in (rules.max_length, rules.source_mask)
+            if limit is not None and limit.shape[0] != 1
+        ]
+        if all(leaf.shape[0] is None for leaf in leaves):
             run = _run_in_stages
     _, slots, alignments = run(step, select, rules, num_hypotheses, first)
     return _hypotheses(slots, alignments, num_hypotheses)
@@ -168,12 +131,12 @@ def _remember(history, position, rows, values):
 def _run_in_stages(step, select, rules, num_hypotheses, first):
     """The same, but rows that are done leave the batch whenever a quarter is.
 
-    Only what they have found stays behind, in `found`.
+    Their hypotheses stay behind, in `done`.
     """
     batch = ops.shape(first.slots.tokens)[0]
-    found = first.slots._replace(state=(), coverage=())
+    done = _without_state(first.slots)
     rows = ops.arange(batch, dtype="int32")
-    start = (rows, step.memory, found, tuple(first))
+    start = (rows, step.memory, done, tuple(first))
 
     def unpack(leaves):
         return tree.pack_sequence_as(start, list(leaves))
@@ -182,7 +145,7 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
         return ops.shape(leaves[0])[0] > 0
 
     def body(*leaves):
-        rows, memory, found, progress = unpack(leaves)
+        rows, memory, done, progress = unpack(leaves)
         own_rules = _rules_of_rows(rules, rows)
         position, slots, alignments = _run(
             step._replace(memory=memory),
@@ -194,27 +157,32 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
         )
         kept = ops.nonzero(_running(slots, own_rules, num_hypotheses))[0]
         kept = ops.cast(kept, "int32")
-        rest = slots._replace(state=(), coverage=())
-        found = tree.map_structure(
-            lambda old, new: ops.scatter_update(old, rows[:, None], new), found, rest
+        done = tree.map_structure(
+            lambda old, new: ops.scatter_update(old, rows[:, None], new),
+            done,
+            _without_state(slots),
         )
         rows, memory, slots = tree.map_structure(
-            lambda x: ops.take(x, kept, axis=0), (rows, memory, slots)
+            lambda leaf: ops.take(leaf, kept, axis=0), (rows, memory, slots)
         )
-        new = (rows, memory, found, (position, slots, alignments))
+        new = (rows, memory, done, (position, slots, alignments))
         return tuple(map(_like_but_rows, tree.flatten(new), leaves))
 
     leaves = ops.while_loop(running, body, tuple(tree.flatten(start)))
-    _, _, found, (_, _, alignments) = unpack(leaves)
-    return _Progress(None, found, alignments)
+    _, _, done, (_, _, alignments) = unpack(leaves)
+    return _Progress(None, done, alignments)
+
+
+def _without_state(slots):
+    return slots._replace(state=(), coverage=(), constraints=())
 
 
 def _rules_of_rows(rules, rows):
-    def of_rows(x):
-        one_for_all = x is None or x.shape[0] == 1
-        return x if one_for_all else ops.take(x, rows, axis=0)
+    def of_rows(limit):
+        one_for_all = limit is None or limit.shape[0] == 1
+        return limit if one_for_all else ops.take(limit, rows, axis=0)
 
-    names = ("max_length", "min_length", "source_mask")
+    names = ("max_length", "source_mask")
     return rules._replace(**{name: of_rows(getattr(rules, name)) for name in names})
 
 
@@ -235,6 +203,7 @@ def _first_slots(outputs, rules, start):
         lengths=zeros,
         finished=ops.cast(zeros, "bool"),
         coverage=tuple(ops.zeros_like(values) for values in counted),
+        constraints=initial_states(rules.constraints, batch, len(start)),
     )
 
 
@@ -267,6 +236,7 @@ def _advance(position, slots, outputs, select, rules):
     parents, tokens, log_probs, scores = select(predicted, slots, rules, position)
     if parents is not None:
         slots = _move(slots, parents)
+    states = next_states(rules.constraints, tokens, slots.constraints)
     at_limit = ops.expand_dims(position + 1 >= rules.max_length, 1)  # (B, 1)
     ended = ops.logical_or(at_limit, ops.equal(tokens, rules.eos_id))
     return slots._replace(
@@ -275,6 +245,7 @@ def _advance(position, slots, outputs, select, rules):
         log_probs=log_probs,
         scores=scores,
         finished=ops.logical_or(slots.finished, ended),
+        constraints=states,
     )
 
 
@@ -285,7 +256,7 @@ def _running(slots, rules, num_hypotheses):
     # Log-probabilities only fall, the longest hypothesis is divided by most, and the
     # coverage penalty is at best 0. (What is live and among the best has a bound no
     # worse than its own score, hence no worse than `worst`.)
-    divisor = _length_penalty(rules.max_length, rules)
+    divisor = length_penalty(rules.max_length, rules)
     bound = slots.log_probs / ops.expand_dims(divisor, 1)
     # Samples are in no order, and none of them may cut the others short.
     wanted = slots.scores[:, :num_hypotheses]
@@ -296,8 +267,8 @@ def _running(slots, rules, num_hypotheses):
 def _hypotheses(slots, alignments, num_hypotheses):
     batch, width, length = ops.shape(slots.ids)
     ids, log_probs, scores, lengths = (
-        x[:, :num_hypotheses]
-        for x in (slots.ids, slots.log_probs, slots.scores, slots.lengths)
+        values[:, :num_hypotheses]
+        for values in (slots.ids, slots.log_probs, slots.scores, slots.lengths)
     )
     lengths = ops.where(log_probs > -np.inf, lengths, 0)
     places = ops.arange(length, dtype="int32")
@@ -315,50 +286,24 @@ def _hypotheses(slots, alignments, num_hypotheses):
     return Hypotheses(ids, lengths, scores, log_probs, followed)
 
 
-def score(log_probs, slots, rules):
-    """What hypotheses are ranked by (Wu et al. 2016, eq. 14).
-
-    Args:
-        log_probs: Log-probabilities of the hypotheses' continuations, `(B, K, C)`.
-        slots: The hypotheses, whose lengths and coverage already count this step.
-        rules: The `Rules`.
-
-    Returns:
-        Scores of shape `(B, K, C)`.
-    """
-    scores = log_probs / _length_penalty(slots.lengths, rules)[..., None]
-    if not rules.coverage_penalty:
-        return scores
-    (coverage,) = slots.coverage  # (B, K, S)
-    logarithms = ops.log(ops.clip(coverage, LEAST_COVERAGE, 1.0))
-    if rules.source_mask is not None:
-        logarithms = ops.where(rules.source_mask[:, None], logarithms, 0.0)
-    penalty = rules.coverage_penalty * ops.sum(logarithms, axis=-1)  # (B, K)
-    return scores + penalty[..., None]
-
-
-def _length_penalty(lengths, rules):
-    return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** rules.length_penalty
-
-
 def _move(slots, parents):
-    """Puts into each slot what its parent's slot holds."""
+    """Moves into each slot the content of its parent's slot."""
     batch, width = ops.shape(parents)
     offsets = ops.arange(batch, dtype="int32")[:, None] * width
     rows = parents + offsets  # (B, K)
 
-    def move(x):
-        rest = x.shape[2:]
-        rest = ops.shape(x)[2:] if None in rest else rest
-        return ops.take(ops.reshape(x, (batch * width, *rest)), rows, axis=0)
+    def move(leaf):
+        rest = leaf.shape[2:]
+        rest = ops.shape(leaf)[2:] if None in rest else rest
+        return ops.take(ops.reshape(leaf, (batch * width, *rest)), rows, axis=0)
 
     return tree.map_structure(move, slots)
 
 
-def _widen(x, width):
-    """Repeats the only slot of `x`."""
-    batch, _, *rest = ops.shape(x)
-    return ops.broadcast_to(x, (batch, width, *rest))
+def _widen(leaf, width):
+    """Repeats the only slot of a tensor."""
+    batch, _, *rest = ops.shape(leaf)
+    return ops.broadcast_to(leaf, (batch, width, *rest))
 
 
 def _like_but_rows(new, old):

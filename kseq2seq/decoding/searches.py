@@ -6,51 +6,59 @@ has less to do:
     step(tokens, state) -> (log_probs, state, extras)
 
 - `tokens`: the last tokens, int32 of shape `(batch, beam)`; BOS at first.
-- `state`: what changes from step to step: a nested structure of tensors of shape
-  `(batch, beam, ...)`, whose shapes and dtypes stay the same. What does not change
-  (the encoded source, its mask) belongs in the function's closure, with shape
-  `(batch, ...)`; it is never repeated for the beam.
+- `state`: a nested structure of tensors of shape `(batch, beam, ...)`, which change
+  from step to step but keep their shapes and dtypes. Tensors that do not change (the
+  encoded source, its mask) belong in the function's closure, with shape
+  `(batch, ...)`; they are never repeated for the beam.
 - `log_probs`: log-probabilities of the next token, of shape
   `(batch, beam, vocabulary)`, with a vocabulary whose size is known statically.
 - `extras`: a dict. Its entry `"alignment"`, of shape `(batch, beam, source_length)`,
   is collected, and read by the coverage penalty; any other entry is ignored.
 
 The first call has a beam of 1, since all hypotheses of a row begin alike. A hypothesis
-that has ended is fed PAD, and what comes of it is dropped.
+that has ended is fed PAD, and the output for it is dropped.
 
 The code runs eagerly, in `tf.function` with unknown batch size and length, under
 `jax.jit` (there with integer `max_length`), and on torch.
 """
 
-import keras
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from keras import ops
 
-from kseq2seq.decoding.loop import Hypotheses as Hypotheses
+from kseq2seq.decoding.constraints import Constraint
 from kseq2seq.decoding.loop import decode
-from kseq2seq.decoding.rules import batch_size, check_integer, check_number, make_rules
+from kseq2seq.decoding.rules import batch_size, make_rules
 from kseq2seq.decoding.selection import (
-    draw,
-    for_each_token,
-    in_place,
+    elementwise,
     select_best,
     select_first,
 )
-from kseq2seq.decoding.step import Step as Step
-from kseq2seq.decoding.step import check_shape
-from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
+from kseq2seq.decoding.slots import Hypotheses
+from kseq2seq.decoding.step import StepFunction, check_shape
+from kseq2seq.utils import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    Tensor,
+    check_integer,
+    check_number,
+)
 
 
 def greedy_search(
-    step,
-    initial_state,
+    step: StepFunction,
+    initial_state: Any,
     *,
-    max_length,
-    min_length=0,
-    eos_id=EOS_ID,
-    bos_id=BOS_ID,
-    forbidden_ids=(PAD_ID, BOS_ID),
-):
+    max_length: int | Tensor,
+    min_length: int | Tensor = 0,
+    eos_id: int = EOS_ID,
+    bos_id: int = BOS_ID,
+    forbidden_ids: Sequence[int] = (PAD_ID, BOS_ID),
+    constraints: Sequence[Constraint] = (),
+) -> Hypotheses:
     """Takes the most probable token at each step.
 
     Args:
@@ -67,6 +75,8 @@ def greedy_search(
         bos_id: Id that is fed to the first step.
         forbidden_ids: Ids that are never chosen. The log-probabilities of the others
             stay as they are.
+        constraints: `Constraint`s, which forbid tokens by what came before. They add
+            to `forbidden_ids` and `min_length`.
 
     Returns:
         `Hypotheses` with n = 1, whose `scores` are the log-probabilities.
@@ -80,33 +90,40 @@ def greedy_search(
     ...     following = keras.ops.maximum(tokens, 3) + 1
     ...     following = keras.ops.where(tokens == 6, 3, following)
     ...     return keras.ops.log(keras.ops.one_hot(following, 8)), state, {}
-    >>> found = greedy_search(count_to_six, keras.ops.zeros((1, 1)), max_length=5)
-    >>> keras.ops.convert_to_numpy(found.ids).tolist()
+    >>> hypotheses = greedy_search(
+    ...     count_to_six, keras.ops.zeros((1, 1)), max_length=5)
+    >>> keras.ops.convert_to_numpy(hypotheses.ids).tolist()
     [[[4, 5, 6, 3, 0]]]
     """
     rules = make_rules(
-        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+        initial_state,
+        max_length,
+        min_length,
+        eos_id,
+        bos_id,
+        forbidden_ids,
+        constraints,
     )
-
     start = np.zeros(1)
     return decode(step, initial_state, select_first, rules, start, 1, may_shrink=True)
 
 
 def beam_search(
-    step,
-    initial_state,
+    step: StepFunction,
+    initial_state: Any,
     *,
-    beam_size,
-    num_hypotheses=1,
-    max_length,
-    min_length=0,
-    length_penalty=0.0,
-    coverage_penalty=0.0,
-    source_mask=None,
-    eos_id=EOS_ID,
-    bos_id=BOS_ID,
-    forbidden_ids=(PAD_ID, BOS_ID),
-):
+    beam_size: int,
+    num_hypotheses: int | Tensor = 1,
+    max_length: int | Tensor,
+    min_length: int | Tensor = 0,
+    length_penalty: float = 0.0,
+    coverage_penalty: float = 0.0,
+    source_mask: Tensor | None = None,
+    eos_id: int = EOS_ID,
+    bos_id: int = BOS_ID,
+    forbidden_ids: Sequence[int] = (PAD_ID, BOS_ID),
+    constraints: Sequence[Constraint] = (),
+) -> Hypotheses:
     """Keeps the `beam_size` best hypotheses at each step.
 
     For a hypothesis `Y` of `|Y|` tokens, EOS included, with alignment `p` to the
@@ -136,6 +153,7 @@ def beam_search(
         eos_id: As in `greedy_search`.
         bos_id: As in `greedy_search`.
         forbidden_ids: As in `greedy_search`.
+        constraints: As in `greedy_search`.
 
     Returns:
         `Hypotheses` with n = `num_hypotheses`, best first.
@@ -148,15 +166,15 @@ def beam_search(
     >>> def coin(tokens, state):  # either side, or EOS, which is 3
     ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.3, 0.2])
     ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
-    >>> found = beam_search(coin, keras.ops.zeros((1, 1)), beam_size=3,
+    >>> hypotheses = beam_search(coin, keras.ops.zeros((1, 1)), beam_size=3,
     ...     num_hypotheses=3, max_length=2)
-    >>> keras.ops.convert_to_numpy(found.ids).tolist()
+    >>> keras.ops.convert_to_numpy(hypotheses.ids).tolist()
     [[[3, 0], [4, 3], [5, 3]]]
 
     Reference:
         [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7, eq. 14.
     """
-    check_integer("beam_size", beam_size, 1)
+    beam_size = check_integer("beam_size", beam_size, 1)
     is_fixed = not ops.is_tensor(num_hypotheses)
     if is_fixed:
         check_integer("num_hypotheses", num_hypotheses, 1)
@@ -170,7 +188,13 @@ def beam_search(
     if source_mask is not None:
         source_mask = ops.cast(ops.convert_to_tensor(source_mask), "bool")
     rules = make_rules(
-        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
+        initial_state,
+        max_length,
+        min_length,
+        eos_id,
+        bos_id,
+        forbidden_ids,
+        constraints,
     )._replace(
         length_penalty=length_penalty,
         coverage_penalty=coverage_penalty,
@@ -190,107 +214,15 @@ def beam_search(
     )
 
 
-def sample(
-    step,
-    initial_state,
+def force(
+    step: StepFunction,
+    initial_state: Any,
+    ids: Tensor,
     *,
-    seed,
-    num_samples=1,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
-    max_length,
-    min_length=0,
-    eos_id=EOS_ID,
-    bos_id=BOS_ID,
-    forbidden_ids=(PAD_ID, BOS_ID),
-):
-    """Draws each token at random, by its probability.
-
-    `temperature` is applied first, then `top_k`, then `top_p` to what `top_k` has left.
-
-    Args:
-        step: As in `greedy_search`.
-        initial_state: As in `greedy_search`.
-        seed: Integer, which gives the same samples at each call, or a
-            `keras.random.SeedGenerator`; or the uniform numbers from 0 to 1 to draw
-            by, a float tensor of shape `(length, batch, num_samples)` whose length is
-            no less than `max_length`.
-        num_samples: Number of independent samples of each row.
-        temperature: Divides the log-probabilities; towards 0, greedy search. A
-            number, or a float tensor of shape `(batch,)` of numbers above 0.
-        top_k: If given, only the `top_k` most probable tokens are drawn. An integer,
-            or an integer tensor of shape `(batch,)` of numbers of at least 1.
-        top_p: If given, only the fewest most probable tokens whose probabilities sum to
-            at least `top_p` are drawn. A number, or a float tensor of shape `(batch,)`
-            of numbers above 0. It sorts the vocabulary at each step, unless an integer
-            `top_k` leaves less of it; so does a tensor `top_k`.
-        max_length: As in `greedy_search`.
-        min_length: As in `greedy_search`.
-        eos_id: As in `greedy_search`.
-        bos_id: As in `greedy_search`.
-        forbidden_ids: As in `greedy_search`.
-
-    Returns:
-        `Hypotheses` with n = `num_samples`, in the order in which they were drawn.
-        Their `scores` and `log_probs` are those of the model itself, unchanged by
-        `temperature`, `top_k` and `top_p`.
-
-    Raises:
-        ValueError: If an argument, or what `step` returns, is not as described.
-
-    Example:
-
-    >>> def coin(tokens, state):  # either side, or EOS, which is 3
-    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.3, 0.2])
-    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
-    >>> found = sample(coin, keras.ops.zeros((2, 1)), seed=0, num_samples=3,
-    ...     max_length=7)
-    >>> tuple(found.ids.shape)
-    (2, 3, 7)
-
-    Reference:
-        [Holtzman et al., 2020](https://arxiv.org/abs/1904.09751), section 3.1 (top-p);
-        [Fan et al., 2018](https://arxiv.org/abs/1805.04833), section 5 (top-k).
-    """
-    check_integer("num_samples", num_samples, 1)
-    rules = make_rules(
-        initial_state, max_length, min_length, eos_id, bos_id, forbidden_ids
-    )
-    batch = batch_size(initial_state)
-    rows = batch if isinstance(batch, int) else None
-    if ops.is_tensor(seed):
-        check_shape("`seed`", seed, (None, rows, num_samples))
-        uniform = ops.cast(seed, "float32")
-    elif isinstance(seed, (int, keras.random.SeedGenerator)):
-        shape = (rules.buffer_length, batch, num_samples)
-        uniform = keras.random.uniform(shape, dtype="float32", seed=seed)
-    else:
-        raise ValueError(
-            "`seed` must be an integer, a `keras.random.SeedGenerator` or a tensor of "
-            f"uniform numbers. Received: seed={seed!r}"
-        )
-    settings = (temperature, top_k, top_p)
-    for name, value in zip(("temperature", "top_k", "top_p"), settings, strict=True):
-        if ops.is_tensor(value):
-            check_shape(f"`{name}`", value, (rows,))
-        elif name == "temperature":
-            check_number(name, value, above=0)
-        elif value is not None and name == "top_k":
-            check_integer(name, value, 1)
-        elif value is not None:
-            check_number(name, value, above=0, most=1)
-
-    def choose(log_probs, position):
-        number = ops.take(uniform, position, axis=0)  # (B, K)
-        return draw(log_probs, number, *map(for_each_token, settings))
-
-    start = np.zeros(num_samples)
-    return decode(step, initial_state, in_place(choose), rules, start, num_samples)
-
-
-def force(step, initial_state, ids, *, eos_id=EOS_ID, bos_id=BOS_ID):
-    """Follows given hypotheses: what `step` says of each of their tokens.
+    eos_id: int = EOS_ID,
+    bos_id: int = BOS_ID,
+) -> Hypotheses:
+    """Scores given hypotheses by teacher forcing.
 
     Args:
         step: As in `greedy_search`.
@@ -313,8 +245,9 @@ def force(step, initial_state, ids, *, eos_id=EOS_ID, bos_id=BOS_ID):
     ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.5, 0.25, 0.25])
     ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
     >>> ids = keras.ops.convert_to_tensor([[4, 5, 3], [3, 0, 0]])
-    >>> found = force(coin, keras.ops.zeros((2, 1)), ids)
-    >>> keras.ops.convert_to_numpy(keras.ops.exp(found.log_probs)).round(5).tolist()
+    >>> hypotheses = force(coin, keras.ops.zeros((2, 1)), ids)
+    >>> probabilities = keras.ops.exp(hypotheses.log_probs)
+    >>> keras.ops.convert_to_numpy(probabilities).round(5).tolist()
     [[0.03125], [0.5]]
     """
     rows = batch_size(initial_state)
@@ -326,10 +259,12 @@ def force(step, initial_state, ids, *, eos_id=EOS_ID, bos_id=BOS_ID):
     def choose(log_probs, position):
         return ops.take(ids, position, axis=1)[:, None]  # (B, 1)
 
-    return decode(step, initial_state, in_place(choose), rules, np.zeros(1), 1)
+    return decode(step, initial_state, elementwise(choose), rules, np.zeros(1), 1)
 
 
-def relative_lengths(source_mask, factor=1.0, offset=0):
+def relative_lengths(
+    source_mask: Tensor, factor: float = 1.0, offset: float = 0
+) -> Tensor:
     """Limits that follow the source: `factor * length + offset`, rounded, at least 1.
 
     Args:

@@ -1,8 +1,15 @@
 """The step function that a search is given, and one call of it, checked."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
 
 from keras import ops, tree
+
+from kseq2seq.utils import Tensor
+
+# `(log_probs, state, extras)`, as `kseq2seq.decoding.searches` describes them.
+StepOutputs: TypeAlias = tuple[Tensor, Any, dict[str, Any]]
+StepFunction: TypeAlias = Callable[[Tensor, Any], StepOutputs]
 
 
 class Step(NamedTuple):
@@ -34,20 +41,38 @@ class Step(NamedTuple):
     1.0
     """
 
-    function: Any
+    function: Callable[[Tensor, Any, Any], StepOutputs]
     memory: Any = ()
     gives_logits: bool = False
     may_shrink: bool = False
 
-    def __call__(self, tokens, state):
+    def __call__(self, tokens: Tensor, state: Any) -> StepOutputs:
+        """The function, called with the memory; log-probabilities in any case."""
         logits, state, extras = self.function(tokens, state, self.memory)
         if self.gives_logits:
             logits = ops.log_softmax(ops.cast(logits, "float32"))
         return logits, state, extras
 
 
-def call_step(step, tokens, state, rules):
-    """One call of `step`, checked; the alignment is a tuple of one or none."""
+def call_step(
+    step: StepFunction, tokens: Tensor, state: Any, rules: Any
+) -> tuple[Tensor, Any, tuple]:
+    """One call of `step`, checked.
+
+    Args:
+        step: The step function.
+        tokens: int32 of shape `(batch, beam)`.
+        state: Nested structure of tensors of shape `(batch, beam, ...)`.
+        rules: The `Rules` of the search.
+
+    Returns:
+        A tuple `(log_probs, state, alignment)`: log-probabilities, or logits if the
+        rules say so, in float32; the state with the dtypes of the one before; a tuple
+        of one alignment, or of none.
+
+    Raises:
+        ValueError: If `step` returns anything else than a search needs.
+    """
     if isinstance(step, Step):
         outputs = step.function(tokens, state, step.memory)
     else:
@@ -65,21 +90,13 @@ def call_step(step, tokens, state, rules):
             "`log_probs` of `step` must have a vocabulary size that is known "
             f"statically; reshape them. Received: shape={tuple(log_probs.shape)}"
         )
-    highest = max(rules.eos_id, rules.bos_id, *rules.forbidden_ids)
-    if highest >= vocabulary:
+    if rules.highest_id >= vocabulary:
         raise ValueError(
             "`eos_id`, `bos_id` and `forbidden_ids` must be ids of the vocabulary. "
-            f"Received: id={highest}, while `step` gives {vocabulary} log-probabilities"
+            f"Received: id={rules.highest_id}, while `step` gives {vocabulary} "
+            "log-probabilities"
         )
-    try:
-        tree.assert_same_structure(state, new_state)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            "`step` must return a state of the structure that it was given. "
-            f"Expected: {state!r}. Received: {new_state!r}"
-        ) from error
-    for new, old in zip(tree.flatten(new_state), tree.flatten(state), strict=True):
-        check_shape("Every tensor in the state of `step`", new, old.shape)
+    check_structure("`step`", new_state, state)
     if not isinstance(extras, dict):
         raise ValueError(
             "`extras` of `step` must be a dict, if only an empty one. "
@@ -102,26 +119,58 @@ def call_step(step, tokens, state, rules):
     return _as_float32(log_probs, tokens), new_state, alignment
 
 
-def check_shape(what, x, expected):
-    """Refuses what has another rank or size; `None` stands for any size."""
-    received = tuple(x.shape)
+def check_structure(name: str, new_state: Any, state: Any) -> None:
+    """Refuses a state of another structure or other shapes than the one before.
+
+    Args:
+        name: Name of the function that made the state, for the error.
+        new_state: Nested structure of tensors.
+        state: The structure that it must have, with the same shapes.
+
+    Raises:
+        ValueError: If a structure, rank or size differs.
+    """
+    try:
+        tree.assert_same_structure(state, new_state)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} must return a state of the structure that it was given. "
+            f"Expected: {state!r}. Received: {new_state!r}"
+        ) from error
+    for new, old in zip(tree.flatten(new_state), tree.flatten(state), strict=True):
+        check_shape(f"Every tensor in the state of {name}", new, old.shape)
+
+
+def check_shape(name: str, tensor: Tensor, expected: Iterable[int | None]) -> None:
+    """Refuses a tensor of another rank or size.
+
+    Args:
+        name: Name of the tensor, for the error.
+        tensor: The tensor.
+        expected: The sizes; `None` stands for any.
+
+    Raises:
+        ValueError: If the rank or a size differs.
+    """
+    received = tuple(tensor.shape)
     expected = tuple(expected)
     if len(received) != len(expected) or any(
         None not in (a, b) and a != b for a, b in zip(received, expected, strict=True)
     ):
         raise ValueError(
-            f"{what} must have the expected shape. Expected: shape={expected}. "
+            f"{name} must have the expected shape. Expected: shape={expected}. "
             f"Received: shape={received}"
         )
 
 
-def like(new, old):
+def like(new: Tensor, old: Tensor) -> Tensor:
     """`new` with the dtype and the static shape of `old`: a loop must keep both."""
     new = ops.cast(new, old.dtype)
     same = tuple(new.shape) == tuple(old.shape)
     return new if same else ops.reshape(new, ops.shape(old))
 
 
-def _as_float32(x, tokens):
-    """`x` in float32; its leading axes are known as far as those of `tokens` are."""
-    return ops.reshape(ops.cast(x, "float32"), (*ops.shape(tokens), ops.shape(x)[2]))
+def _as_float32(values, tokens):
+    """Float32; the leading axes are known as far as those of `tokens` are."""
+    shape = (*ops.shape(tokens), ops.shape(values)[2])
+    return ops.reshape(ops.cast(values, "float32"), shape)

@@ -275,7 +275,7 @@ class TextToText:
         max_length = self.default_search.max_length
         sampled = decoding.sample(
             *self.start(source.ids, alignments=False),
-            seed=uniform_numbers(seed, max_length)[..., None],
+            uniform=uniform_numbers(seed, max_length)[..., None],
             temperature=tf.maximum(finite(temperature, 1.0), LEAST_TEMPERATURE),
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
             # At least one token is left.

@@ -31,7 +31,7 @@ def import_tensorflow() -> None:
             # Devices are looked for at the first operation, which is when CUDA
             # complains, and oneDNN complains of the first one on booleans.
             with tensorflow.device("CPU"):
-                tensorflow.transpose([[True]])
+                tensorflow.transpose(tensorflow.constant([[True]]))
 
 
 @contextmanager

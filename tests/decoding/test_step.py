@@ -9,6 +9,7 @@ from keras import ops
 
 from kseq2seq.decoding import Step, beam_search, greedy_search, sample
 from kseq2seq.utils import EOS_ID
+from search_oracles import Tables
 
 BACKEND = keras.backend.backend()
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow only")
@@ -126,3 +127,36 @@ def test_logits_in_the_place_of_log_probabilities(search):
     for name in ("ids", "scores", "log_probs"):
         both = [ops.convert_to_numpy(getattr(x, name)) for x in (actual, expected)]
         np.testing.assert_allclose(*both, atol=1e-5)
+
+
+def bad_step(change):
+    model = Tables(16)
+
+    def step(tokens, state):
+        return change(*model.step(tokens, state))
+
+    return step, model.initial_state()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda p, s, e: (p, s), "must return a tuple (.|\n)*Received: .*"),
+        (lambda p, s, e: p, "must return a tuple"),
+        (lambda p, s, e: (p[:, 0], s, e), r"`log_probs`.*\(3, 1, None\).*\(3, 7\)"),
+        (lambda p, s, e: (p, s["hash"], e), "state of the structure that it was"),
+        (
+            lambda p, s, e: (p, {**s, "trace": [s["trace"][0][..., :1]]}, e),
+            r"the state of.*\(3, 1, 2\).*\(3, 1, 1\)",
+        ),
+        (lambda p, s, e: (p, s, None), "`extras` of `step` must be a dict.*None"),
+        (lambda p, s, e: (p, s, {}), "`coverage_penalty` above 0 needs alignments"),
+        (
+            lambda p, s, e: (p, s, {"alignment": p[:, 0]}),
+            r"`alignment`.*\(3, 1, None\).*\(3, 7\)",
+        ),
+    ],
+)
+def test_bad_steps(change, message):
+    with pytest.raises(ValueError, match=message):
+        beam_search(*bad_step(change), beam_size=2, max_length=5, coverage_penalty=0.1)

@@ -1,0 +1,383 @@
+"""Constraints from outside the package, against searches that filter."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from backends import run_on
+from constraints import (
+    ForcedPrefix,
+    NoDouble,
+    NoRepeatedBigram,
+    NoSeenBigram,
+    NoWayBack,
+    assert_exhaustive,
+    no_double,
+    no_repeated_bigram,
+    no_way_back,
+)
+from kseq2seq.decoding import (
+    Constraint,
+    ForbiddenTokens,
+    MinLength,
+    Step,
+    beam_search,
+    greedy_search,
+    sample,
+)
+from kseq2seq.utils import EOS_ID, PAD_ID
+from search_oracles import (
+    BACKEND,
+    SEARCHES,
+    B,
+    Tables,
+    V,
+    as_numpy,
+    ids_of,
+    on_tensorflow,
+    one_pool,
+)
+
+RULES = {
+    "bigrams of the prefix": (NoRepeatedBigram(), no_repeated_bigram),
+    "bigrams of a state": (NoSeenBigram(V), no_repeated_bigram),
+    "doubles": (NoDouble(None), no_double),
+    "doubles, bounded": (NoDouble(1), no_double),
+    "no way back": (NoWayBack(), no_way_back),
+}
+
+
+@pytest.mark.parametrize(
+    "penalties", [{}, {"length_penalty": 1.3, "coverage_penalty": 0.2}], ids=str
+)
+@pytest.mark.parametrize(("constraint", "rule"), RULES.values(), ids=RULES)
+def test_a_wide_beam_is_exhaustive_search(constraint, rule, penalties):
+    assert_exhaustive(constraint, rule, **penalties)
+
+
+def test_the_rules_forbid_something():
+    model = Tables(31)
+    for _, rule in RULES.values():
+        free = one_pool(model, 0, 401, 4)
+        bound = one_pool(model, 0, 401, 4, allowed=rule)
+        assert 0 < len(bound) < len(free)
+
+
+@settings(max_examples=2 if BACKEND == "jax" else 15, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 10**6),
+    beam=st.integers(1, 5),
+    max_length=st.integers(1, 8),
+    min_length=st.integers(0, 3),
+    name=st.sampled_from([name for name in RULES if name != "no way back"]),
+    sharpness=st.sampled_from([1.0, 4.0]),
+)
+def test_a_narrow_beam_is_the_plain_loop(
+    seed, beam, max_length, min_length, name, sharpness
+):
+    constraint, rule = RULES[name]
+    model = Tables(seed, batch=2, sharpness=sharpness)
+    min_length = min(min_length, max_length)
+    result = as_numpy(
+        beam_search(
+            model.step,
+            model.initial_state(),
+            beam_size=beam,
+            num_hypotheses=beam,
+            max_length=max_length,
+            min_length=min_length,
+            constraints=[constraint],
+        )
+    )
+    for row in range(2):
+        expected = one_pool(model, row, beam, max_length, min_length, allowed=rule)
+        expected = [ids for _, ids in expected]
+        assert ids_of(result, row)[: len(expected)] == expected
+
+
+def test_several_constraints_hold_together():
+    model = Tables(32)
+    both = [NoDouble(1), NoRepeatedBigram(), ForbiddenTokens([6])]
+    result = as_numpy(
+        beam_search(
+            model.step,
+            model.initial_state(),
+            beam_size=3,
+            num_hypotheses=3,
+            max_length=9,
+            constraints=both,
+        )
+    )
+
+    def rule(row, ids, token):
+        return (
+            no_double(row, ids, token)
+            and no_repeated_bigram(row, ids, token)
+            and token != 6
+        )
+
+    for row in range(B):
+        expected = one_pool(model, row, 3, 9, allowed=rule)
+        assert ids_of(result, row) == [ids for _, ids in expected]
+
+
+def test_the_arguments_are_constraints_too():
+    """`forbidden_ids` and `min_length` do the same as their constraints."""
+    model = Tables(33, eos_bonus=2.0)
+    least = np.array([2, 5, 1])
+    options = {"beam_size": 4, "num_hypotheses": 4, "max_length": 6}
+    by_arguments = beam_search(
+        model.step,
+        model.initial_state(),
+        min_length=least,
+        forbidden_ids=(0, 2, 5),
+        **options,
+    )
+    by_constraints = beam_search(
+        model.step,
+        model.initial_state(),
+        forbidden_ids=(),
+        constraints=[ForbiddenTokens((0, 2, 5)), MinLength(least)],
+        **options,
+    )
+    for one, other in zip(
+        as_numpy(by_arguments), as_numpy(by_constraints), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert (as_numpy(by_arguments).lengths >= least[:, None]).all()
+
+
+def test_greedy_search_takes_the_best_token_allowed():
+    model = Tables(34)
+    result = as_numpy(
+        greedy_search(
+            model.step,
+            model.initial_state(),
+            max_length=9,
+            constraints=[NoSeenBigram(V)],
+        )
+    )
+    for row in range(B):
+        ids = ()
+        while len(ids) < 9 and EOS_ID not in ids:
+            log_probs, _ = model.next(row, ids)
+            for token in range(V):
+                if token in (0, 2) or not no_repeated_bigram(row, ids, token):
+                    log_probs[token] = -np.inf
+            ids += (int(log_probs.argmax()),)
+        assert ids_of(result, row) == [ids]
+
+
+def test_samples_keep_to_constraints_and_their_probabilities():
+    model = Tables(35, batch=1)
+    result = as_numpy(
+        sample(
+            model.step,
+            model.initial_state(),
+            seed=7,
+            num_samples=10007,
+            max_length=2,
+            constraints=[NoDouble(None)],
+        )
+    )
+    first, second = result.ids[0].T
+    assert not (first == second).any()
+    after = second[first == 4]
+    log_probs, _ = model.next(0, (4,))
+    expected = np.exp(log_probs)
+    expected[[0, 2, 4]] = 0.0
+    expected /= expected.sum()
+    shares = np.bincount(after, minlength=V) / len(after)
+    np.testing.assert_allclose(shares, expected, atol=5 / np.sqrt(len(after)))
+
+
+PREFIXES = np.array([[5, 4, 0], [6, 6, 6], [0, 0, 0]], "int32")
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+def test_rows_may_have_constraints_of_their_own(search):
+    model = Tables(36)
+    result = as_numpy(
+        search(
+            model.step,
+            model.initial_state(),
+            max_length=7,
+            min_length=3,
+            constraints=[ForcedPrefix(PREFIXES)],
+        )
+    )
+    assert (result.ids[0, :, :2] == [5, 4]).all()
+    assert (result.ids[1, :, :3] == 6).all()
+    free = as_numpy(
+        search(model.step, model.initial_state(), max_length=7, min_length=3)
+    )
+    np.testing.assert_array_equal(result.ids[2], free.ids[2])
+    np.testing.assert_allclose(result.scores[2], free.scores[2], atol=1e-6)
+
+
+class Nothing(Constraint):
+    def allowed(self, tokens, prefix, state):
+        return ops.equal(tokens, -1)
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+def test_nothing_allowed_is_an_empty_hypothesis(search):
+    model = Tables(37)
+    result = as_numpy(
+        search(model.step, model.initial_state(), max_length=3, constraints=[Nothing()])
+    )
+    assert not result.ids.any() and not result.lengths.any()
+    assert (result.log_probs == -np.inf).all()
+
+
+@on_tensorflow
+@pytest.mark.parametrize("search", ["greedy", "beam"])
+def test_states_stay_with_their_rows_when_others_leave_the_batch(search):
+    import tensorflow as tf
+
+    rng = np.random.default_rng(3)
+    table = rng.normal(size=(V, V)).astype("float32")
+    table[:, EOS_ID] -= 2.0  # most rows end at their limit
+    sizes = []
+
+    def function(tokens, state, memory):
+        tf.py_function(lambda rows: sizes.append(int(rows)), [tf.shape(tokens)[0]], [])
+        return ops.take(table, tokens, axis=0) * memory[:, None, None], state, {}
+
+    def find(sharpness, limits, prefixes, may_shrink):
+        step = Step(function, sharpness, gives_logits=True, may_shrink=may_shrink)
+        return SEARCHES[search](
+            step,
+            ops.zeros_like(sharpness),
+            max_length=limits,
+            constraints=[ForcedPrefix(prefixes), NoSeenBigram(V), NoDouble(1)],
+        )
+
+    signature = [
+        tf.TensorSpec([None]),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None, None], tf.int32),
+    ]
+    results = {}
+    sharpness = rng.uniform(0.5, 2.0, 8).astype("float32")
+    limits = np.array([3, 20, 5, 4, 11, 2, 7, 20], "int32")
+    prefixes = rng.choice([4, 5, 6], (8, 3)).astype("int32")
+    prefixes[:, 1] = prefixes[:, 0] % 3 + 4  # no doubles
+    prefixes[:, 2] = 0
+    for may_shrink in (True, False):
+        graph = tf.function(
+            lambda *arguments, may_shrink=may_shrink: find(*arguments, may_shrink),
+            input_signature=signature,
+            autograph=False,
+        )
+        sizes.clear()
+        results[may_shrink] = as_numpy(graph(sharpness, limits, prefixes))
+        assert (len(set(sizes)) > 1) == may_shrink
+    for shrunk, whole in zip(*(results[key][:4] for key in (True, False)), strict=True):
+        np.testing.assert_allclose(shrunk, whole, atol=1e-5)
+    assert (results[True].ids[:, 0, :2] == prefixes[:, :2]).all()
+
+
+@on_tensorflow
+def test_built_in_constraints_take_no_pass_over_the_vocabulary():
+    import tensorflow as tf
+
+    vocabulary = 1009
+
+    def masks(**options):
+        """Booleans of the size of the vocabulary in the graph of a search."""
+
+        def find(state):
+            def step(tokens, state):
+                return ops.zeros((*ops.shape(tokens), vocabulary)), state, {}
+
+            return beam_search(
+                step, state, beam_size=3, max_length=5, min_length=2, **options
+            )[:4]
+
+        graph = tf.function(find, autograph=False).get_concrete_function(
+            tf.TensorSpec([None, 1])
+        )
+        written = graph.graph.as_graph_def(add_shapes=True)
+        return [
+            node.name
+            for library in written.library.function
+            for node in library.node_def
+            if any(
+                shape.dim and shape.dim[-1].size == vocabulary
+                for shape in node.attr["_output_shapes"].list.shape
+            )
+            and node.op in ("NotEqual", "Equal", "LogicalAnd", "LogicalOr", "All")
+        ]
+
+    assert masks(constraints=[NoDouble(None)])
+    assert not masks()
+    assert not masks(constraints=[NoDouble(1)])
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="starts the others itself")
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends(backend):
+    run_on(
+        backend,
+        """
+        from constraints import *
+        from search_oracles import V
+
+        assert_exhaustive(NoRepeatedBigram(), no_repeated_bigram)
+        assert_exhaustive(NoSeenBigram(V), no_repeated_bigram, length_penalty=0.8)
+        assert_exhaustive(NoDouble(1), no_double)
+        """,
+    )
+
+
+class WithoutAllowed(Constraint):
+    pass
+
+
+class OtherState(NoDouble):
+    def next_state(self, tokens, state):
+        return {"last": tokens}
+
+
+class LargerState(NoDouble):
+    def next_state(self, tokens, state):
+        return ops.stack([tokens, tokens], axis=-1)
+
+
+class OtherRows(NoDouble):
+    def initial_state(self, batch_size):
+        return ops.zeros((batch_size + 1,), "int32")
+
+
+@pytest.mark.parametrize(
+    ("constraints", "kind", "message"),
+    [
+        (NoDouble(1), ValueError, "must be a list of instances.*NoDouble"),
+        ([NoDouble], ValueError, "instances of `kseq2seq.decoding.Constraint`.*NoDou"),
+        ([lambda tokens: tokens], ValueError, "`constraints` must.*lambda"),
+        ([WithoutAllowed()], TypeError, "override `allowed`. Received: WithoutAllowed"),
+        ([OtherState(1)], ValueError, "`next_state` of OtherState must return"),
+        ([LargerState(1)], ValueError, r"LargerState.*\(3, 1\).*\(3, 1, 2\)"),
+        ([OtherRows(1)], ValueError, r"OtherRows.*shape=\(3,\).*shape=\(4,\)"),
+    ],
+)
+def test_bad_constraints(constraints, kind, message):
+    model = Tables(38)
+    with pytest.raises(kind, match=message):
+        greedy_search(
+            model.step, model.initial_state(), max_length=5, constraints=constraints
+        )
+
+
+def test_bad_arguments_of_the_constraints():
+    with pytest.raises(ValueError, match="`ids` must be a list of integers.*ids=7"):
+        ForbiddenTokens(7)
+    for value in (-1, 2.5, "3", None):
+        with pytest.raises(ValueError, match=f"`min_length`.*at least 0.*{value!r}"):
+            MinLength(value)
+    assert keras.backend.standardize_dtype(MinLength(3).min_length.dtype) == "int32"
+    assert PAD_ID == 0  # on which the states of these tests rely
