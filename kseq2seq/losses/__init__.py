@@ -2,9 +2,11 @@
 
 from kseq2seq.losses.crossentropy import (
     MaskedCrossentropy,
+    token_crossentropy,
+)
+from kseq2seq.losses.metrics import (
     Perplexity,
     TokenAccuracy,
-    token_crossentropy,
 )
 from kseq2seq.losses.sampled import (
     SampledCrossentropy,

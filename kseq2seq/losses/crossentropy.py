@@ -1,20 +1,20 @@
-"""Cross-entropy, accuracy and perplexity per real token: padding does not count.
+"""Cross-entropy per real token: padding does not count.
 
-A token is real where its label is not `PAD_ID`. The loss and both metrics take
-sparse labels of shape `(batch, length)` and logits of shape
-`(batch, length, vocabulary)`, and compute in float32 whatever the logits' dtype.
+A token is real where its label is not `PAD_ID`. Losses and metrics take sparse labels
+of shape `(batch, length)` and logits of shape `(batch, length, vocabulary)`, and compute
+in float32 whatever the logits' dtype.
 
 Glossary of shapes, used in the comments below: B batch size, T target length,
 V vocabulary size.
 """
 
-from numbers import Real
+from typing import Any
 
 import keras
 from keras import ops
 
 from kseq2seq.losses.vocabulary_logits import VocabularyLogits
-from kseq2seq.utils import PAD_ID
+from kseq2seq.utils import PAD_ID, Tensor, check_fraction
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -76,18 +76,17 @@ class MaskedCrossentropy(keras.losses.Loss):
         (label smoothing).
     """
 
-    def __init__(self, label_smoothing=0.0, name="masked_crossentropy"):
+    def __init__(
+        self, label_smoothing: float = 0.0, name: str = "masked_crossentropy"
+    ) -> None:
         super().__init__(
             name=name, reduction="mean_with_sample_weight", dtype="float32"
         )
-        if not isinstance(label_smoothing, Real) or not 0 <= label_smoothing < 1:
-            raise ValueError(
-                "`label_smoothing` must be a number of at least 0 and less than 1. "
-                f"Received: label_smoothing={label_smoothing!r}"
-            )
-        self.label_smoothing = float(label_smoothing)
+        self.label_smoothing = float(check_fraction("label_smoothing", label_smoothing))
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         y_true = ops.convert_to_tensor(y_true)
         weights = token_weights(y_true, sample_weight)
         if not isinstance(y_pred, VocabularyLogits):
@@ -97,13 +96,13 @@ class MaskedCrossentropy(keras.losses.Loss):
         losses = y_pred.losses(y_true, self.label_smoothing)  # (B, T)
         return mean_of(losses, y_true, weights)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         labels = ops.cast(y_true, "int32")
         loss = token_crossentropy(labels, y_pred, self.label_smoothing)  # (B, T)
         # Zero weights would not silence an infinity.
         return ops.where(ops.not_equal(labels, PAD_ID), loss, 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"label_smoothing": self.label_smoothing, "name": self.name}
 
 
@@ -114,101 +113,8 @@ class _Given(keras.losses.Loss):
         return y_pred
 
 
-@keras.saving.register_keras_serializable(package="kseq2seq")
-class TokenAccuracy(keras.metrics.Mean):
-    """Share of the real tokens whose logit is the largest.
-
-    Under teacher forcing, that is: each token is guessed from the true tokens
-    before it. Of logits that are equal, each counts as the largest.
-
-    Args:
-        name: Name of the metric.
-        dtype: Dtype of its running sums. Defaults to float32.
-
-    Call arguments:
-        y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
-        y_pred: Logits of shape `(batch, length, vocabulary)`.
-        sample_weight: Weights of shape `(batch,)` or `(batch, length)`.
-
-    Returns:
-        A scalar from 0 to 1; 0 before the first real token.
-
-    Example:
-
-    >>> accuracy = TokenAccuracy()
-    >>> logits = keras.ops.one_hot([[3, 1, 3]], 4)
-    >>> accuracy.update_state([[3, 2, 0]], logits)
-    >>> float(accuracy.result())
-    0.5
-    """
-
-    def __init__(self, name="token_accuracy", dtype="float32"):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true = ops.convert_to_tensor(y_true)
-        weights = token_weights(y_true, sample_weight)
-        check_shapes(y_true, y_pred)
-        if isinstance(y_pred, VocabularyLogits):
-            correct = y_pred.correct(y_true)
-        else:
-            labels = ops.cast(y_true, "int32")[..., None]
-            of_labels = ops.take_along_axis(y_pred, labels, axis=-1)[..., 0]
-            correct = of_labels >= ops.max(y_pred, axis=-1)
-        # Flat, since `Mean` would first divide each row by its padded length.
-        super().update_state(ops.ravel(correct), ops.ravel(weights))
-
-
-@keras.saving.register_keras_serializable(package="kseq2seq")
-class Perplexity(keras.metrics.Mean):
-    """Exponential of the mean cross-entropy per real token, without smoothing.
-
-    The sums run over all the tokens of an epoch, so the result does not depend
-    on how the data were batched, and it can be compared between models that
-    share a vocabulary.
-
-    Args:
-        name: Name of the metric.
-        dtype: Dtype of its running sums. Defaults to float32.
-
-    Call arguments:
-        y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
-        y_pred: Logits of shape `(batch, length, vocabulary)`.
-        sample_weight: Weights of shape `(batch,)` or `(batch, length)`.
-
-    Returns:
-        A scalar of at least 1; 1 before the first real token.
-
-    Example:
-
-    >>> perplexity = Perplexity()
-    >>> perplexity.update_state([[3, 2, 0]], keras.ops.zeros((1, 3, 8)))
-    >>> round(float(perplexity.result()), 4)  # as unsure as between 8 words
-    8.0
-    """
-
-    def __init__(self, name="perplexity", dtype="float32"):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true = ops.convert_to_tensor(y_true)
-        weights = token_weights(y_true, sample_weight)
-        check_shapes(y_true, y_pred)
-        if isinstance(y_pred, VocabularyLogits):
-            loss = y_pred.crossentropies(y_true)
-        else:
-            loss = token_crossentropy(ops.cast(y_true, "int32"), y_pred)
-        # A weight of 0 would not silence an infinity.
-        loss = ops.where(ops.equal(weights, 0), 0.0, loss)
-        # Flat, since `Mean` would first divide each row by its padded length.
-        super().update_state(ops.ravel(loss), ops.ravel(weights))
-
-    def result(self):
-        return ops.exp(super().result())
-
-
-def mean_of(losses, labels, weights):
-    """The weighted mean of losses of each token, as Keras's losses take it.
+def mean_of(losses: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of the losses of all tokens, as Keras's losses reduce it.
 
     Args:
         losses: Tensor of shape `(batch, length)`.
@@ -223,7 +129,7 @@ def mean_of(losses, labels, weights):
     return given(labels, losses, weights)
 
 
-def token_weights(labels, sample_weight=None):
+def token_weights(labels: Tensor, sample_weight: Tensor | None = None) -> Tensor:
     """Weight of every token: 0 at padding, else `sample_weight` or 1.
 
     Args:
@@ -244,7 +150,9 @@ def token_weights(labels, sample_weight=None):
     return weights * sample_weight
 
 
-def token_crossentropy(labels, logits, label_smoothing=0.0):
+def token_crossentropy(
+    labels: Tensor, logits: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy of each token, at padding too.
 
     Args:
@@ -269,8 +177,8 @@ def token_crossentropy(labels, logits, label_smoothing=0.0):
     return (1 - label_smoothing) * loss + label_smoothing * uniform_loss
 
 
-def check_shapes(labels, logits):
-    """Raise a `ValueError` unless logits are labels with a vocabulary axis.
+def check_shapes(labels: Tensor, logits: Tensor) -> None:
+    """Checks that logits have the axes of labels and one of the vocabulary.
 
     Args:
         labels: Tensor of shape `(batch, length)`.
@@ -287,6 +195,6 @@ def check_shapes(labels, logits):
     if not fits:
         raise ValueError(
             "Labels must be ids of shape `(batch, length)` and logits of shape "
-            "`(batch, length, vocabulary)`: sparse labels, not one-hot. "
+            "`(batch, length, vocabulary)`: sparse labels, not one-hot. Pass ids. "
             f"Received: labels.shape={received}, logits.shape={tuple(logits.shape)}"
         )

@@ -1,11 +1,13 @@
-"""A cross-entropy for large vocabularies, which looks at a sample of them."""
+"""Sampled cross-entropy for large vocabularies."""
 
 import math
+from typing import Any, NamedTuple
 
 import keras
 
 from kseq2seq.losses import crossentropy
 from kseq2seq.losses.vocabulary_logits import VocabularyLogits, spread
+from kseq2seq.utils import PAD_ID, Tensor, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -30,13 +32,14 @@ class SampledCrossentropy(keras.losses.Loss):
 
     Args:
         num_sampled: Number of draws, some hundreds to thousands.
-        seed: Integer seed of the draws, which also depend on TensorFlow's global one.
+        seed: Integer seed of the draws, which also depend on TensorFlow's global seed.
         name: Name of the loss.
 
     Call arguments:
         y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
-        y_pred: `VocabularyLogits` of shape `(batch, length, vocabulary)`, which a model
-            of `build_model` hands over in `fit` and `evaluate`.
+        y_pred: Logits of shape `(batch, length, vocabulary)`: `VocabularyLogits`, which
+            a model of `build_model` hands over in `fit` and `evaluate`; plain logits
+            give the same estimate, but all of them have been made for it.
         sample_weight: Weights of shape `(batch,)`, per sentence, or
             `(batch, length)`, per token. Defaults to 1.
 
@@ -44,8 +47,8 @@ class SampledCrossentropy(keras.losses.Loss):
         A float32 scalar, in nats per token.
 
     Raises:
-        ValueError: If `num_sampled` is not a positive integer, or if `y_pred` are plain
-            logits.
+        ValueError: If `num_sampled` is not a positive integer, if the shapes of labels
+            and logits do not fit, or if the backend is not TensorFlow.
 
     Example:
 
@@ -61,35 +64,38 @@ class SampledCrossentropy(keras.losses.Loss):
         [Jean et al., 2015](https://arxiv.org/abs/1412.2007), section 3.
     """
 
-    def __init__(self, num_sampled, seed=None, name="sampled_crossentropy"):
+    def __init__(
+        self,
+        num_sampled: int,
+        seed: int | None = None,
+        name: str = "sampled_crossentropy",
+    ) -> None:
         super().__init__(
             name=name, reduction="mean_with_sample_weight", dtype="float32"
         )
-        whole = isinstance(num_sampled, int) and not isinstance(num_sampled, bool)
-        if not whole or num_sampled < 1:
-            raise ValueError(
-                "`num_sampled` must be a positive integer. "
-                f"Received: num_sampled={num_sampled!r}"
-            )
-        self.num_sampled = num_sampled
-        self.seed = seed
+        self.num_sampled = check_integer("num_sampled", num_sampled, least=1)
+        self.seed = check_integer("seed", seed, optional=True)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        if not isinstance(y_pred, VocabularyLogits):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        if keras.backend.backend() != "tensorflow":
             raise ValueError(
-                "SampledCrossentropy needs the `VocabularyLogits` that a model of "
-                "`build_model` makes in `fit`, with TensorFlow as backend; use "
-                "MaskedCrossentropy with others. Make a `keras.Model` of an older file "
-                "such a model by `kseq2seq.models.Seq2SeqModel(model.input, "
-                f"model.output)`. Received: y_pred={y_pred!r:.80}"
+                "SampledCrossentropy needs TensorFlow as backend; use "
+                "MaskedCrossentropy with others. "
+                f"Received: keras.backend.backend()={keras.backend.backend()!r}"
             )
         y_true = keras.ops.convert_to_tensor(y_true)
         crossentropy.check_shapes(y_true, y_pred)
         weights = crossentropy.token_weights(y_true, sample_weight)
-        loss = _sampled(y_pred, y_true, self.num_sampled, self.seed)
-        return crossentropy.mean_of(loss, y_true, weights)
+        draws = _draw(self.num_sampled, y_pred.shape[-1], self.seed)
+        if isinstance(y_pred, VocabularyLogits):
+            losses = _losses_of_features(y_pred, y_true, draws)
+        else:
+            losses = _losses_of_logits(y_pred, y_true, draws)
+        return crossentropy.mean_of(losses, y_true, weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "num_sampled": self.num_sampled,
             "seed": self.seed,
@@ -97,33 +103,65 @@ class SampledCrossentropy(keras.losses.Loss):
         }
 
 
-def _sampled(logits, labels, num_sampled, seed):
+class _Draws(NamedTuple):
+    """Ids that were drawn; n of them."""
+
+    ids: Tensor  # (n,)
+    log_counts: Tensor  # (n,), the logarithm of how often each is expected
+
+
+def _draw(num_sampled, vocabulary_size, seed):
+    import tensorflow as tf
+
+    uniform = tf.random.uniform((num_sampled,), seed=seed)
+    ids = tf.cast(tf.exp(uniform * math.log(vocabulary_size + 1)) - 1.0, tf.int32)
+    ids = tf.clip_by_value(ids, 0, vocabulary_size - 1)
+    place = tf.cast(ids, tf.float32)
+    odds = tf.math.log((place + 2.0) / (place + 1.0))
+    probability = odds / math.log(vocabulary_size + 1)
+    return _Draws(ids, tf.math.log(num_sampled * probability))
+
+
+def _losses_of_features(logits, labels, draws):
     """The loss of each position, of shape `(batch, length)`, 0 at padding."""
     import tensorflow as tf
 
-    real = logits.real_positions(labels)
+    positions = logits.real_positions(labels)
+    num_sampled = draws.ids.shape[0]
     axis = 0 if logits.transposed else 1
-    vocabulary = logits.kernel.shape[axis]
-    uniform = tf.random.uniform((num_sampled,), seed=seed)
-    drawn = tf.cast(tf.exp(uniform * math.log(vocabulary + 1)) - 1.0, tf.int32)
-    drawn = tf.clip_by_value(drawn, 0, vocabulary - 1)  # (n,)
-    place = tf.cast(drawn, tf.float32)
-    probability = tf.math.log((place + 2.0) / (place + 1.0)) / math.log(vocabulary + 1)
-
     # At once, since the gradient of each costs a matrix.
-    ids = tf.concat([drawn, real.labels], axis=0)
+    ids = tf.concat([draws.ids, positions.labels], axis=0)
     rows = tf.gather(logits.kernel, ids, axis=axis)
     rows = tf.cast(rows if logits.transposed else tf.transpose(rows), tf.float32)
-    features = tf.cast(real.features, tf.float32)
+    features = tf.cast(positions.features, tf.float32)
     of_labels = tf.reduce_sum(features * rows[num_sampled:], axis=1)  # (N,)
     of_drawn = tf.matmul(features, rows[:num_sampled], transpose_b=True)  # (N, n)
     if logits.bias is not None:
         bias = tf.cast(tf.gather(logits.bias, ids), tf.float32)
         of_labels += bias[num_sampled:]
         of_drawn += bias[:num_sampled]
-    of_drawn -= tf.math.log(num_sampled * probability)
-    is_label = tf.equal(drawn, real.labels[:, None])
+    losses = _losses(of_labels, of_drawn, positions.labels, draws)
+    return spread(losses, positions, labels)
+
+
+def _losses_of_logits(logits, labels, draws):
+    """The same of plain logits."""
+    import tensorflow as tf
+
+    logits, labels = tf.cast(logits, tf.float32), tf.cast(labels, tf.int32)
+    of_labels = tf.gather(logits, labels, batch_dims=2)  # (B, T)
+    of_drawn = tf.gather(logits, draws.ids, axis=2)  # (B, T, n)
+    losses = _losses(of_labels, of_drawn, labels, draws)
+    # A weight of 0 would not silence an infinity.
+    return tf.where(tf.equal(labels, PAD_ID), 0.0, losses)
+
+
+def _losses(of_labels, of_drawn, labels, draws):
+    """The formula, of logits of the labels, `(...)`, and the draws, `(..., n)`."""
+    import tensorflow as tf
+
+    of_drawn -= draws.log_counts
+    is_label = tf.equal(draws.ids, labels[..., None])
     of_drawn = tf.where(is_label, of_drawn.dtype.min, of_drawn)
-    both = tf.concat([of_labels[:, None], of_drawn], axis=1)
-    loss = tf.reduce_logsumexp(both, axis=1) - of_labels
-    return spread(loss, real, labels)
+    both = tf.concat([of_labels[..., None], of_drawn], axis=-1)
+    return tf.reduce_logsumexp(both, axis=-1) - of_labels

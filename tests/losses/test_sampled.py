@@ -151,13 +151,30 @@ def test_a_model_learns_by_it(tied):
 
 @pytest.mark.parametrize("num_sampled", [0, -1, 2.5, True, None])
 def test_wrong_numbers(num_sampled):
-    with pytest.raises(ValueError, match="positive integer. Received: num_sampled="):
+    with pytest.raises(ValueError, match="at least 1. Received: num_sampled="):
         SampledCrossentropy(num_sampled)
 
 
-def test_logits_from_elsewhere():
-    with pytest.raises(ValueError, match="a model of `build_model` makes"):
-        SampledCrossentropy(5)(LABELS, tf.zeros((BATCH, LENGTH, VOCABULARY)))
+def test_plain_logits_give_the_same(layer):
+    """In the value and in the gradient of the features."""
+    results = []
+    for plain in (False, True):
+        keras.utils.set_random_seed(1)
+        x = features()
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logits = logits_of(layer, x)
+            logits = logits.logits if plain else logits
+            value = SampledCrossentropy(7, seed=4)(LABELS, logits)
+        results.append([value, tape.gradient(value, x)])
+    for received, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-6)
+
+
+def test_other_backends(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="needs TensorFlow.*Received: .*'jax'"):
+        SampledCrossentropy(5)(LABELS, np.zeros((BATCH, LENGTH, VOCABULARY)))
 
 
 def test_config():

@@ -427,12 +427,7 @@ def test_a_file_of_a_plain_model_trains_plainly(tmp_path, runs):
     received = reported(restored)
     assert not runs
     assert_same(received, expected)
-    message = (
-        r"build_model.*Seq2SeqModel\(model.input, model.output\).*Received: y_pred="
-    )
-    compiled(restored, loss=SampledCrossentropy(5))
-    with pytest.raises(ValueError, match=message):
-        restored.train_on_batch(INPUTS, LABELS)
     renewed = Seq2SeqModel(restored.input, restored.output)
-    compiled(renewed, loss=SampledCrossentropy(5))
-    assert np.isfinite(renewed.train_on_batch(INPUTS, LABELS)).all()
+    for model in (restored, renewed):
+        compiled(model, loss=SampledCrossentropy(5))
+        assert np.isfinite(model.train_on_batch(INPUTS, LABELS)).all()

@@ -1,0 +1,109 @@
+"""Metrics per real token: padding does not count."""
+
+import keras
+from keras import ops
+
+from kseq2seq.losses.crossentropy import (
+    check_shapes,
+    token_crossentropy,
+    token_weights,
+)
+from kseq2seq.losses.vocabulary_logits import VocabularyLogits
+from kseq2seq.utils import Tensor
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class TokenAccuracy(keras.metrics.Mean):
+    """Share of the real tokens whose logit is the largest.
+
+    Under teacher forcing, that is: each token is guessed from the true tokens
+    before it. Of logits that are equal, each counts as the largest.
+
+    Args:
+        name: Name of the metric.
+        dtype: Dtype of its running sums. Defaults to float32.
+
+    Call arguments:
+        y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
+        y_pred: Logits of shape `(batch, length, vocabulary)`.
+        sample_weight: Weights of shape `(batch,)` or `(batch, length)`.
+
+    Returns:
+        A scalar from 0 to 1; 0 before the first real token.
+
+    Example:
+
+    >>> accuracy = TokenAccuracy()
+    >>> logits = keras.ops.one_hot([[3, 1, 3]], 4)
+    >>> accuracy.update_state([[3, 2, 0]], logits)
+    >>> float(accuracy.result())
+    0.5
+    """
+
+    def __init__(self, name: str = "token_accuracy", dtype: str = "float32") -> None:
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        y_true = ops.convert_to_tensor(y_true)
+        weights = token_weights(y_true, sample_weight)
+        check_shapes(y_true, y_pred)
+        if isinstance(y_pred, VocabularyLogits):
+            correct = y_pred.correct(y_true)
+        else:
+            labels = ops.cast(y_true, "int32")[..., None]
+            of_labels = ops.take_along_axis(y_pred, labels, axis=-1)[..., 0]
+            correct = of_labels >= ops.max(y_pred, axis=-1)
+        # Flat, since `Mean` would first divide each row by its padded length.
+        super().update_state(ops.ravel(correct), ops.ravel(weights))
+
+
+@keras.saving.register_keras_serializable(package="kseq2seq")
+class Perplexity(keras.metrics.Mean):
+    """Exponential of the mean cross-entropy per real token, without smoothing.
+
+    The sums run over all the tokens of an epoch, so the result does not depend
+    on how the data were batched, and it can be compared between models that
+    share a vocabulary.
+
+    Args:
+        name: Name of the metric.
+        dtype: Dtype of its running sums. Defaults to float32.
+
+    Call arguments:
+        y_true: Integer labels of shape `(batch, length)`, 0 (`PAD_ID`) at padding.
+        y_pred: Logits of shape `(batch, length, vocabulary)`.
+        sample_weight: Weights of shape `(batch,)` or `(batch, length)`.
+
+    Returns:
+        A scalar of at least 1; 1 before the first real token.
+
+    Example:
+
+    >>> perplexity = Perplexity()
+    >>> perplexity.update_state([[3, 2, 0]], keras.ops.zeros((1, 3, 8)))
+    >>> round(float(perplexity.result()), 4)  # as unsure as between 8 words
+    8.0
+    """
+
+    def __init__(self, name: str = "perplexity", dtype: str = "float32") -> None:
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        y_true = ops.convert_to_tensor(y_true)
+        weights = token_weights(y_true, sample_weight)
+        check_shapes(y_true, y_pred)
+        if isinstance(y_pred, VocabularyLogits):
+            loss = y_pred.crossentropies(y_true)
+        else:
+            loss = token_crossentropy(ops.cast(y_true, "int32"), y_pred)
+        # A weight of 0 would not silence an infinity.
+        loss = ops.where(ops.equal(weights, 0), 0.0, loss)
+        # Flat, since `Mean` would first divide each row by its padded length.
+        super().update_state(ops.ravel(loss), ops.ravel(weights))
+
+    def result(self) -> Tensor:
+        return ops.exp(super().result())
