@@ -171,8 +171,8 @@ def config_of(label, source, target):
 
     word, options = MECHANISMS[label]
     return kseq2seq.Seq2SeqConfig(
-        source.vocabulary_size,
-        target.vocabulary_size,
+        source_vocabulary_size=source.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
         attention=word,
         attention_options=options,
         **MODEL,

@@ -78,7 +78,11 @@ def one_of_each_shape(batches):
 def config_of(vocabulary_size):
     from kseq2seq.config import Seq2SeqConfig
 
-    return Seq2SeqConfig(vocabulary_size, vocabulary_size, **MODEL)
+    return Seq2SeqConfig(
+        source_vocabulary_size=vocabulary_size,
+        target_vocabulary_size=vocabulary_size,
+        **MODEL,
+    )
 
 
 class Ours:

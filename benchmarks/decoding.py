@@ -88,7 +88,11 @@ def parse_arguments(arguments):
 def make_config(vocabulary, units):
     from kseq2seq.config import Seq2SeqConfig
 
-    return Seq2SeqConfig(vocabulary, vocabulary, **{**MODEL, "units": units})
+    return Seq2SeqConfig(
+        source_vocabulary_size=vocabulary,
+        target_vocabulary_size=vocabulary,
+        **{**MODEL, "units": units},
+    )
 
 
 def make_batches(batch_size, vocabulary):

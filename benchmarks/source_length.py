@@ -28,7 +28,6 @@ from itertools import chain
 from pathlib import Path
 
 from kseq2seq import __version__
-from kseq2seq.config import ATTENTIONS
 from kseq2seq.utils import import_tensorflow
 
 HERE = Path(__file__).resolve().parent
@@ -79,6 +78,9 @@ TASKS = {
 
 
 def parse_arguments(arguments):
+    import_tensorflow()
+    from kseq2seq.layers import MECHANISMS
+
     parser = argparse.ArgumentParser(
         description="Train the encoder-decoder with and without attention, and score "
         "both by the length of sentences: a table, source_length.json and .png.",
@@ -89,8 +91,7 @@ def parse_arguments(arguments):
     add("--data", type=Path, default=there, help="folder with multi30k/ and scan/")
     add("--output", type=Path, default=HERE / "results", help="folder of the results")
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="what to run")
-    names = [name for name in ATTENTIONS if name != "none"]
-    add("--attention", choices=names, default="bahdanau", help="compared with none")
+    add("--attention", choices=MECHANISMS, default="bahdanau", help="not none")
     add("--seeds", nargs="+", type=int, default=[1], help="a training for each")
     add("--epochs", type=int, help="of each training; by task if not given")
     add("--units", type=int, help="of each model; by task if not given")
@@ -192,8 +193,12 @@ def train_model(settings, train, folder):
     batches = kseq2seq.data.batches(
         train, source, target, **settings["batches"], seed=settings["seed"]
     )
-    sizes = source.vocabulary_size, target.vocabulary_size
-    model = kseq2seq.build_model(kseq2seq.Seq2SeqConfig(*sizes, **settings["model"]))
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=source.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
+        **settings["model"],
+    )
+    model = kseq2seq.build_model(config)
     num_steps = settings["epochs"] * int(batches.cardinality())
     warmup = min(settings["warmup_steps"], num_steps // 2)
     peak = {"warmup_target": settings["learning_rate"], "warmup_steps": warmup}

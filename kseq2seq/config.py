@@ -1,40 +1,57 @@
-"""What a model is made of: one frozen dataclass, checked once."""
+"""The configuration of a model."""
 
 import dataclasses
 import json
-import typing
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NoReturn
+
+from kseq2seq.utils import (
+    check_boolean,
+    check_choice,
+    check_fraction,
+    check_integer,
+)
 
 CELLS = ("lstm", "gru")
 BRIDGES = ("copy", "dense", "zeros")
-ATTENTIONS = (
-    "none",
-    "bahdanau",
-    "bahdanau_normalized",
-    "luong_dot",
-    "luong_general",
-    "luong_concat",
-    "luong_scaled_dot",
-    "luong_scaled_general",
-    "local_monotonic",
-    "local_predictive",
-    "monotonic_bahdanau",
-    "monotonic_luong",
-    "chunkwise",
-    "location_sensitive",
-    "coverage",
-    "multi_head_additive",
-    "multi_head_dot",
-)
-QUERIES = ("current", "previous")
-KINDS = {
-    bool: "true or false",
-    str: "a string",
-    float: "a number",
-    dict: "a table of names and values",
-}
 
 
-@dataclasses.dataclass(frozen=True)
+class FrozenOptions(dict):
+    """A dict that cannot be changed, and so has a hash.
+
+    Args:
+        values: Mapping from names to values, which is copied.
+
+    Example:
+
+    >>> options = FrozenOptions({"temperature": 0.5})
+    >>> options["temperature"], options == {"temperature": 0.5}
+    (0.5, True)
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+
+    # Of the names alone: values may have no hash, and what is equal has equal names.
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            "The options of a config cannot be changed; make another config by "
+            "`dataclasses.replace(config, attention_options={...})`. "
+            f"Received: a change of {dict(self)!r}"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Seq2SeqConfig:
     """Everything that `build_model` needs to know, checked once.
 
@@ -52,17 +69,18 @@ class Seq2SeqConfig:
         residual: Whether layers above the first add their input to their output.
         bridge: How decoder states start: `"copy"` of the encoder's last states,
             a `"dense"` layer with tanh of them, or `"zeros"`.
-        attention: `"none"` (the last states are all that the decoder sees),
-            `"bahdanau"`, `"bahdanau_normalized"`, `"luong_dot"`,
-            `"luong_general"`, `"luong_concat"`, `"luong_scaled_dot"`,
-            `"luong_scaled_general"`, `"local_monotonic"`,
-            `"local_predictive"`, `"monotonic_bahdanau"`, `"monotonic_luong"`,
-            `"chunkwise"`, `"location_sensitive"`, `"coverage"`,
-            `"multi_head_additive"` or `"multi_head_dot"`.
+        attention: A key of `kseq2seq.layers.MECHANISMS`, or `"none"`: the last
+            states are all that the decoder sees. Keys: `"bahdanau"`,
+            `"bahdanau_normalized"`, `"luong_dot"`, `"luong_general"`,
+            `"luong_concat"`, `"luong_scaled_dot"`, `"luong_scaled_general"`,
+            `"local_monotonic"`, `"local_predictive"`, `"monotonic_bahdanau"`,
+            `"monotonic_luong"`, `"chunkwise"`, `"location_sensitive"`,
+            `"coverage"`, `"multi_head_additive"`, `"multi_head_dot"`.
         attention_units: Size in which additive scores and heads compare, and local
             attention predicts; `None` for `units`.
-        attention_options: What else the attention layer is to be made with, by the
-            names of its arguments, such as `{"temperature": 0.5}`.
+        attention_options: Further arguments of the attention layer, by their names,
+            such as `{"temperature": 0.5}`. The config keeps a copy that cannot be
+            changed.
         attention_query: `"current"`: attention is asked with the step's own
             output (Luong); `"previous"`: with the output of the step before, and
             its context enters the step (Bahdanau).
@@ -80,7 +98,12 @@ class Seq2SeqConfig:
 
     Example:
 
-    >>> config = Seq2SeqConfig(8000, 8000, attention="bahdanau", input_feeding=True)
+    >>> config = Seq2SeqConfig(
+    ...     source_vocabulary_size=8000,
+    ...     target_vocabulary_size=8000,
+    ...     attention="bahdanau",
+    ...     input_feeding=True,
+    ... )
     >>> config.units
     512
 
@@ -104,129 +127,163 @@ class Seq2SeqConfig:
     bridge: str = "copy"
     attention: str = "luong_scaled_general"
     attention_units: int | None = None
-    attention_options: dict = dataclasses.field(default_factory=dict)
+    attention_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     attention_query: str = "current"
     input_feeding: bool = False
     attentional_units: int | None = None
     tie_embeddings: bool = False
     dropout: float = 0.2
 
-    def __post_init__(self):
-        self._check_types()
-        self._check_choice("cell", CELLS)
-        self._check_choice("bridge", BRIDGES)
-        self._check_choice("attention", ATTENTIONS)
-        self._check_choice("attention_query", QUERIES)
-        if not 0.0 <= self.dropout < 1.0:
-            self._fail("`dropout` must be at least 0 and less than 1", "dropout")
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            # As a plain value of Python, which JSON can hold.
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         self._check_sizes()
         self._check_feeding()
 
     def _check_sizes(self):
+        sizes = f"units={self.units}, encoder_units={self.encoder_units}"
         if self.bidirectional and self.memory_size % 2:
-            self._fail(
-                "A bidirectional encoder halves its size, which must be even",
-                *("units", "encoder_units"),
+            raise ValueError(
+                "A bidirectional encoder halves its size, which must be even. "
+                f"Received: {sizes}"
             )
         if self.bridge == "copy" and self.memory_size != self.units:
-            self._fail(
+            raise ValueError(
                 "bridge='copy' needs an encoder and a decoder of equal size; "
-                "bridge='dense' joins different ones",
-                *("units", "encoder_units"),
+                f"bridge='dense' joins different ones. Received: {sizes}"
             )
-        if self.attention in ("luong_dot", "luong_scaled_dot") and (
-            self.memory_size != self.units
-        ):
-            self._fail(
-                f"attention={self.attention!r} needs an encoder and a decoder of "
-                "equal size; 'luong_scaled_general' compares different ones",
-                *("units", "encoder_units"),
+        mechanism = _layers().MECHANISMS.get(self.attention)
+        needs_equal_sizes = mechanism is not None and mechanism.needs_equal_sizes
+        if needs_equal_sizes and self.memory_size != self.units:
+            raise ValueError(
+                f"attention={self.attention!r} needs an encoder and a decoder of equal "
+                "size; 'luong_scaled_general' compares different ones. "
+                f"Received: {sizes}"
             )
         if self.tie_embeddings and self.output_size != self.embedding_size:
-            self._fail(
+            raise ValueError(
                 "tie_embeddings=True needs a vector of `embedding_size` before the "
-                "softmax: set attentional_units, or units with attention='none'",
-                *("embedding_size", "attentional_units", "units"),
+                "softmax: set attentional_units, or units with attention='none'. "
+                f"Received: embedding_size={self.embedding_size}, "
+                f"attentional_units={self.attentional_units}, units={self.units}"
             )
 
     def _check_feeding(self):
+        received = (
+            f"input_feeding={self.input_feeding}, "
+            f"attention_query={self.attention_query!r}"
+        )
+        feeds = self.input_feeding or self.attention_query == "previous"
         if self.attention == "none" and self.bridge == "zeros":
-            self._fail(
-                "attention='none' with bridge='zeros' leaves the decoder without "
-                "any view of the source",
-                *("attention", "bridge"),
+            raise ValueError(
+                "attention='none' with bridge='zeros' leaves the decoder without any "
+                "view of the source; set one of them otherwise. "
+                f"Received: attention={self.attention!r}, bridge={self.bridge!r}"
             )
-        feeding = self.input_feeding or self.attention_query == "previous"
-        if self.attention == "none" and feeding:
-            self._fail(
-                "attention='none' has no context to feed or to ask for",
-                *("input_feeding", "attention_query"),
+        if self.attention == "none" and feeds:
+            raise ValueError(
+                "attention='none' has no context to feed or to ask for; name a "
+                f"mechanism, or leave these out. Received: {received}"
             )
         if self.attention == "none" and self.attention_options:
-            self._fail(
-                "attention='none' has no layer to pass options to",
-                "attention_options",
+            raise ValueError(
+                "attention='none' has no layer to pass options to; leave them out. "
+                f"Received: attention_options={self.attention_options!r}"
             )
         if self.input_feeding and self.attention_query == "previous":
-            self._fail(
-                "attention_query='previous' feeds the context into each step "
-                "already; leave input_feeding out",
-                *("input_feeding", "attention_query"),
+            raise ValueError(
+                "attention_query='previous' feeds the context into each step already; "
+                f"leave input_feeding out. Received: {received}"
             )
 
-    def _check_types(self):
-        for name, annotation in typing.get_type_hints(type(self)).items():
-            value, kinds = getattr(self, name), typing.get_args(annotation)
-            if value is None and type(None) in kinds:
-                continue
-            if annotation in KINDS:
-                kinds = (int, float) if annotation is float else annotation
-                boolean = isinstance(value, bool)
-                if not isinstance(value, kinds) or boolean != (annotation is bool):
-                    self._fail(f"`{name}` must be {KINDS[annotation]}", name)
-                continue
-            # The special ids take the first four places of a vocabulary.
-            least = 5 if name.endswith("vocabulary_size") else 1
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or value < least:
-                self._fail(f"`{name}` must be an integer of at least {least}", name)
-
-    def _check_choice(self, name, choices):
-        if getattr(self, name) not in choices:
-            self._fail(f"`{name}` must be one of {', '.join(choices)}", name)
-
-    def _fail(self, expected, *names):
-        received = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-        raise ValueError(f"{expected}. Received: {received}")
-
     @property
-    def memory_size(self):
+    def memory_size(self) -> int:
         """Size of the encoder's outputs."""
         return self.encoder_units or self.units
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         """Size of the vector before the softmax."""
         if self.attention == "none":
             return self.units
         tied = self.embedding_size if self.tie_embeddings else self.units
         return self.attentional_units or tied
 
-    def to_json(self):
-        """The config as readable JSON."""
+    def to_json(self) -> str:
+        """The config as indented JSON, which `from_dict` reads when it is parsed."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_dict(cls, values):
-        """The config with these values; an unknown name is an error."""
+    def from_dict(cls, values: Mapping[str, Any]) -> "Seq2SeqConfig":
+        """Makes a config of a dict, such as one read from JSON.
+
+        Args:
+            values: Mapping from names of arguments to their values.
+
+        Raises:
+            ValueError: If a name is unknown, one of the vocabulary sizes is missing, or
+                a value, or a combination, cannot be built.
+        """
         names = [field.name for field in dataclasses.fields(cls)]
+        received = f"Received: {', '.join(values) or 'none'}"
         unknown = sorted(set(values) - set(names))
         if unknown:
             raise ValueError(
                 f"Unknown model setting: {', '.join(unknown)}. "
-                f"Known settings: {', '.join(names)}."
+                f"Known settings: {', '.join(names)}. {received}"
             )
         missing = [name for name in names[:2] if name not in values]
         if missing:
-            raise ValueError(f"Missing model setting: {', '.join(missing)}.")
+            raise ValueError(f"Missing model setting: {', '.join(missing)}. {received}")
         return cls(**values)
+
+
+def _layers():
+    # Keras takes seconds to import, and the class alone tells what there is to set.
+    from kseq2seq import layers
+
+    return layers
+
+
+def _check_attention(name, value):
+    return check_choice(name, value, ("none", *_layers().MECHANISMS))
+
+
+def _check_query(name, value):
+    return check_choice(name, value, _layers().QUERIES)
+
+
+def _check_options(name, value):
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            f"`{name}` must be a table of names and values. Received: {name}={value!r}"
+        )
+    return FrozenOptions(value)
+
+
+_check_size = partial(check_integer, least=1)
+_check_optional_size = partial(check_integer, least=1, optional=True)
+# Four special ids, and a token.
+_check_vocabulary_size = partial(check_integer, least=5)
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "source_vocabulary_size": _check_vocabulary_size,
+    "target_vocabulary_size": _check_vocabulary_size,
+    "embedding_size": _check_size,
+    "units": _check_size,
+    "encoder_units": _check_optional_size,
+    "encoder_layers": _check_size,
+    "decoder_layers": _check_size,
+    "cell": partial(check_choice, choices=CELLS),
+    "bidirectional": check_boolean,
+    "residual": check_boolean,
+    "bridge": partial(check_choice, choices=BRIDGES),
+    "attention": _check_attention,
+    "attention_units": _check_optional_size,
+    "attention_options": _check_options,
+    "attention_query": _check_query,
+    "input_feeding": check_boolean,
+    "attentional_units": _check_optional_size,
+    "tie_embeddings": check_boolean,
+    "dropout": check_fraction,
+}

@@ -64,9 +64,13 @@ class Translator(BaseTranslator):
     >>> source, target = kseq2seq.train_tokenizers(
     ...     [("a dog", "ein Hund"), ("a cat", "eine Katze")], kind="character"
     ... )
-    >>> model = kseq2seq.build_model(kseq2seq.Seq2SeqConfig(
-    ...     source.vocabulary_size, target.vocabulary_size, units=8, embedding_size=4
-    ... ))
+    >>> config = kseq2seq.Seq2SeqConfig(
+    ...     source_vocabulary_size=source.vocabulary_size,
+    ...     target_vocabulary_size=target.vocabulary_size,
+    ...     embedding_size=4,
+    ...     units=8,
+    ... )
+    >>> model = kseq2seq.build_model(config)
     >>> translator = Translator(model, source, target)
     >>> len(translator(["a dog", "a cat"], beam=3))
     2

@@ -10,6 +10,7 @@ Glossary of shapes, used in every comment below:
 """
 
 from kseq2seq.layers.attention import (
+    MECHANISMS,
     Attention,
     BahdanauAttention,
     ChunkwiseAttention,
@@ -19,6 +20,7 @@ from kseq2seq.layers.attention import (
     LocalPredictiveAttention,
     LocationSensitiveAttention,
     LuongAttention,
+    Mechanism,
     MonotonicAttention,
     MultiHeadAttention,
     additive_score,
@@ -35,6 +37,7 @@ from kseq2seq.layers.attention import (
     zero_padding,
 )
 from kseq2seq.layers.decoder import (
+    QUERIES,
     DecoderCell,
     DecoderRNN,
     DecoderStart,
@@ -58,6 +61,8 @@ from kseq2seq.layers.vocabulary import (
 
 __all__ = [
     "LSTM",
+    "MECHANISMS",
+    "QUERIES",
     "Attention",
     "BahdanauAttention",
     "ChunkwiseAttention",
@@ -73,6 +78,7 @@ __all__ = [
     "LocationSensitiveAttention",
     "Logits",
     "LuongAttention",
+    "Mechanism",
     "MonotonicAttention",
     "MultiHeadAttention",
     "PaddingMask",

@@ -1,8 +1,8 @@
 """Cross-entropy per real token: padding does not count.
 
 A token is real where its label is not `PAD_ID`. Losses and metrics take sparse labels
-of shape `(batch, length)` and logits of shape `(batch, length, vocabulary)`, and compute
-in float32 whatever the logits' dtype.
+of shape `(batch, length)` and logits of shape `(batch, length, vocabulary)`. They
+compute in float32 whatever the logits' dtype.
 
 Glossary of shapes, used in the comments below: B batch size, T target length,
 V vocabulary size.

@@ -3,22 +3,15 @@
 import keras
 from keras import ops
 
-from kseq2seq.config import Seq2SeqConfig as Seq2SeqConfig
+from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.layers import (
     LSTM,
-    BahdanauAttention,
-    ChunkwiseAttention,
-    CoverageAttention,
+    MECHANISMS,
+    Attention,
     DecoderCell,
     DecoderRNN,
     Dropout,
-    LocalMonotonicAttention,
-    LocalPredictiveAttention,
-    LocationSensitiveAttention,
     Logits,
-    LuongAttention,
-    MonotonicAttention,
-    MultiHeadAttention,
     PaddingMask,
     VocabularyEmbedding,
     VocabularyProjection,
@@ -26,7 +19,9 @@ from kseq2seq.layers import (
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
 
 
-def build_model(config, attention=None):
+def build_model(
+    config: Seq2SeqConfig, attention: Attention | None = None
+) -> Seq2SeqModel:
     """The encoder-decoder with attention, as a functional `keras.Model`.
 
     Args:
@@ -46,7 +41,8 @@ def build_model(config, attention=None):
 
     Example:
 
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> ids = keras.ops.ones((2, 5), "int32")
     >>> tuple(model({"source": ids, "target": ids[:, :3]}).shape)
     (2, 3, 13)
@@ -61,9 +57,9 @@ def build_model(config, attention=None):
         attention = _attention_layer(config)
     elif config.attention == "none":
         raise ValueError(
-            "`attention` takes the place of the one that the config names, whose "
-            "word decides sizes too: name one there. "
-            f"Received: attention={attention}, config.attention='none'"
+            "config.attention is 'none' but an attention layer was given; set "
+            "config.attention to the closest built-in name. "
+            f"Received: attention={attention}"
         )
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
@@ -175,44 +171,16 @@ def _bridge(config, encoder_states):
 
 
 def _attention_layer(config):
-    """The one place where a config's word becomes a layer."""
-    word, units = config.attention, config.attention_units or config.units
-    additive, general = {"units": units}, {"score": "general"}
-    heads = {"num_heads": 4, "units": units}
-    # A layer, its arguments, and the arguments of the scores that it is made of.
-    makers = {
-        "bahdanau": (BahdanauAttention, additive, {}),
-        "bahdanau_normalized": (BahdanauAttention, {**additive, "normalize": True}, {}),
-        "luong_dot": (LuongAttention, {"score": "dot"}, {}),
-        "luong_general": (LuongAttention, general, {}),
-        "luong_concat": (LuongAttention, {"score": "concat", "units": units}, {}),
-        "luong_scaled_dot": (LuongAttention, {"score": "scaled_dot"}, {}),
-        "luong_scaled_general": (LuongAttention, {"score": "scaled_general"}, {}),
-        "local_monotonic": (LocalMonotonicAttention, {}, {"score": general}),
-        "local_predictive": (LocalPredictiveAttention, additive, {"score": general}),
-        "monotonic_bahdanau": (MonotonicAttention, {}, {"score": additive}),
-        "monotonic_luong": (MonotonicAttention, {}, {"score": general}),
-        "chunkwise": (
-            ChunkwiseAttention,
-            {"chunk_size": 3},
-            {"score": additive, "chunk_score": additive},
-        ),
-        "location_sensitive": (LocationSensitiveAttention, additive, {}),
-        "coverage": (CoverageAttention, additive, {}),
-        "multi_head_additive": (MultiHeadAttention, heads, {}),
-        "multi_head_dot": (MultiHeadAttention, {**heads, "score": "dot"}, {}),
-    }
-    if word == "none":
+    """The layer that the config names, or `None`."""
+    if config.attention == "none":
         return None
-    make, arguments, scores = makers[word]
-    for name, of_score in scores.items():
-        score = BahdanauAttention if of_score is additive else LuongAttention
-        arguments = {**arguments, name: score(name=name, **of_score)}
+    mechanism = MECHANISMS[config.attention]
     try:
-        return make(name="attention", **{**arguments, **config.attention_options})
+        factory = mechanism.factory(config.attention_units or config.units)
+        return factory(name="attention", **config.attention_options)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"attention={word!r} cannot be made with "
+            f"attention={config.attention!r} cannot be made with "
             f"attention_options={config.attention_options!r}: {error}"
         ) from error
 

@@ -34,7 +34,8 @@ def encoder_model(model: keras.Model) -> keras.Model:
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> encoded = encoder_model(model)(keras.ops.ones((2, 5), "int32"))
     >>> tuple(encoded["memory"]["value"].shape)
     (2, 5, 6)
@@ -74,7 +75,8 @@ def step_model(model: keras.Model) -> keras.Model:
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> sorted(step_model(model).output)
     ['alignment', 'logits', 'states']
     """
@@ -132,7 +134,8 @@ def encode_and_step(
 
     >>> import keras
     >>> from kseq2seq import Seq2SeqConfig, build_model
-    >>> config = Seq2SeqConfig(11, 13, embedding_size=4, units=6)
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> config = Seq2SeqConfig(**sizes, embedding_size=4, units=6)
     >>> encode, step = encode_and_step([build_model(config), build_model(config)])
     >>> encoded = encode(keras.ops.ones((2, 5), "int32"))
     >>> states = keras.tree.map_structure(lambda x: x[:, None], encoded["states"])
@@ -201,7 +204,8 @@ def start_search(
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model, decoding
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> source = keras.ops.ones((2, 5), "int32")
     >>> step, states = start_search(*encode_and_step([model]), source)
     >>> found = decoding.beam_search(step, states, beam_size=3, max_length=7)
@@ -237,7 +241,8 @@ def start_decoding(model: keras.Model) -> Callable[[Tensor], tuple[Step, Any]]:
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model, decoding
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> step, state = start_decoding(model)(keras.ops.ones((2, 5), "int32"))
     >>> found = decoding.greedy_search(step, state, max_length=7)
     >>> tuple(found.ids.shape)
@@ -281,7 +286,8 @@ def vocabulary_sizes(model: keras.Model) -> tuple[int, int]:
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model
-    >>> vocabulary_sizes(build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6)))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> vocabulary_sizes(build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6)))
     (11, 13)
     """
     layers = _layers_by_name(model)

@@ -42,7 +42,10 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
     ...     [("a dog", "un chien"), ("the dog", "le chien")], kind="word"
     ... )
     >>> config = kseq2seq.Seq2SeqConfig(
-    ...     source.vocabulary_size, target.vocabulary_size, embedding_size=2, units=4
+    ...     source_vocabulary_size=source.vocabulary_size,
+    ...     target_vocabulary_size=target.vocabulary_size,
+    ...     embedding_size=2,
+    ...     units=4,
     ... )
     >>> model = kseq2seq.build_model(config)
     >>> path = pathlib.Path(tempfile.mkdtemp(), "vectors.txt")

@@ -28,7 +28,8 @@ class Seq2SeqModel(keras.Model):
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=4, units=6))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> isinstance(model, Seq2SeqModel), isinstance(model, keras.Model)
     (True, True)
     """

@@ -108,7 +108,12 @@ def test_the_settings_can_be_built(source_length, task):
     options = source_length.parse_arguments(["--data", "data", "--units", "6"])
     settings = source_length.settings_of(task, options)
     for attention in ("none", options.attention):
-        config = kseq2seq.Seq2SeqConfig(9, 9, attention=attention, **settings["model"])
+        config = kseq2seq.Seq2SeqConfig(
+            source_vocabulary_size=9,
+            target_vocabulary_size=9,
+            attention=attention,
+            **settings["model"],
+        )
         assert config.units == 6
     search = kseq2seq.Search(**settings["search"])
     bounds = source_length.TASKS[task]["bounds"]

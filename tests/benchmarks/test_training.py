@@ -37,7 +37,9 @@ def scripts():
 )
 def test_flops_are_those_of_the_matrices(scripts, changes):
     flops = scripts("flops")
-    config = kseq2seq.Seq2SeqConfig(29, 31, **{**SIZES, **changes})
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=29, target_vocabulary_size=31, **{**SIZES, **changes}
+    )
     model = kseq2seq.build_model(config)
     sources, targets, beam = [3, 5], [2, 11], 4
     of_source = of_target = 0
@@ -63,7 +65,9 @@ def test_flops_are_those_of_the_matrices(scripts, changes):
 
 
 def test_flops_of_what_is_not_known_are_refused(scripts):
-    config = kseq2seq.Seq2SeqConfig(29, 31, attention="coverage")
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=29, target_vocabulary_size=31, attention="coverage"
+    )
     with pytest.raises(ValueError, match=r"luong_general.*Received: coverage"):
         scripts("flops").forward(config, [1], [1])
 
@@ -136,7 +140,9 @@ def baseline(scripts):
     """The module, a Keras model, and one in PyTorch with its weights."""
     pytest.importorskip("torch")
     baseline = scripts("pytorch_baseline")
-    config = kseq2seq.Seq2SeqConfig(29, 31, **SIZES)
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=29, target_vocabulary_size=31, **SIZES
+    )
     model = kseq2seq.build_model(config)
     draw = np.random.default_rng(1)
     for weight in model.weights:
@@ -196,7 +202,9 @@ def test_flops_are_what_pytorch_counts(scripts, length):
     torch = pytest.importorskip("torch")
     from torch.utils.flop_counter import FlopCounterMode
 
-    config = kseq2seq.Seq2SeqConfig(29, 31, **SIZES)
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=29, target_vocabulary_size=31, **SIZES
+    )
     baseline = scripts("pytorch_baseline")
     trainer = baseline.Trainer(baseline.from_config(dataclasses.asdict(config)))
     batch = scripts("contenders").synthetic_batches(3, length, length, 29, 1)[0]

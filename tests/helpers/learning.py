@@ -65,7 +65,12 @@ def exact_match_after_training(
     rng = np.random.default_rng(seed)
     size = FIRST_ID + num_tokens
     sizes = {"embedding_size": 16, "units": 32, "dropout": 0.0, **config}
-    model = build_model(Seq2SeqConfig(size, size, **sizes), attention=attention)
+    model = build_model(
+        Seq2SeqConfig(
+            source_vocabulary_size=size, target_vocabulary_size=size, **sizes
+        ),
+        attention=attention,
+    )
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(
         Adam(schedule, clipnorm=1.0),

@@ -28,7 +28,9 @@ def _tiny_translator(changes):
     source, target = kseq2seq.train_tokenizers(PAIRS, kind="character")
     settings = {"units": 10, "embedding_size": 6, "attention": "bahdanau", **changes}
     config = kseq2seq.Seq2SeqConfig(
-        source.vocabulary_size, target.vocabulary_size, **settings
+        source_vocabulary_size=source.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
+        **settings,
     )
     keras.utils.set_random_seed(3)
     model = kseq2seq.build_model(config)

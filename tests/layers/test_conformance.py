@@ -1,6 +1,7 @@
 """What every public layer must survive; one row per layer."""
 
 import copy
+import inspect
 from typing import NamedTuple
 
 import keras
@@ -205,7 +206,7 @@ WITHOUT_WEIGHTS = {*PLAIN_MECHANISMS, "padding_mask", "dropout", "logits"}
 
 
 def test_every_public_layer_has_a_row():
-    classes = {x for name, x in vars(layers).items() if name[0].isupper()}
+    classes = {x for x in vars(layers).values() if inspect.isclass(x)}
     public = {x for x in classes if issubclass(x, keras.layers.Layer)}
     # A cell is no layer to be called on its own; the decoders call it. Nor are the
     # two that mechanisms are made from.
@@ -384,7 +385,16 @@ def models_():
         "whole_stepwise": {"input_feeding": True, "residual": True},
     }.items():
         config = Seq2SeqConfig(
-            11, 13, 5, 6, None, 2, 2, attention="bahdanau", dropout=0.1, **kind
+            source_vocabulary_size=11,
+            target_vocabulary_size=13,
+            embedding_size=5,
+            units=6,
+            encoder_units=None,
+            encoder_layers=2,
+            decoder_layers=2,
+            attention="bahdanau",
+            dropout=0.1,
+            **kind,
         )
         found[name] = (build_model(config), inputs)
         randomize(found[name][0], scale=0.3)

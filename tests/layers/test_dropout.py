@@ -88,6 +88,15 @@ def test_layers_draw_likewise(draws):
 
 @pytest.mark.parametrize("kind", [{"input_feeding": True}, {"decoder_layers": 2}])
 def test_models_drop_likewise(kind):
-    model = build_model(Seq2SeqConfig(11, 13, 5, 6, dropout=RATE, **kind))
+    model = build_model(
+        Seq2SeqConfig(
+            source_vocabulary_size=11,
+            target_vocabulary_size=13,
+            embedding_size=5,
+            units=6,
+            dropout=RATE,
+            **kind,
+        )
+    )
     drops = [x for x in model.layers if isinstance(x, keras.layers.Dropout)]
     assert drops and {type(x) for x in drops} == {Dropout}

@@ -135,7 +135,12 @@ def test_a_model_learns_by_it(tied):
     """To count on: half of the vocabulary is never drawn in most batches."""
     keras.utils.set_random_seed(1)
     config = kseq2seq.Seq2SeqConfig(
-        *(211, 211), embedding_size=16, units=16, dropout=0.0, tie_embeddings=tied
+        source_vocabulary_size=211,
+        target_vocabulary_size=211,
+        embedding_size=16,
+        units=16,
+        dropout=0.0,
+        tie_embeddings=tied,
     )
     model = kseq2seq.build_model(config)
     rng = np.random.default_rng(0)

@@ -271,7 +271,14 @@ def test_a_tied_softmax_has_no_matrix_of_its_own():
 def test_embeddings_begin_as_large_as_gates_can_feel(tied):
     """But small where they are the softmax's weights too."""
     model = build_model(
-        Seq2SeqConfig(1009, 1013, 16, 16, attention="none", tie_embeddings=tied)
+        Seq2SeqConfig(
+            source_vocabulary_size=1009,
+            target_vocabulary_size=1013,
+            embedding_size=16,
+            units=16,
+            attention="none",
+            tie_embeddings=tied,
+        )
     )
     for name in ("source_embedding", "target_embedding"):
         rows = np.asarray(model.get_layer(name).embeddings)
@@ -371,7 +378,15 @@ def test_half_precision_sums_the_gradients_of_a_frequent_token():
     """Not in bfloat16, where a sum of 700 equal sentences ends at the 256th."""
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = build_model(Seq2SeqConfig(V, V, 6, 6, dropout=0.0))
+        model = build_model(
+            Seq2SeqConfig(
+                source_vocabulary_size=V,
+                target_vocabulary_size=V,
+                embedding_size=6,
+                units=6,
+                dropout=0.0,
+            )
+        )
     finally:
         keras.config.set_dtype_policy("float32")
     randomize(model, scale=0.4)

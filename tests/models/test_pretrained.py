@@ -109,7 +109,11 @@ SIZE = 3
 def model_for(tokenizer, **values):
     sizes = {"embedding_size": SIZE, "units": 4, **values}
     size = tokenizer.vocabulary_size
-    return build_model(Seq2SeqConfig(size, size + 2, **sizes))
+    return build_model(
+        Seq2SeqConfig(
+            source_vocabulary_size=size, target_vocabulary_size=size + 2, **sizes
+        )
+    )
 
 
 def rows(model, side="source"):
@@ -165,7 +169,13 @@ def test_the_target_has_its_own(tmp_path):
     tokenizer = train_tokenizer(["the dog"], kind="word")
     size = tokenizer.vocabulary_size
     model = build_model(
-        Seq2SeqConfig(size + 2, size, embedding_size=3, units=4, tie_embeddings=True)
+        Seq2SeqConfig(
+            source_vocabulary_size=size + 2,
+            target_vocabulary_size=size,
+            embedding_size=3,
+            units=4,
+            tie_embeddings=True,
+        )
     )
     before = rows(model)
     path = write(tmp_path / "vectors.txt", ["dog 4 5 6"])

@@ -490,7 +490,10 @@ def test_word_vectors_start_the_embeddings(train, tmp_path, capsys):
     source, target = kseq2seq.train_tokenizers(pairs, kind="word")
     model = kseq2seq.build_model(
         kseq2seq.Seq2SeqConfig(
-            source.vocabulary_size, target.vocabulary_size, embedding_size=3, units=4
+            source_vocabulary_size=source.vocabulary_size,
+            target_vocabulary_size=target.vocabulary_size,
+            embedding_size=3,
+            units=4,
         )
     )
     (tmp_path / "vectors.txt").write_text("chien 5 6 7\nle 1 2 3\n")

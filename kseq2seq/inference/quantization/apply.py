@@ -41,7 +41,8 @@ def quantized_halves(
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model
-    >>> model = build_model(Seq2SeqConfig(11, 13, embedding_size=24, units=24))
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=24, units=24))
     >>> encode, step = quantized_halves([model], weights="int8")
     >>> len(encode(keras.ops.ones((2, 5), "int32"))["weights"]) > 5
     True

@@ -25,6 +25,10 @@ from kseq2seq.layers.attention.location_sensitive import (
 from kseq2seq.layers.attention.luong import (
     LuongAttention,
 )
+from kseq2seq.layers.attention.mechanisms import (
+    MECHANISMS,
+    Mechanism,
+)
 from kseq2seq.layers.attention.monotonic import (
     MonotonicAttention,
 )
@@ -49,6 +53,7 @@ from kseq2seq.layers.attention.scores import (
 )
 
 __all__ = [
+    "MECHANISMS",
     "Attention",
     "BahdanauAttention",
     "ChunkwiseAttention",
@@ -58,6 +63,7 @@ __all__ = [
     "LocalPredictiveAttention",
     "LocationSensitiveAttention",
     "LuongAttention",
+    "Mechanism",
     "MonotonicAttention",
     "MultiHeadAttention",
     "additive_score",

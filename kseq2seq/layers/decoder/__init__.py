@@ -1,6 +1,7 @@
 """The recurrent decoder: its step and what runs it."""
 
 from kseq2seq.layers.decoder.cell import (
+    QUERIES,
     DecoderCell,
 )
 from kseq2seq.layers.decoder.rnn import (
@@ -10,6 +11,7 @@ from kseq2seq.layers.decoder.rnn import (
 )
 
 __all__ = [
+    "QUERIES",
     "DecoderCell",
     "DecoderRNN",
     "DecoderStart",

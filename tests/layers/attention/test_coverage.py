@@ -263,7 +263,12 @@ def random_ids(lengths, width, seed):
 def make_model(request):
     def make(loss_weight=0.7):
         config = Seq2SeqConfig(
-            VOCABULARY, VOCABULARY, 6, 12, dropout=0.0, **DECODERS[request.param]
+            source_vocabulary_size=VOCABULARY,
+            target_vocabulary_size=VOCABULARY,
+            embedding_size=6,
+            units=12,
+            dropout=0.0,
+            **DECODERS[request.param],
         )
         layer = CoverageAttention(U, 2, loss_weight)
         model = build_model(config, attention=layer)

@@ -1,11 +1,13 @@
 """Every mechanism in the decoder: whole targets, single steps, beams, saved models."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
-from kseq2seq import decoding
-from kseq2seq.config import ATTENTIONS, Seq2SeqConfig
+from kseq2seq import decoding, layers
+from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.layers import Attention
 from kseq2seq.models import build_model, encoder_model, start_decoding, step_model
 from mechanisms import MECHANISMS
@@ -14,12 +16,14 @@ from reference import randomize
 # All different; the units are such that the heads of the tests divide them.
 B, K, T, S, V, UNITS = 2, 3, 5, 7, 11, 26
 LENGTHS = (7, 4)
-WORDS = [word for word in ATTENTIONS if word != "none"]
+WORDS = [*layers.MECHANISMS]
 
 
 def config(**settings):
     sizes = {"embedding_size": 6, "units": UNITS, "dropout": 0.0}
-    return Seq2SeqConfig(V, V + 2, **{**sizes, **settings})
+    return Seq2SeqConfig(
+        source_vocabulary_size=V, target_vocabulary_size=V + 2, **{**sizes, **settings}
+    )
 
 
 def ids():
@@ -114,6 +118,64 @@ def test_a_word_of_the_config_is_a_layer_that_trains(word, tmp_path):
     assert "alignment" in step(tokens, [x[:, None] for x in state])[2]
 
 
+# What a run folder of version 0.1.0 may name, with the layer that it was.
+LAYERS_OF_WORDS = {
+    "bahdanau": layers.BahdanauAttention(UNITS),
+    "bahdanau_normalized": layers.BahdanauAttention(UNITS, normalize=True),
+    "luong_dot": layers.LuongAttention("dot"),
+    "luong_general": layers.LuongAttention("general"),
+    "luong_concat": layers.LuongAttention("concat", UNITS),
+    "luong_scaled_dot": layers.LuongAttention("scaled_dot"),
+    "luong_scaled_general": layers.LuongAttention("scaled_general"),
+    "local_monotonic": layers.LocalMonotonicAttention(layers.LuongAttention()),
+    "local_predictive": layers.LocalPredictiveAttention(
+        layers.LuongAttention(), units=UNITS
+    ),
+    "monotonic_bahdanau": layers.MonotonicAttention(layers.BahdanauAttention(UNITS)),
+    "monotonic_luong": layers.MonotonicAttention(layers.LuongAttention()),
+    "chunkwise": layers.ChunkwiseAttention(
+        layers.BahdanauAttention(UNITS), layers.BahdanauAttention(UNITS), 3
+    ),
+    "location_sensitive": layers.LocationSensitiveAttention(UNITS),
+    "coverage": layers.CoverageAttention(UNITS),
+    "multi_head_additive": layers.MultiHeadAttention(4, 24),
+    "multi_head_dot": layers.MultiHeadAttention(4, 24, "dot"),
+}
+
+
+def without_names(config):
+    if isinstance(config, dict):
+        return {x: without_names(y) for x, y in config.items() if x != "name"}
+    return config
+
+
+def test_words_stand_for_these_layers():
+    assert [*LAYERS_OF_WORDS] == WORDS
+    for word, expected in LAYERS_OF_WORDS.items():
+        mechanism = layers.MECHANISMS[word]
+        layer = mechanism.factory(24 if "head" in word else UNITS)()
+        assert type(layer) is type(expected)
+        assert without_names(layer.get_config()) == without_names(expected.get_config())
+        assert mechanism.needs_equal_sizes == word.endswith("dot") * (
+            word != "multi_head_dot"
+        )
+
+
+def test_a_word_of_ones_own(monkeypatch):
+    """From outside the package: a layer, and an entry."""
+
+    class Own(layers.BahdanauAttention):
+        pass
+
+    own = layers.Mechanism("Mine", lambda units: functools.partial(Own, units=units))
+    monkeypatch.setitem(layers.MECHANISMS, "mine", own)
+    options = {"temperature": 0.5}
+    model = build_model(config(attention="mine", attention_options=options))
+    (layer,) = [x for x in model.layers if isinstance(x, Attention)]
+    assert type(layer) is Own
+    assert (layer.units, layer.temperature) == (UNITS, 0.5)
+
+
 def test_options_of_a_word_reach_the_layer():
     options = {"half_width": 3}
     model = build_model(config(attention="local_monotonic", attention_options=options))
@@ -136,5 +198,5 @@ def test_options_that_do_not_fit(options, match):
 
 
 def test_a_layer_of_ones_own_needs_a_word_all_the_same():
-    with pytest.raises(ValueError, match="name one there.*'none'"):
+    with pytest.raises(ValueError, match="closest built-in name.*attention=<Bahd"):
         build_model(config(attention="none"), attention=MECHANISMS["bahdanau"]())

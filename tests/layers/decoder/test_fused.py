@@ -414,7 +414,14 @@ def test_a_model_trains_to_the_same_losses(calls, step_by_step):
 
 
 def test_models_of_the_usual_kind_are_laid_out(calls):
-    config = Seq2SeqConfig(23, 29, 5, 6, attention="luong_general", input_feeding=True)
+    config = Seq2SeqConfig(
+        source_vocabulary_size=23,
+        target_vocabulary_size=29,
+        embedding_size=5,
+        units=6,
+        attention="luong_general",
+        input_feeding=True,
+    )
     ids = np.full((B, T), 7)
     model = build_model(config)
     model({"source": ids, "target": ids})
