@@ -252,7 +252,7 @@ def score_model(task, translator, sets, options):
 
     about, pairs = TASKS[task], [*chain(*sets.values())]
     search = kseq2seq.Search(**settings_of(task, options)["search"])
-    metric = kseq2seq.evaluation.METRICS[about["metric"]]
+    metric = kseq2seq.evaluation.METRICS[about["metric"]].function
     began = time.perf_counter()
     sources = [source for source, _ in pairs]
     found = translator.translate(sources, search, progress=sys.stderr.isatty())

@@ -43,12 +43,7 @@ class DecodeAndScore(keras.callbacks.Callback):
         super().__init__()
         if not pairs:
             raise ValueError("`pairs` must hold at least one pair. Received: none")
-        unknown = [name for name in metrics if name not in evaluation.METRICS]
-        if unknown:
-            raise ValueError(
-                f"`metrics` must be among {', '.join(evaluation.METRICS)}. "
-                f"Received: {', '.join(map(repr, unknown))}"
-            )
+        metrics = evaluation.check_metrics(metrics)
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(
                 f"`every` must be a positive integer. Received: every={every!r}"

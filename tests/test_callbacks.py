@@ -106,7 +106,7 @@ def test_weights_of_now_are_scored_and_only_every_few_epochs(
     ("changes", "match"),
     [
         ({"pairs": []}, "`pairs` must hold at least one pair"),
-        ({"metrics": ["bleu", "blue"]}, "among bleu, .* Received: 'blue'"),
+        ({"metrics": ["bleu", "blue"]}, "one of bleu, .*metrics='blue'"),
         ({"every": 0}, "`every` must be a positive integer. Received: every=0"),
         ({"every": True}, "Received: every=True"),
     ],

@@ -21,7 +21,6 @@ SEARCH_NAMES = (
     *("beam_size", "num_hypotheses", "length_penalty", "coverage_penalty"),
     *("max_length", "max_length_factor", "max_length_offset"),
 )
-DEFAULT_METRICS = ("bleu", "chrf")
 # Formats of exports, and the folders that they go into unless told otherwise. Each has
 # its own: what serves SavedModels takes any version in a folder for one.
 FORMATS = {
@@ -137,9 +136,7 @@ def evaluate(options):
 
     _check_path(options)
     metrics = options.metrics or _settings(options.path, "training").get("metrics")
-    metrics = metrics or DEFAULT_METRICS
-    for name in metrics:
-        evaluation.higher_is_better(name)  # an error if there is no such metric
+    metrics = evaluation.check_metrics(metrics or evaluation.DEFAULT_METRICS)
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
     sources, references = _test_set(options)

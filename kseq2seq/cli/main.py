@@ -13,6 +13,7 @@ from pathlib import Path
 from kseq2seq import __version__
 from kseq2seq.cli import commands
 from kseq2seq.cli.train import train
+from kseq2seq.evaluation import DEFAULT_METRICS, METRICS
 
 MAX_COUNT = 10_000
 MAX_PORT = 65_535
@@ -185,9 +186,8 @@ def _add_evaluate(parsers):
         "--metrics",
         metavar="NAME",
         nargs="+",
-        help="among bleu, chrf, ter, exact_match, word_error_rate, "
-        "character_error_rate and phone_error_rate (default: those that the run "
-        f"was trained with, or else {' and '.join(commands.DEFAULT_METRICS)})",
+        help=f"among {', '.join(METRICS)} (default: those that the run was trained "
+        f"with, or else {' and '.join(DEFAULT_METRICS)})",
     )
     parser.add_argument(
         "--bootstrap",

@@ -1,27 +1,45 @@
 """Corpus scores with their signatures."""
 
 from kseq2seq.evaluation.corpus import (
-    METRICS,
-    Score,
     bleu,
+    chrf,
+    exact_match,
+    ter,
+)
+from kseq2seq.evaluation.edit_rates import (
     character_error_rate,
     edit_distance,
-    evaluate,
-    exact_match,
-    higher_is_better,
     phone_error_rate,
     word_error_rate,
 )
+from kseq2seq.evaluation.metrics import (
+    DEFAULT_METRICS,
+    METRICS,
+    Metric,
+    check_metrics,
+    evaluate,
+)
+from kseq2seq.evaluation.score import (
+    Score,
+    check_texts,
+    ratio_score,
+)
 
 __all__ = [
+    "DEFAULT_METRICS",
     "METRICS",
+    "Metric",
     "Score",
     "bleu",
     "character_error_rate",
+    "check_metrics",
+    "check_texts",
+    "chrf",
     "edit_distance",
     "evaluate",
     "exact_match",
-    "higher_is_better",
     "phone_error_rate",
+    "ratio_score",
+    "ter",
     "word_error_rate",
 ]

@@ -38,8 +38,7 @@ def check(settings):
     from kseq2seq import Search, Seq2SeqConfig, evaluation
 
     training = settings["training"]
-    for name in training["metrics"]:
-        evaluation.higher_is_better(name)  # an error if there is no such metric
+    evaluation.check_metrics(training["metrics"])
     sizes = {"source_vocabulary_size": 1000, "target_vocabulary_size": 1000}
     config = Seq2SeqConfig.from_dict({**sizes, **settings["model"]})
     known = [field.name for field in dataclasses.fields(Search)]
@@ -225,7 +224,7 @@ def prepare(settings, options):
     folder = run_folder.RunFolder(
         options.run,
         f"val_{metric}",
-        evaluation.higher_is_better(metric),
+        evaluation.METRICS[metric].higher_is_better,
         training["patience"] or None,
     )
     resumed = open_run(settings, options)

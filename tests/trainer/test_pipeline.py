@@ -285,7 +285,7 @@ def test_a_setting_that_cannot_be_is_refused(settings, change, match):
         ("search.beam_size=0", "`beam_size` must be an integer"),
         ("model.unit=3", "Unknown model setting: unit"),
         ("model.units=7", "must be even"),
-        ('training.metrics=["blue"]', "there are bleu, "),
+        ('training.metrics=["blue"]', "one of bleu, "),
     ],
 )
 def test_errors_of_later_steps_are_found_first(train, settings, change, match):

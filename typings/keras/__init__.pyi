@@ -1,6 +1,7 @@
 # The public names of Keras that this package uses; see README.md.
 # `keras._tf_keras.keras` is the same package under a name that no stub hides.
 from keras import ops as ops
+from keras import tree as tree
 from keras._tf_keras.keras import Input as Input
 from keras._tf_keras.keras import InputSpec as InputSpec
 from keras._tf_keras.keras import KerasTensor as KerasTensor
@@ -24,5 +25,4 @@ from keras._tf_keras.keras import models as models
 from keras._tf_keras.keras import optimizers as optimizers
 from keras._tf_keras.keras import random as random
 from keras._tf_keras.keras import saving as saving
-from keras._tf_keras.keras import tree as tree
 from keras._tf_keras.keras import utils as utils
