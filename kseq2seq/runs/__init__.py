@@ -1,37 +1,90 @@
-"""The run folder: what a training writes and others read."""
+"""The run folder: what a training writes, and what others read of it.
+
+Quick to import, as its file names and checks are what commands begin with.
+"""
 
 from kseq2seq.runs.files import (
+    ALIGNMENT_FILE,
+    CONFIG_FILE,
+    CURVES_FILE,
+    HISTORY_FILE,
     MODEL_FILE,
+    RECORD_FILE,
+    SAVED_MODEL_FILE,
+    SCORES_FILE,
+    SETTINGS_FILE,
     SOURCE_FILE,
+    TABLE_FILE,
     TARGET_FILE,
+    TENSORBOARD_FOLDER,
+    TRANSLATIONS_FILE,
+    clear,
+    find_saved_model,
+    is_run_folder,
     load_tokenizers,
+    remove_incomplete,
+    remove_other_checkpoints,
+    save_checkpoint,
     save_model,
     save_tokenizers,
 )
-from kseq2seq.runs.records import (
-    HISTORY_FILE,
-    RECORD_FILE,
-    SCORES_FILE,
-    SETTINGS_FILE,
-    from_run,
+from kseq2seq.runs.history import (
+    History,
+    load_history,
+    read_history,
+    write_history,
+)
+from kseq2seq.runs.provenance import (
     git_state,
     now,
     package_versions,
+    provenance_of,
+)
+from kseq2seq.runs.records import (
+    from_run,
+    read_settings,
+    record_finish,
+    record_start,
+    write_scores,
+    write_settings,
 )
 
 __all__ = [
+    "ALIGNMENT_FILE",
+    "CONFIG_FILE",
+    "CURVES_FILE",
     "HISTORY_FILE",
     "MODEL_FILE",
     "RECORD_FILE",
+    "SAVED_MODEL_FILE",
     "SCORES_FILE",
     "SETTINGS_FILE",
     "SOURCE_FILE",
+    "TABLE_FILE",
     "TARGET_FILE",
+    "TENSORBOARD_FOLDER",
+    "TRANSLATIONS_FILE",
+    "History",
+    "clear",
+    "find_saved_model",
     "from_run",
     "git_state",
+    "is_run_folder",
+    "load_history",
     "load_tokenizers",
     "now",
     "package_versions",
+    "provenance_of",
+    "read_history",
+    "read_settings",
+    "record_finish",
+    "record_start",
+    "remove_incomplete",
+    "remove_other_checkpoints",
+    "save_checkpoint",
     "save_model",
     "save_tokenizers",
+    "write_history",
+    "write_scores",
+    "write_settings",
 ]

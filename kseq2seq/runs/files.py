@@ -1,30 +1,169 @@
-"""Files of a run folder: the model and its tokenizers."""
+"""Files of a run folder: their names, the model and its tokenizers."""
 
+import os
+import re
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kseq2seq.utils import atomic_path
+from kseq2seq.utils import PathLike, versions
 
+if TYPE_CHECKING:
+    from kseq2seq.tokenizers import Tokenizer
+
+# The translator, by `Translator.save` and by each better epoch of a training.
 MODEL_FILE = "model.keras"
-
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
+# Not in a run folder, but in the SavedModel that is exported from it.
+SAVED_MODEL_FILE = "saved_model.pb"
+# Written when a training begins.
+SETTINGS_FILE, CONFIG_FILE = "settings.json", "config.json"
+RECORD_FILE = "training.json"
+# Written after each epoch, beside the checkpoint and, if asked for, TensorBoard's logs.
+HISTORY_FILE, TABLE_FILE, CURVES_FILE = "history.json", "history.csv", "curves.png"
+TENSORBOARD_FOLDER = "tensorboard"
+# Written at the end of a training.
+SCORES_FILE, TRANSLATIONS_FILE = "scores.json", "translations.txt"
+ALIGNMENT_FILE = "alignment.png"
+
+_FILES = (
+    MODEL_FILE,
+    SOURCE_FILE,
+    TARGET_FILE,
+    SETTINGS_FILE,
+    CONFIG_FILE,
+    RECORD_FILE,
+    HISTORY_FILE,
+    TABLE_FILE,
+    CURVES_FILE,
+    SCORES_FILE,
+    TRANSLATIONS_FILE,
+    ALIGNMENT_FILE,
+)
+_CHECKPOINTS = "checkpoint-*.keras"
+# A kill may leave a file that was being written beside its place: a hidden one, with the
+# number of its process in its name.
+_INCOMPLETE = re.compile(r"\..+\.\d+(\.\w+)?")
 
 
-def save_model(model, path):
-    """Writes `path` beside and renames it, so that it is never half there."""
-    with atomic_path(path) as beside:
+def is_run_folder(path: PathLike) -> bool:
+    """Whether a folder holds a model, as a training or `Translator.save` writes it.
+
+    Args:
+        path: Path of a folder, which need not exist.
+    """
+    return (Path(path) / MODEL_FILE).is_file()
+
+
+def find_saved_model(path: PathLike) -> Path | None:
+    """The folder of the SavedModel at a path, the newest if there are versions.
+
+    Args:
+        path: Path of a SavedModel, or of a folder with versions of it.
+
+    Returns:
+        The `Path` that holds `saved_model.pb`; `None` if there is none.
+    """
+    folders = [Path(path), *reversed(versions(path))]
+    saved = (folder for folder in folders if (folder / SAVED_MODEL_FILE).is_file())
+    return next(saved, None)
+
+
+def save_model(model: Any, path: PathLike) -> None:
+    """Writes a Keras model, complete or not at all.
+
+    Args:
+        model: The `keras.Model`.
+        path: Path of the file, ending in `.keras`.
+    """
+    path = Path(path)
+    # A suffix that Keras knows: the name says how the file is written.
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+    try:
         model.save(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
-def save_tokenizers(folder, source_tokenizer, target_tokenizer):
-    """Writes both tokenizers into a run folder."""
+def save_tokenizers(
+    folder: PathLike, source_tokenizer: "Tokenizer", target_tokenizer: "Tokenizer"
+) -> None:
+    """Writes both tokenizers into a run folder.
+
+    Args:
+        folder: Path of the run folder.
+        source_tokenizer: The `kseq2seq.Tokenizer` of the source.
+        target_tokenizer: That of the target.
+    """
     source_tokenizer.save(Path(folder) / SOURCE_FILE)
     target_tokenizer.save(Path(folder) / TARGET_FILE)
 
 
-def load_tokenizers(folder):
-    """Both tokenizers of a run folder, `(source, target)`."""
-    from kseq2seq.tokenizers import Tokenizer
+def load_tokenizers(folder: PathLike) -> "tuple[Tokenizer, Tokenizer]":
+    """Both tokenizers of a run folder.
 
-    return tuple(
-        Tokenizer.load(Path(folder) / name) for name in (SOURCE_FILE, TARGET_FILE)
-    )
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        A tuple `(source, target)` of `kseq2seq.Tokenizer`s.
+
+    Raises:
+        FileNotFoundError: If one of them is missing.
+    """
+    from kseq2seq.tokenizers import Tokenizer  # starts TensorFlow
+
+    folder = Path(folder)
+    return Tokenizer.load(folder / SOURCE_FILE), Tokenizer.load(folder / TARGET_FILE)
+
+
+def save_checkpoint(model: Any, folder: PathLike, epoch: int) -> str:
+    """Writes the model after an epoch, with its optimizer.
+
+    Args:
+        model: The compiled `keras.Model`.
+        folder: Path of the run folder.
+        epoch: Number of the epoch, from 1.
+
+    Returns:
+        The name of the file in the folder.
+    """
+    name = _CHECKPOINTS.replace("*", str(epoch))
+    save_model(model, Path(folder) / name)
+    return name
+
+
+def remove_other_checkpoints(folder: PathLike, kept: str) -> None:
+    """Deletes all checkpoints but one.
+
+    Args:
+        folder: Path of the run folder.
+        kept: Name of the checkpoint that stays.
+    """
+    for path in Path(folder).glob(_CHECKPOINTS):
+        if path.name != kept:
+            path.unlink()
+
+
+def remove_incomplete(folder: PathLike) -> None:
+    """Deletes files that a killed training was just writing.
+
+    Args:
+        folder: Path of the run folder.
+    """
+    for path in Path(folder).glob(".*"):
+        if _INCOMPLETE.fullmatch(path.name):
+            path.unlink()
+
+
+def clear(folder: PathLike) -> None:
+    """Deletes what a training writes into its run folder, and nothing else.
+
+    Args:
+        folder: Path of the run folder, which need not exist.
+    """
+    folder = Path(folder)
+    for path in [*(folder / name for name in _FILES), *folder.glob(_CHECKPOINTS)]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)

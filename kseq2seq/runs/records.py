@@ -1,91 +1,98 @@
-"""Where a model comes from: commit, command, data, versions, scores.
+"""Records of a training in its run folder: settings, provenance, scores.
 
-Nothing is guessed. What is not known is `None`: a model that was made in Python has no
-training to tell of, and a run folder of an older version lacks some of the records.
+Nothing is guessed. What is not known is `None`: `Translator.save` records nothing, and
+a run folder of an older version lacks some of the records.
 """
 
-import datetime
 import json
-import os
-import platform
-import subprocess
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from kseq2seq import __version__
-
-# What a training leaves in its run folder.
-SETTINGS_FILE, RECORD_FILE = "settings.json", "training.json"
-HISTORY_FILE, SCORES_FILE = "history.json", "scores.json"
-PACKAGES = (
-    *("keras", "tensorflow", "tensorflow-text", "sentencepiece", "numpy"),
-    "sacrebleu",
+from kseq2seq.runs.files import (
+    HISTORY_FILE,
+    RECORD_FILE,
+    SCORES_FILE,
+    SETTINGS_FILE,
 )
+from kseq2seq.runs.provenance import now
+from kseq2seq.utils import PathLike, write_text
 
 
-def git_state(file=__file__):
-    """The commit of the repository that a file is in.
-
-    Args:
-        file: Path of the file.
-
-    Returns:
-        A dict `{"commit": str, "changed": bool}`, `changed` if files of the repository
-        differ from the commit; `None` if the file is not in a repository's care, as
-        when the package was installed into an environment.
-    """
-    file = Path(file).resolve()
-    # Within a hook of git, these would name another repository.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-
-    def git(*arguments):
-        return subprocess.run(
-            ["git", "-C", str(file.parent), *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", "--", file.name)
-        changes = git("status", "--porcelain", "--untracked-files=no")
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(changes)}
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def package_versions():
-    """The versions of Python, of this package and of those it computes with.
-
-    Returns:
-        A dict from name to version; a package that is not installed is left out.
-
-    Example:
-
-    >>> list(package_versions())[:2]
-    ['python', 'kseq2seq']
-    """
-    versions = {"python": platform.python_version(), "kseq2seq": __version__}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def now():
-    """The time, in UTC, to the second, as ISO 8601 has it."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-
-
-def from_run(folder):
-    """What a run folder tells of its training.
+def write_settings(folder: PathLike, settings: Mapping[str, Any]) -> None:
+    """Writes the settings of a training.
 
     Args:
-        folder: Path of the run folder, of `training/train.py` or of
-            `kseq2seq.Translator.save`, which leaves nothing to tell.
+        folder: Path of the run folder.
+        settings: Dict from section to a dict of settings, of what JSON has.
+    """
+    _write(Path(folder) / SETTINGS_FILE, settings)
+
+
+def read_settings(folder: PathLike) -> dict[str, Any]:
+    """The settings of the training in a run folder.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        Dict from section to a dict of settings; empty if the folder has none.
+
+    Raises:
+        ValueError: If the file is no JSON.
+    """
+    return _read(Path(folder) / SETTINGS_FILE)
+
+
+def record_start(
+    folder: PathLike,
+    provenance: Mapping[str, Any],
+    pairs: Mapping[str, int],
+    resumed: bool = False,
+) -> None:
+    """Records that a training begins, or goes on.
+
+    Args:
+        folder: Path of the run folder.
+        provenance: As of `kseq2seq.runs.provenance_of`.
+        pairs: Dict from the part of the data to its number of pairs.
+        resumed: Whether the training goes on from an earlier one.
+    """
+    path = Path(folder) / RECORD_FILE
+    starts = []
+    if resumed:
+        # A training of before there were records has a gap in the place of its start.
+        starts = _read(path).get("starts", [{}])
+    content = {"pairs": pairs, "starts": [*starts, provenance], "finished": None}
+    _write(path, content)
+
+
+def record_finish(folder: PathLike) -> None:
+    """Records that the training in a run folder is finished and scored.
+
+    Args:
+        folder: Path of the run folder.
+    """
+    path = Path(folder) / RECORD_FILE
+    _write(path, {**_read(path), "finished": now()})
+
+
+def write_scores(folder: PathLike, report: Mapping[str, Any]) -> None:
+    """Writes the scores of a training's best model.
+
+    Args:
+        folder: Path of the run folder.
+        report: Dict of what JSON has: `search`, `sentences`, `scores`, `provenance`.
+    """
+    _write(Path(folder) / SCORES_FILE, report)
+
+
+def from_run(folder: PathLike) -> dict[str, Any]:
+    """Everything that a run folder records of its training.
+
+    Args:
+        folder: Path of the run folder, of `kseq2seq train` or of
+            `kseq2seq.Translator.save`, which records nothing.
 
     Returns:
         A dict with `source`, `target`, `example`, `data`, `licence`, `pairs` (of each
@@ -96,21 +103,21 @@ def from_run(folder):
         ValueError: If a record in the folder is no JSON.
     """
     folder = Path(folder)
-    settings = _read(folder / SETTINGS_FILE)
+    settings = read_settings(folder)
     record = _read(folder / RECORD_FILE)
     history = _read(folder / HISTORY_FILE)
-    told = settings.pop("card", {})
+    card = settings.pop("card", {})
     starts = record.get("starts") or [{}]
     return {
-        **{name: told.get(name) or None for name in ("source", "target", "example")},
-        "data": told.get("data") or _data_of(settings.get("data", {})),
-        "licence": told.get("licence") or None,
+        **{name: card.get(name) or None for name in ("source", "target", "example")},
+        "data": card.get("data") or _data_of(settings.get("data", {})),
+        "licence": card.get("licence") or None,
         "pairs": record.get("pairs"),
         "epochs": len(history["epochs"]) if "epochs" in history else None,
         "started": starts[0].get("date"),
         "finished": record.get("finished"),
         "command": starts[0].get("command"),
-        # A training that was gone on with may have seen several.
+        # A resumed training may have seen several.
         "code": starts[-1].get("code"),
         "versions": starts[-1].get("versions"),
         "settings": settings or None,
@@ -118,8 +125,8 @@ def from_run(folder):
     }
 
 
-def _read(path):
-    """A file's JSON; an empty dict if there is no such file."""
+def _read(path: Path) -> dict[str, Any]:
+    """Content of a JSON file; an empty dict if there is no such file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -127,12 +134,16 @@ def _read(path):
     except ValueError as error:
         raise ValueError(
             f"{path} must be JSON, as a training writes it. Received: {error}. Delete "
-            "the file to do without what it tells."
+            "the file to do without its content."
         ) from error
 
 
-def _data_of(settings):
-    """The data by their settings, where nobody has given them a name."""
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _data_of(settings: Mapping[str, Any]) -> str | None:
+    """The data by its settings, where the section [card] does not name it."""
     kind, files = settings.get("format"), settings.get("train") or []
     if kind == "dates":
         return "dates, made on the spot"

@@ -1,0 +1,145 @@
+"""Parsers of verbs, the arguments that several have, and checks of single ones."""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+MAX_COUNT = 10_000
+MAX_PORT = 65_535
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line.
+
+    Attributes:
+        rewrite: Function from the arguments to those that are parsed in their place, or
+            `None`.
+    """
+
+    rewrite: Callable[[list[str]], list[str]] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses, as `argparse.ArgumentParser` does, what `rewrite` returns.
+
+        Args:
+            args: List of `str`; those of the process if `None`.
+            namespace: Object that takes the options; a new one if `None`.
+        """
+        if self.rewrite is not None and args is not None:
+            args = self.rewrite(list(args))
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Prints an error and ends the process with exit code 2.
+
+        Args:
+            message: What is wrong.
+        """
+        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
+
+
+def one_line(error: object) -> str:
+    """An error's message on one line.
+
+    Args:
+        error: The message, or the exception; of an `OSError` it is the file and the
+            system's words.
+    """
+    text = str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        text = f"{error.filename}: {error.strerror}."
+    return " ".join(text.split())
+
+
+def add_verb(
+    subparsers: Any, name: str, summary: str, epilog: str, **options: Any
+) -> Parser:
+    """Adds a parser to those of a command.
+
+    Args:
+        subparsers: What `ArgumentParser.add_subparsers` returned.
+        name: The word on the command line.
+        summary: One sentence.
+        epilog: Text behind the options, printed as it is: notes and an example.
+        **options: Others of `ArgumentParser`.
+
+    Returns:
+        The new parser.
+    """
+    return subparsers.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:].rstrip("."),
+        description=summary,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **options,
+    )
+
+
+def add_path(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds the argument `path`: where the model is.
+
+    Args:
+        parser: The parser of a verb.
+        text: What the path may be.
+    """
+    parser.add_argument("path", metavar="PATH", type=Path, help=text)
+
+
+def add_input_and_output(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds the options `--input` and `--output`.
+
+    Args:
+        parser: The parser of a verb.
+        text: What the lines of the input are.
+    """
+    parser.add_argument(
+        "--input", metavar="FILE", help=f"{text} (default: standard input)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="file to write, complete or not at all (default: standard output)",
+    )
+
+
+def count(text: str) -> int:
+    """An argument's integer from 1 to `MAX_COUNT`."""
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_COUNT:
+        raise argparse.ArgumentTypeError(
+            f"must be an integer from 1 to {MAX_COUNT}. Received: {text!r}"
+        )
+    return int(text)
+
+
+def index(text: str) -> int:
+    """An argument's integer from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"must be an integer from 0 on. Received: {text!r}"
+        )
+    return int(text)
+
+
+def port(text: str) -> int:
+    """An argument's number of a port."""
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(
+            f"must be an integer from 0 to {MAX_PORT}. Received: {text!r}"
+        )
+    return int(text)
+
+
+def weight(text: str) -> float:
+    """An argument's finite number from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 0 on. Received: {text!r}"
+        )
+    return value

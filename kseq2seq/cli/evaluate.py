@@ -1,0 +1,129 @@
+"""`kseq2seq evaluate`: translates a test set and prints its scores."""
+
+import argparse
+from contextlib import nullcontext
+from typing import Any
+
+from kseq2seq.cli import loading, output
+from kseq2seq.cli.arguments import add_path, add_verb, index
+from kseq2seq.cli.paths import check_model
+from kseq2seq.cli.search_options import add_search_options
+from kseq2seq.data import group_references, read_lines, read_tsv
+from kseq2seq.evaluation import METRICS, evaluate, higher_is_better
+from kseq2seq.runs import read_settings
+from kseq2seq.utils import written_whole
+
+DEFAULT_METRICS = ("bleu", "chrf")
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Adds the parser of `kseq2seq evaluate`."""
+    parser = add_verb(
+        subparsers,
+        "evaluate",
+        "Translate a test set and score the result.",
+        "Prints a line for each metric, with the signature that lets others repeat it."
+        "\n\nexample:\n  kseq2seq evaluate runs/multi30k_en_de --source test.en.gz "
+        "--reference test.de.gz",
+    )
+    add_path(parser, "run folder or SavedModel")
+    test_set = parser.add_mutually_exclusive_group(required=True)
+    test_set.add_argument(
+        "--source", metavar="FILE", help="sentences to translate, plain or gzipped"
+    )
+    test_set.add_argument(
+        "--tsv",
+        metavar="FILE",
+        help="instead: sources and references in columns; the targets of all rows "
+        "with the same source are accepted for it, and it is counted once",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        nargs="+",
+        help="their translations, line by line; of several files each is accepted",
+    )
+    parser.add_argument(
+        "--columns",
+        metavar=("SOURCE", "TARGET"),
+        nargs=2,
+        type=index,
+        default=(0, 1),
+        help="columns of --tsv, counted from 0 (default: 0 1)",
+    )
+    parser.add_argument(
+        "--metrics",
+        metavar="NAME",
+        nargs="+",
+        help=f"among {', '.join(METRICS)} (default: those that the run was trained "
+        f"with, or else {' and '.join(DEFAULT_METRICS)})",
+    )
+    parser.add_argument(
+        "--bootstrap",
+        metavar="N",
+        type=index,
+        default=0,
+        help="resample N times for a 95 %% confidence interval, 1000 say (default: 0)",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="where to write the translations"
+    )
+    add_search_options(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Translates, scores, and prints a line for each metric."""
+    check_model(options.path)
+    loading.check_search_options(options)
+    metrics = options.metrics
+    if not metrics:
+        training = read_settings(options.path).get("training", {})
+        metrics = training.get("metrics") or DEFAULT_METRICS
+    for name in metrics:
+        higher_is_better(name)  # an error if there is no such metric
+    if options.bootstrap == 1:
+        raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
+    sources, references = _read_test_set(options)
+    opened = written_whole(options.output) if options.output else nullcontext()
+    with opened as file:
+        hypotheses = _translate(options, sources)
+        scores = evaluate(hypotheses, references, metrics, options.bootstrap)
+        if file:
+            file.writelines(text.replace("\n", " ") + "\n" for text in hypotheses)
+    for score in scores.values():
+        print(score)
+
+
+def _translate(options: argparse.Namespace, sources: list[str]) -> list[str]:
+    translate = loading.load_translate_function(options)
+    hypotheses = []
+    with output.progress_bar(len(sources), options.output) as update:
+        for first in range(0, len(sources), output.CHUNK_LINES):
+            chunk = sources[first : first + output.CHUNK_LINES]
+            hypotheses += [best[0].text if best else "" for best in translate(chunk)]
+            update(len(chunk))
+    return hypotheses
+
+
+def _read_test_set(options: argparse.Namespace) -> tuple[list[str], list[list[str]]]:
+    """Sources, and for each the list of its references."""
+    if options.tsv:
+        if options.reference:
+            raise ValueError("--reference goes with --source, not with --tsv.")
+        return group_references(read_tsv(options.tsv, options.columns))
+    if not options.reference:
+        raise ValueError("--source needs --reference and one file or more.")
+    sources = read_lines(options.source)
+    columns = []
+    for path in options.reference:
+        columns.append(read_lines(path))
+        if len(columns[-1]) != len(sources):
+            raise ValueError(
+                "Source and reference must have the same number of lines. Received: "
+                f"{options.source} with {len(sources)} and {path} with "
+                f"{len(columns[-1])} lines"
+            )
+    if not sources:
+        raise ValueError(f"{options.source}: no lines to translate.")
+    return sources, [list(accepted) for accepted in zip(*columns, strict=True)]

@@ -1,0 +1,74 @@
+"""Translators of run folders and SavedModels, for the bodies of verbs."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kseq2seq.cli.arguments import one_line
+from kseq2seq.cli.search_options import given_search_options, make_search
+from kseq2seq.runs import is_run_folder
+from kseq2seq.utils import import_tensorflow
+
+
+def load_translator(path: Path) -> Any:
+    """The translator of a run folder or of a SavedModel.
+
+    Args:
+        path: Path of either.
+
+    Raises:
+        ValueError: If it cannot be loaded.
+    """
+    import_tensorflow()
+    from kseq2seq import Translator
+
+    try:
+        return Translator.load(path)
+    except Exception as error:  # a damaged file fails in any way
+        raise ValueError(
+            f"{path}: cannot be loaded, perhaps because it is damaged or of another "
+            f"version: {one_line(error) or type(error).__name__}"
+        ) from error
+
+
+def check_search_options(options: argparse.Namespace) -> None:
+    """Checks that a SavedModel is not asked for another search than its own.
+
+    Args:
+        options: Those of a verb, `path` being the run folder or SavedModel.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if is_run_folder(options.path):
+        return
+    changes = set(given_search_options(options))
+    alignments = getattr(options, "alignments", False)
+    if changes - {"num_hypotheses"} or (changes and alignments):
+        raise ValueError(
+            f"{options.path} is a SavedModel, which searches as it was exported to, "
+            "and aligns the best translation: leave out the options of the search, "
+            "and --n-best beside --alignments, or give the run folder."
+        )
+
+
+def load_translate_function(
+    options: argparse.Namespace,
+) -> Callable[[list[str]], list[list[Any]]]:
+    """Loads a translator, to translate as the options say.
+
+    Args:
+        options: Those of a verb, `path` being the run folder or SavedModel.
+
+    Returns:
+        A function from texts to the `Translation`s of each, the best first.
+    """
+    translator = load_translator(options.path)
+    if is_run_folder(options.path):
+        return partial(translator.translate, search=make_search(options))
+    names = ("num_hypotheses", "alignments")
+    values = {name: getattr(options, name, None) for name in names}
+    given = {name: value for name, value in values.items() if value}
+    return partial(translator.translate, **given)

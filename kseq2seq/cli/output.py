@@ -1,0 +1,40 @@
+"""Where verbs write to: a file or standard output, and a progress bar."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TextIO
+
+from kseq2seq.utils import written_whole
+
+# Lines translated between one output and the next; those of like lengths together.
+CHUNK_LINES = 256
+
+
+def open_output(path: str | None) -> AbstractContextManager[TextIO]:
+    """The file to write to, complete or not at all.
+
+    Args:
+        path: Path of the file; standard output if `None`.
+    """
+    return nullcontext(sys.stdout) if path is None else written_whole(path)
+
+
+@contextmanager
+def progress_bar(total: int | None, output: str | None) -> Iterator[Callable[[int], Any]]:
+    """A bar on standard error, where somebody sees it and it hides nothing.
+
+    Args:
+        total: Number of lines; `None` if they come one by one.
+        output: Path of the file that is written; `None` for standard output.
+
+    Yields:
+        A function that takes the number of lines done since its last call.
+    """
+    from tqdm import tqdm
+
+    # Where the lines are seen as they come, a bar would be in their way.
+    seen = output is None and sys.stdout.isatty()
+    hidden = total is None or seen or not sys.stderr.isatty()
+    with tqdm(total=total, unit=" lines", disable=hidden) as bar:
+        yield bar.update

@@ -1,0 +1,70 @@
+"""`kseq2seq plot`: draws an alignment, or a training's curves."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from kseq2seq import plots
+from kseq2seq.cli import loading
+from kseq2seq.cli.arguments import add_path, add_verb
+from kseq2seq.cli.paths import check_run_folder
+from kseq2seq.cli.search_options import add_search_options
+from kseq2seq.runs import read_history
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Adds the parser of `kseq2seq plot`."""
+    parser = add_verb(
+        subparsers,
+        "plot",
+        "Draw an alignment or a training's curves.",
+        'example:\n  kseq2seq plot runs/dates --text "4 mai 1989" '
+        "--output alignment.png",
+    )
+    add_path(parser, "run folder")
+    subject = parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument(
+        "--text", help="translate this and draw the attention to its tokens"
+    )
+    subject.add_argument(
+        "--history", action="store_true", help="draw losses and scores by epoch"
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help=f"file to write, ending in {', '.join(plots.FORMATS)}",
+    )
+    add_search_options(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draws into a file."""
+    check_run_folder(options.path, "to draw")
+    if options.output.suffix.lower() not in plots.FORMATS:
+        raise ValueError(
+            f"--output must end in {', '.join(plots.FORMATS)}. "
+            f"Received: {str(options.output)!r}"
+        )
+    if not options.output.absolute().parent.is_dir():
+        raise ValueError(f"{options.output}: there is no such folder to write into.")
+    if options.history:
+        figure = plots.training_curves(read_history(options.path))
+    else:
+        figure = _heatmap(options)
+    plots.save(figure, options.output)
+
+
+def _heatmap(options: argparse.Namespace) -> Any:
+    """Figure of the alignment of one translation."""
+    if not options.text.strip():
+        raise ValueError("--text must hold something to translate.")
+    translations = loading.load_translate_function(options)([options.text])[0]
+    if not translations or translations[0].alignment is None:
+        raise ValueError(f"{options.path}: this model has no attention to draw.")
+    best = translations[0]
+    return plots.alignment_heatmap(
+        best.alignment, best.source_tokens, best.target_tokens
+    )

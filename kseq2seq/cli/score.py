@@ -1,0 +1,66 @@
+"""`kseq2seq score`: log-probabilities of given translations."""
+
+import argparse
+import math
+import sys
+from typing import Any
+
+from kseq2seq.cli import loading
+from kseq2seq.cli.arguments import add_input_and_output, add_path, add_verb
+from kseq2seq.cli.output import open_output
+from kseq2seq.cli.paths import check_model
+from kseq2seq.data import read_lines
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Adds the parser of `kseq2seq score`."""
+    parser = add_verb(
+        subparsers,
+        "score",
+        "Print the probability of given translations.",
+        "Prints for each line the natural logarithm of the target's probability and the"
+        "\nnumber of its tokens, its end included, with a tab between them; the "
+        "perplexity\nof all goes to standard error.\n\n"
+        "example:\n  paste in.en out.de | kseq2seq score runs/multi30k_en_de",
+    )
+    add_path(parser, "run folder or SavedModel")
+    add_input_and_output(
+        parser,
+        "lines of source and target with a tab between them; further columns are "
+        "ignored",
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the log-probability of each target and the number of its tokens."""
+    check_model(options.path)
+    pairs = _read_pairs(options.input)
+    with open_output(options.output) as file:
+        translator = loading.load_translator(options.path)
+        results = translator.score(pairs, progress=sys.stderr.isatty())
+        for log_prob, num_tokens in results:
+            file.write(f"{log_prob:.6f}\t{num_tokens}\n")
+    total = sum(num_tokens for _, num_tokens in results)
+    loss = -sum(log_prob for log_prob, _ in results) / total
+    perplexity = math.exp(loss) if loss < 700 else math.inf
+    print(
+        f"perplexity {perplexity:.4f} ({total} tokens in {len(pairs)} lines)",
+        file=sys.stderr,
+    )
+
+
+def _read_pairs(path: str | None) -> list[tuple[str, str]]:
+    name = path or "standard input"
+    pairs = []
+    for number, line in enumerate(read_lines(path), 1):
+        source, tab, rest = line.partition("\t")
+        if not tab:
+            raise ValueError(
+                f"{name}:{number}: source and target must have a tab between them. "
+                f"Received: {line[:80]!r}"
+            )
+        pairs.append((source, rest.partition("\t")[0]))
+    if not pairs:
+        raise ValueError(f"{name}: no lines to score.")
+    return pairs

@@ -1,0 +1,110 @@
+"""Options of the search, which several verbs have."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from kseq2seq.cli.arguments import count, index, weight
+from kseq2seq.runs import read_settings
+
+if TYPE_CHECKING:
+    from kseq2seq import Search
+
+# Names of the options, which are those that `Search` has for them.
+NAMES = (
+    "beam_size",
+    "num_hypotheses",
+    "length_penalty",
+    "coverage_penalty",
+    "max_length",
+    "max_length_factor",
+    "max_length_offset",
+)
+
+
+def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) -> None:
+    """Adds the options of the search but for `--n-best`.
+
+    Args:
+        parser: The parser of a verb.
+        greedy: Whether there is no search but the greedy one, so that all but the
+            limits of lengths is left out.
+    """
+    group = parser.add_argument_group(
+        "search", "The default of each is what the run was trained with."
+    )
+    if not greedy:
+        group.add_argument(
+            "--beam",
+            type=count,
+            metavar="N",
+            dest="beam_size",
+            help="hypotheses kept at each step; 1 for greedy search",
+        )
+        group.add_argument(
+            "--length-penalty",
+            type=weight,
+            metavar="X",
+            help="exponent of (5 + length) / 6; 0 prefers short translations",
+        )
+        group.add_argument(
+            "--coverage-penalty",
+            type=weight,
+            metavar="X",
+            help="weight of the penalty for source tokens without attention",
+        )
+    group.add_argument(
+        "--max-length", type=count, metavar="N", help="most tokens of a translation"
+    )
+    group.add_argument(
+        "--max-length-factor",
+        type=weight,
+        metavar="X",
+        help="most tokens of a translation for each token of its source",
+    )
+    group.add_argument(
+        "--max-length-offset", type=index, metavar="N", help="and this many more"
+    )
+
+
+def add_n_best(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds the option `--n-best`.
+
+    Args:
+        parser: The parser of a verb.
+        text: What the verb does with them.
+    """
+    parser.add_argument(
+        "--n-best", type=count, metavar="N", dest="num_hypotheses", help=text
+    )
+
+
+def given_search_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of the search that were given, by the names of `Search`.
+
+    Args:
+        options: Those of a verb.
+    """
+    values = {name: getattr(options, name, None) for name in NAMES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def make_search(options: argparse.Namespace) -> "Search":
+    """The search that the run was trained with, changed by the options.
+
+    Args:
+        options: Those of a verb, `path` being the run folder.
+
+    Returns:
+        A `kseq2seq.Search`.
+
+    Raises:
+        ValueError: If an option is out of range beside the others.
+    """
+    from kseq2seq import Search
+
+    settings = read_settings(options.path).get("search", {})
+    changes = given_search_options(options)
+    if "num_hypotheses" in changes and "beam_size" not in changes:
+        usual = settings.get("beam_size", Search.beam_size)
+        changes["beam_size"] = max(usual, changes["num_hypotheses"])
+    return Search(**{**settings, **changes})

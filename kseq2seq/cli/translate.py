@@ -1,0 +1,100 @@
+"""`kseq2seq translate`: translates lines of text, in their order."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from kseq2seq.cli import loading, output
+from kseq2seq.cli.arguments import add_input_and_output, add_path, add_verb
+from kseq2seq.cli.paths import check_model
+from kseq2seq.cli.search_options import add_n_best, add_search_options
+from kseq2seq.data import decoded, read_lines
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Adds the parser of `kseq2seq translate`."""
+    parser = add_verb(
+        subparsers,
+        "translate",
+        "Translate lines of text.",
+        "example:\n  kseq2seq translate runs/multi30k_en_de < in.en > out.de",
+    )
+    add_path(parser, "run folder or SavedModel")
+    add_input_and_output(parser, "lines to translate; a blank line stays blank")
+    add_n_best(
+        parser,
+        "print up to N translations of each line, the best first, each on a line of "
+        "its own: number of the input line, score, translation, with tabs between them",
+    )
+    parser.add_argument(
+        "--alignments",
+        action="store_true",
+        help="print one JSON object for each line instead: {source_tokens, "
+        "translations: [{text, score, log_prob, tokens, alignment}]}; an alignment "
+        "has a row of attention weights for each token of the translation, or is "
+        "null if the model has no attention; log_prob is null from a SavedModel",
+    )
+    add_search_options(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Translates, and prints a line for each line of input."""
+    check_model(options.path)
+    loading.check_search_options(options)
+    chunks, total = _read_chunks(options.input)
+    number = 0
+    with output.open_output(options.output) as file:
+        translate = loading.load_translate_function(options)
+        with output.progress_bar(total, options.output) as update:
+            for chunk in chunks:
+                translations = iter(translate([x for x in chunk if x.strip()]))
+                for line in chunk:
+                    number += 1
+                    best_first = next(translations) if line.strip() else []
+                    file.write(_formatted(options, number, best_first))
+                file.flush()
+                update(len(chunk))
+
+
+def _read_chunks(path: str | None) -> tuple[Iterable[list[str]], int | None]:
+    """Lines of the input in chunks, and their number if it is known."""
+    if path is None and sys.stdin is not None and sys.stdin.isatty():
+        # Each line is answered before the next one is written.
+        return ([line] for line in decoded(sys.stdin.buffer, "input")), None
+    lines, size = read_lines(path), output.CHUNK_LINES
+    return (lines[i : i + size] for i in range(0, len(lines), size)), len(lines)
+
+
+def _formatted(options: argparse.Namespace, number: int, best_first: list[Any]) -> str:
+    """Output for one line of input."""
+    if options.alignments:
+        return json.dumps(_as_json(best_first), ensure_ascii=False) + "\n"
+    # A translation is one line, whatever is in it.
+    texts = [best.text.replace("\n", " ") for best in best_first]
+    if options.num_hypotheses is None:
+        return (texts[0] if texts else "") + "\n"
+    return "".join(
+        f"{number}\t{best.score:.4f}\t{text}\n"
+        for best, text in zip(best_first, texts, strict=True)
+    )
+
+
+def _as_json(best_first: list[Any]) -> dict[str, Any]:
+    return {
+        "source_tokens": best_first[0].source_tokens if best_first else [],
+        "translations": [
+            {
+                "text": best.text,
+                "score": round(best.score, 6),
+                "log_prob": best.log_prob and round(best.log_prob, 6),
+                "tokens": best.target_tokens,
+                "alignment": best.alignment
+                if best.alignment is None
+                else [[round(x, 4) for x in row] for row in best.alignment.tolist()],
+            }
+            for best in best_first
+        ],
+    }

@@ -1,0 +1,110 @@
+"""History of a training: the logs of each epoch, as JSON and as a table."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kseq2seq.runs.files import HISTORY_FILE, TABLE_FILE
+from kseq2seq.utils import PathLike, write_text
+
+
+class History(NamedTuple):
+    """Logs of a training's epochs, and the checkpoint after the last one.
+
+    Attributes:
+        epochs: A dict from name to number for each epoch, NaN where there is none.
+        checkpoint: Name of a file in the run folder.
+    """
+
+    epochs: list[dict[str, float]]
+    checkpoint: str
+
+
+def write_history(folder: PathLike, history: History) -> None:
+    """Writes a history, each file complete or not at all: the JSON, then the table.
+
+    Args:
+        folder: Path of the run folder.
+        history: The `History`.
+    """
+    content = {
+        "checkpoint": history.checkpoint,
+        "epochs": [_without_nan(row) for row in history.epochs],
+    }
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_text(Path(folder) / HISTORY_FILE, text)
+    write_text(Path(folder) / TABLE_FILE, _table(history.epochs))
+
+
+def load_history(folder: PathLike) -> History:
+    """The history in a run folder.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        The `History`.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+    """
+    path = Path(folder) / HISTORY_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file. Expected a history, which a training writes when "
+            "it has finished an epoch."
+        )
+    content = json.loads(path.read_text(encoding="utf-8"))
+    epochs = [
+        {name: math.nan if value is None else value for name, value in row.items()}
+        for row in content["epochs"]
+    ]
+    return History(epochs, content["checkpoint"])
+
+
+def read_history(folder: PathLike) -> dict[str, list[float]]:
+    """The history in a run folder by name, as `kseq2seq.plots.training_curves` takes it.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        A dict from name to one number for each epoch, NaN where there is none.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> epochs = [{"loss": 3.0}, {"loss": 2.0, "val_bleu": 5.0}]
+    >>> write_history(folder, History(epochs, "checkpoint-2.keras"))
+    >>> read_history(folder)
+    {'loss': [3.0, 2.0], 'val_bleu': [nan, 5.0]}
+    """
+    epochs = load_history(folder).epochs
+    return {
+        name: [row.get(name, math.nan) for row in epochs] for name in _names(epochs)
+    }
+
+
+def _names(epochs: Sequence[dict[str, float]]) -> list[str]:
+    return list(dict.fromkeys(name for row in epochs for name in row))
+
+
+def _without_nan(row: dict[str, float]) -> dict[str, float | None]:
+    """An epoch's logs without NaN and infinity, which JSON does not have."""
+    return {name: x if math.isfinite(x) else None for name, x in row.items()}
+
+
+def _table(epochs: Sequence[dict[str, float]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["epoch", *_names(epochs)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"epoch": number, **row} for number, row in enumerate(epochs, 1))
+    return text.getvalue()
