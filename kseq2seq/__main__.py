@@ -2,7 +2,7 @@
 
 import sys
 
-from kseq2seq.cli import main
+from kseq2seq import cli
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.main())

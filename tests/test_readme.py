@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kseq2seq.cli import main
+from kseq2seq import cli
 from paths import ROOT
 
 README = ROOT / "README.md"
@@ -41,8 +41,8 @@ def commands():
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_commands_are_known(words):
-    options = main._parser().parse_args(words)
-    assert options.command == words[0]
+    options = cli.make_parser().parse_args(words)
+    assert options.verb == words[0]
 
 
 def test_files_named_in_the_layout_exist():

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Trains a translator: data, model, `model.fit`, scores, all in a run folder.
+"""Trains a translator: the command `kseq2seq train`.
 
 python training/train.py training/configs/multi30k_en_de.toml --data FOLDER
 """
 
 import sys
 
-from kseq2seq.cli import main
+from kseq2seq import cli
 
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.exit(cli.main(["train", *sys.argv[1:]]))

@@ -11,7 +11,7 @@ MAX_PORT = 65_535
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line.
+    """A parser whose errors are one line, and name the command that they are of.
 
     Attributes:
         rewrite: Function from the arguments to those that are parsed in their place, or
@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
     rewrite: Callable[[list[str]], list[str]] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parses, as `argparse.ArgumentParser` does, what `rewrite` returns.
+        """Parses what `rewrite` returns; unknown arguments are an error.
 
         Args:
             args: List of `str`; those of the process if `None`.
@@ -29,7 +29,11 @@ class Parser(argparse.ArgumentParser):
         """
         if self.rewrite is not None and args is not None:
             args = self.rewrite(list(args))
-        return super().parse_known_args(args, namespace)
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            # Else the command as a whole would refuse them, instead of its verb.
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
 
     def error(self, message: str) -> NoReturn:
         """Prints an error and ends the process with exit code 2.

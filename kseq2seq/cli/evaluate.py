@@ -11,7 +11,7 @@ from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.data import group_references, read_lines, read_tsv
 from kseq2seq.evaluation import METRICS, evaluate, higher_is_better
 from kseq2seq.runs import read_settings
-from kseq2seq.utils import written_whole
+from kseq2seq.utils import atomic_write
 
 DEFAULT_METRICS = ("bleu", "chrf")
 
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
     sources, references = _read_test_set(options)
-    opened = written_whole(options.output) if options.output else nullcontext()
+    opened = atomic_write(options.output) if options.output else nullcontext()
     with opened as file:
         hypotheses = _translate(options, sources)
         scores = evaluate(hypotheses, references, metrics, options.bootstrap)

@@ -14,7 +14,7 @@ from kseq2seq.cli.arguments import add_path, add_verb, count, index
 from kseq2seq.cli.paths import check_run_folder
 from kseq2seq.cli.search_options import add_n_best, add_search_options, make_search
 from kseq2seq.runs import MODEL_FILE, is_run_folder
-from kseq2seq.utils import LITERT, ONNX, check_installed
+from kseq2seq.utils import check_installed
 
 WEIGHTS = ("float32", "float16", "int8")
 
@@ -118,8 +118,8 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--products",
         choices=("float32", "int8"),
-        help="type of products by large matrices; int8 is for x86 processors alone, and "
-        "faster on those with VNNI (default: float32)",
+        help="type of products by large matrices; int8 is for x86 processors alone, "
+        "and faster on those with VNNI (default: float32)",
     )
     parser.add_argument(
         "--ensemble",
@@ -168,7 +168,7 @@ def _add_onnx(parser: argparse.ArgumentParser) -> None:
 
 
 def _write_onnx(options: argparse.Namespace, folder: Path) -> Path:
-    check_installed(*ONNX)
+    check_installed("onnx")
     translator = loading.load_translator(options.path)
     from kseq2seq.export import export_onnx
 
@@ -192,7 +192,7 @@ def _add_litert(parser: argparse.ArgumentParser) -> None:
 
 
 def _write_litert(options: argparse.Namespace, folder: Path) -> Path:
-    check_installed(*LITERT)
+    check_installed("litert")
     translator = loading.load_translator(options.path)
     from kseq2seq.export import export_litert
 

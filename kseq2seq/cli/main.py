@@ -31,9 +31,7 @@ class Verb(Protocol):
 VERBS: tuple[Verb, ...] = (train, translate, evaluate, score, export, serve, plot)
 
 
-def main(
-    arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS
-) -> int:
+def main(arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS) -> int:
     """Runs the command.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TextIO
 
-from kseq2seq.utils import written_whole
+from kseq2seq.utils import atomic_write
 
 # Lines translated between one output and the next; those of like lengths together.
 CHUNK_LINES = 256
@@ -17,11 +17,13 @@ def open_output(path: str | None) -> AbstractContextManager[TextIO]:
     Args:
         path: Path of the file; standard output if `None`.
     """
-    return nullcontext(sys.stdout) if path is None else written_whole(path)
+    return nullcontext(sys.stdout) if path is None else atomic_write(path)
 
 
 @contextmanager
-def progress_bar(total: int | None, output: str | None) -> Iterator[Callable[[int], Any]]:
+def progress_bar(
+    total: int | None, output: str | None
+) -> Iterator[Callable[[int], Any]]:
     """A bar on standard error, where somebody sees it and it hides nothing.
 
     Args:

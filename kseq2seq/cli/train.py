@@ -1,18 +1,42 @@
-"""`kseq2seq train`: trains a translator from a file of settings."""
+"""`kseq2seq train`: trains a translator from a recipe or a file of settings."""
 
 import argparse
-import sys
+import logging
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from kseq2seq.cli.arguments import add_verb
+from kseq2seq.utils import import_tensorflow
 
 
-def parse_arguments(arguments):
-    """The options of a training."""
-    parser = argparse.ArgumentParser(
-        description="Train a translator with attention from a TOML file of settings.",
-        epilog="The run folder can be translated with, scored, plotted and exported "
-        "by the command kseq2seq. training/settings.py tells every setting.",
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Adds the parser of `kseq2seq train`."""
+    parser = add_verb(
+        subparsers,
+        "train",
+        "Train a translator with attention.",
+        "The run folder can be translated with, scored, drawn and exported by the other"
+        "\ncommands.\n\n"
+        "examples:\n"
+        "  kseq2seq train dates\n"
+        "  kseq2seq train tatoeba_en_fr --run runs/own --set data.train=own.tsv \\\n"
+        "      --set data.validation=[]",
     )
-    parser.add_argument("config", metavar="CONFIG.toml", type=Path)
+    parser.add_argument(
+        "recipe",
+        metavar="RECIPE",
+        nargs="?",
+        help="name of a recipe, or a TOML file of settings",
+    )
+    parser.add_argument("--list", action="store_true", help="list the recipes")
+    parser.add_argument(
+        "--settings",
+        action="store_true",
+        help="print all settings with their defaults, as a TOML file",
+    )
     parser.add_argument(
         "--data",
         type=Path,
@@ -24,14 +48,16 @@ def parse_arguments(arguments):
         "--run",
         type=Path,
         metavar="FOLDER",
-        help="run folder to write (default: runs/ and the name of CONFIG)",
+        dest="folder",
+        help="run folder to write (default: runs/ and the name of RECIPE)",
     )
-    parser.add_argument(
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
         "--resume",
         action="store_true",
         help="go on after the last finished epoch, or begin if there is none",
     )
-    parser.add_argument(
+    start.add_argument(
         "--fresh", action="store_true", help="delete an earlier training in the folder"
     )
     parser.add_argument(
@@ -42,33 +68,93 @@ def parse_arguments(arguments):
         metavar="SECTION.NAME=VALUE",
         help="change a setting, such as training.epochs=3; may be repeated",
     )
-    options = parser.parse_args(arguments)
-    if options.resume and options.fresh:
-        parser.error("--resume and --fresh exclude each other")
-    if options.run is None:
-        options.run = Path("runs") / options.config.stem
-    return options
+    return parser
 
 
-def train(arguments=None):
-    """Trains; returns the exit status."""
-    from kseq2seq.trainer import fit, prepare, read_settings, record_finish, score
+def run(options: argparse.Namespace) -> int | None:
+    """Trains, prints the scores, and returns 1 if there is no model to score."""
+    from kseq2seq import trainer
 
-    options = parse_arguments(arguments)
+    if options.list:
+        print(trainer.describe_recipes())
+        return None
+    if options.settings:
+        import_tensorflow()
+        print(trainer.describe_settings())
+        return None
+    if options.recipe is None:
+        raise ValueError(
+            f"name a recipe, {', '.join(trainer.recipe_names())}, or a TOML file."
+        )
+    path = trainer.find_recipe(options.recipe)
+    if options.folder is None:
+        options.folder = Path("runs") / path.stem
+    import_tensorflow()
+    with _messages():
+        return _train(options, path)
+
+
+def _train(options: argparse.Namespace, path: Path) -> int | None:
+    from kseq2seq import trainer
+
+    training = trainer.prepare(
+        trainer.read_settings(path, options.changes),
+        options.folder,
+        options.data,
+        options.resume,
+        options.fresh,
+        command(options),
+    )
+    logger = logging.getLogger("kseq2seq")
     try:
-        settings = read_settings(options.config, options.changes)
-        prepared = prepare(settings, options)
-    except (ValueError, OSError) as error:
-        print(f"train.py: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    try:
-        fit(prepared)
-        if prepared.folder.best_epoch is None:
-            print("train.py: no epoch gave a model to score.", file=sys.stderr)
+        trainer.fit(training)
+        if training.folder.best_epoch is None:
+            logger.error("no epoch gave a model to score")
             return 1
-        score(settings, options.run, prepared.test)
-        record_finish(options.run)
+        for score in trainer.score(training).values():
+            print(score)
     except KeyboardInterrupt:
-        print("train.py: stopped; go on with --resume.", file=sys.stderr)
+        logger.error("stopped; go on with --resume")
         return 130
-    return 0
+    return None
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    """Writes the package's log to standard error."""
+    logger, handler = logging.getLogger("kseq2seq"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("kseq2seq train: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+def command(options: argparse.Namespace) -> str:
+    """The command line, without folders of this machine.
+
+    Args:
+        options: Those of `kseq2seq train`.
+
+    Returns:
+        A `str` for a shell.
+    """
+    words = ["kseq2seq", "train", _shown(Path(options.recipe))]
+    if options.data != Path():
+        words += ["--data", _shown(options.data)]
+    words += ["--run", _shown(options.folder)]
+    words += [word for change in options.changes for word in ("--set", change)]
+    return shlex.join([*words, *(["--resume"] if options.resume else [])])
+
+
+def _shown(path: Path) -> str:
+    """A path as it was given; an absolute one from this folder on, or its name."""
+    if not path.is_absolute():
+        return str(path)
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return path.name

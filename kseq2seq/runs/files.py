@@ -1,12 +1,11 @@
 """Files of a run folder: their names, the model and its tokenizers."""
 
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kseq2seq.utils import PathLike, versions
+from kseq2seq.utils import PathLike, atomic_path, numbered_folders
 
 if TYPE_CHECKING:
     from kseq2seq.tokenizers import Tokenizer
@@ -41,8 +40,8 @@ _FILES = (
     ALIGNMENT_FILE,
 )
 _CHECKPOINTS = "checkpoint-*.keras"
-# A kill may leave a file that was being written beside its place: a hidden one, with the
-# number of its process in its name.
+# A kill may leave a file that was being written beside its place: a hidden one, with
+# the number of its process in its name.
 _INCOMPLETE = re.compile(r"\..+\.\d+(\.\w+)?")
 
 
@@ -64,7 +63,7 @@ def find_saved_model(path: PathLike) -> Path | None:
     Returns:
         The `Path` that holds `saved_model.pb`; `None` if there is none.
     """
-    folders = [Path(path), *reversed(versions(path))]
+    folders = [Path(path), *reversed(numbered_folders(path))]
     saved = (folder for folder in folders if (folder / SAVED_MODEL_FILE).is_file())
     return next(saved, None)
 
@@ -76,14 +75,8 @@ def save_model(model: Any, path: PathLike) -> None:
         model: The `keras.Model`.
         path: Path of the file, ending in `.keras`.
     """
-    path = Path(path)
-    # A suffix that Keras knows: the name says how the file is written.
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    try:
+    with atomic_path(path) as beside:
         model.save(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_tokenizers(

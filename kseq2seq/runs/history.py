@@ -67,7 +67,7 @@ def load_history(folder: PathLike) -> History:
 
 
 def read_history(folder: PathLike) -> dict[str, list[float]]:
-    """The history in a run folder by name, as `kseq2seq.plots.training_curves` takes it.
+    """The history in a run folder, by name, as plots of it take it.
 
     Args:
         folder: Path of the run folder.

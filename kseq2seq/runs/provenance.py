@@ -78,7 +78,9 @@ def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
-def provenance_of(command: str | None = None, seed: int | None = None) -> dict[str, Any]:
+def provenance_of(
+    command: str | None = None, seed: int | None = None
+) -> dict[str, Any]:
     """What it takes to repeat a computation that begins now.
 
     Args:

@@ -8,6 +8,8 @@ from kseq2seq.tokenizers.tokenizer import (
     Tokenizer,
 )
 from kseq2seq.tokenizers.training import (
+    KINDS,
+    NORMALIZATIONS,
     train_tokenizer,
     train_tokenizers,
 )
@@ -19,6 +21,8 @@ from kseq2seq.tokenizers.truncation import (
 )
 
 __all__ = [
+    "KINDS",
+    "NORMALIZATIONS",
     "Limits",
     "Read",
     "Tokenizer",

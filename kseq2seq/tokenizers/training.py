@@ -6,6 +6,7 @@ same ids. The first four ids are those of `kseq2seq.utils.special_ids`.
 """
 
 import io
+import logging
 import os
 import random
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from kseq2seq.tokenizers.tokenizer import Tokenizer
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
+_logger = logging.getLogger("kseq2seq")
 # Our names of the kinds, and SentencePiece's.
 KINDS = {"unigram": "unigram", "bpe": "bpe", "character": "char", "word": "word"}
 NORMALIZATIONS = ("identity", "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf")
@@ -25,8 +27,20 @@ _IDENTITY_RULES = "FFFE\tFFFD\n"
 _MAX_TRAINING_TEXTS = 2_000_000
 
 
+class _VocabularyTooLargeError(ValueError):
+    """A vocabulary that texts cannot fill; `most` is the largest that they can."""
+
+    def __init__(self, message, most):
+        super().__init__(message)
+        self.most = most
+
+
 def train_tokenizer(
-    texts, vocabulary_size=8000, kind="unigram", normalization="identity"
+    texts,
+    vocabulary_size=8000,
+    kind="unigram",
+    normalization="identity",
+    allow_smaller=False,
 ):
     """Trains a tokenizer on texts; the same texts give the same tokenizer.
 
@@ -40,6 +54,9 @@ def train_tokenizer(
         normalization: One of SentencePiece's normalizers: "identity" (text is
             kept as it is), "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf" (`cf`
             folds case). All but the first make the model 240 kB larger.
+        allow_smaller: Whether a unigram or BPE vocabulary that the texts cannot fill
+            becomes as large as they allow, with a warning of the logger "kseq2seq",
+            instead of an error.
 
     Returns:
         A `Tokenizer`.
@@ -75,7 +92,18 @@ def train_tokenizer(
     if is_subword and len(texts) > _MAX_TRAINING_TEXTS:
         # SentencePiece's own sampling cannot be repeated.
         texts = random.Random(0).sample(texts, _MAX_TRAINING_TEXTS)
-    return Tokenizer(_train(texts, vocabulary_size, kind, normalization))
+    try:
+        return Tokenizer(_train(texts, vocabulary_size, kind, normalization))
+    except _VocabularyTooLargeError as error:
+        if not allow_smaller:
+            raise
+        _logger.warning(
+            "the texts give a vocabulary of %d pieces (%s) instead of %d",
+            error.most,
+            kind,
+            vocabulary_size,
+        )
+        return Tokenizer(_train(texts, error.most, kind, normalization))
 
 
 def _train(texts, vocabulary_size, kind, normalization):
@@ -107,7 +135,7 @@ def _train(texts, vocabulary_size, kind, normalization):
                 minloglevel=2,
             )
     except (RuntimeError, ValueError) as error:
-        raise ValueError(_training_error(str(error), vocabulary_size, kind)) from error
+        raise _training_error(str(error), vocabulary_size, kind) from error
     # The model remembers the path of the rules, which is another at each training and
     # of no use to anybody. Of the same length, since the model says how long it is.
     path = os.fsencode(folder)
@@ -124,21 +152,24 @@ def _normalizer(normalization, folder):
 
 
 def _training_error(message, vocabulary_size, kind):
-    """Says in our words what SentencePiece's trainer objects to."""
+    """The error, in our words, for what SentencePiece's trainer objects to."""
     received = f"Received: vocabulary_size={vocabulary_size}, kind={kind!r}"
     if found := re.search(r"too high .* value <= (\d+)", message):
-        return (
+        return _VocabularyTooLargeError(
             "The texts give too few pieces for this vocabulary. Set "
             f"`vocabulary_size` to at most {found[1]}, or train on more text. "
-            + received
+            + received,
+            int(found[1]),
         )
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
-        return (
+        return ValueError(
             "The texts hold more distinct characters than the vocabulary has room "
             f"for. Set `vocabulary_size` to at least {found[1]}, better several times "
             "that. " + received
         )
-    return f"SentencePiece cannot train on these texts: {message} " + received
+    return ValueError(
+        f"SentencePiece cannot train on these texts: {message} " + received
+    )
 
 
 def _check_choice(name, value, choices):
@@ -155,6 +186,7 @@ def train_tokenizers(
     kind="unigram",
     shared=False,
     normalization="identity",
+    allow_smaller=False,
 ):
     """Trains the tokenizers of source and target.
 
@@ -165,6 +197,7 @@ def train_tokenizers(
         kind: As in `train_tokenizer`; or a tuple, as above.
         shared: Whether one tokenizer, trained on both sides, serves both.
         normalization: As in `train_tokenizer`; or a tuple, as above.
+        allow_smaller: As in `train_tokenizer`.
 
     Returns:
         A tuple `(source, target)` of `Tokenizer`s: the same object twice if
@@ -191,14 +224,14 @@ def train_tokenizers(
     )
     sources, targets = [s for s, _ in pairs], [t for _, t in pairs]
     if shared:
-        tokenizer = train_tokenizer(sources + targets, *sides[0])
+        tokenizer = train_tokenizer(sources + targets, *sides[0], allow_smaller)
         return tokenizer, tokenizer
     tokenizers = []
     for name, texts, side in zip(
         ("Source", "Target"), (sources, targets), sides, strict=True
     ):
         try:
-            tokenizers.append(train_tokenizer(texts, *side))
+            tokenizers.append(train_tokenizer(texts, *side, allow_smaller))
         except ValueError as error:
             raise ValueError(f"{name} tokenizer: {error}") from error
     return tuple(tokenizers)

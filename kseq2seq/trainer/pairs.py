@@ -1,81 +1,78 @@
 """The pairs that the section [data] of the settings names, in three parts."""
 
 import random
+from pathlib import Path
 
-from kseq2seq.trainer.settings import SettingsError
+from kseq2seq import data
+from kseq2seq.trainer.readers import READERS, Pairs
+from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.settings import DataSettings
+from kseq2seq.utils import is_integer
+
+# Sources that a share holds out at most: more take long to translate in each epoch.
+MAX_HELD_OUT = 2000
 
 
-def read_parts(settings, folder):
-    """The pairs for training, validation and test, as lists."""
-    from kseq2seq import data
+def read_parts(settings: DataSettings, folder: Path) -> tuple[Pairs, Pairs, Pairs]:
+    """The pairs for training, validation and test.
 
-    if not settings["train"] and settings["format"] != "dates":
-        raise SettingsError("data.train must name what to train on. Received: nothing")
-    read = reader(settings, folder)
-    train = read(settings["train"])
-    validation = read(settings["validation"]) if settings["validation"] else []
-    test = read(settings["test"]) if settings["test"] else []
+    Args:
+        settings: The section [data].
+        folder: Path of the folder of the files that it names.
+
+    Returns:
+        A tuple of three lists of pairs, the last of them empty if validation is given
+        and a test is not.
+
+    Raises:
+        ValueError: If the data cannot be read, or is too little to hold out a part.
+    """
+    reader = READERS[settings.format]
+    options = {name: getattr(settings, name) for name in reader.options}
+    train = reader.read(settings.train, folder, **options)
+    validation, test = (
+        reader.read(names, folder, **options) if names else []
+        for names in (settings.validation, settings.test)
+    )
     if not validation:
         # Two parts of equal size: one chooses the best epoch, one is scored.
-        sources = len({source for source, _ in train})
-        parts = 1 if test else 2
-        share = settings["held_out"] / sources
-        if share * parts >= 0.5:
-            raise SettingsError(
-                f"data.held_out takes {settings['held_out']} of {sources} sources "
-                f"{parts} times, which leaves too few; make it smaller."
-            )
-        rest = 1 - parts * share
-        train, validation, *held_out = data.split(train, (rest, *[share] * parts))
+        train, validation, *held_out = _hold_out(train, settings, 1 if test else 2)
         test = test or held_out[0]
-    return [draw(part, settings["limit"]) for part in (train, validation, test)]
+    return (
+        draw(train, settings.limit),
+        draw(validation, settings.limit),
+        draw(test, settings.limit),
+    )
 
 
-def reader(settings, folder):
-    """Function from what `data.train` and the like name to pairs."""
-    from kseq2seq import data
-
-    def read_parallel(files):
-        if len(files) != 2:
-            raise SettingsError(
-                "data: format 'parallel' wants two files, source and target. "
-                f"Received: {files!r}"
-            )
-        return data.read_parallel(*(folder / name for name in files))
-
-    def read_tsv(files):
-        parts = [data.read_tsv(folder / x, settings["columns"]) for x in files]
-        return [pair for part in parts for pair in part]
-
-    def read_tfds(splits):
-        sides = settings["source"] or None, settings["target"] or None
-        parts = [data.read_tfds(settings["name"], x, *sides) for x in splits]
-        return [pair for part in parts for pair in part]
-
-    def make_dates(names):
-        if names:
-            raise SettingsError(
-                "data: format 'dates' reads no files: all parts are of data.count "
-                f"dates. Received: {names!r}"
-            )
-        return data.dates(settings["count"])
-
-    readers = {
-        "parallel": read_parallel,
-        "tsv": read_tsv,
-        "tfds": read_tfds,
-        "dates": make_dates,
-    }
-    if settings["format"] not in readers:
+def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, ...]:
+    """What is left of the pairs, and the parts held out of them."""
+    sources = len({source for source, _ in pairs})
+    count = settings.held_out
+    if not is_integer(count):
+        count = min(MAX_HELD_OUT, max(1, round(count * sources)))
+    share = count / sources
+    if share * parts >= 0.5:
         raise SettingsError(
-            f"data.format must be one of {', '.join(readers)}. "
-            f"Received: {settings['format']!r}"
+            f"data.held_out must leave more than half of the {sources} sources for "
+            f"training. Received: {settings.held_out}, which takes {count}, {parts} "
+            "times. Make it smaller, or give more data"
         )
-    return readers[settings["format"]]
+    return data.split(pairs, (1 - parts * share, *[share] * parts))
 
 
-def draw(pairs, limit):
-    """All pairs of `limit` sources drawn by chance, or of all if it is 0."""
+def draw(pairs: Pairs, limit: int) -> Pairs:
+    """All pairs of a number of sources drawn at random.
+
+    Args:
+        pairs: List of `(source, target)`.
+        limit: Number of sources; 0 for all of them.
+
+    Example:
+
+    >>> draw([("a", "1"), ("b", "2"), ("a", "3")], limit=1)
+    [('b', '2')]
+    """
     sources = list(dict.fromkeys(source for source, _ in pairs))
     if not limit or len(sources) <= limit:
         return pairs

@@ -1,168 +1,267 @@
-"""Training from settings: data, model, `model.fit`, scores, all in a run folder."""
+"""A training from settings: data, model, `model.fit`, scores, all in a run folder."""
 
 import dataclasses
-import importlib.util
-import json
-import shutil
+import logging
 import sys
+from pathlib import Path
 from typing import Any
 
-from kseq2seq.runs import RECORD_FILE, SCORES_FILE, SETTINGS_FILE
-from kseq2seq.trainer import records
+import keras
+
+from kseq2seq import data, evaluation, losses, plots, runs
+from kseq2seq.callbacks import DecodeAndScore
+from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.decoding import Search
+from kseq2seq.evaluation import Score
+from kseq2seq.models import build_model, set_pretrained_embeddings
+from kseq2seq.optimizers import Adam
+from kseq2seq.tokenizers import Tokenizer, train_tokenizers
 from kseq2seq.trainer.pairs import read_parts
 from kseq2seq.trainer.precision import advice
-from kseq2seq.trainer.settings import SettingsError, check_resumed
-from kseq2seq.utils import import_tensorflow
+from kseq2seq.trainer.readers import READERS, Pairs
+from kseq2seq.trainer.run_folder import RunFolder
+from kseq2seq.trainer.schedules import SCHEDULES
+from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.settings import BatchSettings, Settings, check_resumed
+from kseq2seq.translator import Translator
+from kseq2seq.utils import PathLike, check_installed, write_text
 
-CONFIG_FILE, TRANSLATIONS_FILE = "config.json", "translations.txt"
-ALIGNMENT_FILE, TENSORBOARD_FOLDER = "alignment.png", "tensorboard"
+_logger = logging.getLogger("kseq2seq")
 
 
 @dataclasses.dataclass
 class Training:
-    """Everything that `fit` and `score` need, made and checked by `prepare`."""
+    """A training that is ready to begin, or to go on, made by `prepare`.
 
-    settings: dict
-    folder: Any  # kseq2seq.trainer.run_folder.RunFolder
-    source: Any  # kseq2seq.Tokenizer
-    target: Any
-    model: Any  # compiled
-    batches: Any  # tf.data.Dataset
+    Attributes:
+        settings: The `Settings`.
+        folder: The `RunFolder`.
+        source: The `kseq2seq.Tokenizer` of the source.
+        target: That of the target.
+        model: The compiled model.
+        batches: The `tf.data.Dataset` to train on.
+        validation_batches: That of the validation set.
+        validation: Its pairs.
+        test: The pairs to score at the end; those of the validation set where there are
+            no others.
+        provenance: As of `kseq2seq.runs.provenance_of`.
+    """
+
+    settings: Settings
+    folder: RunFolder
+    source: Tokenizer
+    target: Tokenizer
+    model: keras.Model
+    batches: Any
     validation_batches: Any
-    validation: list  # pairs
-    test: list  # pairs; those of validation where there are no others
+    validation: Pairs
+    test: Pairs
+    provenance: dict[str, Any]
 
 
-def check(settings):
-    """Sees before anything slow that the later steps will take the settings."""
-    from kseq2seq import Search, Seq2SeqConfig, evaluation
+def prepare(
+    settings: Settings,
+    run: PathLike,
+    folder: PathLike = "",
+    resume: bool = False,
+    fresh: bool = False,
+    command: str | None = None,
+) -> Training:
+    """Reads, checks and makes all that a training needs, up to the first step.
 
-    training = settings["training"]
-    evaluation.check_metrics(training["metrics"])
-    sizes = {"source_vocabulary_size": 1000, "target_vocabulary_size": 1000}
-    config = Seq2SeqConfig.from_dict({**sizes, **settings["model"]})
-    known = [field.name for field in dataclasses.fields(Search)]
-    unknown = [name for name in settings["search"] if name not in known]
-    if unknown:
-        raise SettingsError(
-            f"unknown setting in [search]: {', '.join(unknown)}; "
-            f"there are {', '.join(known)}."
-        )
-    search = Search(**settings["search"])
-    if search.coverage_penalty and config.attention == "none":
-        raise SettingsError("search.coverage_penalty needs a model with attention.")
-    if training["tensorboard"] and not importlib.util.find_spec("tensorboard"):
-        raise SettingsError(
-            "training.tensorboard needs a package that is not installed: "
-            "pip install tensorboard."
-        )
+    Args:
+        settings: The `Settings`.
+        run: Path of the run folder; made if it is not there.
+        folder: Path of the folder of the data files that the settings name.
+        resume: Whether to go on with a training in the run folder, if there is one.
+        fresh: Whether to delete a training in the run folder, if there is one.
+        command: The command line that is recorded.
+
+    Returns:
+        A `Training`.
+
+    Raises:
+        ValueError: If the data cannot be read, the run folder holds a training and
+            neither `resume` nor `fresh` is set, or a setting does not fit the rest.
+    """
+    training, run, folder = settings.training, Path(run), Path(folder)
+    if training.tensorboard:
+        check_installed("tensorboard")
+    keras.utils.set_random_seed(training.seed)
+    pairs, validation, test = read_parts(settings.data, folder)
+    parts = {"training": pairs, "validation": validation, "test": test}
+    sizes = {part: len(rows) for part, rows in parts.items()}
+    _logger.info(
+        "pairs for training, validation and test: %s, %s and %s",
+        *(f"{size:,}" for size in sizes.values()),
+    )
+    metric = training.metrics[0]
+    callback = RunFolder(
+        run,
+        f"val_{metric}",
+        evaluation.higher_is_better(metric),
+        training.patience or None,
+    )
+    resumed = open_run(settings, run, resume, fresh)
+    provenance = runs.provenance_of(command, training.seed)
+    runs.record_start(run, provenance, sizes, resumed)
+    model = None
+    if resumed:
+        source, target = runs.load_tokenizers(run)
+        model = callback.restore()
+        _logger.info("going on after epoch %d", callback.num_epochs)
+    else:
+        source, target = make_tokenizers(settings, pairs)
+        runs.save_tokenizers(run, source, target)
+    # Another order than that of the epochs before a kill.
+    seed = training.seed + callback.num_epochs
+    batches = make_batches(settings.batches, pairs, source, target, seed)
+    if model is None:
+        num_steps = training.epochs * int(batches.cardinality())
+        config = make_config(settings, source, target)
+        write_text(run / runs.CONFIG_FILE, config.to_json())
+        model = make_model(settings, config, num_steps)
+        start_embeddings(settings, model, source, target, folder)
+    return Training(
+        settings=settings,
+        folder=callback,
+        source=source,
+        target=target,
+        model=model,
+        batches=batches,
+        validation_batches=make_batches(settings.batches, validation, source, target),
+        validation=validation,
+        test=test or validation,
+        provenance=provenance,
+    )
 
 
-def open_run(settings, options):
-    """Makes the run folder ready; whether a training in it is to be gone on with."""
-    from kseq2seq.runs import HISTORY_FILE, MODEL_FILE
-    from kseq2seq.utils import write_text
+def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
+    """Makes the run folder ready.
 
-    run = options.run
-    began = run / SETTINGS_FILE
-    finished_an_epoch = (run / HISTORY_FILE).is_file()
-    if (run / MODEL_FILE).is_file() and not began.is_file():
+    Args:
+        settings: The `Settings`.
+        run: Path of the run folder.
+        resume: Whether to go on with a training in it.
+        fresh: Whether to delete a training in it.
+
+    Returns:
+        Whether a training in it is to be resumed.
+
+    Raises:
+        SettingsError: If the folder holds a training, or a model that no training has
+            left, and what to do with it was not said.
+    """
+    began = (run / runs.SETTINGS_FILE).is_file()
+    finished_an_epoch = (run / runs.HISTORY_FILE).is_file()
+    if runs.is_run_folder(run) and not began:
         raise SettingsError(
             f"{run} holds a model, but no training: name another folder with --run."
         )
-    if finished_an_epoch and not (options.resume or options.fresh):
+    if finished_an_epoch and not (resume or fresh):
         raise SettingsError(
             f"{run} holds a training already: go on with --resume, start anew with "
             "--fresh, or name another folder with --run."
         )
-    resumed = finished_an_epoch and options.resume
+    resumed = finished_an_epoch and resume
     if resumed:
-        check_resumed(json.loads(began.read_text(encoding="utf-8")), settings)
+        check_resumed(runs.read_settings(run), settings)
     else:
-        clear(run)
+        runs.clear(run)
     run.mkdir(parents=True, exist_ok=True)
-    write_text(began, json.dumps(settings, indent=2) + "\n")
+    runs.write_settings(run, settings.to_dict())
     return resumed
 
 
-def clear(run):
-    """Deletes what a training writes into its run folder, and nothing else."""
-    from kseq2seq.runs import HISTORY_FILE, MODEL_FILE, SOURCE_FILE, TARGET_FILE
-    from kseq2seq.trainer.run_folder import CHECKPOINTS, CURVES_FILE, TABLE_FILE
+def make_tokenizers(settings: Settings, pairs: Pairs) -> tuple[Tokenizer, Tokenizer]:
+    """The tokenizers, trained on the pairs.
 
-    for name in (
-        *(MODEL_FILE, SOURCE_FILE, TARGET_FILE),
-        *(HISTORY_FILE, TABLE_FILE, CURVES_FILE),
-        *(SETTINGS_FILE, CONFIG_FILE, SCORES_FILE, TRANSLATIONS_FILE, ALIGNMENT_FILE),
-        RECORD_FILE,
-        *(path.name for path in run.glob(CHECKPOINTS)),
-    ):
-        (run / name).unlink(missing_ok=True)
-    shutil.rmtree(run / TENSORBOARD_FOLDER, ignore_errors=True)
+    Args:
+        settings: The `Settings`.
+        pairs: List of `(source, target)`.
+
+    Returns:
+        A tuple `(source, target)`.
+    """
+    options = dataclasses.asdict(settings.tokenizer)
+    return train_tokenizers(pairs, **options, allow_smaller=True)
 
 
-def make_tokenizers(settings, run, train):
-    """The tokenizers, trained on the pairs and written into the run folder."""
-    from kseq2seq.runs import save_tokenizers
-    from kseq2seq.tokenizers import train_tokenizers
+def make_batches(
+    settings: BatchSettings,
+    pairs: Pairs,
+    source: Tokenizer,
+    target: Tokenizer,
+    seed: int | None = None,
+) -> Any:
+    """The batches of pairs, as the section [batches] asks for.
 
-    source, target = train_tokenizers(
-        train,
-        vocabulary_size=settings["vocabulary_size"],
-        kind=settings["kind"],
-        shared=settings["shared"],
-        normalization=settings["normalization"],
-    )
-    save_tokenizers(run, source, target)
-    return source, target
+    Args:
+        settings: The section.
+        pairs: List of `(source, target)`.
+        source: The tokenizer of the source.
+        target: That of the target.
+        seed: Seed to shuffle by; the pairs keep their order if `None`.
 
-
-def make_batches(settings, pairs, source, target, seed=None):
-    """The batches of pairs, as the section [batches] asks for."""
-    from kseq2seq import data
-
+    Returns:
+        A `tf.data.Dataset`.
+    """
     return data.batches(
         pairs,
         source,
         target,
-        batch_size=settings["batch_size"],
-        batch_tokens=settings["batch_tokens"] or None,
-        buckets=tuple(settings["buckets"]),
+        batch_size=settings.batch_size,
+        batch_tokens=settings.batch_tokens or None,
+        buckets=settings.buckets,
         seed=seed,
     )
 
 
-def make_model(settings, source, target, num_steps, run):
-    """A model, compiled, for training of `num_steps` steps in all."""
-    import keras
+def make_config(
+    settings: Settings, source: Tokenizer, target: Tokenizer
+) -> Seq2SeqConfig:
+    """The config of the model: the section [model], and the sizes of vocabularies.
 
-    import kseq2seq
-    from kseq2seq.utils import write_text
-
-    training, optimizer = settings["training"], settings["optimizer"]
-    config = kseq2seq.Seq2SeqConfig.from_dict(
-        {
-            "source_vocabulary_size": source.vocabulary_size,
-            "target_vocabulary_size": target.vocabulary_size,
-            **settings["model"],
-        }
+    Args:
+        settings: The `Settings`.
+        source: The tokenizer of the source.
+        target: That of the target.
+    """
+    return Seq2SeqConfig(
+        source_vocabulary_size=source.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
+        **settings.model,
     )
-    write_text(run / CONFIG_FILE, config.to_json())
-    if found := advice(training["precision"]):
-        print(found, file=sys.stderr)
-    keras.config.set_dtype_policy(training["precision"])
-    model = kseq2seq.build_model(config)
-    rate = learning_rate(optimizer, num_steps)
-    loss = kseq2seq.MaskedCrossentropy(training["label_smoothing"])
-    metrics = [kseq2seq.TokenAccuracy(), kseq2seq.Perplexity()]
-    if training["num_sampled"]:
-        loss, metrics = kseq2seq.SampledCrossentropy(training["num_sampled"]), []
+
+
+def make_model(
+    settings: Settings, config: Seq2SeqConfig, num_steps: int
+) -> keras.Model:
+    """A model, compiled.
+
+    Args:
+        settings: The `Settings`.
+        config: Its config.
+        num_steps: Number of steps that it is going to be trained for in all.
+    """
+    training, optimizer = settings.training, settings.optimizer
+    if warning := advice(training.precision):
+        _logger.warning(warning)
+    keras.config.set_dtype_policy(training.precision)
+    model = build_model(config)
+    rate = SCHEDULES[optimizer.schedule].make(
+        optimizer.learning_rate, num_steps, optimizer.warmup_steps
+    )
+    loss = losses.MaskedCrossentropy(training.label_smoothing)
+    metrics = [losses.TokenAccuracy(), losses.Perplexity()]
+    if training.num_sampled:
+        loss, metrics = losses.SampledCrossentropy(training.num_sampled), []
     model.compile(
-        kseq2seq.Adam(rate, global_clipnorm=optimizer["clip_norm"] or None),
+        Adam(rate, global_clipnorm=optimizer.clip_norm or None),
         loss=loss,
         metrics=metrics,
-        jit_compile=training["jit_compile"] or "auto",
-        steps_per_execution=training["steps_per_execution"],
+        jit_compile=training.jit_compile or "auto",
+        steps_per_execution=training.steps_per_execution,
     )
     # Else a scaled loss makes numbers of its own in the first step, which is traced
     # twice then.
@@ -170,146 +269,89 @@ def make_model(settings, source, target, num_steps, run):
     return model
 
 
-def start_embeddings(settings, model, source, target, folder):
-    """Gives a new model the word vectors that the settings name, if any."""
-    from kseq2seq.models import set_pretrained_embeddings
+def start_embeddings(
+    settings: Settings,
+    model: keras.Model,
+    source: Tokenizer,
+    target: Tokenizer,
+    folder: Path,
+) -> None:
+    """Gives a new model the word vectors that the settings name, if any.
 
+    Args:
+        settings: The `Settings`.
+        model: The model.
+        source: The tokenizer of the source.
+        target: That of the target.
+        folder: Path of the folder of the files.
+    """
     for side, tokenizer in (("source", source), ("target", target)):
-        if settings[side]:
-            path = folder / settings[side]
-            found = set_pretrained_embeddings(model, side, tokenizer, path)
-            print(
-                f"{side} embeddings: {found.found:,} of {found.pieces:,} pieces that "
-                f"begin a word have a vector in {path}",
-                file=sys.stderr,
+        name = getattr(settings.embeddings, side)
+        if name:
+            coverage = set_pretrained_embeddings(model, side, tokenizer, folder / name)
+            _logger.info(
+                "%s embeddings: %s of %s pieces that begin a word have a vector in %s",
+                side,
+                f"{coverage.found:,}",
+                f"{coverage.pieces:,}",
+                folder / name,
             )
 
 
-def learning_rate(settings, num_steps):
-    """A number, or a schedule where there is a warm-up or a decay."""
-    import keras
+def fit(training: Training) -> None:
+    """Trains, from where the run folder stands to the last epoch.
 
-    rate, warmup = settings["learning_rate"], settings["warmup_steps"]
-    if not settings["decay"] and not warmup:
-        return rate
-    return keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else rate,
-        max(1, num_steps - warmup),
-        alpha=0.0 if settings["decay"] else 1.0,
-        warmup_target=rate if warmup else None,
-        warmup_steps=warmup,
-    )
-
-
-def prepare(settings, options):
-    """Reads, checks and makes all that is needed, up to the first step.
-
-    Returns:
-        A `Training`.
+    Args:
+        training: What `prepare` returned.
     """
-    import_tensorflow()
-    import keras
-
-    from kseq2seq import evaluation
-    from kseq2seq.runs import load_tokenizers
-    from kseq2seq.trainer import run_folder
-
-    check(settings)
-    training = settings["training"]
-    keras.utils.set_random_seed(training["seed"])
-    pairs, validation, test = read_parts(settings["data"], options.data)
-    sizes = f"{len(pairs):,}, {len(validation):,} and {len(test):,}"
-    print(f"pairs for training, validation and test: {sizes}", file=sys.stderr)
-    metric = training["metrics"][0]
-    folder = run_folder.RunFolder(
-        options.run,
-        f"val_{metric}",
-        evaluation.METRICS[metric].higher_is_better,
-        training["patience"] or None,
-    )
-    resumed = open_run(settings, options)
-    parts = {"training": pairs, "validation": validation, "test": test}
-    records.begin(options, parts, resumed)
-    if resumed:
-        source, target = load_tokenizers(options.run)
-        model = folder.restore()
-        print(f"going on after epoch {folder.num_epochs}", file=sys.stderr)
-    else:
-        source, target = make_tokenizers(settings["tokenizer"], options.run, pairs)
-        model = None
-    # Another order than that of the epochs before a kill.
-    seed = training["seed"] + folder.num_epochs
-    batches = make_batches(settings["batches"], pairs, source, target, seed)
-    if model is None:
-        num_steps = training["epochs"] * int(batches.cardinality())
-        model = make_model(settings, source, target, num_steps, options.run)
-        start_embeddings(settings["embeddings"], model, source, target, options.data)
-    return Training(
-        settings=settings,
-        folder=folder,
-        source=source,
-        target=target,
-        model=model,
-        batches=batches,
-        validation_batches=make_batches(
-            settings["batches"], validation, source, target
-        ),
-        validation=validation,
-        test=test or validation,
-    )
-
-
-def fit(prepared):
-    """Trains, from where the run folder stands to the last epoch."""
-    import keras
-
-    from kseq2seq.callbacks import DecodeAndScore
-
-    folder, settings = prepared.folder, prepared.settings["training"]
-    if folder.num_epochs >= settings["epochs"] or folder.is_done():
+    folder, settings = training.folder, training.settings.training
+    if folder.num_epochs >= settings.epochs or folder.is_done():
         return
-    sides = prepared.source, prepared.target
     callbacks = [
-        DecodeAndScore(prepared.validation, *sides, settings["metrics"]),
+        DecodeAndScore(
+            training.validation, training.source, training.target, settings.metrics
+        ),
         folder,
         keras.callbacks.TerminateOnNaN(),
     ]
-    if settings["tensorboard"]:
-        logs = folder.folder / TENSORBOARD_FOLDER
+    if settings.tensorboard:
+        logs = folder.folder / runs.TENSORBOARD_FOLDER
         callbacks.insert(1, keras.callbacks.TensorBoard(logs))
-    prepared.model.fit(
-        prepared.batches,
-        epochs=settings["epochs"],
+    training.model.fit(
+        training.batches,
+        epochs=settings.epochs,
         initial_epoch=folder.num_epochs,
-        validation_data=prepared.validation_batches,
+        validation_data=training.validation_batches,
         callbacks=callbacks,
         shuffle=False,  # the data set does it
         verbose=1 if sys.stdout.isatty() else 2,
     )
     if folder.diverged:
-        print(
-            f"train.py: the loss was no number in epoch {folder.num_epochs + 1}: lower "
-            "optimizer.learning_rate, or set optimizer.clip_norm.",
-            file=sys.stderr,
+        _logger.warning(
+            "the loss was no number in epoch %d: lower optimizer.learning_rate, or set "
+            "optimizer.clip_norm",
+            folder.num_epochs + 1,
         )
 
 
-def score(settings, run, pairs):
-    """Translates with the best model, scores it, and writes and prints the scores."""
-    from kseq2seq import Search, Translator, evaluation
-    from kseq2seq.data import group_references
-    from kseq2seq.utils import write_text
+def score(training: Training) -> dict[str, Score]:
+    """Translates the test set with the best model, and writes translations and scores.
 
-    translator, search = Translator.load(run), Search(**settings["search"])
-    sources, references = [x for x, _ in pairs], [[y] for _, y in pairs]
-    if settings["data"]["format"] in ("tsv", "dates"):
-        # A source in several rows has several right answers. A test set of
-        # sentences, though, is scored as it is, line by line.
-        sources, references = group_references(pairs)
-    found = translator.translate(sources, search, progress=sys.stderr.isatty())
-    hypotheses = [best[0].text if best else "" for best in found]
+    Args:
+        training: What `prepare` returned, trained by `fit`.
+
+    Returns:
+        A dict from the name of a metric to its `kseq2seq.evaluation.Score`.
+    """
+    settings, run = training.settings, training.folder.folder
+    search = Search(**settings.search)
+    sources, references = _test_set(settings, training.test)
+    translations = Translator.load(run).translate(
+        sources, search, progress=sys.stderr.isatty()
+    )
+    hypotheses = [best[0].text if best else "" for best in translations]
     scores = evaluation.evaluate(
-        hypotheses, references, settings["training"]["metrics"], bootstrap=1000
+        hypotheses, references, settings.training.metrics, bootstrap=1000
     )
     report = {
         "search": dataclasses.asdict(search),
@@ -318,20 +360,31 @@ def score(settings, run, pairs):
             name: {**value._asdict(), "line": str(value)}
             for name, value in scores.items()
         },
+        "provenance": training.provenance,
     }
     lines = [hypothesis.replace("\n", " ") + "\n" for hypothesis in hypotheses]
-    write_text(run / TRANSLATIONS_FILE, "".join(lines))
-    write_text(run / SCORES_FILE, json.dumps(report, indent=2) + "\n")
-    draw_alignment(found, run / ALIGNMENT_FILE)
-    for value in scores.values():
-        print(value)
+    write_text(run / runs.TRANSLATIONS_FILE, "".join(lines))
+    runs.write_scores(run, report)
+    draw_alignment(translations, run / runs.ALIGNMENT_FILE)
+    runs.record_finish(run)
+    return scores
 
 
-def draw_alignment(found, path):
-    """Draws the first translation that has an alignment."""
-    from kseq2seq import plots
+def _test_set(settings: Settings, pairs: Pairs) -> tuple[list[str], list[list[str]]]:
+    """Sources, and for each the list of its references."""
+    if READERS[settings.data.format].has_variants:
+        return data.group_references(pairs)
+    return [source for source, _ in pairs], [[target] for _, target in pairs]
 
-    for best, *_ in filter(None, found):
+
+def draw_alignment(translations: list[list[Any]], path: Path) -> None:
+    """Draws the first translation that has an alignment.
+
+    Args:
+        translations: List of the `Translation`s of each text.
+        path: Path of the file.
+    """
+    for best, *_ in filter(None, translations):
         if best.alignment is not None:
             tokens = best.source_tokens, best.target_tokens
             plots.save(plots.alignment_heatmap(best.alignment, *tokens), path)

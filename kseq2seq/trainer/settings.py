@@ -1,219 +1,353 @@
-"""The settings of a training: a TOML file, what `--set` changes, and defaults."""
+"""Settings of a training: a dataclass for each section of a TOML file."""
 
-import math
-import sys
-from pathlib import Path
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.data import DEFAULT_BUCKETS
+from kseq2seq.decoding import Search
+from kseq2seq.evaluation import METRICS
+from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
+from kseq2seq.trainer.readers import READERS
+from kseq2seq.trainer.recipe_files import read_toml, toml_value
+from kseq2seq.trainer.schedules import SCHEDULES
+from kseq2seq.trainer.schema import (
+    SettingsError,
+    boolean,
+    choice,
+    count_or_share,
+    integer,
+    integers,
+    make_section,
+    number,
+    one_or_two,
+    setting,
+    string,
+    strings,
+    unknown_name,
+)
+from kseq2seq.utils import PathLike
 
-# Every setting there is, with its default; the section [model] is that of
-# `kseq2seq.Seq2SeqConfig`, the section [search] that of `kseq2seq.Search`.
-DEFAULTS = {
-    "data": {
-        "format": "parallel",  # or "tsv", "tfds", "dates"
-        "train": [],  # files, or splits for tfds; parallel: source, target
-        "validation": [],  # none: a part of train, held out by source text
-        "test": [],  # none: the validation set, or what is held out, is scored
-        "columns": [0, 1],  # of a tsv file, from 0
-        "name": "",  # of a tfds data set
-        "source": "",  # feature of a tfds data set; none: the one it states
-        "target": "",
-        "count": 20000,  # of dates
-        "held_out": 2000,  # sources held out of train for validation
-        "limit": 0,  # sources of each part at most, drawn by chance; 0: all
-    },
-    "tokenizer": {
-        "kind": "unigram",  # or "bpe", "character", "word"; a list for both sides
-        "vocabulary_size": 8000,  # likewise
-        "shared": False,
-        "normalization": "identity",
-    },
-    "embeddings": {  # files of word2vec or GloVe to start from; none: by chance
-        "source": "",
-        "target": "",
-    },
-    "batches": {
-        "batch_size": 64,
-        "batch_tokens": 0,  # instead of batch_size; 0: none
-        # Those of `kseq2seq.data.batches`, which is not imported for them: it is slow.
-        "buckets": [4, 6, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 64],
-    },
-    "optimizer": {
-        "learning_rate": 0.001,
-        "warmup_steps": 0,
-        "decay": False,  # by a cosine, to 0 at the last step
-        "clip_norm": 5.0,  # of all gradients together; 0: none
-    },
-    "training": {
-        "epochs": 10,
-        "label_smoothing": 0.1,
-        # Draws of the vocabulary that the loss looks at, for large ones; 0: all of it.
-        # Without label smoothing, and without metrics of the logits.
-        "num_sampled": 0,
-        # Or "mixed_float16", or "mixed_bfloat16", which trains faster where products in
-        # bfloat16 are fast, and more slowly elsewhere, which is told then.
-        "precision": "float32",
-        # By XLA, which compiles for each shape of batches, so with few buckets; false:
-        # as Keras chooses, and that is without XLA for TensorFlow on a CPU.
-        "jit_compile": False,
-        "steps_per_execution": 1,  # steps between two looks at the callbacks
-        "metrics": ["bleu"],  # the first one tells which epoch is best
-        "patience": 0,  # epochs without a better one before stopping; 0: never
-        "tensorboard": False,
-        "seed": 1,
-    },
-    "model": {},
-    "search": {},
-    "card": {  # what the model card of an export says; "": not known
-        "source": "",  # what is translated, such as "English"
-        "target": "",
-        "data": "",
-        "licence": "",  # of the data
-        "example": "",  # a text to try the model with
-    },
-}
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-ABOVE_ZERO = {
-    *("count", "held_out", "batch_size", "learning_rate", "epochs"),
-    "steps_per_execution",
+# Sections that a training may be resumed with other values of: they have no part in it.
+NOT_OF_TRAINING = ("search", "card")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings:
+    """Section [data]: what to train on."""
+
+    format: str = setting("parallel", choice(READERS), "Format of the data")
+    train: tuple[str, ...] = setting(
+        (),
+        strings(),
+        "What to train on: files in the folder --data, of 'parallel' the source's and "
+        "the target's, or splits of a tfds data set",
+    )
+    validation: tuple[str, ...] = setting(
+        (), strings(), "Likewise, to choose the best epoch by; held out if not given"
+    )
+    test: tuple[str, ...] = setting(
+        (),
+        strings(),
+        "Likewise, to score at the end; if not given, what is held out, or else the "
+        "validation set",
+    )
+    columns: tuple[int, ...] = setting(
+        (0, 1), integers(count=2), "Columns of source and target in a tsv file, from 0"
+    )
+    name: str = setting("", string(), "Name of a tfds data set")
+    source: str = setting(
+        "", string(), "Feature of a tfds data set; the one it states if not given"
+    )
+    target: str = setting("", string(), "Likewise, for the target")
+    count: int = setting(20000, integer(1), "Number of dates")
+    held_out: int | float = setting(
+        0.1,
+        count_or_share(),
+        "Sources held out of train for each part that is not given: their number, or a "
+        "share, of which never more than 2000 are taken",
+    )
+    limit: int = setting(
+        0, integer(), "Most sources of each part, drawn at random; 0 for all"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerSettings:
+    """Section [tokenizer]: vocabularies."""
+
+    kind: str | tuple[str, str] = setting(
+        "unigram", one_or_two(choice(KINDS)), "Kind of the pieces"
+    )
+    vocabulary_size: int | tuple[int, int] = setting(
+        8000, one_or_two(integer(5)), "Most pieces; fewer where texts give no more"
+    )
+    shared: bool = setting(
+        False, boolean(), "Whether source and target have one vocabulary"
+    )
+    normalization: str | tuple[str, str] = setting(
+        "identity",
+        one_or_two(choice(NORMALIZATIONS)),
+        "Normalization of text, by SentencePiece's name",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingsSettings:
+    """Section [embeddings]: word vectors to start from."""
+
+    source: str = setting(
+        "", string(), "File of word2vec or GloVe, in the folder --data"
+    )
+    target: str = setting("", string(), "Likewise, for the target")
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchSettings:
+    """Section [batches]: batches of pairs."""
+
+    batch_size: int = setting(64, integer(1), "Pairs of a batch")
+    batch_tokens: int = setting(
+        0,
+        integer(),
+        "Instead of batch_size: tokens of a batch on each side; 0 for none",
+    )
+    buckets: tuple[int, ...] = setting(
+        DEFAULT_BUCKETS,
+        integers(least=1),
+        "Lengths in tokens that batches are padded to; longer pairs are left out",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerSettings:
+    """Section [optimizer]: Adam and its learning rate."""
+
+    learning_rate: float = setting(0.001, number(above=0), "The largest learning rate")
+    schedule: str = setting(
+        "constant", choice(SCHEDULES), "Learning rate behind the warm-up"
+    )
+    warmup_steps: int = setting(
+        0, integer(), "Steps in which the learning rate rises from 0"
+    )
+    clip_norm: float = setting(
+        5.0, number(least=0), "Largest norm of all gradients together; 0 for none"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """Section [training]: the loss, epochs and scores."""
+
+    epochs: int = setting(10, integer(1), "Passes over the data", may_change=True)
+    label_smoothing: float = setting(
+        0.1, number(least=0, below=1), "Share of probability for all other tokens"
+    )
+    num_sampled: int = setting(
+        0,
+        integer(),
+        "For large vocabularies: draws of it that the loss looks at, with "
+        "label_smoothing = 0; 0 for all of it",
+    )
+    precision: str = setting(
+        "float32",
+        choice(PRECISIONS),
+        "Keras's dtype policy; the others are faster on some machines",
+    )
+    jit_compile: bool = setting(
+        False,
+        boolean(),
+        "Whether XLA compiles the step, once for each shape of batches; if false, as "
+        "Keras chooses",
+    )
+    steps_per_execution: int = setting(
+        1, integer(1), "Steps between two calls of the callbacks"
+    )
+    metrics: tuple[str, ...] = setting(
+        ("bleu",), strings(METRICS), "Scores; the first one tells which epoch is best"
+    )
+    patience: int = setting(
+        0,
+        integer(),
+        "Epochs without a better one after which to stop; 0 for never",
+        may_change=True,
+    )
+    tensorboard: bool = setting(
+        False, boolean(), "Whether to write logs for TensorBoard", may_change=True
+    )
+    seed: int = setting(1, integer(), "Seed of all random numbers")
+
+
+@dataclasses.dataclass(frozen=True)
+class CardSettings:
+    """Section [card]: what the model card of an export says."""
+
+    source: str = setting("", string(), 'What is translated, such as "English"')
+    target: str = setting("", string(), "What it is translated to")
+    data: str = setting("", string(), "Name of the data")
+    licence: str = setting("", string(), "Licence of the data")
+    example: str = setting("", string(), "A text to try the model with")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All settings of a training, checked.
+
+    The section [model] holds arguments of `kseq2seq.Seq2SeqConfig`, without sizes of
+    vocabularies; [search] those of `kseq2seq.Search`.
+    """
+
+    data: DataSettings
+    tokenizer: TokenizerSettings
+    embeddings: EmbeddingsSettings
+    batches: BatchSettings
+    optimizer: OptimizerSettings
+    training: TrainingSettings
+    model: dict[str, Any]
+    search: dict[str, Any]
+    card: CardSettings
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Dict from section to settings, of what JSON has."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+SECTIONS = {
+    field.name: field.type
+    for field in dataclasses.fields(Settings)
+    if dataclasses.is_dataclass(field.type)
 }
-ONE_OR_ONE_A_SIDE = {"kind", "vocabulary_size"}
-# What a training may be resumed with another value of, beside these sections.
-MAY_CHANGE = {"training.epochs", "training.patience", "training.tensorboard"}
-NOT_OF_TRAINING = {"search", "card"}
 
 
-class SettingsError(ValueError):
-    """A setting that cannot be."""
-
-
-def read_settings(path, changes=()):
-    """The settings of a file, complete and checked for unknown names.
+def read_settings(path: PathLike, changes: Iterable[str] = ()) -> Settings:
+    """The settings in a TOML file, complete and checked.
 
     Args:
-        path: Path of a TOML file.
-        changes: Strings `section.name=value`, values as in TOML; a value that is
-            no TOML is taken as a string.
+        path: Path of the file.
+        changes: Strings `section.name=value`, values as in TOML; a value that is no
+            TOML is taken as a string.
 
     Returns:
-        A dict of sections, each a dict of settings.
+        The `Settings`.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a setting cannot be used; it names
+            all of those.
     """
-    path = Path(path)
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not a TOML file: {error}.") from error
-    settings = {section: dict(values) for section, values in DEFAULTS.items()}
+    given = read_toml(path)
+    errors = []
     for section, values in given.items():
         if not isinstance(values, dict):
-            raise SettingsError(f"{path}: {section!r} must stand in a [section].")
-        for name, value in values.items():
-            _put(settings, section, name, value, f"{path}: ")
+            errors.append(
+                f"{path}: settings must stand in a [section]. Received: {section!r}"
+            )
+    given = {section: x for section, x in given.items() if isinstance(x, dict)}
     for change in changes:
         key, equals, text = change.partition("=")
         section, dot, name = key.strip().partition(".")
-        if not equals or not dot:
-            raise SettingsError(f"--set wants section.name=value. Received: {change!r}")
-        _put(settings, section, name, _value(text.strip()), "--set: ")
-    _check_together(settings)
+        if equals and dot:
+            given.setdefault(section, {})[name] = toml_value(text.strip())
+        else:
+            errors.append(f"--set must be section.name=value. Received: {change!r}")
+    settings = make_settings(given, errors)
+    if errors:
+        raise SettingsError(*errors)
     return settings
 
 
-def _put(settings, section, name, value, where):
-    if section not in DEFAULTS:
-        raise SettingsError(
-            f"{where}unknown section [{section}]; there are {', '.join(DEFAULTS)}."
-        )
-    known = DEFAULTS[section]
-    if known and name not in known:
-        raise SettingsError(
-            f"{where}unknown setting {name!r} in [{section}]; "
-            f"there are {', '.join(known)}."
-        )
-    if known and not _fits(name, value, known[name]):
-        raise SettingsError(
-            f"{where}{section}.{name} must be {_kind(name, known[name])}. "
-            f"Received: {value!r}"
-        )
-    settings[section][name] = value
-
-
-def _fits(name, value, default):
-    """Whether a value is of the default's type, and in range if a number."""
-    if isinstance(value, list) and name in ONE_OR_ONE_A_SIDE:
-        return len(value) == 2 and all(_fits(name, x, default) for x in value)
-    if isinstance(default, list):
-        example = default[0] if default else ""
-        items = value if isinstance(value, list) else [None]
-        return all(_fits("", item, example) for item in items)
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, str):
-        return isinstance(value, str)
-    if not isinstance(value, (int, float) if isinstance(default, float) else int):
-        return False
-    return 0 <= value < math.inf and (value > 0 or name not in ABOVE_ZERO)
-
-
-def _kind(name, default):
-    """What a setting must be, in words."""
-    if isinstance(default, list):
-        numbers = default and isinstance(default[0], int)
-        return f"a list of {'integers from 0 on' if numbers else 'strings'}"
-    if isinstance(default, bool):
-        return "true or false"
-    if isinstance(default, str):
-        words = "a string"
-    else:
-        words = "a number" if isinstance(default, float) else "an integer"
-        words += " above 0" if name in ABOVE_ZERO else " from 0 on"
-    return words + (", or a list of two" if name in ONE_OR_ONE_A_SIDE else "")
-
-
-def _check_together(settings):
-    training = settings["training"]
-    if training["precision"] not in PRECISIONS:
-        raise SettingsError(
-            f"training.precision must be one of {', '.join(PRECISIONS)}. "
-            f"Received: {training['precision']!r}"
-        )
-    if training["num_sampled"] and training["label_smoothing"]:
-        raise SettingsError(
-            "training.num_sampled has no label smoothing: set training.label_smoothing "
-            f"to 0. Received: {training['label_smoothing']}"
-        )
-    if not training["metrics"]:
-        raise SettingsError("training.metrics must name at least one metric.")
-
-
-def check_resumed(former, settings):
-    """Refuses to go on with a training under settings that do not fit it.
+def make_settings(
+    given: Mapping[str, Mapping[str, Any]], errors: list[str]
+) -> Settings:
+    """Settings from values, and defaults for all others.
 
     Args:
-        former: The settings that the training began with.
-        settings: Those to go on with.
+        given: Dict from section to a dict of settings.
+        errors: List to which a message is added for each that cannot be used.
+
+    Returns:
+        The `Settings`, which can be used if nothing was added to `errors`.
+    """
+    names = [field.name for field in dataclasses.fields(Settings)]
+    for section in sorted(given.keys() - set(names)):
+        errors.append(
+            f"[{section}] is no section: there are {', '.join(names)}. "
+            f"Received: [{section}]"
+        )
+    given = {**given, "optimizer": _as_now(given.get("optimizer", {}), errors)}
+    sections = {
+        name: make_section(cls, name, given.get(name, {}), errors)
+        for name, cls in SECTIONS.items()
+    }
+    model, search = dict(given.get("model", {})), dict(given.get("search", {}))
+    sizes = {"source_vocabulary_size": 1000, "target_vocabulary_size": 1000}
+    _checked("model", Seq2SeqConfig, {**sizes, **model}, errors)
+    searches = _checked("search", Search, search, errors)
+    settings = Settings(**sections, model=model, search=search)
+    if searches and searches.coverage_penalty and model.get("attention") == "none":
+        errors.append(
+            "search.coverage_penalty needs a model with attention. Received: "
+            f"{searches.coverage_penalty} with model.attention = 'none'"
+        )
+    if settings.training.num_sampled and settings.training.label_smoothing:
+        errors.append(
+            "training.num_sampled has no label smoothing: set training.label_smoothing "
+            f"to 0. Received: {settings.training.label_smoothing}"
+        )
+    return settings
+
+
+def _checked(
+    section: str, cls: type, values: Mapping[str, Any], errors: list[str]
+) -> Any:
+    """An instance of a dataclass that checks itself; `None` if there are errors."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    unknown = [name for name in values if name not in names]
+    errors += [unknown_name(section, name, names) for name in unknown]
+    try:
+        return cls(**{x: value for x, value in values.items() if x in names})
+    except (ValueError, TypeError) as error:
+        errors.append(f"[{section}] {error}")
+        return None
+
+
+def _as_now(optimizer: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
+    """The section [optimizer], of version 0.1 if it has `decay` in it."""
+    settings = dict(optimizer)
+    if "decay" not in settings:
+        return settings
+    decay = settings.pop("decay")
+    if not isinstance(decay, bool) or "schedule" in settings:
+        errors.append(
+            "`optimizer.decay` must be true or false, without optimizer.schedule, which"
+            f" has taken its place. Received: {decay!r}"
+        )
+    return {"schedule": "cosine" if decay else "constant", **settings}
+
+
+def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -> None:
+    """Checks that a training may be resumed with these settings.
+
+    Args:
+        former: The settings that it began with, as `kseq2seq.runs.read_settings` reads
+            them.
+        settings: Those to resume it with.
 
     Raises:
-        SettingsError: If more differs than what may, or a decay that was laid out
-            for a number of epochs would have to be laid out for another.
+        SettingsError: If others differ than may, such as the number of epochs where a
+            schedule was made for another one.
     """
-    may_change = MAY_CHANGE
-    if settings["optimizer"]["decay"]:
-        may_change = MAY_CHANGE - {"training.epochs"}
+    # An older version may lack a setting that has its default now.
+    before = make_settings(former, []).to_dict()
+    now = settings.to_dict()
     wrong = []
-    for section in DEFAULTS.keys() - NOT_OF_TRAINING:
-        # An older version may not have known a setting that has its default now.
-        before = {**DEFAULTS[section], **former.get(section, {})}
-        now = settings[section]
-        for name in sorted({*before, *now}):
-            key, values = f"{section}.{name}", (before.get(name), now.get(name))
-            if values[0] != values[1] and key not in may_change:
-                wrong.append("{} was {!r}, now {!r}".format(key, *values))
+    for section in now.keys() - set(NOT_OF_TRAINING):
+        for name in sorted({*before[section], *now[section]}):
+            values = before[section].get(name), now[section].get(name)
+            if values[0] != values[1] and not _may_change(settings, section, name):
+                wrong.append("{}.{} was {!r}, now {!r}".format(section, name, *values))
     if wrong:
         raise SettingsError(
             f"--resume cannot go on with other settings: {'; '.join(sorted(wrong))}. "
@@ -222,8 +356,8 @@ def check_resumed(former, settings):
         )
 
 
-def _value(text):
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+def _may_change(settings: Settings, section: str, name: str) -> bool:
+    if (section, name) == ("training", "epochs"):
+        return not SCHEDULES[settings.optimizer.schedule].has_end
+    fields = {x.name: x for x in dataclasses.fields(SECTIONS.get(section, Settings))}
+    return name in fields and fields[name].metadata.get("may_change", False)

@@ -228,11 +228,11 @@ def test_the_command_exports_quietly(tmp_path):
 @pytest.mark.parametrize(
     ("format_", "option", "match"),
     [
-        ("litert", ["--beam", "3"], "--beam goes with --format saved_model or onnx"),
-        ("litert", ["--n-best", "2"], "--n-best goes with --format saved_model or"),
-        ("litert", ["--length-penalty", "1"], "--length-penalty goes with"),
-        ("litert", ["--coverage-penalty", "1"], "--coverage-penalty goes with"),
-        ("saved_model", ["--source-length", "9"], "--source-length goes .* litert"),
+        ("litert", ["--beam", "3"], "litert: unrecognized arguments: --beam 3"),
+        ("litert", ["--n-best", "2"], "unrecognized arguments: --n-best 2"),
+        ("litert", ["--length-penalty", "1"], "unrecognized .*: --length-penalty"),
+        ("litert", ["--coverage-penalty", "1"], "unrecognized .*: --coverage-penalty"),
+        ("saved_model", ["--source-length", "9"], "unrecognized .*: --source-length"),
         ("litert", ["--weights", "int4"], "invalid choice: 'int4'"),
         ("tflite", [], "invalid choice: 'tflite'"),
     ],

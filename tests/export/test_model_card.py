@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 import kseq2seq
 from kseq2seq.export import model_card
-from kseq2seq.runs import records
+from kseq2seq.runs import from_run
 
 SEARCH = {
     **{"beam_size": 3, "num_hypotheses": 2, "length_penalty": 0.5},
@@ -65,7 +64,7 @@ def write_run(folder, **files):
     folder.mkdir(exist_ok=True)
     for name, content in files.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
-    return records.from_run(folder)
+    return from_run(folder)
 
 
 @pytest.fixture
@@ -101,86 +100,6 @@ def test_a_run_folder_tells_what_a_training_wrote(run):
         "settings": {"model": {"units": 19}},
         "scores": SCORES,
     }
-
-
-def test_a_folder_without_a_training_tells_nothing(tmp_path):
-    assert set(write_run(tmp_path).values()) == {None}
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        ({"format": "dates", "train": []}, "dates, made on the spot"),
-        ({"format": "tsv", "train": ["a.tsv", "b.tsv"], "name": ""}, "a.tsv, b.tsv"),
-        ({"format": "tfds", "train": ["train"], "name": "ted"}, "ted, train"),
-        ({}, None),
-    ],
-)
-def test_an_older_run_folder_names_its_files(tmp_path, data, expected):
-    told = write_run(tmp_path, settings={"data": data}, history={"epochs": [{}]})
-    assert (told["data"], told["licence"], told["epochs"]) == (expected, None, 1)
-    assert told["command"] is told["code"] is told["pairs"] is told["scores"] is None
-
-
-def test_a_record_that_is_no_json_is_named(tmp_path):
-    (tmp_path / "scores.json").write_text('{"half": ')
-    with pytest.raises(ValueError, match=r"scores\.json must be JSON.*Delete the file"):
-        records.from_run(tmp_path)
-
-
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    """A git repository with one committed file, `a.py`."""
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "A")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "a@b.c")
-    folder = tmp_path / "repository"
-    folder.mkdir()
-    (folder / "a.py").write_text("a = 1\n")
-    for command in ("init", "add a.py", "commit -m one"):
-        subprocess.run(
-            ["git", *command.split()], cwd=folder, check=True, capture_output=True
-        )
-    return folder
-
-
-def test_the_commit_is_that_of_the_repository_which_has_the_file(
-    repository, monkeypatch, tmp_path
-):
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True
-    ).stdout.strip()
-    assert len(head) == 40
-    # As within a hook of another repository.
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other"))
-    file = repository / "a.py"
-    assert records.git_state(file) == {"commit": head, "changed": False}
-    (repository / "b.py").touch()
-    assert records.git_state(file)["changed"] is False
-    file.write_text("a = 2\n")
-    assert records.git_state(file) == {"commit": head, "changed": True}
-    # As a package that lies in an environment within somebody's repository.
-    assert records.git_state(repository / "b.py") is None
-
-
-def test_without_a_repository_or_git_there_is_no_commit(tmp_path, monkeypatch):
-    (tmp_path / "a.py").touch()
-    assert records.git_state(tmp_path / "a.py") is None
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert records.git_state() is None
-
-
-def test_versions_are_those_that_are_installed():
-    found = records.package_versions()
-    assert found["kseq2seq"] == kseq2seq.__version__
-    assert found["tensorflow"] == tf.__version__
-    assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
-    assert set(found) >= {"keras", "tensorflow-text", "sentencepiece", "numpy"}
-
-
-def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
-    monkeypatch.setattr(records, "PACKAGES", ("numpy", "no-such-package"))
-    assert list(records.package_versions()) == ["python", "kseq2seq", "numpy"]
 
 
 def test_a_card_is_what_json_has(run):

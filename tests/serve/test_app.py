@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import kseq2seq
 from kseq2seq import cli
-from kseq2seq.cli import commands
+from kseq2seq.cli import loading
 from kseq2seq.serve import app
 from paths import ROOT
 from pretend import Backwards, signature
@@ -439,7 +439,7 @@ def no_model(monkeypatch):
     def load(path):
         raise AssertionError("loaded too early")
 
-    monkeypatch.setattr(commands, "_load", load)
+    monkeypatch.setattr(loading, "load_translator", load)
 
 
 def refused(capsys, *arguments):

@@ -1,0 +1,77 @@
+"""Readers of data formats: one table, from the word of the settings to a function."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from kseq2seq import data
+
+Pairs: TypeAlias = list[tuple[str, str]]
+
+
+class Reader(NamedTuple):
+    """A reader of one format.
+
+    Attributes:
+        read: Function from the names that `data.train` and the like list, the folder
+            of the data and the settings in `options`, by their names, to pairs.
+        options: Names of settings in the section [data].
+        has_variants: Whether a source stands in several pairs for each of its right
+            answers, so that scores accept all of them, and count it once. Test sets of
+            sentences are scored line by line.
+    """
+
+    read: Callable[..., Pairs]
+    options: tuple[str, ...] = ()
+    has_variants: bool = False
+
+
+def read_parallel(names: Sequence[str], folder: Path) -> Pairs:
+    """Two files whose equal lines translate each other."""
+    if len(names) != 2:
+        raise ValueError(
+            "The format 'parallel' must have two files a part, source and target. "
+            f"Received: {list(names)}"
+        )
+    return data.read_parallel(*(folder / name for name in names))
+
+
+def read_tsv(names: Sequence[str], folder: Path, columns: tuple[int, int]) -> Pairs:
+    """Files with a pair in each row, between tabs."""
+    _check_named("tsv", names)
+    return [x for name in names for x in data.read_tsv(folder / name, columns)]
+
+
+def read_tfds(
+    names: Sequence[str], folder: Path, name: str, source: str, target: str
+) -> Pairs:
+    """Splits of a data set of TensorFlow Datasets."""
+    _check_named("tfds", names)
+    sides = source or None, target or None
+    return [x for split in names for x in data.read_tfds(name, split, *sides)]
+
+
+def make_dates(names: Sequence[str], folder: Path, count: int) -> Pairs:
+    """Dates in many languages, made without any file."""
+    if names:
+        raise ValueError(
+            "The format 'dates' reads no files, and makes data.count dates: set "
+            f"data.format to read your own. Received: {list(names)}"
+        )
+    return data.dates(count)
+
+
+def _check_named(format_: str, names: Sequence[str]) -> None:
+    if not names:
+        raise ValueError(
+            f"data.train must name what to train on, for the format {format_!r}. "
+            "Received: nothing"
+        )
+
+
+READERS = {
+    "parallel": Reader(read_parallel),
+    "tsv": Reader(read_tsv, options=("columns",), has_variants=True),
+    "tfds": Reader(read_tfds, options=("name", "source", "target")),
+    "dates": Reader(make_dates, options=("count",), has_variants=True),
+}

@@ -1,0 +1,208 @@
+"""Schema of settings: what a setting may be, its default and its help.
+
+A section of the settings is a frozen dataclass whose fields are made by `setting`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from kseq2seq.utils import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_integers,
+    check_number,
+    check_string,
+    is_integer,
+    is_number,
+)
+
+Section = TypeVar("Section")
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used.
+
+    Args:
+        messages: A sentence for each of them.
+    """
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = messages
+
+
+class Kind(NamedTuple):
+    """What a setting may be.
+
+    Attributes:
+        description: It in words, such as "an integer of at least 1".
+        check: Function from the setting's name and value to the value that is kept.
+            It raises a `ValueError` for a value of another kind.
+        choices: The values allowed, if they are few.
+    """
+
+    description: str
+    check: Callable[[str, Any], Any]
+    choices: Collection[str] = ()
+
+
+def setting(default: Any, kind: Kind, text: str, may_change: bool = False) -> Any:
+    """A field of a section.
+
+    Args:
+        default: Value of a setting that is not given.
+        kind: What it may be.
+        text: Its help, a sentence without a full stop.
+        may_change: Whether a training may be resumed with another value.
+    """
+    metadata = {"kind": kind, "help": text, "may_change": may_change}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def integer(least: int = 0) -> Kind:
+    """An integer of at least `least`."""
+    return Kind(
+        f"an integer of at least {least}",
+        lambda name, value: check_integer(name, value, least),
+    )
+
+
+def number(**bounds: float) -> Kind:
+    """A finite number within bounds, those of `check_number`: `least`, `above`..."""
+    words = {"least": "of at least", "above": "above", "below": "and less than"}
+    limits = " ".join(f"{words[bound]} {value}" for bound, value in bounds.items())
+    return Kind(
+        f"a number {limits}", lambda name, value: check_number(name, value, **bounds)
+    )
+
+
+def boolean() -> Kind:
+    """True or false."""
+    return Kind("true or false", check_boolean)
+
+
+def string() -> Kind:
+    """Any string."""
+    return Kind("a string", check_string)
+
+
+def choice(choices: Collection[str]) -> Kind:
+    """One of a few strings, those of a table as it is when the value is checked."""
+    return Kind(
+        "one of", lambda name, value: check_choice(name, value, choices), choices
+    )
+
+
+def strings(choices: Collection[str] | None = None) -> Kind:
+    """A list of strings; a string alone becomes a list of one.
+
+    Args:
+        choices: The strings allowed, of which there must be at least one; any, or none,
+            if `None`.
+    """
+
+    def check(name: str, value: Any) -> tuple[str, ...]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, (list, tuple)):
+            values = [None]
+        if not all(isinstance(x, str) for x in values):
+            raise ValueError(
+                f"`{name}` must be a string or a list of strings. Received: {value!r}"
+            )
+        if choices is not None:
+            for item in values:
+                check_choice(name, item, choices)
+            if not values:
+                raise ValueError(
+                    f"`{name}` must be at least one of {', '.join(choices)}. "
+                    f"Received: {value!r}"
+                )
+        return tuple(values)
+
+    if choices is None:
+        return Kind("a string or a list of strings", check)
+    return Kind("one or several of", check, choices)
+
+
+def integers(least: int = 0, count: int | None = None) -> Kind:
+    """A list of integers, each of at least `least`; `count` of them, if given."""
+    many = "" if count is None else f"{count} "
+    return Kind(
+        f"a list of {many}integers of at least {least}",
+        lambda name, value: check_integers(name, value, least, count),
+    )
+
+
+def one_or_two(kind: Kind) -> Kind:
+    """One value for source and target, or a list of two."""
+
+    def check(name: str, value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return kind.check(name, value)
+        if len(value) != 2:
+            raise ValueError(
+                f"`{name}` must be one value, or a list of two, for source and target. "
+                f"Received: {value!r}"
+            )
+        return tuple(kind.check(name, item) for item in value)
+
+    description = f"{kind.description}, or a list of two for source and target"
+    if kind.choices:
+        description = "one, or a list of two for source and target, of"
+    return Kind(description, check, kind.choices)
+
+
+def count_or_share() -> Kind:
+    """A positive integer, or a share of less than a half."""
+
+    def check(name: str, value: Any) -> int | float:
+        if is_integer(value) and value > 0:
+            return int(value)
+        if is_number(value) and not is_integer(value) and 0 < value < 0.5:
+            return float(value)
+        raise ValueError(
+            f"`{name}` must be a positive integer, or a share of less than 0.5. "
+            f"Received: {value!r}"
+        )
+
+    return Kind("a positive integer, or a share of less than 0.5", check)
+
+
+def make_section(
+    cls: type[Section], section: str, values: Mapping[str, Any], errors: list[str]
+) -> Section:
+    """A section from the values given for it, and defaults.
+
+    Args:
+        cls: The dataclass of the section.
+        section: Its name.
+        values: Dict from the names of settings to their values.
+        errors: List to which a message is added for each value that cannot be used; the
+            default stands in its place.
+
+    Returns:
+        An instance of `cls`.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore
+    checked = {}
+    for name, value in values.items():
+        if name not in fields:
+            errors.append(unknown_name(section, name, list(fields)))
+            continue
+        try:
+            checked[name] = (
+                fields[name].metadata["kind"].check(f"{section}.{name}", value)
+            )
+        except ValueError as error:
+            errors.append(str(error))
+    return cls(**checked)
+
+
+def unknown_name(section: str, name: str, names: Sequence[str]) -> str:
+    """The error for a setting that there is not."""
+    return (
+        f"`{section}.{name}` is no setting: [{section}] has {', '.join(names)}. "
+        f"Received: {section}.{name}"
+    )

@@ -1,0 +1,54 @@
+"""`kseq2seq evaluate`: scores of a test set."""
+
+import gzip
+
+from commands import assert_refused
+from kseq2seq import evaluation
+
+
+def test_help_names_all_metrics(call):
+    text = call("evaluate", "--help").out
+    assert all(name in text for name in evaluation.METRICS)
+
+
+def test_evaluate_scores_lines_with_several_references(call, folder, reverser):
+    parent = folder.parent
+    with gzip.open(parent / "in.gz", "wt") as file:
+        file.write("ab\ncd\nab\n")
+    (parent / "one").write_text("ba\nx\ny\n")
+    (parent / "two").write_text("z\nz\nba\n")
+    files = ["--source", parent / "in.gz", "--reference", parent / "one"]
+    result = call("evaluate", folder, *files, parent / "two", "--metrics",
+                  "exact_match", "ter", "--output", parent / "out")  # fmt: skip
+    expected = evaluation.evaluate(
+        ["ba", "dc", "ba"],
+        [["ba", "z"], ["x", "z"], ["y", "ba"]],
+        ["exact_match", "ter"],
+    )
+    assert result.out == "".join(f"{score}\n" for score in expected.values())
+    assert "66.67" in result.out
+    assert (parent / "out").read_text() == "ba\ndc\nba\n"
+    (parent / "two").write_text("z\n")
+    assert_refused(
+        call("evaluate", folder, *files, parent / "two"),
+        "in.gz with 3 and .*two with 1 lines",
+    )
+
+
+def test_evaluate_accepts_all_targets_of_a_row(call, folder, reverser):
+    path = folder.parent / "test.tsv"
+    path.write_text("-\tab\tx\n-\tcd\tdc\n-\tab\tba\n")
+    result = call("evaluate", folder, "--tsv", path, "--columns", "1", "2",
+                  "--metrics", "exact_match", "--bootstrap", "9")  # fmt: skip
+    assert "= 100.00 (95 %" in result.out and "nrefs:var" in result.out
+
+
+def test_metrics_are_those_of_the_run(call, folder, reverser):
+    path = folder.parent / "test.tsv"
+    path.write_text("ab\tba\n")
+    names = [
+        x.split("|")[0] for x in call("evaluate", folder, "--tsv", path).out.split("\n")
+    ]
+    assert names == ["BLEU", "chrF2", ""]
+    (folder / "settings.json").write_text('{"training": {"metrics": ["ter"]}}')
+    assert call("evaluate", folder, "--tsv", path).out.startswith("TER|")

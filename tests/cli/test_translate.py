@@ -1,0 +1,172 @@
+"""`kseq2seq translate`: lines in, lines out."""
+
+import io
+import json
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import kseq2seq
+from commands import PAIRS, assert_refused
+from kseq2seq import cli
+from kseq2seq.cli import output
+from kseq2seq.decoding import Search
+
+
+def test_lines_are_translated_in_order(call, folder, reverser, monkeypatch):
+    monkeypatch.setattr(output, "CHUNK_LINES", 3)
+    stdin = "\ufeff  \r\n\nabc\nd\u2028e\x85f\nlast line"
+    result = call("translate", folder, stdin=stdin)
+    assert result.out == "\n\ncba\nf\x85e\u2028d\nenil tsal\n"
+    assert (result.code, result.err) == (0, "")
+    assert call("translate", folder, stdin="").out == ""
+
+
+def test_n_best_lines_have_number_and_score(call, folder, reverser):
+    result = call("translate", folder, "--n-best", "2", stdin="ab\n\nc\n")
+    assert result.out == (
+        "1\t0.0000\tba\n1\t-0.1250\tba'\n3\t0.0000\tc\n3\t-0.1250\tc'\n"
+    )
+
+
+def test_alignments_are_json(call, folder, reverser):
+    out = call("translate", folder, "--alignments", stdin="äb\n\n").out
+    first, second = map(json.loads, out.splitlines())
+    assert first["source_tokens"] == ["s"]
+    assert first["translations"] == [
+        {"text": "bä", "score": 0, "log_prob": 0, "tokens": ["t"],
+         "alignment": [[0.3333]]}
+    ]  # fmt: skip
+    assert second == {"source_tokens": [], "translations": []}
+
+
+def test_each_line_is_answered_before_the_next_at_a_terminal(
+    folder, reverser, monkeypatch
+):
+    class Screen(io.StringIO):
+        seen = ""
+
+        def flush(self):
+            self.seen = self.getvalue()
+
+    def typed():
+        for line in (b"ab\n", b"cd\n"):
+            yield line
+            answers.append(screen.seen)
+
+    screen, answers = Screen(), []
+    terminal = types.SimpleNamespace(buffer=typed(), isatty=lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert cli.main(["translate", str(folder)]) == 0
+    assert answers == ["ba\n", "ba\ndc\n"]
+
+
+def test_options_change_the_search_of_the_run(call, folder, reverser):
+    call("translate", folder, stdin="x")
+    (folder / "settings.json").write_text('{"search": {"beam_size": 3}}')
+    for arguments in (
+        ["--length-penalty", "0.5"],
+        ["--n-best", "7"],
+        ["--beam", "2", "--max-length", "9", "--coverage-penalty", "0.25"],
+        ["--max-length-factor", "1.5", "--max-length-offset", "3"],
+    ):
+        call("translate", folder, *arguments, stdin="x")
+    assert reverser.searches == [
+        Search(),
+        Search(beam_size=3, length_penalty=0.5),
+        Search(beam_size=7, num_hypotheses=7),
+        Search(beam_size=2, max_length=9, coverage_penalty=0.25),
+        Search(beam_size=3, max_length_factor=1.5, max_length_offset=3),
+    ]
+
+
+def test_output_is_written_whole_or_not_at_all(call, folder, reverser, monkeypatch):
+    monkeypatch.setattr(output, "CHUNK_LINES", 1)
+    path = folder.parent / "out.txt"
+    assert call("translate", folder, "--output", path, stdin="ab\ncd").code == 0
+    assert path.read_text() == "ba\ndc\n"
+    translate = reverser.translate
+
+    def fail_at_second(texts, search):
+        if texts == ["y"]:
+            raise ValueError("too\nhard")
+        return translate(texts, search)
+
+    monkeypatch.setattr(reverser, "translate", fail_at_second)
+    result = call("translate", folder, "--output", path, stdin="x\ny\n")
+    assert_refused(result, "translate: too hard")
+    assert path.read_text() == "ba\ndc\n"
+    assert {x.name for x in folder.parent.iterdir()} == {"run", "out.txt"}
+
+
+def test_closed_output_gives_no_traceback(folder):
+    code = (
+        "import sys; from kseq2seq import cli; from kseq2seq.cli import loading\n"
+        "from kseq2seq.cli import translate\n"
+        "loading.load_translate_function = lambda _: lambda texts: [[]] * len(texts)\n"
+        "translate._formatted = lambda *_: 'x' * 999 + chr(10)\n"
+        f"sys.exit(cli.main(['translate', {str(folder)!r}]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    _, err = process.communicate(b"a\n" * 2000)
+    assert (process.returncode, err) == (141, b"")
+
+
+@pytest.mark.parametrize("version", [".", "12"])
+def test_a_saved_model_is_asked_for_no_more_than_it_gives(
+    call, tmp_path, reverser, version
+):
+    saved = tmp_path / "saved"
+    (saved / version).mkdir(parents=True)
+    (saved / version / "saved_model.pb").touch()
+    assert call("translate", saved, stdin="ab").out == "ba\n"
+    assert reverser.searches == [None]
+    for arguments in (
+        ["translate", saved, "--beam", "3"],
+        ["translate", saved, "--alignments", "--n-best", "2"],
+        ["translate", saved, "--max-length-offset", "1"],
+        ["evaluate", saved, "--tsv", "x", "--length-penalty", "1"],
+    ):
+        assert_refused(call(*arguments), "is a SavedModel, which searches as it was")
+    assert_refused(call("export", saved), "is a SavedModel: give the run folder")
+    found = call("translate", saved, "--n-best", "2", stdin="ab").out
+    assert found == "1\t0.0000\tba\n1\t-0.1250\tba'\n"
+    assert call("score", saved, stdin="ab\tc").out == "-2.000000\t1\n"
+    plot = ["plot", saved, "--text", "x", "--output", "x.png"]
+    assert_refused(call(*plot), "is a SavedModel: give the run folder")
+
+
+def test_a_damaged_model_is_refused(call, folder):
+    (folder / "model.keras").write_text("no zip file")
+    assert_refused(call("translate", folder, stdin="x"), "run: cannot be loaded")
+
+
+def test_a_run_is_translated_and_scored_as_by_its_translator(call, run):
+    translator = kseq2seq.Translator.load(run)
+    texts = [source for source, _ in PAIRS]
+    search = Search(beam_size=3, num_hypotheses=3, length_penalty=0.5, max_length=13)
+    expected = translator.translate(texts, search)
+    out = call("translate", run, "--n-best", "3", stdin="\n".join(texts)).out
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [(int(n) - 1, text) for n, _, text in rows] == [
+        (i, best.text) for i, found in enumerate(expected) for best in found
+    ]
+    best = expected[1][0]
+    out = call("score", run, stdin=f"{texts[1]}\t{PAIRS[1][1]}\n").out
+    log_prob, num_tokens = translator.score(PAIRS[1:2])[0]
+    assert out == f"{log_prob:.6f}\t{num_tokens}\n"
+    out = call("translate", run, "--beam", "3", "--alignments", stdin=texts[1]).out
+    found = json.loads(out)["translations"]
+    assert [x["text"] for x in found] == [best.text]
+    assert found[0]["tokens"] == best.target_tokens
+    np.testing.assert_allclose(found[0]["alignment"], best.alignment, atol=1e-4)

@@ -1,0 +1,61 @@
+"""Readers of data formats, and one from outside."""
+
+import json
+
+import pytest
+
+from kseq2seq import data, trainer
+from kseq2seq.trainer import readers
+from kseq2seq.trainer.pairs import read_parts
+
+
+def test_parallel_files(tmp_path):
+    (tmp_path / "a").write_text("one\ntwo\n")
+    (tmp_path / "b").write_text("eins\nzwei\n")
+    pairs = readers.read_parallel(("a", "b"), tmp_path)
+    assert pairs == [("one", "eins"), ("two", "zwei")]
+
+
+def test_rows_of_several_files(tmp_path):
+    (tmp_path / "a").write_text("x\tone\teins\n")
+    (tmp_path / "b").write_text("x\ttwo\tzwei\n")
+    pairs = readers.read_tsv(("a", "b"), tmp_path, columns=(2, 1))
+    assert pairs == [("eins", "one"), ("zwei", "two")]
+
+
+def test_splits_of_a_data_set(tmp_path, monkeypatch):
+    def read_tfds(*arguments):
+        asked.append(arguments)
+        return [("a", "b")]
+
+    asked = []
+    monkeypatch.setattr(data, "read_tfds", read_tfds)
+    pairs = readers.read_tfds(("train", "test"), tmp_path, "set", "pt", "")
+    assert pairs == [("a", "b")] * 2
+    assert asked == [("set", "train", "pt", None), ("set", "test", "pt", None)]
+
+
+def test_dates(tmp_path):
+    assert readers.make_dates((), tmp_path, 7) == data.dates(7)
+
+
+def test_a_reader_from_outside_is_a_function_and_an_entry(tmp_path, monkeypatch):
+    def read_jsonl(names, folder, source, target):
+        lines = [x for name in names for x in (folder / name).read_text().splitlines()]
+        rows = map(json.loads, lines)
+        return [(row[source], row[target]) for row in rows]
+
+    reader = trainer.Reader(read_jsonl, options=("source", "target"))
+    monkeypatch.setitem(trainer.READERS, "jsonl", reader)
+    rows = [{"en": f"a {n}", "de": f"b {n}"} for n in range(10)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    changes = ["format=jsonl", "train=rows.jsonl", "source=en", "target=de"]
+    settings = trainer.read_settings(
+        trainer.find_recipe("dates"), [f"data.{x}" for x in (*changes, "held_out=1")]
+    )
+    parts = read_parts(settings.data, tmp_path)
+    assert sorted(pair for part in parts for pair in part) == [
+        (f"a {n}", f"b {n}") for n in range(10)
+    ]
+    with pytest.raises(ValueError, match="one of parallel, tsv, tfds, dates, jsonl"):
+        trainer.read_settings(trainer.find_recipe("dates"), ["data.format=csv"])
