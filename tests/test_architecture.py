@@ -40,6 +40,7 @@ FLOORS = [
     {"callbacks", "serve"},
     {"trainer"},
     {"cli"},
+    {"__main__"},
 ]
 LEVELS = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 # `kseq2seq` itself loads what it names when it is asked for; it names no trainer and no

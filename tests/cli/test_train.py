@@ -80,9 +80,7 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, call):
 
     result = call(*arguments(run, "--resume"))
     assert result.code == 0
-    assert (
-        result.err == f"kseq2seq train: {said}kseq2seq train: going on after epoch 1\n"
-    )
+    assert result.err == f"{err}kseq2seq train: going on after epoch 1\n"
     history = runs.read_history(run)
     assert {name: values[:1] for name, values in history.items()} == first
     assert [len(values) for values in history.values()] == [3] * len(history)
