@@ -1,6 +1,7 @@
 """`kseq2seq evaluate`: translates a test set and prints its scores."""
 
 import argparse
+from collections.abc import Collection, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -8,12 +9,28 @@ from kseq2seq.cli import loading, output
 from kseq2seq.cli.arguments import add_path, add_verb, index
 from kseq2seq.cli.paths import check_model
 from kseq2seq.cli.search_options import add_search_options
-from kseq2seq.data import group_references, read_lines, read_tsv
-from kseq2seq.evaluation import METRICS, evaluate, higher_is_better
 from kseq2seq.runs import read_settings
 from kseq2seq.utils import atomic_write
 
 DEFAULT_METRICS = ("bleu", "chrf")
+
+
+class _MetricNames(Collection):
+    """Names of metrics, imported when somebody asks for them: it takes long."""
+
+    def _names(self) -> list[str]:
+        from kseq2seq.evaluation import METRICS
+
+        return list(METRICS)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names()
+
+    def __len__(self) -> int:
+        return len(self._names())
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -55,8 +72,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--metrics",
         metavar="NAME",
         nargs="+",
-        help=f"among {', '.join(METRICS)} (default: those that the run was trained "
-        f"with, or else {' and '.join(DEFAULT_METRICS)})",
+        choices=_MetricNames(),
+        help="among %(choices)s (default: those that the run was trained with, or else "
+        f"{' and '.join(DEFAULT_METRICS)})",
     )
     parser.add_argument(
         "--bootstrap",
@@ -74,14 +92,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Translates, scores, and prints a line for each metric."""
+    from kseq2seq.evaluation import evaluate
+
     check_model(options.path)
     loading.check_search_options(options)
     metrics = options.metrics
     if not metrics:
         training = read_settings(options.path).get("training", {})
         metrics = training.get("metrics") or DEFAULT_METRICS
-    for name in metrics:
-        higher_is_better(name)  # an error if there is no such metric
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
     sources, references = _read_test_set(options)
@@ -108,6 +126,8 @@ def _translate(options: argparse.Namespace, sources: list[str]) -> list[str]:
 
 def _read_test_set(options: argparse.Namespace) -> tuple[list[str], list[list[str]]]:
     """Sources, and for each the list of its references."""
+    from kseq2seq.data import group_references, read_lines, read_tsv
+
     if options.tsv:
         if options.reference:
             raise ValueError("--reference goes with --source, not with --tsv.")

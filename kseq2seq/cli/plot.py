@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from kseq2seq import plots
 from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import add_path, add_verb
 from kseq2seq.cli.paths import check_run_folder
@@ -34,7 +33,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         required=True,
         type=Path,
         metavar="FILE",
-        help=f"file to write, ending in {', '.join(plots.FORMATS)}",
+        help="file to write, ending in .png, .svg or .pdf",
     )
     add_search_options(parser)
     return parser
@@ -42,6 +41,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Draws into a file."""
+    from kseq2seq import plots
+
     check_run_folder(options.path, "to draw")
     if options.output.suffix.lower() not in plots.FORMATS:
         raise ValueError(
@@ -59,6 +60,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _heatmap(options: argparse.Namespace) -> Any:
     """Figure of the alignment of one translation."""
+    from kseq2seq import plots
+
     if not options.text.strip():
         raise ValueError("--text must hold something to translate.")
     translations = loading.load_translate_function(options)([options.text])[0]

@@ -9,7 +9,6 @@ from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import add_input_and_output, add_path, add_verb
 from kseq2seq.cli.output import open_output
 from kseq2seq.cli.paths import check_model
-from kseq2seq.data import read_lines
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -51,6 +50,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _read_pairs(path: str | None) -> list[tuple[str, str]]:
+    from kseq2seq.data import read_lines
+
     name = path or "standard input"
     pairs = []
     for number, line in enumerate(read_lines(path), 1):

@@ -10,7 +10,6 @@ from kseq2seq.cli import loading, output
 from kseq2seq.cli.arguments import add_input_and_output, add_path, add_verb
 from kseq2seq.cli.paths import check_model
 from kseq2seq.cli.search_options import add_n_best, add_search_options
-from kseq2seq.data import decoded, read_lines
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -61,6 +60,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _read_chunks(path: str | None) -> tuple[Iterable[list[str]], int | None]:
     """Lines of the input in chunks, and their number if it is known."""
+    from kseq2seq.data import decoded, read_lines
+
     if path is None and sys.stdin is not None and sys.stdin.isatty():
         # Each line is answered before the next one is written.
         return ([line] for line in decoded(sys.stdin.buffer, "input")), None

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -249,18 +250,19 @@ def make_model(
         _logger.warning(warning)
     keras.config.set_dtype_policy(training.precision)
     model = build_model(config)
-    rate = SCHEDULES[optimizer.schedule].make(
+    rate: Any = SCHEDULES[optimizer.schedule].make(
         optimizer.learning_rate, num_steps, optimizer.warmup_steps
     )
     loss = losses.MaskedCrossentropy(training.label_smoothing)
     metrics = [losses.TokenAccuracy(), losses.Perplexity()]
     if training.num_sampled:
         loss, metrics = losses.SampledCrossentropy(training.num_sampled), []
+    jit_compile: Any = training.jit_compile or "auto"
     model.compile(
         Adam(rate, global_clipnorm=optimizer.clip_norm or None),
         loss=loss,
         metrics=metrics,
-        jit_compile=training.jit_compile or "auto",
+        jit_compile=jit_compile,
         steps_per_execution=training.steps_per_execution,
     )
     # Else a scaled loss makes numbers of its own in the first step, which is traced
@@ -316,7 +318,7 @@ def fit(training: Training) -> None:
     ]
     if settings.tensorboard:
         logs = folder.folder / runs.TENSORBOARD_FOLDER
-        callbacks.insert(1, keras.callbacks.TensorBoard(logs))
+        callbacks.insert(1, keras.callbacks.TensorBoard(str(logs)))
     training.model.fit(
         training.batches,
         epochs=settings.epochs,
@@ -377,11 +379,11 @@ def _test_set(settings: Settings, pairs: Pairs) -> tuple[list[str], list[list[st
     return [source for source, _ in pairs], [[target] for _, target in pairs]
 
 
-def draw_alignment(translations: list[list[Any]], path: Path) -> None:
+def draw_alignment(translations: Sequence[Any], path: Path) -> None:
     """Draws the first translation that has an alignment.
 
     Args:
-        translations: List of the `Translation`s of each text.
+        translations: For each text the list of its `Translation`s.
         path: Path of the file.
     """
     for best, *_ in filter(None, translations):

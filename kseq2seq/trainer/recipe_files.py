@@ -9,7 +9,7 @@ from kseq2seq.utils import PathLike
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
 FOLDER = Path(__file__).parent / "recipes"
 

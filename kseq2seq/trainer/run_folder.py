@@ -97,12 +97,12 @@ class RunFolder(keras.callbacks.Callback):
         ]
         return -max(scored)[1] if scored else None
 
-    def restore(self) -> keras.Model | None:
+    def restore(self) -> Any:
         """Reads the history of an earlier training in the folder.
 
         Returns:
-            The model as it was after the last whole epoch, compiled; `None` if no
-            epoch was finished.
+            The `keras.Model` as it was after the last whole epoch, compiled; `None` if
+            no epoch was finished.
         """
         remove_incomplete(self.folder)
         if not (self.folder / HISTORY_FILE).is_file():
@@ -124,21 +124,22 @@ class RunFolder(keras.callbacks.Callback):
             logs: Dict from name to number.
         """
         logs = logs or {}
+        model: Any = self.model
         if self.monitor not in logs:
             raise ValueError(
                 f"`monitor` must be among the epoch's logs: {', '.join(logs)}. "
                 f"Received: monitor={self.monitor!r}"
             )
         if not math.isfinite(logs.get("loss", 0.0)):
-            self.diverged = self.model.stop_training = True
+            self.diverged = model.stop_training = True
             return
         self.history.append({name: float(value) for name, value in logs.items()})
         if self.best_epoch == self.num_epochs - 1:
-            save_model(self.model, self.folder / MODEL_FILE)
-        checkpoint = save_checkpoint(self.model, self.folder, self.num_epochs)
+            save_model(model, self.folder / MODEL_FILE)
+        checkpoint = save_checkpoint(model, self.folder, self.num_epochs)
         write_history(self.folder, History(self.history, checkpoint))
         remove_other_checkpoints(self.folder, checkpoint)
         curves = plots.training_curves(read_history(self.folder))
         plots.save(curves, self.folder / CURVES_FILE)
         if self.is_done():
-            self.model.stop_training = True
+            model.stop_training = True

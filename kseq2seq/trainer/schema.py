@@ -69,12 +69,13 @@ def integer(least: int = 0) -> Kind:
     )
 
 
-def number(**bounds: float) -> Kind:
-    """A finite number within bounds, those of `check_number`: `least`, `above`..."""
-    words = {"least": "of at least", "above": "above", "below": "and less than"}
-    limits = " ".join(f"{words[bound]} {value}" for bound, value in bounds.items())
+def number(above: float | None = None, below: float | None = None) -> Kind:
+    """A finite number above `above`, or else of at least 0, and less than `below`."""
+    least = 0 if above is None else None
+    words = "a number of at least 0" if above is None else f"a number above {above}"
     return Kind(
-        f"a number {limits}", lambda name, value: check_number(name, value, **bounds)
+        words if below is None else f"{words} and less than {below}",
+        lambda name, value: check_number(name, value, least, above=above, below=below),
     )
 
 
@@ -105,9 +106,8 @@ def strings(choices: Collection[str] | None = None) -> Kind:
 
     def check(name: str, value: Any) -> tuple[str, ...]:
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, (list, tuple)):
-            values = [None]
-        if not all(isinstance(x, str) for x in values):
+        is_list = isinstance(values, (list, tuple))
+        if not is_list or not all(isinstance(x, str) for x in values):
             raise ValueError(
                 f"`{name}` must be a string or a list of strings. Received: {value!r}"
             )

@@ -134,7 +134,7 @@ class OptimizerSettings:
         0, integer(), "Steps in which the learning rate rises from 0"
     )
     clip_norm: float = setting(
-        5.0, number(least=0), "Largest norm of all gradients together; 0 for none"
+        5.0, number(), "Largest norm of all gradients together; 0 for none"
     )
 
 
@@ -144,7 +144,7 @@ class TrainingSettings:
 
     epochs: int = setting(10, integer(1), "Passes over the data", may_change=True)
     label_smoothing: float = setting(
-        0.1, number(least=0, below=1), "Share of probability for all other tokens"
+        0.1, number(below=1), "Share of probability for all other tokens"
     )
     num_sampled: int = setting(
         0,
@@ -215,7 +215,7 @@ class Settings:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
-SECTIONS = {
+SECTIONS: dict[str, Any] = {
     field.name: field.type
     for field in dataclasses.fields(Settings)
     if dataclasses.is_dataclass(field.type)

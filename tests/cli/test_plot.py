@@ -1,7 +1,13 @@
 """`kseq2seq plot`: files with figures."""
 
 from commands import assert_refused
+from kseq2seq import plots
 from kseq2seq.inference import Translation
+
+
+def test_the_help_names_all_formats(call):
+    words = call("plot", "--help").out.replace(",", "").split()
+    assert set(plots.FORMATS) <= set(words)
 
 
 def test_plots_are_written(call, run, tmp_path):
