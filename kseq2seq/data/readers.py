@@ -9,6 +9,7 @@ import logging
 import random
 
 from kseq2seq.data.lines import DataError, read_lines
+from kseq2seq.utils import check_installed
 
 _logger = logging.getLogger("kseq2seq")
 
@@ -124,7 +125,9 @@ def read_tfds(name, split="train", source=None, target=None):
     Raises:
         DataError: If there is no such set, split or feature, or if the set cannot
             be downloaded.
+        ValueError: If TensorFlow Datasets is not installed.
     """
+    check_installed("tfds")
     import tensorflow_datasets as tfds
 
     try:

@@ -7,6 +7,7 @@ nothing of this package. `kseq2seq.inference.saved_model` reads it again.
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,14 @@ from kseq2seq.inference import (
 from kseq2seq.models import portable_copy
 from kseq2seq.runs import from_run
 from kseq2seq.tokenizers import Limits
-from kseq2seq.utils import add_numbered_folder, numbered_folders, write_bytes
+from kseq2seq.utils import (
+    add_numbered_folder,
+    is_installed,
+    numbered_folders,
+    write_bytes,
+)
+
+_logger = logging.getLogger("kseq2seq")
 
 # All that `kseq2seq.tokenizers` uses of TF Text; TensorFlow Serving has them built in.
 TEXT_OPERATIONS = {
@@ -104,12 +112,20 @@ def export_translators(
         text = json.dumps(about, indent=2) + "\n"
         write_bytes(path / EXPORT_SETTINGS_FILE, text.encode())
         name = folder.resolve().name
-        specs = {x: list(y.inputs.values()) for x, y in functions.items()}
-        requests = warmup_requests(specs)
-        write_warmup(path, requests, name)
+        if is_installed("warmup"):
+            specs = {x: list(y.inputs.values()) for x, y in functions.items()}
+            write_warmup(path, warmup_requests(specs), name)
         _write_card(path, name, translators, functions, about)
 
-    return add_numbered_folder(folder, write)
+    version = add_numbered_folder(folder, write)
+    if not is_installed("warmup"):
+        _logger.warning(
+            "%s: written without warm-up requests, so that TensorFlow Serving takes "
+            "longer for the first request of each signature. To include them, run "
+            "'pip install kseq2seq[warmup]' and export again.",
+            version,
+        )
+    return version
 
 
 def _check_tokenizers(translators):

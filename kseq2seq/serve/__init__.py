@@ -1,5 +1,11 @@
 """A page to try a SavedModel on, beside TensorFlow Serving's REST API."""
 
+from kseq2seq.utils import check_installed
+
+check_installed("serve")
+
+# isort: split
+
 from kseq2seq.serve.app import (
     create_app,
     listen,

@@ -25,6 +25,7 @@ from kseq2seq.utils.numbered_folder import (
 from kseq2seq.utils.optional import (
     EXTRAS,
     check_installed,
+    is_installed,
 )
 from kseq2seq.utils.special_ids import (
     BOS_ID,
@@ -60,6 +61,7 @@ __all__ = [
     "custom_gradient",
     "hide_stderr",
     "import_tensorflow",
+    "is_installed",
     "is_integer",
     "is_number",
     "numbered_folders",

@@ -8,9 +8,9 @@ from kseq2seq.utils.checks import check_choice
 EXTRAS = {
     "litert": ("ai_edge_litert",),
     "onnx": ("onnx", "tf2onnx"),
-    "serve": ("flask",),
+    "serve": ("flask", "waitress"),
     "tensorboard": ("tensorboard",),
-    "tfds": ("tensorflow_datasets",),
+    "tfds": ("tensorflow_datasets", "importlib_resources"),
     "warmup": ("tensorflow_serving",),
 }
 
@@ -32,10 +32,32 @@ def check_installed(extra: str) -> None:
     ...     print(str(error).partition(" Received")[0])
     `extra` must be one of litert, onnx, serve, tensorboard, tfds, warmup.
     """
-    modules = EXTRAS[check_choice("extra", extra, EXTRAS)]
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    missing = _missing(extra)
     if missing:
         raise ValueError(
             f"Needs what is not installed: {', '.join(missing)}. "
             f"Run: pip install kseq2seq[{extra}]"
         )
+
+
+def is_installed(extra: str) -> bool:
+    """Whether the packages of an extra are installed; imports nothing.
+
+    Args:
+        extra: Name of the extra, as `pip install` takes it.
+
+    Raises:
+        ValueError: If `extra` is no extra.
+
+    Example:
+
+    >>> is_installed("warmup") in (True, False)
+    True
+    """
+    return not _missing(extra)
+
+
+def _missing(extra: str) -> list[str]:
+    """The modules of an extra that are not installed."""
+    modules = EXTRAS[check_choice("extra", extra, EXTRAS)]
+    return [name for name in modules if importlib.util.find_spec(name) is None]

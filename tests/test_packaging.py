@@ -1,0 +1,131 @@
+"""What `pip install` brings: dependencies, extras, and the versions that are tested."""
+
+import ast
+import configparser
+import re
+import sys
+from importlib.metadata import packages_distributions
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import kseq2seq
+from kseq2seq.utils import EXTRAS
+from paths import ROOT
+
+PACKAGE = ROOT / "kseq2seq"
+# Modules that call these, or are imported by a module that does.
+BEHIND_A_CHECK = {
+    "export/warmup.py": "warmup",  # `export/saved_model.py` asks first
+    "serve/app.py": "serve",  # `serve/__init__.py` does
+}
+
+
+def requirements(text):
+    lines = [line.strip() for line in text.splitlines()]
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def read_setup():
+    """Requirements of the package itself, under "", and of each extra."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    groups = {"": requirements(config["options"]["install_requires"])}
+    for extra, text in config["options.extras_require"].items():
+        groups[extra] = requirements(text)
+    return groups
+
+
+GROUPS = read_setup()
+
+
+def names(group):
+    return {canonicalize_name(requirement.name) for requirement in GROUPS[group]}
+
+
+def distributions(module):
+    return {canonicalize_name(name) for name in packages_distributions()[module]}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_brings_its_modules(extra):
+    for module in EXTRAS[extra]:
+        assert distributions(module) & names(extra), module
+
+
+def test_all_and_dev_hold_every_extra_with_an_error_of_its_own():
+    for extra in EXTRAS:
+        assert names(extra) <= names("all") <= names("dev")
+
+
+def imported_modules(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+def checked_extras(tree):
+    """Extras that a module asks for by `check_installed` or `is_installed`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in ("check_installed", "is_installed"):
+                yield from (x.value for x in node.args if isinstance(x, ast.Constant))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda x: str(x.relative_to(PACKAGE))
+)
+def test_every_import_is_a_dependency_or_checked(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    name = path.relative_to(PACKAGE).as_posix()
+    allowed = names("").union(*(names(extra) for extra in checked_extras(tree)))
+    if name in BEHIND_A_CHECK:
+        allowed |= names(BEHIND_A_CHECK[name])
+    # What Flask brings: it is Flask's own server and errors.
+    if "flask" in allowed:
+        allowed.add("werkzeug")
+    for module in {*imported_modules(tree)} - {"kseq2seq", *sys.stdlib_module_names}:
+        # Of Python 3.10; of TensorFlow; backends of Keras, asked for by their names.
+        if module in ("tomli", "google", "jax", "torch"):
+            continue
+        assert distributions(module) & allowed, f"{name} imports {module}"
+
+
+def constraints():
+    versions = {}
+    for requirement in requirements((ROOT / "constraints.txt").read_text("utf-8")):
+        for python in ("3.10", "3.11", "3.12", "3.13"):
+            marker = requirement.marker
+            if marker is None or marker.evaluate({"python_version": python}):
+                (pin,) = requirement.specifier
+                versions[canonicalize_name(requirement.name), python] = pin.version
+    return versions
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_tested_versions_are_allowed(group):
+    pins = constraints()
+    if group in ("gpu", "benchmarks"):
+        pytest.skip("left to TensorFlow and to PyTorch")
+    for requirement in GROUPS[group]:
+        for python in ("3.10", "3.11", "3.12", "3.13"):
+            marker = requirement.marker
+            if group == "docs" and python == "3.10":
+                continue
+            if marker is None or marker.evaluate({"python_version": python}):
+                pin = pins[canonicalize_name(requirement.name), python]
+                assert pin in requirement.specifier, requirement
+
+
+def test_there_is_a_licence():
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text and "Copyright The kseq2seq authors" in text
+
+
+def test_the_changelog_has_the_version():
+    released = re.match(r"[\d.]+\d", kseq2seq.__version__).group()
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## {re.escape(released)}\b", text, re.M)
