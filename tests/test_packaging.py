@@ -70,9 +70,10 @@ def imported_modules(tree):
 def checked_extras(tree):
     """Extras that a module asks for by `check_installed` or `is_installed`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in ("check_installed", "is_installed"):
-                yield from (x.value for x in node.args if isinstance(x, ast.Constant))
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.func.id in ("check_installed", "is_installed"):
+            yield from (x.value for x in node.args if isinstance(x, ast.Constant))
 
 
 @pytest.mark.parametrize(

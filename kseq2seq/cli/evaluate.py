@@ -1,36 +1,15 @@
 """`kseq2seq evaluate`: translates a test set and prints its scores."""
 
 import argparse
-from collections.abc import Collection, Iterator
 from contextlib import nullcontext
-from typing import Any
 
 from kseq2seq.cli import loading, output
 from kseq2seq.cli.arguments import add_path, add_verb, index
 from kseq2seq.cli.paths import check_model
 from kseq2seq.cli.search_options import add_search_options
+from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
 from kseq2seq.runs import read_settings
 from kseq2seq.utils import atomic_write
-
-DEFAULT_METRICS = ("bleu", "chrf")
-
-
-class _MetricNames(Collection):
-    """Names of metrics, imported when somebody asks for them: it takes long."""
-
-    def _names(self) -> list[str]:
-        from kseq2seq.evaluation import METRICS
-
-        return list(METRICS)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names()
-
-    def __len__(self) -> int:
-        return len(self._names())
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -72,7 +51,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--metrics",
         metavar="NAME",
         nargs="+",
-        choices=_MetricNames(),
+        choices=METRICS,
         help="among %(choices)s (default: those that the run was trained with, or else "
         f"{' and '.join(DEFAULT_METRICS)})",
     )
@@ -92,8 +71,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Translates, scores, and prints a line for each metric."""
-    from kseq2seq.evaluation import evaluate
-
     check_model(options.path)
     loading.check_search_options(options)
     metrics = options.metrics

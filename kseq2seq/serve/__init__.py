@@ -1,5 +1,7 @@
 """A page to try a SavedModel on, beside TensorFlow Serving's REST API."""
 
+# ruff: noqa: E402  # without the packages of the extra, an error names it first
+
 from kseq2seq.utils import check_installed
 
 check_installed("serve")

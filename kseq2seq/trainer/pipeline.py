@@ -100,7 +100,7 @@ def prepare(
     callback = RunFolder(
         run,
         f"val_{metric}",
-        evaluation.higher_is_better(metric),
+        evaluation.METRICS[metric].higher_is_better,
         training.patience or None,
     )
     resumed = open_run(settings, run, resume, fresh)
