@@ -185,14 +185,13 @@ def train_model(settings, train, folder):
     import keras
 
     import kseq2seq
-    from kseq2seq.callbacks import write_text
+    from kseq2seq.utils import write_text
 
     began = time.perf_counter()
     keras.utils.set_random_seed(settings["seed"])
     source, target = kseq2seq.train_tokenizers(train, **settings["tokenizer"])
-    batches = kseq2seq.data.batches(
-        train, source, target, **settings["batches"], seed=settings["seed"]
-    )
+    options = {**settings["batches"], "seed": settings["seed"]}
+    batches = kseq2seq.data.batches(train, source, target, **options)
     config = kseq2seq.Seq2SeqConfig(
         source_vocabulary_size=source.vocabulary_size,
         target_vocabulary_size=target.vocabulary_size,
@@ -206,12 +205,9 @@ def train_model(settings, train, folder):
     optimizer = kseq2seq.Adam(rate, global_clipnorm=settings["clip_norm"])
     loss = kseq2seq.MaskedCrossentropy(settings["label_smoothing"])
     model.compile(optimizer, loss, metrics=[kseq2seq.TokenAccuracy()])
-    history = model.fit(
-        batches,
-        epochs=settings["epochs"],
-        shuffle=False,  # the batches are shuffled already
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    # The batches are shuffled already.
+    fit = {"shuffle": False, "verbose": 1 if sys.stdout.isatty() else 2}
+    history = model.fit(batches, epochs=settings["epochs"], **fit)
     kseq2seq.Translator(model, source, target).save(folder)
     run = {
         "settings": settings,
@@ -395,7 +391,7 @@ def main(arguments=None):
     began = time.perf_counter()
     import_tensorflow()
     from kseq2seq import plots
-    from kseq2seq.callbacks import write_text
+    from kseq2seq.utils import write_text
 
     try:
         options.output.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ FLOORS = [
 LEVELS = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 # `kseq2seq` itself loads what it names when it is asked for; it names no trainer and no
 # command.
-FRONT_DOORS, USE_THE_FRONT_DOOR = {"", "__main__"}, {"trainer", "cli"}
+FRONT_DOORS, USE_THE_FRONT_DOOR = {""}, {"trainer", "cli"}
 
 # The other packages run on each of Keras's backends.
 NEED_TENSORFLOW = {

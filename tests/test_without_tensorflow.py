@@ -37,7 +37,9 @@ from kseq2seq import decoding, layers, losses, models
 
 assert keras.backend.backend() == "jax"
 keras.utils.set_random_seed(0)
-config = kseq2seq.Seq2SeqConfig(11, 13, embedding_size=6, units=8)
+config = kseq2seq.Seq2SeqConfig(
+    source_vocabulary_size=11, target_vocabulary_size=13, embedding_size=6, units=8
+)
 model = kseq2seq.build_model(config)
 model.compile(
     kseq2seq.Adam(0.02),

@@ -2,6 +2,7 @@
 
 import argparse
 from contextlib import nullcontext
+from typing import Any
 
 from kseq2seq.cli import loading, output
 from kseq2seq.cli.arguments import add_path, add_verb, index

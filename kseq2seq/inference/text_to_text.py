@@ -75,7 +75,10 @@ class TextToText:
     ...     [("a dog", "ein Hund"), ("a cat", "eine Katze")], kind="character"
     ... )
     >>> model = kseq2seq.build_model(kseq2seq.Seq2SeqConfig(
-    ...     source.vocabulary_size, target.vocabulary_size, units=8, embedding_size=4
+    ...     source_vocabulary_size=source.vocabulary_size,
+    ...     target_vocabulary_size=target.vocabulary_size,
+    ...     units=8,
+    ...     embedding_size=4,
     ... ))
     >>> text_to_text = TextToText([model], source, target, Search(max_length=7))
     >>> sorted(text_to_text.translate(tf.constant(["a dog", "a cat"])))

@@ -21,7 +21,10 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "small"
     source, target = kseq2seq.train_tokenizers(PAIRS, kind="character")
     config = kseq2seq.Seq2SeqConfig(
-        source.vocabulary_size, target.vocabulary_size, units=14, embedding_size=5
+        source_vocabulary_size=source.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
+        units=14,
+        embedding_size=5,
     )
     model = kseq2seq.build_model(config)
     kseq2seq.Translator(model, source, target).save(folder)
