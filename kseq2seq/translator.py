@@ -13,7 +13,6 @@ import tensorflow as tf
 from kseq2seq import export
 from kseq2seq.decoding import Search
 from kseq2seq.inference import (
-    SAVED_MODEL_FILE,
     TEXT,
     BaseTranslator,
     SavedTranslator,
@@ -22,14 +21,20 @@ from kseq2seq.inference import (
     check_inputs,
     check_texts,
     decoded_text,
-    find_saved_model,
     find_signature,
     rows_of_batches,
     signature_functions,
     text_tensor,
 )
 from kseq2seq.models import float32_copy, is_float32, vocabulary_sizes
-from kseq2seq.runs import MODEL_FILE, load_tokenizers, save_model, save_tokenizers
+from kseq2seq.runs import (
+    MODEL_FILE,
+    SAVED_MODEL_FILE,
+    find_saved_model,
+    load_tokenizers,
+    save_model,
+    save_tokenizers,
+)
 from kseq2seq.tokenizers import Limits, Tokenizer
 from kseq2seq.utils import PAD_ID, PathLike, Tensor
 

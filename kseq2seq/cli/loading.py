@@ -66,9 +66,10 @@ def load_translate_function(
         A function from texts to the `Translation`s of each, the best first.
     """
     translator = load_translator(options.path)
-    if is_run_folder(options.path):
-        return partial(translator.translate, search=make_search(options))
-    names = ("num_hypotheses", "alignments")
-    values = {name: getattr(options, name, None) for name in names}
-    given = {name: value for name, value in values.items() if value}
-    return partial(translator.translate, **given)
+    search = make_search(options) if is_run_folder(options.path) else None
+    return partial(
+        translator.translate,
+        search=search,
+        num_hypotheses=getattr(options, "num_hypotheses", None),
+        alignments=getattr(options, "alignments", None) or None,
+    )

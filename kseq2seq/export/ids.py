@@ -11,8 +11,8 @@ import json
 import tensorflow as tf
 
 from kseq2seq import __version__, decoding
-from kseq2seq.inference import SAVED_MODEL_FILE
 from kseq2seq.models import encode_and_step, start_search
+from kseq2seq.runs import SAVED_MODEL_FILE
 from kseq2seq.utils import add_numbered_folder, numbered_folders, write_bytes
 
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"

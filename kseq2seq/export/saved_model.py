@@ -21,13 +21,12 @@ from kseq2seq.export.saved_graphs import save_graphs, used_variables
 from kseq2seq.export.warmup import warmup_requests, write_warmup
 from kseq2seq.inference import (
     EXPORT_SETTINGS_FILE,
-    SAVED_MODEL_FILE,
     Signature,
     TextToText,
     signature_functions,
 )
 from kseq2seq.models import portable_copy
-from kseq2seq.runs import from_run
+from kseq2seq.runs import SAVED_MODEL_FILE, from_run
 from kseq2seq.tokenizers import Limits
 from kseq2seq.utils import (
     add_numbered_folder,

@@ -23,9 +23,7 @@ from kseq2seq.inference.results import (
 )
 from kseq2seq.inference.saved_model import (
     EXPORT_SETTINGS_FILE,
-    SAVED_MODEL_FILE,
     SavedTranslator,
-    find_saved_model,
 )
 from kseq2seq.inference.signatures import (
     TEXT,
@@ -41,7 +39,6 @@ from kseq2seq.inference.text_to_text import (
 
 __all__ = [
     "EXPORT_SETTINGS_FILE",
-    "SAVED_MODEL_FILE",
     "TEXT",
     "Alignment",
     "BaseTranslator",
@@ -54,7 +51,6 @@ __all__ = [
     "check_inputs",
     "check_texts",
     "decoded_text",
-    "find_saved_model",
     "find_signature",
     "int8_product",
     "length_sorted_batches",

@@ -18,30 +18,11 @@ from kseq2seq.inference.signatures import (
     check_inputs,
     find_signature,
 )
-from kseq2seq.utils import PathLike, Tensor, check_integer, numbered_folders
+from kseq2seq.runs import SAVED_MODEL_FILE, find_saved_model
+from kseq2seq.utils import PathLike, Tensor, check_integer
 
-SAVED_MODEL_FILE = "saved_model.pb"
 # What the graph does not tell; servers take no notice of it.
 EXPORT_SETTINGS_FILE = Path("assets.extra", "kseq2seq.json")
-
-
-def find_saved_model(path: PathLike) -> Path | None:
-    """The folder of the SavedModel at a path, the newest if there are versions.
-
-    Args:
-        path: Path of a SavedModel, or of a folder with versions of it.
-
-    Returns:
-        The `Path` that holds `saved_model.pb`; `None` if there is none.
-
-    Example:
-
-    >>> find_saved_model("no/such/folder") is None
-    True
-    """
-    folders = [Path(path), *reversed(numbered_folders(path))]
-    whole = (folder for folder in folders if (folder / SAVED_MODEL_FILE).is_file())
-    return next(whole, None)
 
 
 class SavedTranslator(BaseTranslator):

@@ -62,6 +62,11 @@ def find_saved_model(path: PathLike) -> Path | None:
 
     Returns:
         The `Path` that holds `saved_model.pb`; `None` if there is none.
+
+    Example:
+
+    >>> find_saved_model("no/such/folder") is None
+    True
     """
     folders = [Path(path), *reversed(numbered_folders(path))]
     saved = (folder for folder in folders if (folder / SAVED_MODEL_FILE).is_file())

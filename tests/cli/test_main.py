@@ -137,7 +137,7 @@ def test_closed_standard_input(call, folder, monkeypatch, capsys):
 
 
 def test_interrupt_gives_130(call, folder, reverser, monkeypatch):
-    def interrupt(texts, search):
+    def interrupt(texts, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(reverser, "translate", interrupt)

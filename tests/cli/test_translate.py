@@ -91,10 +91,10 @@ def test_output_is_written_whole_or_not_at_all(call, folder, reverser, monkeypat
     assert path.read_text() == "ba\ndc\n"
     translate = reverser.translate
 
-    def fail_at_second(texts, search):
+    def fail_at_second(texts, **options):
         if texts == ["y"]:
             raise ValueError("too\nhard")
-        return translate(texts, search)
+        return translate(texts, **options)
 
     monkeypatch.setattr(reverser, "translate", fail_at_second)
     result = call("translate", folder, "--output", path, stdin="x\ny\n")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kseq2seq
-from kseq2seq import inference, runs
+from kseq2seq import runs
 from kseq2seq.runs import files
 
 
@@ -28,10 +28,6 @@ def test_what_is_a_run_folder_and_what_a_saved_model(tmp_path):
     assert not runs.is_run_folder(tmp_path)
     (tmp_path / "model.keras").touch()
     assert runs.is_run_folder(tmp_path)
-
-
-def test_saved_models_have_the_name_that_inference_gives_them():
-    assert runs.SAVED_MODEL_FILE == inference.SAVED_MODEL_FILE
 
 
 def test_a_model_that_cannot_be_written_leaves_the_former_one(
