@@ -104,7 +104,10 @@ def all_imported_names(tree):
 def imported_at_once(node):
     """Names that are imported when the module is, not when a function is called."""
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, FUNCTIONS):
+        for_types = isinstance(child, ast.If) and ast.unparse(child.test) == (
+            "TYPE_CHECKING"
+        )
+        if not isinstance(child, FUNCTIONS) and not for_types:
             yield from imported_names(child)
             yield from imported_at_once(child)
 
@@ -335,6 +338,7 @@ def test_imports_at_once_are_found():
         "try:\n    from c import d\nexcept ImportError:\n    import e\n"
         "class X:\n    import f\n    def method(self):\n        import g\n"
         "def function():\n    import h\n"
+        "if TYPE_CHECKING:\n    import i\n"
     )
     assert list(imported_at_once(tree)) == ["a.b", "c.d", "e", "f"]
 

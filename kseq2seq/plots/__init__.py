@@ -1,14 +1,22 @@
-"""Alignments and training curves as Matplotlib figures."""
+"""Figures of alignments and of trainings, made without pyplot."""
 
+from kseq2seq.plots.alignment import (
+    alignment_heatmap,
+)
+from kseq2seq.plots.curves import (
+    QUANTITIES,
+    Quantity,
+    training_curves,
+)
 from kseq2seq.plots.figures import (
     FORMATS,
-    alignment_heatmap,
     save,
-    training_curves,
 )
 
 __all__ = [
     "FORMATS",
+    "QUANTITIES",
+    "Quantity",
     "alignment_heatmap",
     "save",
     "training_curves",
