@@ -15,7 +15,8 @@ from kseq2seq.utils import EXTRAS
 from paths import ROOT
 
 PACKAGE = ROOT / "kseq2seq"
-# Modules that call these, or are imported by a module that does.
+CHECKS = ("check_installed", "is_installed")
+# Modules that are imported by one that calls them.
 BEHIND_A_CHECK = {
     "export/warmup.py": "warmup",  # `export/saved_model.py` asks first
     "serve/app.py": "serve",  # `serve/__init__.py` does
@@ -70,9 +71,7 @@ def imported_modules(tree):
 def checked_extras(tree):
     """Extras that a module asks for by `check_installed` or `is_installed`."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-            continue
-        if node.func.id in ("check_installed", "is_installed"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in CHECKS:
             yield from (x.value for x in node.args if isinstance(x, ast.Constant))
 
 

@@ -1,56 +1,77 @@
-"""The README's Python runs as it stands, from top to bottom."""
+"""README and docs: their Python runs as it stands, and commands and links exist."""
 
 import re
 import shlex
 import shutil
-from pathlib import Path
 
 import pytest
 
-from kseq2seq import cli
+from kseq2seq.cli import make_parser
+from pages import OTHERS, PAGES, anchors, blocks, links, run
 from paths import ROOT
 
 README = ROOT / "README.md"
+# `tests/tfa/test_migration_page.py` runs these with the files that they read.
+OWN_TEST = ROOT / "docs" / "migration_tfa.md"
+PYTHON = [
+    pytest.param(path, number, id=f"{path.stem}-{number}")
+    for path in PAGES
+    if path != OWN_TEST
+    for number, _ in enumerate(blocks(path, "python"))
+]
 
 
-def blocks(language):
-    pattern = rf"^```{language}\n(.*?)^```$"
-    return re.findall(pattern, README.read_text(encoding="utf-8"), re.M | re.S)
-
-
-def test_python_blocks_run(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("path", "number"), PYTHON)
+def test_python_blocks_run_alone(path, number, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    committed = Path("saved_models", "dates")
-    shutil.copytree(README.parent / committed, committed)
-    found = blocks("python")
-    assert len(found) >= 3
-    namespace = {}
-    for block in found:
-        exec(compile(block, "README.md", "exec"), namespace)
-    assert namespace["alignment_model"].output_shape == (None, None, None)
-    assert (tmp_path / "saved_models" / "my_dates" / "1" / "saved_model.pb").is_file()
-    assert "['1969-07-20']\n" in capsys.readouterr().out
+    shutil.copytree(ROOT / "saved_models" / "dates", "saved_models/dates")
+    block = blocks(path, "python")[number]
+    run(path, block)
+    output = capsys.readouterr().out
+    # What a comment says that a line prints, it prints.
+    for line in re.findall(r"^print\(.*\)  # (.*)$", block, re.M):
+        assert line.partition(":")[0] in output
+
+
+def test_the_readme_shows_what_matters():
+    ten_lines, model, served = blocks(README, "python")
+    assert "fit(" in ten_lines and "export(" in ten_lines
+    assert run(README, model)["alignment_model"].output_shape == (None, None, None)
+    assert "Translator.load(" in served
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 250
 
 
 def commands():
     """The words of every call of `kseq2seq`, without what the shell does."""
-    text = "\n".join(blocks("console")).replace("\\\n", " ")
-    for call in re.findall(r"\bkseq2seq ([^<|>\n]*)", text):
-        yield shlex.split(call)
+    for path in [*PAGES, *OTHERS]:
+        text = "\n".join(blocks(path, "console")).replace("\\\n", " ")
+        for call in re.findall(r"(?:\$|\|) kseq2seq ([^<|>\n]*)", text):
+            yield pytest.param(shlex.split(call), id=f"{path.stem}: {call.strip()}")
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
+@pytest.mark.parametrize("words", commands())
 def test_commands_are_known(words):
-    options = cli.make_parser().parse_args(words)
+    options = make_parser().parse_args(words)
     assert options.verb == words[0]
 
 
-def test_files_named_in_the_layout_exist():
-    layout = README.read_text(encoding="utf-8").partition("## How the code")[2]
-    names = re.findall(r"`([a-z_0-9/]+(?:\.py|/))`", layout)
-    assert len(names) > 20
-    root = README.parent
-    folders = [root, *(root / name for name in ("kseq2seq", "training", "tests"))]
-    folders.append(root / "kseq2seq/layers")
-    for name in names:
-        assert any((folder / name).exists() for folder in folders), name
+@pytest.mark.parametrize("path", [*PAGES, *OTHERS], ids=lambda path: path.stem)
+def test_links_lead_somewhere(path):
+    for target, anchor in links(path):
+        assert target.exists(), target
+        assert not anchor or anchor in anchors(target), f"{target.name}#{anchor}"
+
+
+def test_every_page_is_reached_from_the_readme():
+    reached = {target for target, _ in links(README)}
+    assert {*PAGES[1:], *OTHERS} <= reached
+
+
+def test_scripts_named_in_the_pages_exist():
+    for path in {*PAGES, *OTHERS} - {ROOT / "CHANGELOG.md"}:
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(
+            r"\b(?:benchmarks|examples|tests|training)/[\w/]+\.(?:py|sh|toml|json|txt)\b",
+            text,
+        ):
+            assert (ROOT / name).is_file(), f"{path.name}: {name}"

@@ -4,7 +4,7 @@
 
 from kseq2seq.utils import check_installed
 
-check_installed("serve")
+check_installed("serve")  # ahead of Flask's import, whose error names no extra
 
 # isort: split
 
