@@ -1,8 +1,10 @@
 """README and docs: their Python runs as it stands, and commands and links exist."""
 
+import ast
 import re
 import shlex
 import shutil
+from itertools import chain
 
 import pytest
 
@@ -75,3 +77,16 @@ def test_scripts_named_in_the_pages_exist():
             text,
         ):
             assert (ROOT / name).is_file(), f"{path.name}: {name}"
+
+
+def test_the_architecture_page_has_the_floors():
+    source = (ROOT / "tests" / "test_architecture.py").read_text(encoding="utf-8")
+    floors = ast.literal_eval(
+        re.search(r"^FLOORS = (\[.*?^\])", source, re.M | re.S)[1]
+    )
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.M)
+    shown = {int(number): {*re.findall(r"`(\w+)`", names)} for number, names in rows}
+    assert shown == {n: x for n, x in enumerate(floors) if x != {"__main__"}}
+    named = {*re.findall(r"^\| `kseq2seq\.(\w+)` \|", page, re.M)}
+    assert named == {*chain(*shown.values())}
