@@ -60,11 +60,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _read_chunks(path: str | None) -> tuple[Iterable[list[str]], int | None]:
     """Lines of the input in chunks, and their number if it is known."""
-    from kseq2seq.data import decoded, read_lines
+    from kseq2seq.data import iter_lines, read_lines
 
     if path is None and sys.stdin is not None and sys.stdin.isatty():
         # Each line is answered before the next one is written.
-        return ([line] for line in decoded(sys.stdin.buffer, "input")), None
+        return ([line] for line in iter_lines(sys.stdin.buffer, "input")), None
     lines, size = read_lines(path), output.CHUNK_LINES
     return (lines[i : i + size] for i in range(0, len(lines), size)), len(lines)
 

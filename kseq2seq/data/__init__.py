@@ -1,26 +1,28 @@
-"""Files to pairs of texts, and pairs to batches."""
+"""Files to pairs of texts, and pairs to batches.
+
+A reader is a file here with a function that returns `Pairs`, and a line below.
+"""
 
 from kseq2seq.data.batching import (
     DEFAULT_BUCKETS,
     batches,
     without_autotune,
 )
-from kseq2seq.data.date_pairs import (
-    LOCALES,
-    dates,
-)
+from kseq2seq.data.date_pairs import LOCALES, dates
 from kseq2seq.data.lines import (
     DataError,
-    decoded,
+    iter_lines,
     read_lines,
 )
-from kseq2seq.data.readers import (
+from kseq2seq.data.pairs import (
+    Pairs,
     group_references,
-    read_parallel,
-    read_tfds,
-    read_tsv,
     split,
+    without_empty_sides,
 )
+from kseq2seq.data.parallel import read_parallel
+from kseq2seq.data.tfds import read_tfds
+from kseq2seq.data.tsv import read_tsv
 from kseq2seq.data.word_vectors import (
     WORD_BEGINS,
     Coverage,
@@ -33,10 +35,11 @@ __all__ = [
     "WORD_BEGINS",
     "Coverage",
     "DataError",
+    "Pairs",
     "batches",
     "dates",
-    "decoded",
     "group_references",
+    "iter_lines",
     "load_word_vectors",
     "read_lines",
     "read_parallel",
@@ -44,4 +47,5 @@ __all__ = [
     "read_tsv",
     "split",
     "without_autotune",
+    "without_empty_sides",
 ]

@@ -5,12 +5,16 @@ and targets are padded to.
 """
 
 import logging
-import sys
-import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
-from kseq2seq.utils import BOS_ID, PAD_ID
+from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _logger = logging.getLogger("kseq2seq")
 # Pairs tokenised by one call, and the seconds after which progress is shown.
@@ -25,14 +29,14 @@ DEFAULT_BUCKETS = (4, 6, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 64)
 
 
 def batches(
-    pairs,
-    source_tokenizer,
-    target_tokenizer,
-    batch_size=64,
-    batch_tokens=None,
-    buckets=DEFAULT_BUCKETS,
-    seed=None,
-):
+    pairs: Sequence[tuple[str, str]],
+    source_tokenizer: Any,
+    target_tokenizer: Any,
+    batch_size: int = 64,
+    batch_tokens: int | None = None,
+    buckets: Sequence[int] = DEFAULT_BUCKETS,
+    seed: int | None = None,
+) -> "tf.data.Dataset":
     """Makes a `tf.data.Dataset` of batches for `model.fit`.
 
     The pairs are tokenised once, here, and kept as ids. The sources of a batch are
@@ -50,7 +54,7 @@ def batches(
 
     Args:
         pairs: A list of `(source, target)` strings.
-        source_tokenizer: A `kseq2seq.tokenizers.training.Tokenizer`.
+        source_tokenizer: A `kseq2seq.Tokenizer`.
         target_tokenizer: Another, or the same.
         batch_size: Rows of a batch. One of them, that of the longest pairs or without a
             seed the last one, may have fewer.
@@ -60,7 +64,7 @@ def batches(
         buckets: Lengths in tokens, EOS included. By default each is about a fifth
             longer than the one before, from 4 to 64: on English and German captions
             (Multi30k) 7 % of the positions are padding then.
-        seed: An integer to shuffle by, or `None`. Where TensorFlow's global seed is
+        seed: Integer to shuffle by, or `None`. Where TensorFlow's global seed is
             set (`keras.utils.set_random_seed`), the order depends on both.
 
     Returns:
@@ -75,7 +79,7 @@ def batches(
 
     Example:
 
-    >>> from kseq2seq.tokenizers.training import train_tokenizer
+    >>> from kseq2seq.tokenizers import train_tokenizer
     >>> tokenizer = train_tokenizer(["abc"], kind="character")
     >>> dataset = batches([("ab", "c"), ("a", "b")], tokenizer, tokenizer,
     ...                   buckets=(5,))
@@ -87,11 +91,14 @@ def batches(
     """
     import tensorflow as tf
 
-    buckets = _check(batch_size, batch_tokens, buckets, seed)
+    batch_size = check_integer("batch_size", batch_size, 1)
+    batch_tokens = check_integer("batch_tokens", batch_tokens, 1, optional=True)
+    seed = check_integer("seed", seed, optional=True)
+    lengths_of_buckets = _check_buckets(buckets)
     if not pairs:
         raise ValueError("`pairs` must hold at least one pair. Received: no pairs")
     sources, targets = _tokenize(pairs, source_tokenizer, target_tokenizer)
-    kept, lengths = _in_buckets(sources, targets, buckets)  # (N,), (N, 2)
+    kept, lengths = _in_buckets(sources, targets, lengths_of_buckets)  # (N,), (N, 2)
 
     def most_rows(source_length, target_length):
         if batch_tokens is None:
@@ -119,12 +126,15 @@ def batches(
     return without_autotune(dataset.prefetch(4))
 
 
-def without_autotune(dataset):
-    """The same dataset, whose iterators end when they are told to.
+def without_autotune(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
+    """The same dataset, whose iterators end without waiting for TensorFlow's tuner.
 
-    TensorFlow's tuner of buffers and threads looks at ever longer intervals, of up to a
-    minute, and the end of an epoch at times waits for the next. Where all sizes are
-    given there is nothing to tune.
+    The tuner of buffers and threads looks at ever longer intervals, of up to a minute,
+    and the end of an epoch at times waits for the next. Where all sizes are given
+    there is nothing to tune.
+
+    Args:
+        dataset: A dataset with fixed sizes of buffers and numbers of threads.
     """
     import tensorflow as tf
 
@@ -133,22 +143,14 @@ def without_autotune(dataset):
     return dataset.with_options(options)
 
 
-def _check(batch_size, batch_tokens, buckets, seed):
-    """Checks the arguments; returns the buckets in order."""
-    for name, value in (("batch_size", batch_size), ("batch_tokens", batch_tokens)):
-        if name == "batch_tokens" and value is None:
-            continue
-        if not isinstance(value, int) or value <= 0:
-            raise ValueError(
-                f"`{name}` must be a positive integer. Received: {name}={value!r}"
-            )
-    if seed is not None and not isinstance(seed, int):
-        raise ValueError(f"`seed` must be an integer or None. Received: seed={seed!r}")
-    lengths = tuple(buckets) if isinstance(buckets, (tuple, list)) else ()
-    if not lengths or not all(isinstance(n, int) and n > 0 for n in lengths):
+def _check_buckets(buckets):
+    """The buckets in order, each once."""
+    note = "lengths in tokens with EOS, at least one"
+    lengths = check_integers("buckets", buckets, 1, note=note)
+    if not lengths:
         raise ValueError(
-            "`buckets` must be a list of positive integers, lengths in tokens with "
-            f"EOS. Received: buckets={buckets!r}"
+            f"`buckets` must be a list of integers, {note}. "
+            f"Received: buckets={buckets!r}"
         )
     return sorted(set(lengths))
 
@@ -158,31 +160,29 @@ def _tokenize(pairs, source_tokenizer, target_tokenizer):
     import tensorflow as tf
 
     sides = ([], [])
-    started = time.monotonic()
-    shown = False
-    for start in range(0, len(pairs), _CHUNK):
-        chunk = pairs[start : start + _CHUNK]
-        for side, tokenizer in enumerate((source_tokenizer, target_tokenizer)):
-            ids = tokenizer.tokenize([pair[side] for pair in chunk])
-            sides[side].append((ids.values.numpy(), ids.row_lengths().numpy()))
-        if time.monotonic() - started > _PATIENCE:
-            done = start + len(chunk)
-            sys.stderr.write(f"\rtokenised {done:,} of {len(pairs):,} pairs")
-            shown = True
-    if shown:
-        sys.stderr.write("\n")
+    # `disable=None` shows it on a terminal alone.
+    with tqdm(
+        total=len(pairs), desc="tokenised", unit=" pairs", delay=_PATIENCE, disable=None
+    ) as bar:
+        for start in range(0, len(pairs), _CHUNK):
+            chunk = pairs[start : start + _CHUNK]
+            for side, tokenizer in enumerate((source_tokenizer, target_tokenizer)):
+                ids = tokenizer.tokenize([pair[side] for pair in chunk])
+                sides[side].append((ids.values.numpy(), ids.row_lengths().numpy()))
+            bar.update(len(chunk))
     # On the CPU, since tf.data runs there.
     with tf.device("CPU"):
-        return [_ragged(side) for side in sides]
+        return [
+            _ragged(*(np.concatenate(parts) for parts in zip(*side, strict=True)))
+            for side in sides
+        ]
 
 
-def _ragged(chunks):
+def _ragged(values, lengths):
     import tensorflow as tf
 
-    values, lengths = zip(*chunks, strict=True)
-    return tf.RaggedTensor.from_row_lengths(
-        np.concatenate(values), np.concatenate(lengths)
-    )
+    # It is not in TensorFlow's stubs.
+    return tf.RaggedTensor.from_row_lengths(values, lengths)  # pyright: ignore
 
 
 def _in_buckets(sources, targets, buckets):
@@ -216,15 +216,15 @@ def _cut(lengths, most_rows):
     Returns:
         int64 array of shape `(batches, 3)`: rows, source length and target length.
     """
-    found, rows, longest = [], 0, (0, 0)
+    cuts, rows, longest = [], 0, (0, 0)
     for pair in map(tuple, lengths.tolist()):
         longer = max(longest[0], pair[0]), max(longest[1], pair[1])
         if rows and rows >= most_rows(*longer):
-            found.append((rows, *longest))
+            cuts.append((rows, *longest))
             rows, longer = 0, pair
         rows, longest = rows + 1, longer
-    found.append((rows, *longest))
-    return np.array(found, np.int64)
+    cuts.append((rows, *longest))
+    return np.array(cuts, np.int64)
 
 
 def _plan_in_order(kept, lengths, most_rows):
@@ -232,7 +232,7 @@ def _plan_in_order(kept, lengths, most_rows):
     import tensorflow as tf
 
     cuts = _cut(lengths, most_rows)
-    indices = tf.RaggedTensor.from_row_lengths(kept, cuts[:, 0])
+    indices = _ragged(kept, cuts[:, 0])
     plan = tf.data.Dataset.from_tensor_slices((indices, cuts[:, 1], cuts[:, 2]))
     return plan, len(cuts)
 
@@ -257,12 +257,11 @@ def _plan_shuffled(kept, lengths, most_rows, seed):
         def shuffled(length, use):
             seeds = tf.stack([epoch_seed, use])
             positions = tf.range(length, dtype=tf.int64)
-            return tf.random.experimental.stateless_shuffle(positions, seeds)
+            shuffle = tf.random.experimental.stateless_shuffle  # pyright: ignore
+            return shuffle(positions, seeds)
 
         mixed = tf.argsort(cell * number + shuffled(number, 1))  # within each cell
-        indices = tf.RaggedTensor.from_row_lengths(
-            tf.gather(ordered, mixed), cuts[:, 0]
-        )
+        indices = _ragged(tf.gather(ordered, mixed), cuts[:, 0])
         batch = shuffled(count, 0)
         plan = indices, tf.constant(cuts[:, 1]), tf.constant(cuts[:, 2])
         return tf.data.Dataset.from_tensor_slices(

@@ -1,15 +1,20 @@
 """Dates in many languages and their ISO 8601 form: generated data, no download.
 
-Whether a rendering says which date it means is decided exactly. Every form (a
-locale's pattern, in one script's digits) leaves its skeletons in an index: the
-rendering with each number replaced by a mark. A rendering is read in all the ways
-that any form with the same skeleton reads it, and kept if all give one date.
+Whether a rendering means one date alone is decided exactly. Every form (a locale's
+pattern, in one script's digits) adds its skeletons to an index: the rendering with each
+number replaced by a mark. A rendering is read in all the ways that any form with the
+same skeleton reads it, and kept if all give one date.
 """
 
 import datetime
 import functools
 import random
 import re
+from collections.abc import Sequence
+from typing import Any
+
+from kseq2seq.data.pairs import Pairs
+from kseq2seq.utils import check_integer
 
 # Languages of many families and scripts, and both orders of English.
 LOCALES = (
@@ -33,7 +38,7 @@ _MARK = "\N{SYMBOL FOR NULL}"
 _ATTEMPTS = 1000
 
 
-def dates(count, seed=0, locales=LOCALES):
+def dates(count: int, seed: int = 0, locales: Sequence[str] = LOCALES) -> Pairs:
     """Generates distinct dates of 1900-2099, as people write them and in ISO 8601.
 
     Each date is written in a locale and a form drawn at random: Babel's short,
@@ -67,11 +72,9 @@ def dates(count, seed=0, locales=LOCALES):
     1927-11-25 25. November 1927
     """
     days = (_LAST - _FIRST).days + 1
-    if not isinstance(count, int) or not 1 <= count <= days:
-        raise ValueError(
-            f"`count` must be an integer from 1 to {days}, the number of days from "
-            f"1900 to 2099. Received: count={count!r}"
-        )
+    count = check_integer(
+        "count", count, 1, days, note="the number of days from 1900 to 2099"
+    )
     forms, index = _forms_and_index(tuple(locales))
     generator = random.Random(seed)
     order = list(range(days))
@@ -90,8 +93,8 @@ def _render(date, forms, index, generator):
         if len(_readings(text, index)) == 1:
             return text
     raise ValueError(
-        "Of these `locales` none was found to write every date in a way that "
-        f"cannot mean another one. Give more locales. Received: date={date}"
+        "`locales` must include one that can write every date in a way that cannot "
+        f"mean another one: give more locales. Received: none for date={date}"
     )
 
 
@@ -120,7 +123,8 @@ def _forms_and_index(locales):
     """
     if not locales:
         raise ValueError("`locales` must name at least one locale. Received: ()")
-    forms, index = [], {}
+    forms: list[list[Any]] = []
+    index: dict[str, set[Any]] = {}
     for name in locales:
         of_locale = []
         for form in _forms(_locale(name)):
@@ -179,7 +183,8 @@ def _form(pattern, locale):
 
     parts = []
     for kind, value in babel_dates.tokenize_pattern(pattern):
-        part = value if kind == "chars" else _field(*value, locale)
+        field: Any = value
+        part = field if kind == "chars" else _field(field[0], field[1], locale)
         if part is None:
             return None
         parts.append(part)
@@ -194,7 +199,7 @@ def _field(letter, width, locale):
     """A pattern's field as text or as a function of a date; None if unfit."""
     from babel import dates as babel_dates
 
-    widths = {3: "abbreviated", 4: "wide", 5: "narrow", 6: "short"}
+    widths: dict[int, Any] = {3: "abbreviated", 4: "wide", 5: "narrow", 6: "short"}
     context = "stand-alone" if letter in "Lc" else "format"
     if letter == "y" and width != 2:  # two digits leave the century open
         return lambda date: f"{date.year:0{width}}"
@@ -226,11 +231,11 @@ def _skeletons(form):
         for day in range(13, 20):  # each day of the week; no number twice
             date = datetime.date(1987, month, day)
             text = form(date)
-            found = [int(number) for number in _NUMBER.findall(text)]
+            numbers = [int(number) for number in _NUMBER.findall(text)]
             names = {date.year: "year", date.day: "day", date.month: "month"}
-            if sorted(found) not in ([day, 1987], [month, day, 1987]):
+            if sorted(numbers) not in ([day, 1987], [month, day, 1987]):
                 return None
-            roles = tuple(names[number] for number in found)
+            roles = tuple(names[number] for number in numbers)
             readings = {(roles, None if "month" in roles else month)}
             if _may_be_swapped(text, roles):
                 swapped = {"day": "month", "month": "day", "year": "year"}

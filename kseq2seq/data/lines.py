@@ -1,19 +1,23 @@
-"""Text files: read line by line, written whole or not at all."""
+"""Text files, packed or not, read line by line."""
 
 import gzip
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
+
+from kseq2seq.utils import PathLike
 
 _SUFFIXES_IN_ZIP = (".txt", ".tsv")
 
 
 class DataError(ValueError):
-    """Data that cannot be used as it is; the message names file and line."""
+    """Error of data that cannot be used; the message names file and line."""
 
 
-def read_lines(path=None):
+def read_lines(path: PathLike | None = None) -> list[str]:
     r"""The lines of a file in UTF-8, without their ends.
 
     Lines end with `\n` or `\r\n` and with nothing else; a byte order mark is
@@ -41,11 +45,11 @@ def read_lines(path=None):
     if path is None:
         if sys.stdin is None:
             raise DataError("standard input is closed: name a file to read.")
-        return list(decoded(sys.stdin.buffer, "standard input"))
-    lines = []
+        return list(iter_lines(sys.stdin.buffer, "standard input"))
+    lines: list[str] = []
     try:
-        with _open(path) as file:
-            lines.extend(decoded(file, path))
+        with open_binary(path) as file:
+            lines.extend(iter_lines(file, str(path)))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
@@ -55,13 +59,24 @@ def read_lines(path=None):
     return lines
 
 
-def _open(path):
-    """Opens a file, unpacked if need be, to read bytes from it."""
+def open_binary(path: PathLike) -> IO[bytes] | gzip.GzipFile:
+    """Opens a file for reading bytes, unpacked if it is packed.
+
+    Args:
+        path: Path of a file, plain, gzipped, or in a zip with one text file.
+
+    Returns:
+        The open file.
+
+    Raises:
+        DataError: If a zip does not hold one text file.
+        OSError: If the file cannot be opened.
+    """
     path = Path(path)
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith(b"\x1f\x8b") or path.suffix == ".gz":
-        return gzip.open(path)
+        return gzip.open(path, "rb")
     if start == b"PK\x03\x04" or path.suffix == ".zip":
         return _open_in_zip(path)
     return path.open("rb")
@@ -84,8 +99,24 @@ def _open_in_zip(path):
         return archive.open(names[0])
 
 
-def decoded(stream, name):
-    """Yields the lines of a stream of bytes in UTF-8, which is called `name`."""
+def iter_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    r"""Decodes the lines of a stream of bytes in UTF-8, one by one.
+
+    Args:
+        stream: The lines as bytes, with their ends.
+        name: Name of the stream, for errors.
+
+    Yields:
+        The lines as `read_lines` gives them.
+
+    Raises:
+        DataError: If a line is not UTF-8.
+
+    Example:
+
+    >>> list(iter_lines([b"A dog.\r\n", b"A cat."], "input"))
+    ['A dog.', 'A cat.']
+    """
     for number, line in enumerate(stream, 1):
         line = line.removesuffix(b"\n").removesuffix(b"\r")
         try:

@@ -1,44 +1,47 @@
 """Word vectors of word2vec and GloVe, read from files."""
 
 import gzip
+import zipfile
 import zlib
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from kseq2seq.data.lines import DataError
+from kseq2seq.data.lines import DataError, open_binary
+from kseq2seq.utils import PathLike
 
 # How SentencePiece writes the blank before a word.
 WORD_BEGINS = "▁"
 
 
 class Coverage(NamedTuple):
-    """How many pieces of a vocabulary have been given a word's vector.
+    """Number of the pieces of a vocabulary that have a word's vector.
 
-    Args:
-        found: Number of pieces that took a vector.
-        pieces: Number of pieces that begin a word, and so could have taken one.
+    Attributes:
+        covered: Number of pieces that have a vector.
+        pieces: Number of pieces that begin a word, and so could have one.
     """
 
-    found: int
+    covered: int
     pieces: int
 
 
-def load_word_vectors(path, words):
+def load_word_vectors(path: PathLike, words: Iterable[str]) -> dict[str, np.ndarray]:
     r"""Reads the vectors of some words from a file of many.
 
-    Only what is asked for is kept in memory. Where a word occurs twice the first
+    Only the vectors asked for are kept in memory. Where a word occurs twice the first
     vector counts. Words are compared as they are written.
 
     Args:
-        path: A text file, plain or gzipped (`.gz`), with a word and the numbers of
-            its vector in each line, separated by single blanks: GloVe's format, or
-            word2vec's, whose first line is the number of words and their size.
+        path: A text file, plain, gzipped or the only `.txt` file in a zip, with a
+            word and the numbers of its vector in each line, separated by single
+            blanks: GloVe's format, or word2vec's, whose first line is the number of
+            words and their size.
         words: An iterable of `str`.
 
     Returns:
-        A dict from each word that was found to a float32 array of shape `(size,)`.
+        A dict from each word in the file to a float32 array of shape `(size,)`.
 
     Raises:
         kseq2seq.data.DataError: If the file is missing, empty or damaged, or if a
@@ -60,18 +63,17 @@ def load_word_vectors(path, words):
     # As bytes: a word that nobody asks for may be anything.
     wanted = {word.encode(): word for word in words}
     vectors = {}
-    for number, word, values in _read_lines(Path(path)):
+    for number, word, values in _read_vectors(path):
         if word in wanted and wanted[word] not in vectors:
             vectors[wanted[word]] = _parse(path, number, values)
     return vectors
 
 
-def _read_lines(path):
+def _read_vectors(path: PathLike) -> Iterator[tuple[int, bytes, bytes]]:
     """Line number, word and values, as bytes, of each vector in the file."""
-    opener = gzip.open if path.suffix == ".gz" else open
     number, size, count = 0, None, None
     try:
-        with opener(path, "rb") as file:
+        with open_binary(path) as file:
             for number, line in enumerate(file, 1):
                 line = line.rstrip(b" \r\n")
                 if number == 1 and _is_header(line):
@@ -81,9 +83,9 @@ def _read_lines(path):
                 yield number, *_split(path, number, line, size)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
-            f"{path}, after line {number}: damaged gzip; fetch the file anew. ({error})"
+            f"{path}, after line {number}: damaged file; fetch it anew. ({error})"
         ) from error
     vectors = number - (count is not None)
     if not vectors:

@@ -51,7 +51,7 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
     >>> path = pathlib.Path(tempfile.mkdtemp(), "vectors.txt")
     >>> _ = path.write_text("the 0.1 0.2\ndog 0.3 0.4\n")
     >>> set_pretrained_embeddings(model, "source", source, path)
-    Coverage(found=2, pieces=3)
+    Coverage(covered=2, pieces=3)
     """
     if side not in ("source", "target"):
         raise ValueError(

@@ -294,7 +294,7 @@ def start_embeddings(
             _logger.info(
                 "%s embeddings: %s of %s pieces that begin a word have a vector in %s",
                 side,
-                f"{coverage.found:,}",
+                f"{coverage.covered:,}",
                 f"{coverage.pieces:,}",
                 folder / name,
             )

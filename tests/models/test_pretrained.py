@@ -93,13 +93,13 @@ def test_files_that_cannot_be_read(tmp_path):
     path = write(tmp_path / "vectors.gz", [f"word{i} {i} 2 3" for i in range(997)])
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"vectors.gz, after line \d+: damaged gzip"):
+    with pytest.raises(DataError, match=r"vectors.gz, after line \d+: damaged file"):
         load_word_vectors(path, ["dog"])
     path.write_bytes(b"the 1 2 3\n")
-    with pytest.raises(DataError, match="vectors.gz, after line 0: damaged gzip"):
+    with pytest.raises(DataError, match="vectors.gz, after line 0: damaged file"):
         load_word_vectors(path, ["dog"])
     path.write_bytes(whole[:50] + bytes(100) + whole[150:])
-    with pytest.raises(DataError, match=r"vectors.gz, after line \d+: damaged gzip"):
+    with pytest.raises(DataError, match=r"vectors.gz, after line \d+: damaged file"):
         load_word_vectors(path, ["dog"])
 
 
@@ -128,7 +128,7 @@ def test_words_take_their_vectors_and_others_keep_theirs(tmp_path):
     lines = ["the 1 2 3", "dog 4 5 6", "DOG 7 8 9", "</s> 10 11 12", "▁cats 1 1 1"]
     path = write(tmp_path / "vectors.txt", lines)
     coverage = set_pretrained_embeddings(model, "source", tokenizer, path)
-    assert coverage == (4, 6) and (coverage.found, coverage.pieces) == (4, 6)
+    assert coverage == (4, 6) and (coverage.covered, coverage.pieces) == (4, 6)
     expected = {
         "▁the": [1, 2, 3],
         "▁The": [1, 2, 3],
@@ -179,7 +179,7 @@ def test_the_target_has_its_own(tmp_path):
     )
     before = rows(model)
     path = write(tmp_path / "vectors.txt", ["dog 4 5 6"])
-    assert set_pretrained_embeddings(model, "target", tokenizer, path).found == 1
+    assert set_pretrained_embeddings(model, "target", tokenizer, path).covered == 1
     np.testing.assert_array_equal(rows(model), before)
     row = tokenizer.tokenize(["dog"]).numpy()[0][0]
     np.testing.assert_array_equal(rows(model, "target")[row], [4, 5, 6])

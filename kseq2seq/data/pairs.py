@@ -1,0 +1,139 @@
+"""Pairs of texts: what is kept of them, their split into parts, their references.
+
+Pairs are plain lists of `(source, target)` strings. `kseq2seq.data.batches` makes of
+them what `model.fit` takes.
+"""
+
+import logging
+import random
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from kseq2seq.data.lines import DataError
+
+Pairs: TypeAlias = list[tuple[str, str]]
+
+_logger = logging.getLogger("kseq2seq")
+
+
+def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
+    """Leaves out pairs with an empty side, and says so by the logger "kseq2seq".
+
+    Args:
+        pairs: List of `(source, target)` strings, as a reader has read them.
+        name: Where they come from, such as the file's path, for messages.
+
+    Returns:
+        The other pairs.
+
+    Raises:
+        DataError: If there is no pair, or none without an empty side.
+
+    Example:
+
+    >>> without_empty_sides([("Go.", "Va !")], "fra.txt")
+    [('Go.', 'Va !')]
+    """
+    if not pairs:
+        raise DataError(
+            f"{name}: expected text, a pair in each line. Received: an empty file"
+        )
+    kept = [pair for pair in pairs if all(side.strip() for side in pair)]
+    if len(kept) == len(pairs):
+        return kept
+    first = next(
+        number
+        for number, (source, target) in enumerate(pairs, 1)
+        if not (source.strip() and target.strip())
+    )
+    if not kept:
+        raise DataError(
+            f"{name}: expected pairs with text on both sides. Received: "
+            f"{len(pairs)} pairs, of which every pair has an empty side"
+        )
+    _logger.warning(
+        "%s: left out %d of %d pairs, whose source or target is empty; "
+        "the first is number %d.",
+        name,
+        len(pairs) - len(kept),
+        len(pairs),
+        first,
+    )
+    return kept
+
+
+def split(
+    pairs: Sequence[tuple[str, str]],
+    fractions: Sequence[float] = (0.9, 0.05, 0.05),
+    seed: int = 0,
+) -> tuple[Pairs, ...]:
+    """Splits pairs by source text, so that no source is in two parts.
+
+    Args:
+        pairs: A list of `(source, target)` strings.
+        fractions: The share of distinct sources for each part; they sum to 1.
+        seed: An integer; the same seed gives the same parts.
+
+    Returns:
+        A tuple of lists of pairs, one for each fraction, each in the order of
+        `pairs`.
+
+    Raises:
+        ValueError: If the fractions are not positive or do not sum to 1, or if
+            there are too few sources for a part to have any.
+
+    Example:
+
+    >>> pairs = [(str(n // 2), str(n)) for n in range(40)]
+    >>> train, dev = split(pairs, fractions=(0.9, 0.1))
+    >>> len(train), len(dev)
+    (36, 4)
+    """
+    if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(
+            "`fractions` must be positive and sum to 1. "
+            f"Received: fractions={fractions!r}"
+        )
+    sources = list(dict.fromkeys(source for source, _ in pairs))
+    random.Random(seed).shuffle(sources)
+    ends = [
+        round(sum(fractions[: i + 1]) * len(sources)) for i in range(len(fractions))
+    ]
+    starts = [0, *ends[:-1]]
+    if any(start == end for start, end in zip(starts, ends, strict=True)):
+        raise ValueError(
+            f"Too few sources for these fractions: a part would be empty. Received: "
+            f"fractions={fractions!r}, {len(sources)} distinct sources"
+        )
+    part_of: dict[str, int] = {}
+    for part, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        part_of.update(dict.fromkeys(sources[start:end], part))
+    parts: tuple[Pairs, ...] = tuple([] for _ in fractions)
+    for pair in pairs:
+        parts[part_of[pair[0]]].append(pair)
+    return parts
+
+
+def group_references(
+    pairs: Sequence[tuple[str, str]],
+) -> tuple[list[str], list[list[str]]]:
+    """Gathers the accepted targets of each source.
+
+    Args:
+        pairs: A list of `(source, target)` strings.
+
+    Returns:
+        A tuple `(sources, references)`: the distinct sources, and for each a list
+        of its distinct targets; both in the order of first occurrence.
+
+    Example:
+
+    >>> group_references([("Hi.", "Salut !"), ("Go.", "Va !"), ("Hi.", "Salut.")])
+    (['Hi.', 'Go.'], [['Salut !', 'Salut.'], ['Va !']])
+    """
+    references: dict[str, list[str]] = {}
+    for source, target in pairs:
+        targets = references.setdefault(source, [])
+        if target not in targets:
+            targets.append(target)
+    return list(references), list(references.values())

@@ -1,0 +1,45 @@
+"""Reader of two files whose equal lines translate each other."""
+
+from kseq2seq.data.lines import DataError, read_lines
+from kseq2seq.data.pairs import Pairs, without_empty_sides
+from kseq2seq.utils import PathLike
+
+
+def read_parallel(source_path: PathLike, target_path: PathLike) -> Pairs:
+    r"""Reads two files in which equal lines translate each other (as Moses does).
+
+    Lines end with `\n` or `\r\n` and with nothing else; a byte order mark is
+    skipped. Pairs with an empty side are left out and reported by a warning of
+    the logger "kseq2seq".
+
+    Args:
+        source_path: A text file in UTF-8, plain, gzipped or the only `.txt` or
+            `.tsv` file in a zip.
+        target_path: Another, with as many lines.
+
+    Returns:
+        A list of `(source, target)` strings.
+
+    Raises:
+        DataError: If a file is missing, empty, damaged or not UTF-8, or if the
+            two have different numbers of lines.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "train.en").write_text("A dog.\nA cat.\n")
+    >>> _ = (folder / "train.de").write_text("Ein Hund.\nEine Katze.\n")
+    >>> read_parallel(folder / "train.en", folder / "train.de")
+    [('A dog.', 'Ein Hund.'), ('A cat.', 'Eine Katze.')]
+    """
+    sources, targets = read_lines(source_path), read_lines(target_path)
+    if len(sources) != len(targets):
+        raise DataError(
+            "Parallel files must have the same number of lines. Received: "
+            f"{source_path} with {len(sources)} and {target_path} with "
+            f"{len(targets)} lines; from line {min(len(sources), len(targets)) + 1} "
+            "on, one of them has no counterpart"
+        )
+    pairs = list(zip(sources, targets, strict=True))
+    return without_empty_sides(pairs, f"{source_path}, {target_path}")
