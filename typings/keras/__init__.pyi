@@ -2,6 +2,7 @@
 # `keras._tf_keras.keras` is the same package under a name that no stub hides.
 from keras import ops as ops
 from keras import tree as tree
+from keras._tf_keras.keras import Function as Function
 from keras._tf_keras.keras import Input as Input
 from keras._tf_keras.keras import InputSpec as InputSpec
 from keras._tf_keras.keras import KerasTensor as KerasTensor
