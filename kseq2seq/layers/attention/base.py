@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kseq2seq.layers.attention.inputs import check_inputs
 from kseq2seq.layers.attention.scores import (
     PROBABILITY_FNS,
     masked_probabilities,
@@ -195,6 +196,12 @@ class Attention(keras.layers.Layer):
         """
         raise TypeError(f"{type(self).__name__} must define `alignment_loss`.")
 
+    def __call__(self, query, value=None, key=None, **kwargs):
+        # Ahead of Keras, which builds the layer first and fails there.
+        masks = {x: kwargs.get(x) for x in ("query_mask", "value_mask")}
+        check_inputs(type(self).__name__, query, value, key, **masks)
+        return super().__call__(query, value, key, **kwargs)
+
     def call(
         self,
         query,
@@ -251,6 +258,7 @@ class GlobalAttention(Attention):
         probability_fn: How scores become an alignment: `"softmax"`,
             `"sparsemax"` or `"hardmax"`.
         temperature: Number that the scores are divided by before that.
+        kernel_regularizer: Regularizer of the matrices and of the score vector.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
@@ -275,6 +283,7 @@ class GlobalAttention(Attention):
         kernel_initializer="glorot_uniform",
         probability_fn="softmax",
         temperature=1.0,
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -292,6 +301,7 @@ class GlobalAttention(Attention):
         self.dropout = dropout
         self.seed = seed
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.probability_fn = probability_fn
         self.temperature = temperature
         # A layer rather than a function, so that its seed's state is saved and
@@ -301,7 +311,12 @@ class GlobalAttention(Attention):
     def _kernel(self, shape, name):
         # A clone each: one initializer used twice gives the same numbers twice.
         initializer = self.kernel_initializer.clone()
-        return self.add_weight(shape=shape, initializer=initializer, name=name)
+        return self.add_weight(
+            shape=shape,
+            initializer=initializer,
+            regularizer=self.kernel_regularizer,
+            name=name,
+        )
 
     def scores(self, query, keys):
         """Scores before softmax, of shape `(batch, target_length, source_length)`.
@@ -345,6 +360,7 @@ class GlobalAttention(Attention):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "probability_fn": self.probability_fn,
             "temperature": self.temperature,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
 
