@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import importlib
 import re
 import sys
 from importlib.metadata import packages_distributions
@@ -11,8 +12,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import kseq2seq
+from kseq2seq import Search
 from kseq2seq.utils import EXTRAS
 from paths import ROOT
+from translators import tiny_translator
 
 PACKAGE = ROOT / "kseq2seq"
 CHECKS = ("check_installed", "is_installed")
@@ -129,3 +132,28 @@ def test_the_changelog_has_the_version():
     released = re.match(r"[\d.]+\d", kseq2seq.__version__).group()
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(rf"^## {re.escape(released)}\b", text, re.M)
+
+
+def test_an_export_without_the_extra_has_no_warmup_and_says_so(
+    tmp_path, monkeypatch, caplog
+):
+    translator = tiny_translator()
+    monkeypatch.setitem(EXTRAS, "warmup", ("no_such_module",))
+    version = translator.export(tmp_path / "model", Search(max_length=3))
+    assert (version / "saved_model.pb").is_file()
+    assert not (version / "assets.extra" / "tf_serving_warmup_requests").exists()
+    (message,) = [x.getMessage() for x in caplog.records if x.name == "kseq2seq"]
+    assert message.startswith(f"{version}: written without warm-up requests")
+    assert "pip install kseq2seq[warmup]" in message
+    caplog.clear()
+    monkeypatch.undo()
+    version = translator.export(tmp_path / "model", Search(max_length=3))
+    assert (version / "assets.extra" / "tf_serving_warmup_requests").is_file()
+    assert not [x for x in caplog.records if x.name == "kseq2seq"]
+
+
+def test_the_page_names_its_extra(monkeypatch):
+    monkeypatch.setitem(EXTRAS, "serve", ("no_such_module",))
+    monkeypatch.delitem(sys.modules, "kseq2seq.serve", raising=False)
+    with pytest.raises(ValueError, match=r"pip install kseq2seq\[serve\]"):
+        importlib.import_module("kseq2seq.serve")

@@ -1,6 +1,6 @@
 import pytest
 
-from kseq2seq.utils import EXTRAS, check_installed
+from kseq2seq.utils import EXTRAS, check_installed, is_installed
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
@@ -12,10 +12,14 @@ def test_what_is_missing_is_named_with_its_extra(extra, monkeypatch):
         "Needs what is not installed: no_such_module, nor_this_one. "
         f"Run: pip install kseq2seq[{extra}]"
     )
+    assert not is_installed(extra)
     monkeypatch.setitem(EXTRAS, extra, ("json",))
     check_installed(extra)
+    assert is_installed(extra)
 
 
 def test_an_unknown_extra_is_refused():
     with pytest.raises(ValueError, match="`extra` must be one of.*extra='everything'"):
         check_installed("everything")
+    with pytest.raises(ValueError, match="`extra` must be one of.*extra='everything'"):
+        is_installed("everything")
