@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr_
         SampledCrossentropy,
         TokenAccuracy,
     )
-    from kseq2seq.models import build_model
+    from kseq2seq.models import build_model, load_model
     from kseq2seq.optimizers import Adam
     from kseq2seq.tokenizers import Limits, Tokenizer, train_tokenizers
     from kseq2seq.translator import Translator
@@ -58,6 +58,7 @@ __all__ = [
     "evaluation",
     "export",
     "layers",
+    "load_model",
     "losses",
     "models",
     "plots",
@@ -80,6 +81,7 @@ _HOMES = {
     "Tokenizer": "tokenizers",
     "Translator": "translator",
     "build_model": "models",
+    "load_model": "models",
     "train_tokenizers": "tokenizers",
 }
 
@@ -100,6 +102,6 @@ def __dir__() -> list[str]:
 
 
 if "keras" in sys.modules:
-    # `keras.models.load_model` knows the classes that have been imported.
-    for _name in ("layers", "losses", "optimizers"):
-        import_module(f"{__name__}.{_name}")
+    # `keras.models.load_model` knows the classes that have been imported: all of them
+    # are when `load_model` is.
+    import_module(f"{__name__}.models")

@@ -12,6 +12,9 @@ from kseq2seq.models.halves import (
     step_model,
     vocabulary_sizes,
 )
+from kseq2seq.models.loading import (
+    load_model,
+)
 from kseq2seq.models.precision import (
     float32_copy,
     is_float32,
@@ -32,6 +35,7 @@ __all__ = [
     "final_states",
     "float32_copy",
     "is_float32",
+    "load_model",
     "portable_copy",
     "set_pretrained_embeddings",
     "start_decoding",

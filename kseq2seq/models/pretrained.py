@@ -3,8 +3,6 @@
 import numpy as np
 from keras import ops
 
-from kseq2seq.data import WORD_BEGINS, Coverage, load_word_vectors
-
 
 def set_pretrained_embeddings(model, side, tokenizer, path):
     r"""Starts a model's embeddings from word vectors trained elsewhere.
@@ -65,6 +63,8 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
             f"Received: tokenizer.vocabulary_size={tokenizer.vocabulary_size}, a model "
             f"with {side}_vocabulary_size={len(matrix)}"
         )
+    from kseq2seq.data import Coverage, load_word_vectors  # needs TensorFlow
+
     words = _words_of(tokenizer)
     known = load_word_vectors(
         path, {form for word in words.values() for form in (word, word.lower())}
@@ -88,6 +88,8 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
 
 def _words_of(tokenizer):
     """The word of each id whose piece begins one."""
+    from kseq2seq.data import WORD_BEGINS
+
     pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
     return {
         id_: piece.removeprefix(WORD_BEGINS)

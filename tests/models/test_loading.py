@@ -1,0 +1,72 @@
+"""Models from files, whatever was imported first."""
+
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+import kseq2seq
+from kseq2seq.models import Seq2SeqModel
+from paths import ROOT
+
+IDS = np.ones((2, 3), "int32")
+INPUTS = {"source": IDS, "target": IDS}
+
+
+@pytest.fixture(scope="module", name="path")
+def path_(tmp_path_factory):
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=11,
+        target_vocabulary_size=13,
+        embedding_size=4,
+        units=6,
+        attention="coverage",
+        tie_embeddings=True,
+    )
+    model = kseq2seq.build_model(config)
+    model.compile(
+        kseq2seq.Adam(),
+        kseq2seq.MaskedCrossentropy(),
+        metrics=[kseq2seq.TokenAccuracy(), kseq2seq.Perplexity()],
+    )
+    path = tmp_path_factory.mktemp("models") / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Skipping variable loading")
+def test_as_keras_does(path):
+    model = kseq2seq.load_model(path)
+    assert type(model) is Seq2SeqModel
+    assert type(model.optimizer) is kseq2seq.Adam
+    expected = keras.saving.load_model(path)(INPUTS)
+    np.testing.assert_array_equal(model(INPUTS), expected)
+    assert not kseq2seq.load_model(path, compile=False).compiled
+    with pytest.raises(ValueError, match="nothing.keras"):
+        kseq2seq.load_model(path.with_name("nothing.keras"))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import kseq2seq; import keras; kseq2seq.load_model(sys.argv[1])",
+        "import keras; import kseq2seq; kseq2seq.load_model(sys.argv[1])",
+        "import keras; import kseq2seq; keras.models.load_model(sys.argv[1])",
+        "from kseq2seq import load_model; load_model(sys.argv[1])",
+        "import kseq2seq.layers, keras, kseq2seq.models;"
+        "keras.models.load_model(sys.argv[1])",
+    ],
+)
+def test_in_a_new_process(code, path):
+    code = f"import sys, warnings; warnings.simplefilter('ignore'); {code}; print('ok')"
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == "ok\n", result.stderr[-2000:]
