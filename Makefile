@@ -23,8 +23,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
 
 demo: $(INSTALLED) ## Train on dates, export, translate, draw: a few minutes
-	$(BIN)/python training/train.py training/configs/dates.toml \
-		--run $(DEMO_RUN) --fresh
+	$(BIN)/kseq2seq train dates --run $(DEMO_RUN) --fresh
 	rm -rf $(DEMO_MODEL)
 	$(BIN)/kseq2seq export $(DEMO_RUN) $(DEMO_MODEL)
 	@printf '%s\n' \

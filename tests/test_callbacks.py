@@ -21,8 +21,13 @@ def tokenizers():
 @pytest.fixture
 def model(tokenizers):
     """A small translator, compiled."""
-    sizes = [tokenizer.vocabulary_size for tokenizer in tokenizers]
-    config = kseq2seq.Seq2SeqConfig(*sizes, units=6, embedding_size=5)
+    source, target = tokenizers
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=source.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
+        units=6,
+        embedding_size=5,
+    )
     model = kseq2seq.build_model(config)
     model.compile("adam", loss=kseq2seq.MaskedCrossentropy())
     return model

@@ -1,0 +1,52 @@
+"""The plain scripts of `training/`, on a few hundred pairs."""
+
+import importlib.util
+import itertools
+import random
+import re
+
+import pytest
+
+from paths import ROOT
+
+NAMES = ("keras_blog", "keras_blog_attention")
+
+
+def load(name):
+    path = ROOT / "training" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_trains_and_translates(name, tmp_path, capsys):
+    # As in fra.txt, with a column that nobody needs.
+    words = ["".join(letters) for letters in itertools.product("abcdefg", repeat=3)]
+    random.Random(0).shuffle(words)
+    rows = [f"{word}\t{word.upper()}!\tlicence\n" for word in words]
+    (tmp_path / "fra.txt").write_text("".join(rows))
+    options = ["--pairs", "320", "--epochs", "25", "--units", "48"]
+    load(name).main([str(tmp_path / "fra.txt"), *options])
+    out = capsys.readouterr().out
+    losses = [float(loss) for loss in re.findall(r"loss: ([\d.]+)", out)]
+    assert len(losses) == 25 and losses[-1] < 0.75 * losses[0]
+    lines = [line.split("\t") for line in out.splitlines()[-10:]]
+    assert [text for text, *_ in lines] == words[:10]
+    assert [wanted for *_, wanted in lines] == [f"{x.upper()}!" for x in words[:10]]
+    # By now they know how long a translation is, and most of its letters.
+    assert all(re.fullmatch("[A-G]{3}!", written) for _, written, _ in lines)
+    right = [x == y for _, *texts in lines for x, y in zip(*texts, strict=True)]
+    assert sum(right) > 0.6 * len(right)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_is_short_and_has_help(name, capsys):
+    module = load(name)
+    with pytest.raises(SystemExit) as error:
+        module.main(["--help"])
+    assert error.value.code == 0
+    assert "--epochs" in capsys.readouterr().out
+    text = (ROOT / "training" / f"{name}.py").read_text()
+    assert len(text.splitlines()) < 60
