@@ -1,5 +1,15 @@
-"""Models in the formats of other runtimes."""
+"""Models in the formats of other runtimes.
 
+A format of one's own is a function that traces `search_function` and hands its files to
+`add_export`; `check_folder` and `search_in_words` are for it, too.
+"""
+
+from kseq2seq.export.ids import (
+    add_export,
+    check_folder,
+    greedy,
+    search_function,
+)
 from kseq2seq.export.litert import (
     export_litert,
 )
@@ -9,9 +19,17 @@ from kseq2seq.export.onnx import (
 from kseq2seq.export.saved_model import (
     export_translators,
 )
+from kseq2seq.export.words import (
+    search_in_words,
+)
 
 __all__ = [
+    "add_export",
+    "check_folder",
     "export_litert",
     "export_onnx",
     "export_translators",
+    "greedy",
+    "search_function",
+    "search_in_words",
 ]

@@ -1,4 +1,4 @@
-"""What exports from ids to ids share: their graph, and the files beside it.
+"""Exports from ids to ids: their graph, and the files beside it.
 
 Text becomes ids, and ids text, by the SentencePiece models that lie beside the graph,
 with SentencePiece itself in any of its languages. So what runs the graph needs
@@ -7,30 +7,53 @@ neither TensorFlow nor this package.
 
 import dataclasses
 import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from kseq2seq import __version__, decoding
+from kseq2seq.decoding import Search
 from kseq2seq.models import encode_and_step, start_search
 from kseq2seq.runs import SAVED_MODEL_FILE
-from kseq2seq.utils import add_numbered_folder, numbered_folders, write_bytes
+from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.utils import (
+    PathLike,
+    Tensor,
+    add_numbered_folder,
+    numbered_folders,
+    write_bytes,
+)
 
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 README_FILE, ABOUT_FILE = "README.md", "kseq2seq.json"
 
 
-def greedy(search):
-    """The same `kseq2seq.Search`, but greedy."""
+def greedy(search: Search) -> Search:
+    """The same search, but greedy.
+
+    Args:
+        search: A `kseq2seq.Search`.
+
+    Example:
+
+    >>> greedy(Search(beam_size=5, num_hypotheses=3, max_length=40)).beam_size
+    1
+    """
     return dataclasses.replace(
         search, beam_size=1, num_hypotheses=1, coverage_penalty=0.0
     )
 
 
-def search_function(model, search, shape):
+def search_function(
+    model: keras.Model, search: Search, shape: Sequence[int | None]
+) -> Callable[[Tensor], dict[str, Tensor]]:
     """The search as a function of ids, to be traced for another runtime.
 
     Args:
-        model: What `kseq2seq.models.precision.portable_copy` returned.
+        model: What `kseq2seq.models.portable_copy` returned.
         search: A `kseq2seq.Search`.
         shape: Shape of the source ids; `None` for what may vary.
 
@@ -38,6 +61,15 @@ def search_function(model, search, shape):
         A `tf.function` from `source`, int32 of that shape, to a dict of `ids`, int32
         of shape `(batch, n, length)`, `scores`, float32 of shape `(batch, n)`, and
         `lengths`, int32 of shape `(batch, n)`.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
+    >>> function = search_function(model, Search(max_length=7), [None, None])
+    >>> function(tf.constant([[5, 6, 3]]))["scores"].shape.as_list()
+    [1, 1]
     """
     encode, step = encode_and_step([model])
 
@@ -50,44 +82,63 @@ def search_function(model, search, shape):
         return search_step.__call__, states
 
     def search_ids(source):
-        found = decoding.search_ids(start, source, search)
-        return {"ids": found.ids, "scores": found.scores, "lengths": found.lengths}
+        hypotheses = decoding.search_ids(start, source, search)
+        names = ("ids", "scores", "lengths")
+        return {name: getattr(hypotheses, name) for name in names}
 
     specification = tf.TensorSpec(shape, tf.int32, "source")
     return tf.function(search_ids, input_signature=[specification], autograph=False)
 
 
-def check_folder(folder):
+def check_folder(folder: PathLike) -> Path:
     """Refuses a folder of SavedModels: a server would take anything there for one.
 
     Args:
         folder: Path of the folder, which need not be there.
 
+    Returns:
+        The folder as a `Path`.
+
     Raises:
         ValueError: If it is a SavedModel, or a version in it is.
+
+    Example:
+
+    >>> check_folder("onnx_models/dates").name
+    'dates'
     """
-    if any(
-        (x / SAVED_MODEL_FILE).is_file() for x in (folder, *numbered_folders(folder))
-    ):
+    folder = Path(folder)
+    folders = (folder, *numbered_folders(folder))
+    if any((path / SAVED_MODEL_FILE).is_file() for path in folders):
         raise ValueError(
             "`folder` must hold no SavedModels, since a server that watches it would "
             f"take this for the next of them: name another folder. Received: {folder}"
         )
+    return folder
 
 
-def add_export(folder, tokenizers, files, about, check=None):
+def add_export(
+    folder: PathLike,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    files: Mapping[str, bytes | str],
+    about: Mapping[str, Any],
+    check: Callable[[Path], None] | None = None,
+) -> Path:
     """Writes the next version: graphs, tokenizers, and what they are.
 
     Args:
         folder: Path of the folder of versions; made if it is not there.
         tokenizers: The `kseq2seq.Tokenizer`s of source and target.
-        files: Dict from the name of a file to its content, bytes or `str`.
+        files: Dict from the name of a file to its content.
         about: Dict of what a program that runs the graphs may want to know.
         check: Function that is given the path of what was written, before it has its
             place, and raises an error if it is not as it should be.
 
     Returns:
         The `Path` of the new version.
+
+    Raises:
+        OSError: If it cannot be written.
     """
     about = {"kseq2seq": __version__, **about}
     files = {**files, ABOUT_FILE: json.dumps(about, indent=2) + "\n"}
@@ -103,20 +154,3 @@ def add_export(folder, tokenizers, files, about, check=None):
             check(path)
 
     return add_numbered_folder(folder, write)
-
-
-def search_in_words(search):
-    """How a `Search` looks for translations, as a sentence of a README."""
-    if search.beam_size == 1:
-        kept = "greedy search"
-    else:
-        kept = (
-            f"beam search of {search.beam_size}, length penalty "
-            f"{search.length_penalty:g}, coverage penalty {search.coverage_penalty:g}"
-        )
-    longest = f"{search.max_length_factor:g} n + {search.max_length_offset}"
-    lengths = f"at most min({search.max_length}, {longest}) tokens"
-    if search.min_length or search.min_length_factor:
-        shortest = f"max({search.min_length}, {search.min_length_factor:g} n)"
-        lengths += f", and at least {shortest}"
-    return f"{kept}; for a source of n tokens {lengths}"

@@ -5,28 +5,39 @@ import re
 import tempfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from kseq2seq.decoding import Search, relative_lengths
+from kseq2seq import __version__
+from kseq2seq.decoding import Search, length_limits
 from kseq2seq.export import ids as id_export
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
+from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.models import portable_copy
-from kseq2seq.utils import EOS_ID, check_installed, hide_stderr
+from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.utils import (
+    EOS_ID,
+    PathLike,
+    check_choice,
+    check_installed,
+    check_integer,
+    hide_stderr,
+)
 
 GREEDY_FILE, SIGNATURE = "greedy.tflite", "greedy"
 WEIGHTS = ("int8", "float16", "float32")
 
 
 def export_litert(
-    folder,
-    model,
-    source_tokenizer,
-    target_tokenizer,
-    search=None,
-    source_length=64,
-    weights="int8",
-):
+    folder: PathLike,
+    model: keras.Model,
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    search: Search | None = None,
+    source_length: int = 64,
+    weights: str = "int8",
+) -> Path:
     """Writes the next version of a model for LiteRT, greedy search from ids to ids.
 
     The version is a folder of `greedy.tflite`, of the tokenizers `source.model` and
@@ -69,20 +80,10 @@ def export_litert(
     `weights` must be one of int8, float16, float32. Received: weights='int4'
     """
     check_installed("litert")
-    folder, search = Path(folder), id_export.greedy(search or Search())
-    if weights not in WEIGHTS:
-        raise ValueError(
-            f"`weights` must be one of {', '.join(WEIGHTS)}. "
-            f"Received: weights={weights!r}"
-        )
-    if isinstance(source_length, bool) or not (
-        isinstance(source_length, int) and source_length >= 1
-    ):
-        raise ValueError(
-            "`source_length` must be a positive integer. "
-            f"Received: source_length={source_length!r}"
-        )
-    id_export.check_folder(folder)
+    check_choice("weights", weights, WEIGHTS)
+    source_length = check_integer("source_length", source_length, 1)
+    folder = id_export.check_folder(folder)
+    search = id_export.greedy(search or Search())
     function = _static_search(portable_copy(model), search, (1, source_length))
     content = _convert(function, weights)
     _check(content, source_length)
@@ -92,12 +93,13 @@ def export_litert(
         "weights": weights,
         "searches": {GREEDY_FILE: dataclasses.asdict(search)},
     }
-    readme = README.format(
-        search=id_export.search_in_words(search),
+    readme = fill_template(
+        "litert",
+        search=search_in_words(search),
         source_length=source_length,
         longest=_longest(search, source_length),
         weights=weights,
-        version=id_export.__version__,
+        version=__version__,
     )
     files = {GREEDY_FILE: content, id_export.README_FILE: readme}
     tokenizers = (source_tokenizer, target_tokenizer)
@@ -106,12 +108,8 @@ def export_litert(
 
 def _longest(search, source_length):
     """The most tokens of a translation of `source_length` tokens."""
-    longest = relative_lengths(
-        np.ones((1, source_length), bool),
-        search.max_length_factor,
-        search.max_length_offset,
-    )
-    return min(int(longest[0]), search.max_length)
+    source = np.full((1, source_length), EOS_ID)
+    return int(length_limits(source, search)["max_length"][0])
 
 
 def _static_search(model, search, shape):
@@ -120,10 +118,10 @@ def _static_search(model, search, shape):
     longest = _longest(search, shape[1])
 
     def search_static(source):
-        found = search_ids(source)
-        missing = longest - tf.shape(found["ids"])[2]
-        ids = tf.pad(found["ids"], [[0, 0], [0, 0], [0, missing]])
-        return {**found, "ids": tf.reshape(ids, (1, 1, longest))}
+        outputs = search_ids(source)
+        missing = longest - tf.shape(outputs["ids"])[2]
+        ids = tf.pad(outputs["ids"], [[0, 0], [0, 0], [0, missing]])
+        return {**outputs, "ids": tf.reshape(ids, (1, 1, longest))}
 
     specification = tf.TensorSpec(shape, tf.int32, "source")
     return tf.function(search_static, input_signature=[specification], autograph=False)
@@ -143,8 +141,6 @@ def _convert(function, weights):
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=[SIGNATURE]
         )
-        # Lists of tensors, as loops keep them, become plain tensors.
-        converter._experimental_lower_tensor_list_ops = True
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if weights != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -159,10 +155,10 @@ def _convert(function, weights):
 
 def _conversion_error(message):
     remedy = "replace the layers that call them, or export a SavedModel or ONNX"
-    if found := re.search(r"(?:TF Select|Custom) ops: (.*)", message):
+    if operations := re.search(r"(?:TF Select|Custom) ops: (.*)", message):
         return (
             "The graph must hold only operations that LiteRT has built in. Received: "
-            f"a model that needs {found[1].strip()}; {remedy}"
+            f"a model that needs {operations[1].strip()}; {remedy}"
         )
     errors = [line for line in message.splitlines() if "error: " in line]
     said = (errors or message.splitlines() or [""])[0].rpartition("error: ")[2]
@@ -191,54 +187,3 @@ def _check(content, source_length):
             "The model was converted to LiteRT, which cannot run it; export a "
             f"SavedModel or ONNX. LiteRT says: {error}"
         ) from error
-
-
-README = r"""# A translation model for LiteRT
-
-- `greedy.tflite`: {search}. Weights: {weights}.
-- `source.model`, `target.model`: SentencePiece models, from text to ids and back.
-- `kseq2seq.json`: the same for programs.
-
-## Run it
-
-With `pip install ai-edge-litert sentencepiece`, in this folder:
-
-```python
-import sys
-
-import numpy as np
-import sentencepiece
-from ai_edge_litert.interpreter import Interpreter
-
-source = sentencepiece.SentencePieceProcessor(model_file="source.model")
-target = sentencepiece.SentencePieceProcessor(model_file="target.model")
-translate = Interpreter("greedy.tflite").get_signature_runner("greedy")
-
-for line in sys.stdin:
-    ids = source.encode(line.rstrip("\n"), add_eos=True)
-    if len(ids) > {source_length}:
-        ids[{source_length} - 1 :] = [source.eos_id()]
-    padded = np.zeros((1, {source_length}), np.int32)
-    padded[0, : len(ids)] = ids
-    found = translate(source=padded)
-    length = found["lengths"][0, 0]
-    print(target.decode(found["ids"][0, 0, :length].tolist()))
-```
-
-## What goes in and comes out
-
-| | name | dtype | shape | what |
-| --- | --- | --- | --- | --- |
-| input | `source` | int32 | [1, {source_length}] | ids, EOS (3), then 0 |
-| output | `ids` | int32 | [1, 1, {longest}] | ids, EOS included, then 0 |
-| output | `scores` | float32 | [1, 1] | natural logarithm of the probability |
-| output | `lengths` | int32 | [1, 1] | number of ids, EOS included |
-
-- An empty text is EOS alone, of which the model makes something all the same: leave
-  such texts out.
-- A translation without EOS was cut off at its longest length.
-- Each call takes all {source_length} positions of the source: where texts are shorter,
-  an export with a smaller `--source-length` is quicker.
-
-Its operations are all built into LiteRT. Written by kseq2seq {version}.
-"""

@@ -6,10 +6,15 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
+import keras
+
+from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export import ids
+from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.models import portable_copy
-from kseq2seq.utils import check_installed
+from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.utils import PathLike, check_installed
 
 # Has all that is needed, and runtimes read it since December 2021 (ONNX Runtime 1.10).
 # With tf2onnx's newest, 18, models are no smaller, and need a runtime of 2023.
@@ -21,7 +26,13 @@ LEAST_SHARED, ALIGNMENT = 256, 64
 VARIABLE = "TF2ONNX_CATCH_ERRORS"
 
 
-def export_onnx(folder, model, source_tokenizer, target_tokenizer, search=None):
+def export_onnx(
+    folder: PathLike,
+    model: keras.Model,
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    search: Search | None = None,
+) -> Path:
     """Writes the next version of a model in ONNX, from ids to ids.
 
     The version is a folder of `greedy.onnx`, of `beam.onnx` if the search is no
@@ -63,16 +74,17 @@ def export_onnx(folder, model, source_tokenizer, target_tokenizer, search=None):
     `folder` must hold no SavedModels, si
     """
     check_installed("onnx")
-    folder, search = Path(folder), search or Search()
-    ids.check_folder(folder)
+    folder, search = ids.check_folder(folder), search or Search()
     searches = {GREEDY_FILE: ids.greedy(search)}
     if search.beam_size > 1:
         searches[BEAM_FILE] = search
     copy = portable_copy(model)
     graphs = {name: _convert(copy, search) for name, search in searches.items()}
-    files = {WEIGHTS_FILE: _share_weights(graphs.values())}
-    files |= {name: graph.SerializeToString() for name, graph in graphs.items()}
-    files[ids.README_FILE] = _readme(searches)
+    files: dict[str, bytes | str] = {
+        WEIGHTS_FILE: _share_weights(graphs.values()),
+        **{name: graph.SerializeToString() for name, graph in graphs.items()},
+        ids.README_FILE: _readme(searches),
+    }
     about = {
         "format": "onnx",
         "opset": OPSET,
@@ -201,67 +213,15 @@ def _check(path):
             ) from e
 
 
-README = r"""# A translation model in ONNX
-
-{files}
-- `weights.bin`: the weights, which belong to each `.onnx` file beside it.
-- `source.model`, `target.model`: SentencePiece models, from text to ids and back.
-- `kseq2seq.json`: the same for programs.
-
-## Run it
-
-With `pip install onnxruntime sentencepiece`, in this folder:
-
-```python
-import sys
-
-import numpy as np
-import onnxruntime
-import sentencepiece
-
-source = sentencepiece.SentencePieceProcessor(model_file="source.model")
-target = sentencepiece.SentencePieceProcessor(model_file="target.model")
-session = onnxruntime.InferenceSession("{file}")
-
-texts = [line.rstrip("\n") for line in sys.stdin]
-rows = source.encode(texts, add_eos=True)
-batch = np.zeros((len(rows), max(map(len, rows), default=1)), np.int32)
-for row, ids in zip(batch, rows):
-    row[: len(ids)] = ids
-outputs = session.run(["ids", "scores", "lengths"], {{"source": batch}})
-for ids, scores, lengths in zip(*outputs):
-    print(target.decode(ids[0, : lengths[0]].tolist()))
-```
-
-## What goes in and comes out
-
-| | name | dtype | shape | what |
-| --- | --- | --- | --- | --- |
-| input | `source` | int32 | [batch, source_length] | ids, EOS (3), then 0 |
-| output | `ids` | int32 | [batch, n, length] | ids, EOS included, then 0 |
-| output | `scores` | float32 | [batch, n] | more is better; the best is first |
-| output | `lengths` | int32 | [batch, n] | ids of each, EOS included |
-
-- A row's answer does not depend on the others in its batch.
-- An empty text is EOS alone, of which the model makes something all the same: leave
-  such texts out.
-- A batch of no rows has an answer of no rows; `source_length` must be at least 1.
-- Where a row has fewer than n translations, the length is 0 and the score -inf.
-- A translation without EOS was cut off at its longest length.
-
-Its operations are those of ONNX's opset {opset}, its numbers float32.
-Written by kseq2seq {version}.
-"""
-
-
 def _readme(searches):
-    lines = [
-        f"- `{name}`: {ids.search_in_words(search)}. n is {search.num_hypotheses}."
+    graphs = [
+        f"- `{name}`: {search_in_words(search)}. n is {search.num_hypotheses}."
         for name, search in searches.items()
     ]
-    return README.format(
-        files="\n".join(lines),
+    return fill_template(
+        "onnx",
+        graphs="\n".join(graphs),
         file=list(searches)[-1],
         opset=OPSET,
-        version=ids.__version__,
+        version=__version__,
     )

@@ -1,9 +1,16 @@
 """Traced functions as a SavedModel on disk."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 import tensorflow as tf
 
+from kseq2seq.utils import PathLike
 
-def save_graphs(graphs, variables, path):
+
+def save_graphs(
+    graphs: Mapping[str, Any], variables: Sequence[tf.Variable], path: PathLike
+) -> None:
     """Writes a SavedModel of functions that are traced already.
 
     They are written as they are. Functions that could be traced for other shapes, as
@@ -37,6 +44,10 @@ def save_graphs(graphs, variables, path):
     tf.saved_model.save(module, str(path), signatures=graphs)
 
 
-def used_variables(graphs):
-    """The variables that concrete functions use, each once."""
+def used_variables(graphs: Iterable[Any]) -> list[tf.Variable]:
+    """The variables that concrete functions use, each once.
+
+    Args:
+        graphs: Concrete functions.
+    """
     return list({id(x): x for graph in graphs for x in graph.variables}.values())

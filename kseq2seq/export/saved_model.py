@@ -5,19 +5,22 @@ the graph, so that whoever loads it needs TensorFlow with the operations of TF T
 nothing of this package. `kseq2seq.inference.saved_model` reads it again.
 """
 
-import dataclasses
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from kseq2seq import __version__
 from kseq2seq.decoding import Search
-from kseq2seq.export import model_card
+from kseq2seq.export.model_card import CARD_FILE, model_card
+from kseq2seq.export.readme import README_FILE, readme
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
+from kseq2seq.export.settings import ExportSettings
 from kseq2seq.export.warmup import warmup_requests, write_warmup
 from kseq2seq.inference import (
     EXPORT_SETTINGS_FILE,
@@ -27,12 +30,13 @@ from kseq2seq.inference import (
 )
 from kseq2seq.models import portable_copy
 from kseq2seq.runs import SAVED_MODEL_FILE, from_run
-from kseq2seq.tokenizers import Limits
+from kseq2seq.tokenizers import Limits, Tokenizer
 from kseq2seq.utils import (
+    PathLike,
     add_numbered_folder,
     is_installed,
     numbered_folders,
-    write_bytes,
+    write_text,
 )
 
 _logger = logging.getLogger("kseq2seq")
@@ -47,14 +51,23 @@ TEXT_OPERATIONS = {
 UNSERVABLE = ("Cudnn", "PyFunc")
 
 
+class Exportable(Protocol):
+    """The attributes of a `kseq2seq.Translator` that an export reads."""
+
+    model: keras.Model
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    run_folder: Path | None
+
+
 def export_translators(
-    folder,
-    translators,
-    search=None,
-    limits=None,
-    weights="float32",
-    products="float32",
-):
+    folder: PathLike,
+    translators: Sequence[Exportable],
+    search: Search | None = None,
+    limits: Limits | None = None,
+    weights: str = "float32",
+    products: str = "float32",
+) -> Path:
     """Writes the next version of a SavedModel, of one model or of an ensemble.
 
     Args:
@@ -75,7 +88,41 @@ def export_translators(
             `Translator.export`.
     """
     folder = Path(folder)
-    search, limits = search or Search(), limits or Limits()
+    settings = ExportSettings(search or Search(), limits or Limits(), weights, products)
+    _check_folder(folder)
+    _check_tokenizers(translators)
+    traced = _trace(translators, settings)
+
+    def write(path):
+        try:
+            save_graphs(traced.graphs, traced.variables, path)
+        except tf.errors.OpError as error:
+            raise OSError(
+                f"{folder}: the SavedModel could not be written: {error.message}"
+            ) from error
+        _check_operations(path)
+        (path / EXPORT_SETTINGS_FILE).parent.mkdir(exist_ok=True)
+        _write_json(path / EXPORT_SETTINGS_FILE, settings.as_dict())
+        name = folder.resolve().name
+        if is_installed("warmup"):
+            specs = {x: list(y.inputs.values()) for x, y in traced.signatures.items()}
+            write_warmup(path, warmup_requests(specs), name)
+        card = _card(path, name, translators, traced.signatures, settings)
+        _write_json(path / CARD_FILE, card)
+        write_text(path / README_FILE, readme(card))
+
+    version = add_numbered_folder(folder, write)
+    if not is_installed("warmup"):
+        _logger.warning(
+            "%s: written without warm-up requests, so that TensorFlow Serving takes "
+            "longer for the first request of each signature. To include them, run "
+            "'pip install kseq2seq[warmup]' and export again.",
+            version,
+        )
+    return version
+
+
+def _check_folder(folder):
     if (folder / SAVED_MODEL_FILE).is_file():
         raise ValueError(
             "`folder` must be a folder of versions, which are numbered 1, 2, and so "
@@ -87,44 +134,6 @@ def export_translators(
             "`folder` must hold SavedModels alone, since a server takes every version "
             f"in it for one: name another folder. Received: {folder}"
         )
-    _check_tokenizers(translators)
-    graphs, variables, functions = _traced(
-        translators, search, limits, weights, products
-    )
-
-    def write(path):
-        try:
-            save_graphs(graphs, variables, path)
-        except tf.errors.OpError as error:
-            raise OSError(
-                f"{folder}: the SavedModel could not be written: {error.message}"
-            ) from error
-        _check_operations(path)
-        about = {
-            "kseq2seq": __version__,
-            "search": dataclasses.asdict(search),
-            "limits": dataclasses.asdict(limits),
-            "weights": weights,
-            "products": products,
-        }
-        (path / EXPORT_SETTINGS_FILE).parent.mkdir(exist_ok=True)
-        text = json.dumps(about, indent=2) + "\n"
-        write_bytes(path / EXPORT_SETTINGS_FILE, text.encode())
-        name = folder.resolve().name
-        if is_installed("warmup"):
-            specs = {x: list(y.inputs.values()) for x, y in functions.items()}
-            write_warmup(path, warmup_requests(specs), name)
-        _write_card(path, name, translators, functions, about)
-
-    version = add_numbered_folder(folder, write)
-    if not is_installed("warmup"):
-        _logger.warning(
-            "%s: written without warm-up requests, so that TensorFlow Serving takes "
-            "longer for the first request of each signature. To include them, run "
-            "'pip install kseq2seq[warmup]' and export again.",
-            version,
-        )
-    return version
 
 
 def _check_tokenizers(translators):
@@ -139,61 +148,61 @@ def _check_tokenizers(translators):
                 )
 
 
-def _traced(translators, search, limits, weights, products):
+class _Traced(NamedTuple):
     """The functions to write, their variables, and the `Signature` of each."""
+
+    graphs: dict[str, Any]
+    variables: list[tf.Variable]
+    signatures: dict[str, Signature]
+
+
+def _trace(translators, settings):
     # In float32, whatever the model was trained in: it runs at a like speed on every
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
     # long for single sentences, and others have no such instructions.
-    models = [portable_copy(x.model) for x in translators]
     text_to_text = TextToText(
-        models,
+        [portable_copy(translator.model) for translator in translators],
         translators[0].source_tokenizer,
         translators[0].target_tokenizer,
-        search,
-        limits,
-        weights,
-        products,
+        settings.search,
+        settings.limits,
+        settings.weights,
+        settings.products,
     )
-    graphs, functions = {}, {}
+    graphs, signatures = {}, {}
     for name, function in signature_functions(text_to_text).items():
         graphs[name] = function.trace()
-        functions[name] = Signature(
+        signatures[name] = Signature(
             {spec.name: spec for spec in function.specs},
             graphs[name].structured_outputs,
         )
-    return graphs, used_variables(graphs.values()), functions
+    return _Traced(graphs, used_variables(graphs.values()), signatures)
 
 
-def _write_card(path, name, translators, functions, about):
+def _card(path, name, translators, signatures, settings):
     variables = [y for x in translators for y in x.model.weights]
     files = list((path / "variables").iterdir())
-    if about["products"] != "float32":
+    if settings.products != "float32":
         files.append(path / SAVED_MODEL_FILE)  # whose constants the matrices are
-    size = sum(x.stat().st_size for x in files)
     folders = [x.run_folder for x in translators if x.run_folder is not None]
-    runs = [from_run(folder) for folder in folders]
-    card = model_card.model_card(
+    return model_card(
         name,
-        functions,
-        search=about["search"],
-        weights={
-            "dtype": about["weights"],
-            "products": about["products"],
-            "parameters": int(sum(np.prod(x.shape) for x in variables)),
-            "bytes": size,
-        },
-        limits=about["limits"],
+        signatures,
+        settings,
+        num_parameters=int(sum(np.prod(x.shape) for x in variables)),
+        num_bytes=sum(x.stat().st_size for x in files),
         tokenizers={
             "source": translators[0].source_tokenizer.model,
             "target": translators[0].target_tokenizer.model,
         },
-        runs=runs,
-        example=next((x["example"] for x in runs if x["example"]), ""),
+        runs=[from_run(folder) for folder in folders],
     )
-    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    write_bytes(path / model_card.CARD_FILE, text.encode())
-    write_bytes(path / model_card.README_FILE, model_card.readme(card).encode())
+
+
+def _write_json(path, content):
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_text(path, text)
 
 
 def _check_operations(path):

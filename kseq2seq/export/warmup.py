@@ -6,14 +6,21 @@ version's folder, a TFRecord of `PredictionLog` messages, and runs them one afte
 other: if one of them fails, it does not serve the version.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
+from kseq2seq.utils import PathLike
+
 # The name and the number are TensorFlow Serving's.
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_REQUESTS = 1000
+
+# The name of a signature, and its inputs by their names.
+Request: TypeAlias = tuple[str, dict[str, np.ndarray]]
 
 BATCH_SIZES = (1, 8)
 # Short, long and empty; of what language or letters they are makes no difference.
@@ -29,7 +36,12 @@ SETTINGS = {
 }
 
 
-def warmup_requests(signatures, texts=TEXTS, targets=None, batch_sizes=BATCH_SIZES):
+def warmup_requests(
+    signatures: Mapping[str, Sequence[tf.TensorSpec]],
+    texts: Iterable[str | bytes] = TEXTS,
+    targets: Iterable[str | bytes] | None = None,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+) -> list[Request]:
     """Requests that run each signature, with little and with much to do.
 
     For each signature there is one request a text, with that text alone, and one for
@@ -69,7 +81,7 @@ def warmup_requests(signatures, texts=TEXTS, targets=None, batch_sizes=BATCH_SIZ
             "`texts` and `targets` must hold at least one text each. Received: "
             f"texts={texts}, targets={targets}"
         )
-    values = {"text": texts, "target": targets, **SETTINGS}
+    values: dict[str, Any] = {"text": texts, "target": targets, **SETTINGS}
     requests = []
     for name, specs in signatures.items():
         for size in batch_sizes:
@@ -98,7 +110,7 @@ def _inputs(signature, specs, values, first, size):
     return inputs
 
 
-def write_warmup(path, requests, model_name):
+def write_warmup(path: PathLike, requests: Sequence[Request], model_name: str) -> Path:
     """Writes requests into a version's folder, from where a server reads them.
 
     Args:

@@ -1,0 +1,180 @@
+"""The README of a SavedModel: its model card, for people.
+
+What is not known is "not known".
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from kseq2seq.decoding import Search
+from kseq2seq.export.model_card import CARD_FILE
+from kseq2seq.export.words import fill_template, longest_in_words, shortest_in_words
+
+README_FILE = "README.md"
+UNKNOWN = "not known"
+AXES = (
+    "B is the number of rows of the request, n the number of translations, S and T "
+    "the source and target tokens of the longest row, EOS included, D and X sizes of "
+    "the model. Offsets count bytes; EOS begins and ends at the end; a blank before a "
+    "word belongs to none, unless the piece is nothing but the blank."
+)
+
+
+def readme(card: Mapping[str, Any]) -> str:
+    """A model card as Markdown.
+
+    Args:
+        card: What `model_card` returned, or the same read from a file.
+
+    Returns:
+        A `str` that ends with a newline.
+    """
+    run = (card["trainings"] or [{}])[0]
+    count = len(card["trainings"])
+    text = card["example"] or "a text"
+    trainings = [_training(card, number) for number in range(count)]
+    if not trainings:
+        trainings = ["## Training\n\nIt was not exported from a run folder."]
+    signatures = [_signature(*item) for item in card["signatures"].items()]
+    return fill_template(
+        "saved_model",
+        name=card["name"],
+        format=card["format"],
+        source=run.get("source") or UNKNOWN,
+        target=run.get("target") or UNKNOWN,
+        ensemble=f" It is an ensemble of {count} models." if count > 1 else "",
+        version=card["versions"]["kseq2seq"],
+        created=card["created"],
+        card_file=CARD_FILE,
+        folder=shlex.quote(card["name"]),
+        requests=_requests(card, text),
+        quoted_name=repr(card["name"]),
+        quoted_text=repr(text),
+        axes=AXES,
+        signatures="\n".join(signatures).rstrip(),
+        guards=_bullets(card["guards"]),
+        search=_bullets(_search(card["search"])),
+        contents=_bullets(_contents(card)),
+        trainings="\n".join(trainings).rstrip(),
+    )
+
+
+def _bullets(lines):
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _requests(card, text):
+    """Requests to a server, as lines for a shell."""
+    url = f"localhost:8501/v1/models/{quote(card['name'])}:predict"
+    requests: list[dict[str, Any]] = [{"instances": [{"text": text}]}]
+    if "nbest" in card["signatures"]:
+        requests.append({"signature_name": "nbest", "inputs": {"text": [text]}})
+    lines = []
+    for request in requests:
+        body = shlex.quote(json.dumps(request, ensure_ascii=False))
+        lines += [f"$ curl -d {body} \\", f"      {url}"]
+    return "\n".join(lines)
+
+
+def _signature(name, signature):
+    rows = []
+    for side in ("inputs", "outputs"):
+        for tensor, spec in signature[side].items():
+            shape = ", ".join(str(size) for size in spec["shape"])
+            cells = [f"`{tensor}`", spec["dtype"], f"[{shape}]", spec["meaning"]]
+            rows.append(f"| {' | '.join([side[:-1], *cells])} |")
+    return fill_template(
+        "signature", name=name, purpose=signature["purpose"], rows="\n".join(rows)
+    )
+
+
+def _search(settings):
+    search = Search(**settings)
+    kept = "greedy" if search.beam_size == 1 else f"beam {search.beam_size}"
+    least = shortest_in_words(search)
+    least = f", at least {least}" if least else ""
+    most = longest_in_words(search)
+    return [
+        f"Search: {kept}, length penalty {search.length_penalty:g}, "
+        f"coverage penalty {search.coverage_penalty:g}.",
+        f"Length: at most {most} tokens for a source of n{least}.",
+    ]
+
+
+def _contents(card):
+    weights = card["weights"]
+    tokenizers = [
+        f"Tokenizer of the {side}: SentencePiece, {model['bytes']:,} bytes, sha256 "
+        f"`{model['sha256']}`."
+        for side, model in card["tokenizers"].items()
+    ]
+    return [
+        f"Weights: {weights['parameters']:,} parameters in {weights['dtype']}, "
+        f"{weights['bytes']:,} bytes. Products with them: {weights['products']}.",
+        *tokenizers,
+        f"Commit of the code that exported it: {_commit(card['code'])}.",
+        f"Exported with: {_versions(card['versions'])}.",
+    ]
+
+
+def _commit(code):
+    if code is None:
+        return UNKNOWN
+    return f"`{code['commit']}`" + (", with changes" if code["changed"] else "")
+
+
+def _versions(versions):
+    if versions is None:
+        return UNKNOWN
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _training(card, number):
+    run = card["trainings"][number]
+    known = {key: UNKNOWN if value is None else value for key, value in run.items()}
+    pairs = UNKNOWN
+    if run["pairs"]:
+        parts = run["pairs"].items()
+        pairs = ", ".join(f"{count:,} for {part}" for part, count in parts)
+    several = len(card["trainings"]) > 1
+    return fill_template(
+        "training",
+        title=f"Training of model {number + 1}" if several else "Training",
+        data=known["data"],
+        licence=known["licence"],
+        pairs=pairs,
+        epochs=known["epochs"],
+        command=f"`{run['command']}`" if run["command"] else UNKNOWN,
+        started=known["started"],
+        finished=known["finished"],
+        commit=_commit(run["code"]),
+        versions=_versions(run["versions"]),
+        scores=_scores(run["scores"], card),
+    )
+
+
+def _scores(scores, card):
+    if scores is None:
+        return f"They are {UNKNOWN}."
+    # `nbest` alone gives several, the best of which is that of the others.
+    alike = all(
+        card["search"].get(name) == value
+        for name, value in scores["search"].items()
+        if name != "num_hypotheses"
+    )
+    search = "by the search above" if alike else "by another search than that above"
+    measured = f"Measured on {scores['sentences']:,} texts, {search}"
+    notes = [f"{measured}, when the training ended."]
+    if not alike:
+        notes += _search(scores["search"])
+    for name, what in (("dtype", "weights"), ("products", "products with them")):
+        if card["weights"][name] != "float32":
+            dtype = card["weights"][name]
+            notes.append(f"They are those of the {what} before they became {dtype}.")
+    if len(card["trainings"]) > 1:
+        notes.append("They are those of this model alone.")
+    lines = _bullets(f"`{score['line']}`" for score in scores["scores"].values())
+    return "\n".join([lines, "", *notes])

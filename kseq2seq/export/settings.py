@@ -1,0 +1,34 @@
+"""Settings of an export: what is fixed in its graph."""
+
+import dataclasses
+from typing import Any
+
+from kseq2seq import __version__
+from kseq2seq.decoding import Search
+from kseq2seq.tokenizers import Limits
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportSettings:
+    """The settings that are fixed in the graph of a SavedModel.
+
+    Args:
+        search: The `kseq2seq.Search`.
+        limits: The `kseq2seq.Limits`.
+        weights: "float32", "float16" or "int8".
+        products: "float32" or "int8".
+
+    Example:
+
+    >>> ExportSettings().as_dict()["limits"]
+    {'max_bytes': 10000, 'max_tokens': 1000}
+    """
+
+    search: Search = dataclasses.field(default_factory=Search)
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    weights: str = "float32"
+    products: str = "float32"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON has them, with the version of the package."""
+        return {"kseq2seq": __version__, **dataclasses.asdict(self)}

@@ -1,0 +1,76 @@
+"""Words of exports: a search in a sentence, and the templates of their READMEs."""
+
+from importlib import resources
+from string import Template
+from typing import Any
+
+from kseq2seq.decoding import Search
+
+
+def search_in_words(search: Search) -> str:
+    """A search as a part of a sentence.
+
+    Args:
+        search: A `kseq2seq.Search`.
+
+    Example:
+
+    >>> print(search_in_words(Search(beam_size=1, max_length=40)))
+    greedy search; for a source of n tokens at most min(40, 2 n + 20) tokens
+    """
+    if search.beam_size == 1:
+        kept = "greedy search"
+    else:
+        kept = (
+            f"beam search of {search.beam_size}, length penalty "
+            f"{search.length_penalty:g}, coverage penalty {search.coverage_penalty:g}"
+        )
+    least = shortest_in_words(search)
+    least = f", and at least {least}" if least else ""
+    most = longest_in_words(search)
+    return f"{kept}; for a source of n tokens at most {most} tokens{least}"
+
+
+def longest_in_words(search: Search) -> str:
+    """The most tokens of a translation; `kseq2seq.decoding.length_limits` has numbers.
+
+    Args:
+        search: A `kseq2seq.Search`.
+
+    Example:
+
+    >>> longest_in_words(Search(max_length_factor=1.5))
+    'min(200, 1.5 n + 20)'
+    """
+    longest = f"{search.max_length_factor:g} n + {search.max_length_offset}"
+    return f"min({search.max_length}, {longest})"
+
+
+def shortest_in_words(search: Search) -> str:
+    """The fewest tokens of a translation; empty if there may be any number.
+
+    Args:
+        search: A `kseq2seq.Search`.
+
+    Example:
+
+    >>> shortest_in_words(Search(min_length=2)), shortest_in_words(Search())
+    ('max(2, 0 n)', '')
+    """
+    if not search.min_length and not search.min_length_factor:
+        return ""
+    return f"max({search.min_length}, {search.min_length_factor:g} n)"
+
+
+def fill_template(name: str, **values: Any) -> str:
+    """A template of this package with values in the place of its `$names`.
+
+    Args:
+        name: Name of a file in `kseq2seq/export/templates`, without its suffix.
+        **values: The values.
+
+    Raises:
+        KeyError: If a value is missing.
+    """
+    file = resources.files("kseq2seq.export").joinpath("templates", f"{name}.md")
+    return Template(file.read_text(encoding="utf-8")).substitute(values)
