@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
@@ -70,6 +70,7 @@ def test_what_cannot_be_right_is_refused(word, symbolic, change, match):
 
 
 @pytest.mark.parametrize("word", MECHANISMS)
+@settings(max_examples=10)
 @given(sizes=st.lists(st.integers(1, 5), min_size=3, max_size=3))
 def test_batches_of_other_sizes_are_refused(word, sizes):
     query, value, key = sizes
