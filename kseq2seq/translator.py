@@ -93,6 +93,7 @@ class Translator(BaseTranslator):
                 "Tokenizers run in TensorFlow's graph: set KERAS_BACKEND=tensorflow. "
                 f"Received: Keras with backend {backend!r}"
             )
+        super().__init__()
         sizes = vocabulary_sizes(model)
         _check_tokenizer("source", source_tokenizer, sizes[0])
         _check_tokenizer("target", target_tokenizer, sizes[1])
@@ -107,6 +108,11 @@ class Translator(BaseTranslator):
         # so that they see what training makes of them.
         self._signatures: dict[str, Callable[..., Any]] = {}
         self._searches: dict[tuple[Search, bool], Callable[..., Any]] = {}
+
+    def __reduce__(self):
+        # Keras writes the model as into a file; graphs are traced anew.
+        parts = self.model, self.source_tokenizer, self.target_tokenizer
+        return type(self), parts, {"run_folder": self.run_folder}
 
     def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
         """The best translation of each text.
@@ -149,6 +155,7 @@ class Translator(BaseTranslator):
         Raises:
             ValueError: If `texts` is no list of strings, or `search` no `Search`.
         """
+        self._check_process()
         texts = check_texts(texts)
         search = Search() if search is None else search
         if not isinstance(search, Search):
@@ -184,6 +191,7 @@ class Translator(BaseTranslator):
             ValueError: If there is no such signature, as for alignments where the
                 model has no attention, or it takes other inputs.
         """
+        self._check_process()
         function = find_signature(signature_functions(self._text_to_text), signature)
         names = [spec.name for spec in function.specs]
         check_inputs(signature, inputs, names)

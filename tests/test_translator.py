@@ -1,5 +1,11 @@
 """The translator: what goes in and comes out, however it is batched and saved."""
 
+import copy
+import ctypes
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import keras
 import numpy as np
 import pytest
@@ -253,3 +259,31 @@ def test_precision_is_that_of_the_model_whatever_the_global_policy(settings):
         assert_same(again.translate(TEXTS[:1], GREEDY), expected, exact=True)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def test_a_translator_is_sent_to_a_process_that_was_spawned(translator, tmp_path):
+    texts = ["the cat", "a dog"]
+    expected = translator.translate(texts)
+    sent = pickle.loads(pickle.dumps(translator))
+    assert_same(sent.translate(texts), expected)
+    assert_same(copy.deepcopy(translator).translate(texts), expected)
+    saved = kseq2seq.Translator.load(translator.export(tmp_path / "tiny").parent)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        for sent in (translator, saved):
+            assert pool.submit(sent, texts).result(timeout=240) == sent(texts)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_fork_is_refused_at_once(translator, tmp_path):
+    saved = kseq2seq.Translator.load(translator.export(tmp_path / "tiny").parent)
+    with ProcessPoolExecutor(1, get_context("fork")) as pool:
+        for forked in (translator, saved):
+            for name in ("__call__", "translate", "encode"):
+                call = pool.submit(_call_global, id(forked), name)
+                with pytest.raises(RuntimeError, match="load it in the new process"):
+                    call.result(timeout=60)
+
+
+def _call_global(address, name):
+    """Calls a method of an object that a fork has inherited."""
+    return getattr(ctypes.cast(address, ctypes.py_object).value, name)(["the cat"])

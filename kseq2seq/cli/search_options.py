@@ -18,6 +18,7 @@ NAMES = (
     "max_length",
     "max_length_factor",
     "max_length_offset",
+    "forbid_unknown",
 )
 
 
@@ -63,6 +64,12 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
     )
     group.add_argument(
         "--max-length-offset", type=index, metavar="N", help="and this many more"
+    )
+    group.add_argument(
+        "--forbid-unknown",
+        action="store_const",
+        const=True,
+        help="write no unknown tokens, but the next best ones",
     )
 
 

@@ -7,10 +7,17 @@ from typing import Any
 from keras import ops
 
 from kseq2seq.decoding import searches
-from kseq2seq.decoding.constraints import Constraint
+from kseq2seq.decoding.constraints import Constraint, ForbiddenTokens
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
-from kseq2seq.utils import PAD_ID, Tensor, check_integer, check_number
+from kseq2seq.utils import (
+    PAD_ID,
+    UNK_ID,
+    Tensor,
+    check_boolean,
+    check_integer,
+    check_number,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Search:
         max_length_offset: Tokens allowed beside those.
         min_length: The fewest tokens of any translation.
         min_length_factor: Tokens demanded for each token of the source.
+        forbid_unknown: Whether to write the next best token in place of an unknown one.
 
     Raises:
         ValueError: If a number is out of range.
@@ -54,6 +62,7 @@ class Search:
     max_length_offset: int = 20
     min_length: int = 0
     min_length_factor: float = 0.0
+    forbid_unknown: bool = False
 
     def __post_init__(self):
         for name in ("beam_size", "num_hypotheses", "max_length"):
@@ -67,6 +76,7 @@ class Search:
             "min_length_factor",
         ):
             self._check(check_number, name, 0)
+        check_boolean("forbid_unknown", self.forbid_unknown)
         if self.num_hypotheses > self.beam_size:
             raise ValueError(
                 "`num_hypotheses` must be at most `beam_size`. Received: "
@@ -99,6 +109,8 @@ def search_ids(
     Returns:
         `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
     """
+    if search.forbid_unknown:
+        constraints = (ForbiddenTokens([UNK_ID]), *constraints)
     step, state = start(source)
     lengths = length_limits(source, search)
     if search.beam_size == 1:

@@ -1,5 +1,6 @@
 """`BaseTranslator`: the methods that both translators have."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,19 @@ class BaseTranslator(ABC):
     A subclass translates (`translate`, and `__call__` for the texts alone) and runs the
     signatures of a SavedModel (`run`), by which the other methods answer.
     """
+
+    def __init__(self) -> None:
+        self._process_id = os.getpid()
+
+    def _check_process(self) -> None:
+        """Refuses to run in a fork, where TensorFlow would wait for ever."""
+        if os.getpid() != self._process_id:
+            raise RuntimeError(
+                f"A {type(self).__name__} cannot be used in a process that was forked "
+                "after it was made, since TensorFlow's threads are not there: load it "
+                "in the new process, or start processes by "
+                'multiprocessing.get_context("spawn").'
+            )
 
     @abstractmethod
     def run(

@@ -9,6 +9,9 @@ from tqdm import tqdm
 
 from kseq2seq.utils import Tensor, check_integer
 
+# With a beam of 5 a character takes some 25 kB while its batch is translated.
+MAX_CHARACTERS = 2**15
+
 
 def check_texts(texts: Iterable[str]) -> list[str]:
     """Checks a list of texts.
@@ -58,6 +61,10 @@ def length_sorted_batches(
 ) -> Iterator[list[int]]:
     """Batches of row numbers, of like lengths, so that little is padded.
 
+    A batch has at most `MAX_CHARACTERS`, counted as if all its texts were as long as
+    the longest, so that memory is bounded whatever the lengths are. A longer text is
+    a batch of its own.
+
     Args:
         texts: List of `str`.
         batch_size: The most rows of a batch.
@@ -77,7 +84,11 @@ def length_sorted_batches(
     batch_size = check_integer("batch_size", batch_size, 1)
     order = np.argsort([-len(text) for text in texts], kind="stable")
     with tqdm(total=len(texts), unit=" texts", disable=not progress) as bar:
-        for first in range(0, len(texts), batch_size):
-            rows = order[first : first + batch_size].tolist()
+        first = 0
+        while first < len(texts):
+            longest = max(1, len(texts[order[first]]))
+            size = min(batch_size, max(1, MAX_CHARACTERS // longest))
+            rows = order[first : first + size].tolist()
             yield rows
             bar.update(len(rows))
+            first += size

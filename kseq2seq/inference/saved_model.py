@@ -22,6 +22,8 @@ from kseq2seq.runs import SAVED_MODEL_FILE, find_saved_model
 from kseq2seq.utils import PathLike, Tensor, check_integer
 
 # What the graph does not tell; servers take no notice of it.
+# In place of the score where there is no hypothesis; exports of 0.1.0 give -inf.
+LOWEST_SCORE = float(np.finfo("float32").min)
 EXPORT_SETTINGS_FILE = Path("assets.extra", "kseq2seq.json")
 
 
@@ -53,6 +55,7 @@ class SavedTranslator(BaseTranslator):
     """
 
     def __init__(self, path: PathLike) -> None:
+        super().__init__()
         folder = find_saved_model(path)
         if folder is None:
             raise FileNotFoundError(
@@ -98,6 +101,7 @@ class SavedTranslator(BaseTranslator):
         Raises:
             ValueError: If there is no such signature, or it takes other inputs.
         """
+        self._check_process()
         specs = find_signature(self.signatures, signature).inputs
         check_inputs(signature, inputs, specs)
         tensors = {name: _tensor(inputs[name], spec) for name, spec in specs.items()}
@@ -108,6 +112,9 @@ class SavedTranslator(BaseTranslator):
             )
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: x.numpy() for name, x in outputs.items()}
+
+    def __reduce__(self):
+        return type(self), (str(self.path),)
 
     def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
         """The best translation of each text.
@@ -204,7 +211,7 @@ def _translations(row, count):
     return [
         Translation(decoded_text(text), score)
         for n, (text, score) in enumerate(zip(texts, scores, strict=True))
-        if n == 0 or score > -float("inf")
+        if n == 0 or score > LOWEST_SCORE
     ]
 
 

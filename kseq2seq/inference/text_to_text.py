@@ -147,7 +147,8 @@ class TextToText:
 
         Returns:
             Dict of `translations`, strings of shape `(batch, n)`, and `scores`, float32
-            of shape `(batch, n)`; where there are fewer, they are empty and -inf. n is
+            of shape `(batch, n)`; where there are fewer, they are empty and the lowest
+            number of float32, since JSON has no infinity. n is
             the search's `num_hypotheses`, or, where that is 1, its `beam_size`.
         """
         search = self.default_search
@@ -156,7 +157,7 @@ class TextToText:
         shape = [-1, count]
         return {
             "translations": tf.reshape(self._write_all(hypotheses.ids), shape),
-            "scores": tf.reshape(hypotheses.scores, shape),
+            "scores": tf.reshape(tf.maximum(hypotheses.scores, tf.float32.min), shape),
         }
 
     def translate_align(self, text: Tensor) -> dict[str, Tensor]:

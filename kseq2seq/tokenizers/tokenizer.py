@@ -51,6 +51,9 @@ class Tokenizer:
         self.vocabulary_size = self._processor.vocab_size()
         self._guard = _guard(self._processor)
 
+    def __reduce__(self):
+        return type(self), (self.model,)
+
     def __repr__(self):
         return f"<Tokenizer vocabulary_size={self.vocabulary_size}>"
 
