@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import keras
 import tensorflow as tf
 
-from kseq2seq import decoding
+from kseq2seq import decoding, tokenizers
 from kseq2seq.decoding import Hypotheses, Search, Step, length_limits, search_ids
 from kseq2seq.inference.quantization import quantized_halves
 from kseq2seq.inference.rows import (
@@ -20,7 +20,7 @@ from kseq2seq.inference.rows import (
     uniform_numbers,
 )
 from kseq2seq.models import final_states, start_search
-from kseq2seq.tokenizers import Limits, Read, Tokenizer, reader, target_spans
+from kseq2seq.tokenizers import Limits, Tokenizer, target_spans, tokenize_truncated
 from kseq2seq.utils import PAD_ID, Tensor
 
 TEXTS = tf.TensorSpec([None], tf.string)
@@ -99,12 +99,11 @@ class TextToText:
         self._models = models
         self._source_tokenizer = source_tokenizer
         self._target_tokenizer = target_tokenizer
-        self._source_reader = reader(source_tokenizer, limits)
+        self._source_limits = limits
         # A target to be scored may be as long as one that the search writes.
-        target_limits = limits and dataclasses.replace(
+        self._target_limits = limits and dataclasses.replace(
             limits, max_tokens=max(2, search.max_length)
         )
-        self._target_reader = reader(target_tokenizer, target_limits)
         encode, step = quantized_halves(models, weights, products)
         self._encode_ids = _one_graph(IDS)(encode)
         encoded = _structured_outputs(self._encode_ids)
@@ -322,14 +321,14 @@ class TextToText:
     # ---- Graphs that a SavedModel holds once ----
 
     @_one_graph(TEXTS)
-    def read_source(self, texts: Tensor) -> Read:
+    def read_source(self, texts: Tensor) -> tokenizers.TruncatedIds:
         """Source texts, of shape `(batch,)`, as ids."""
-        return self._source_reader(texts)
+        return tokenize_truncated(self._source_tokenizer, texts, self._source_limits)
 
     @_one_graph(TEXTS)
-    def read_target(self, texts: Tensor) -> Read:
+    def read_target(self, texts: Tensor) -> tokenizers.TruncatedIds:
         """Target texts, of shape `(batch,)`, as ids."""
-        return self._target_reader(texts)
+        return tokenize_truncated(self._target_tokenizer, texts, self._target_limits)
 
     @_one_graph(IDS)
     def write(self, ids: Tensor) -> Tensor:

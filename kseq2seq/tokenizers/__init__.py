@@ -15,21 +15,21 @@ from kseq2seq.tokenizers.training import (
 )
 from kseq2seq.tokenizers.truncation import (
     Limits,
-    Read,
+    TruncatedIds,
     cut_bytes,
-    reader,
+    tokenize_truncated,
 )
 
 __all__ = [
     "KINDS",
     "NORMALIZATIONS",
     "Limits",
-    "Read",
     "Tokenizer",
+    "TruncatedIds",
     "cut_bytes",
-    "reader",
     "source_spans",
     "target_spans",
+    "tokenize_truncated",
     "train_tokenizer",
     "train_tokenizers",
 ]

@@ -1,12 +1,17 @@
-"""Which bytes of a text each of its tokens is, so that a page can light them up."""
+"""Offsets: the bytes of a text that each of its tokens stands for."""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from kseq2seq.utils import EOS_ID, PAD_ID
+from kseq2seq.tokenizers.tokenizer import Tokenizer
+from kseq2seq.utils import EOS_ID, PAD_ID, Tensor
 
 
-def source_spans(tokenizer, texts):
-    """Ids of texts, and where each token stands in its text.
+def source_spans(
+    tokenizer: Tokenizer, texts: Tensor
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+    """Ids of texts, and the place of each token in its text.
 
     Args:
         tokenizer: A `kseq2seq.Tokenizer`.
@@ -31,13 +36,15 @@ def source_spans(tokenizer, texts):
     return ids, starts.with_values(flat), ends
 
 
-def target_spans(detokenize, ids, texts):
-    """Where each token of a translation stands in its text.
+def target_spans(
+    detokenize: Callable[[Tensor], Tensor], ids: Tensor, texts: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The place of each token of a translation in its text.
 
     Args:
         detokenize: The method of the target's `kseq2seq.Tokenizer`.
         ids: int32 tensor of shape `(batch, length)`, with PAD behind EOS.
-        texts: String tensor of shape `(batch,)`: what `detokenize` makes of the ids.
+        texts: String tensor of shape `(batch,)`: `detokenize(ids)`.
 
     Returns:
         A tuple `(starts, ends)` of int32, of shape `(batch, length)`, as
@@ -75,9 +82,8 @@ def target_spans(detokenize, ids, texts):
     starts = tf.concat([tf.zeros([batch, 1], tf.int32), before], axis=1)
     starts = _behind_blanks(texts, rows, tf.reshape(starts, [-1]), ends)
     real = ids != PAD_ID
-    return tuple(
-        tf.where(real, tf.reshape(x, [batch, length]), 0) for x in (starts, ends)
-    )
+    starts, ends = (tf.reshape(offsets, [batch, length]) for offsets in (starts, ends))
+    return tf.where(real, starts, 0), tf.where(real, ends, 0)
 
 
 def _behind_blanks(texts, rows, starts, ends):
@@ -103,8 +109,8 @@ def _flat(texts, rows):
 
 
 def _next(wanted, places):
-    """The first place from each of `places` on where it is so; else the end."""
+    """The first place from each of `places` on where `wanted` is true, or the end."""
     before = tf.cumsum(tf.cast(tf.concat([[False], wanted], axis=0), tf.int32))
-    found = tf.cast(tf.where(wanted)[:, 0], tf.int32)
-    found = tf.concat([found, [tf.size(wanted)]], axis=0)
-    return tf.gather(found, tf.gather(before, places))
+    those = tf.cast(tf.where(wanted)[:, 0], tf.int32)
+    those = tf.concat([those, [tf.size(wanted)]], axis=0)
+    return tf.gather(those, tf.gather(before, places))

@@ -1,13 +1,23 @@
-"""One tokenizer: text to ids and back, inside the TensorFlow graph."""
+"""`Tokenizer`: text to ids and back, inside the TensorFlow graph."""
 
 import re
 import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_text
 
-from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID, write_bytes
+from kseq2seq.utils import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+    PathLike,
+    Tensor,
+    write_bytes,
+)
 
 
 class Tokenizer:
@@ -45,34 +55,35 @@ class Tokenizer:
         [Kudo & Richardson, 2018](https://arxiv.org/abs/1808.06226), SentencePiece.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: bytes) -> None:
         self.model = bytes(model)
         self._processor = _processor(self.model)
-        self.vocabulary_size = self._processor.vocab_size()
+        self.vocabulary_size: int = self._processor.vocab_size()
         self._guard = _guard(self._processor)
 
     def __reduce__(self):
         return type(self), (self.model,)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Tokenizer vocabulary_size={self.vocabulary_size}>"
 
     @property
-    def _tokenizer(self):
+    def _tokenizer(self) -> Any:
         # Anew for each call, which costs 0.2 ms. TensorFlow frees what the op holds
         # together with its kernels, so that one kept here would be dead after
         # `keras.utils.set_random_seed` or `clear_session`. A SavedModel, too, has
         # all in its graph: nothing is to be tracked.
         # Its name is of the model: operations of one name in several functions of a
         # SavedModel that Python has loaded share what they hold.
+        integers: Any = tf.int32
         return tensorflow_text.SentencepieceTokenizer(
             model=self.model,
-            out_type=tf.int32,
+            out_type=integers,
             add_eos=True,
             name=f"sentencepiece_{zlib.crc32(self.model):08x}",
         )
 
-    def tokenize(self, texts):
+    def tokenize(self, texts: Tensor | Sequence[str]) -> tf.RaggedTensor:
         """Turns texts into ids, each row ending with EOS, without BOS.
 
         Args:
@@ -84,15 +95,17 @@ class Tokenizer:
         """
         return self._tokenizer.tokenize(_checked(texts))
 
-    def tokenize_with_offsets(self, texts):
-        """Turns texts into ids that know from which bytes of their text they came.
+    def tokenize_with_offsets(
+        self, texts: Tensor | Sequence[str]
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Turns texts into ids and the bytes of the text that each id stands for.
 
         Args:
             texts: As for `tokenize`.
 
         Returns:
             A tuple `(ids, starts, ends)` of `tf.RaggedTensor`s of int32, of shape
-            `(batch, None)`: what `tokenize` gives, and where each token begins and
+            `(batch, None)`: the ids as of `tokenize`, and where each token begins and
             ends in its text, in bytes; EOS does both at the text's end.
         """
         texts = _checked(texts)
@@ -100,12 +113,12 @@ class Tokenizer:
         at_end = tf.gather(tf.strings.length(texts), ids.value_rowids())
         is_end = ids.values == EOS_ID
         starts, ends = (
-            ids.with_values(tf.where(is_end, at_end, tf.cast(x.values, tf.int32)))
-            for x in (starts, ends)
+            ids.with_values(tf.where(is_end, at_end, tf.cast(offsets.values, tf.int32)))
+            for offsets in (starts, ends)
         )
         return ids, starts, ends
 
-    def detokenize(self, ids):
+    def detokenize(self, ids: Tensor) -> Tensor:
         """Turns ids into text, up to the first EOS; PAD and BOS leave no trace.
 
         Args:
@@ -127,32 +140,31 @@ class Tokenizer:
         texts = self._tokenizer.detokenize(tf.concat([unknown, ids], axis=1))
         return tf.strings.regex_replace(texts, self._guard, "")
 
-    def pieces(self, ids):
-        """Gives each id's piece as text, for plots.
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """The piece of each id as text, for plots.
 
         Args:
-            ids: A list of int.
+            ids: Integers, such as a list or an array of shape `(length,)`.
 
         Returns:
             A list of `str`, in which "▁" stands for a blank and EOS is "</s>".
         """
         return [self._processor.id_to_piece(int(id_)) for id_ in ids]
 
-    def piece_strings(self, ids):
-        """Gives each id's piece in the graph, for alignments.
+    def piece_strings(self, ids: Tensor) -> Tensor:
+        """The piece of each id in the graph, for alignments.
 
         Args:
             ids: Integer tensor of any shape.
 
         Returns:
-            A string tensor of the same shape, with what `pieces` gives, but with ""
-            for PAD.
+            A string tensor of the same shape: the `pieces`, but "" for PAD.
         """
         pieces = self.pieces(range(self.vocabulary_size))
         pieces[PAD_ID] = ""
         return tf.gather(tf.constant(pieces), ids)
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Writes the model as a file that sentencepiece itself reads.
 
         Args:
@@ -162,8 +174,8 @@ class Tokenizer:
         write_bytes(path, self.model)
 
     @classmethod
-    def load(cls, path):
-        """Reads what `save` has written.
+    def load(cls, path: PathLike) -> "Tokenizer":
+        """Reads a file that `save` or sentencepiece has written.
 
         Args:
             path: Path of a SentencePiece `.model` file.
@@ -192,7 +204,7 @@ def _checked(texts):
     return texts
 
 
-def _processor(model):
+def _processor(model: bytes) -> Any:
     """Python's SentencePiece for `model`, its special ids checked."""
     import sentencepiece
 

@@ -11,10 +11,20 @@ import os
 import random
 import re
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from kseq2seq.tokenizers.tokenizer import Tokenizer
-from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from kseq2seq.utils import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+    check_boolean,
+    check_choice,
+    check_integer,
+)
 
 _logger = logging.getLogger("kseq2seq")
 # Our names of the kinds, and SentencePiece's.
@@ -36,12 +46,12 @@ class _VocabularyTooLargeError(ValueError):
 
 
 def train_tokenizer(
-    texts,
-    vocabulary_size=8000,
-    kind="unigram",
-    normalization="identity",
-    allow_smaller=False,
-):
+    texts: Iterable[str],
+    vocabulary_size: int = 8000,
+    kind: str = "unigram",
+    normalization: str = "identity",
+    allow_smaller: bool = False,
+) -> Tokenizer:
     """Trains a tokenizer on texts; the same texts give the same tokenizer.
 
     Args:
@@ -76,18 +86,20 @@ def train_tokenizer(
         [Sennrich et al., 2016](https://arxiv.org/abs/1508.07909), section 3.2
         (BPE).
     """
-    _check_choice("kind", kind, KINDS)
-    _check_choice("normalization", normalization, NORMALIZATIONS)
-    if not isinstance(vocabulary_size, int) or vocabulary_size <= 4:
-        raise ValueError(
-            "`vocabulary_size` must be an integer greater than 4 (the number of "
-            f"special ids). Received: vocabulary_size={vocabulary_size!r}"
-        )
+    check_choice("kind", kind, KINDS)
+    check_choice("normalization", normalization, NORMALIZATIONS)
+    check_boolean("allow_smaller", allow_smaller)
+    vocabulary_size = check_integer(
+        "vocabulary_size", vocabulary_size, 5, note="of which 4 are special ids"
+    )
     if isinstance(texts, str):
         raise ValueError(f"`texts` must be a list of strings. Received: {texts!r}")
     texts = [text for text in texts if text.strip()]
     if not texts:
-        raise ValueError("`texts` must hold text to train a tokenizer on: it is empty.")
+        raise ValueError(
+            "`texts` must hold text to train a tokenizer on. Received: none, or "
+            "nothing but white space"
+        )
     is_subword = kind in ("unigram", "bpe")
     if is_subword and len(texts) > _MAX_TRAINING_TEXTS:
         # SentencePiece's own sampling cannot be repeated.
@@ -142,8 +154,8 @@ def _train(texts, vocabulary_size, kind, normalization):
     return model.getvalue().replace(path, b"-" * len(path))
 
 
-def _normalizer(normalization, folder):
-    """Arguments of the trainer that say how text is normalised."""
+def _normalizer(normalization: str, folder: str) -> dict[str, Any]:
+    """Arguments of the trainer for the normalisation."""
     if normalization != "identity":
         return {"normalization_rule_name": normalization}
     rules = Path(folder, "rules.tsv")
@@ -152,19 +164,19 @@ def _normalizer(normalization, folder):
 
 
 def _training_error(message, vocabulary_size, kind):
-    """The error, in our words, for what SentencePiece's trainer objects to."""
+    """The error, in our words, for an error of SentencePiece's trainer."""
     received = f"Received: vocabulary_size={vocabulary_size}, kind={kind!r}"
-    if found := re.search(r"too high .* value <= (\d+)", message):
+    if match := re.search(r"too high .* value <= (\d+)", message):
         return _VocabularyTooLargeError(
             "The texts give too few pieces for this vocabulary. Set "
-            f"`vocabulary_size` to at most {found[1]}, or train on more text. "
+            f"`vocabulary_size` to at most {match[1]}, or train on more text. "
             + received,
-            int(found[1]),
+            int(match[1]),
         )
-    if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+    if match := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         return ValueError(
             "The texts hold more distinct characters than the vocabulary has room "
-            f"for. Set `vocabulary_size` to at least {found[1]}, better several times "
+            f"for. Set `vocabulary_size` to at least {match[1]}, better several times "
             "that. " + received
         )
     return ValueError(
@@ -172,22 +184,14 @@ def _training_error(message, vocabulary_size, kind):
     )
 
 
-def _check_choice(name, value, choices):
-    if value not in tuple(choices):
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={value!r}"
-        )
-
-
 def train_tokenizers(
-    pairs,
-    vocabulary_size=8000,
-    kind="unigram",
-    shared=False,
-    normalization="identity",
-    allow_smaller=False,
-):
+    pairs: Sequence[tuple[str, str]],
+    vocabulary_size: int | Sequence[int] = 8000,
+    kind: str | Sequence[str] = "unigram",
+    shared: bool = False,
+    normalization: str | Sequence[str] = "identity",
+    allow_smaller: bool = False,
+) -> tuple[Tokenizer, Tokenizer]:
     """Trains the tokenizers of source and target.
 
     Args:
@@ -214,6 +218,7 @@ def train_tokenizers(
     >>> source.vocabulary_size, target.vocabulary_size
     (7, 8)
     """
+    check_boolean("shared", shared)
     sides = list(
         zip(
             _two("vocabulary_size", vocabulary_size, shared),
@@ -222,11 +227,12 @@ def train_tokenizers(
             strict=True,
         )
     )
-    sources, targets = [s for s, _ in pairs], [t for _, t in pairs]
+    sources = [source for source, _ in pairs]
+    targets = [target for _, target in pairs]
     if shared:
         tokenizer = train_tokenizer(sources + targets, *sides[0], allow_smaller)
         return tokenizer, tokenizer
-    tokenizers = []
+    tokenizers: list[Tokenizer] = []
     for name, texts, side in zip(
         ("Source", "Target"), (sources, targets), sides, strict=True
     ):
@@ -234,10 +240,10 @@ def train_tokenizers(
             tokenizers.append(train_tokenizer(texts, *side, allow_smaller))
         except ValueError as error:
             raise ValueError(f"{name} tokenizer: {error}") from error
-    return tuple(tokenizers)
+    return tokenizers[0], tokenizers[1]
 
 
-def _two(name, value, shared):
+def _two(name: str, value: Any, shared: bool) -> tuple[Any, Any]:
     """`value` for the source and for the target."""
     if not isinstance(value, (tuple, list)):
         return value, value
@@ -247,4 +253,4 @@ def _two(name, value, shared):
             f"`{name}` must be {expected} with shared={shared}. "
             f"Received: {name}={value!r}"
         )
-    return tuple(value)
+    return value[0], value[1]

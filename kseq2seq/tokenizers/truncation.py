@@ -1,12 +1,13 @@
-"""From texts to ids, whatever the texts are: cut where they are too long."""
+"""Truncation: texts to ids, cut where the texts are too long."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from kseq2seq.tokenizers.offsets import source_spans
-from kseq2seq.utils import EOS_ID, PAD_ID
+from kseq2seq.tokenizers.tokenizer import Tokenizer
+from kseq2seq.utils import EOS_ID, PAD_ID, Tensor, check_integer
 
 # Unicode's separators, and the control characters that part words or lines.
 WHITE_SPACE = r"[\pZ\t-\r\x{85}]*"
@@ -14,7 +15,7 @@ WHITE_SPACE = r"[\pZ\t-\r\x{85}]*"
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The most that is read of a text; what is beyond is left out.
+    """The longest texts that a model reads; the rest of a longer one is left out.
 
     Args:
         max_bytes: Bytes of a text. It is cut between two characters.
@@ -33,80 +34,78 @@ class Limits:
     max_bytes: int = 10_000
     max_tokens: int = 1_000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # A character has up to four bytes; a text has a token besides EOS.
         for name, least in (("max_bytes", 4), ("max_tokens", 2)):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. "
-                    f"Received: {name}={value!r}"
-                )
+            value = check_integer(name, getattr(self, name), least)
+            object.__setattr__(self, name, value)
 
 
-class Read(NamedTuple):
-    """Texts as a model reads them.
+class TruncatedIds(NamedTuple):
+    """Ids of texts within `Limits`, and the places of the tokens in their texts.
 
     Attributes:
         ids: int32 of shape `(batch, length)`: tokens, EOS, then PAD.
         starts: int32 of the same shape: where each token begins in its text, in bytes.
         ends: Where it ends. EOS does both at the text's end; both are 0 at PAD.
-        truncated: Boolean of shape `(batch,)`: whether something was left out.
+        truncated: Boolean of shape `(batch,)`: whether a part was left out.
     """
 
-    ids: Any
-    starts: Any
-    ends: Any
-    truncated: Any
+    ids: Tensor
+    starts: Tensor
+    ends: Tensor
+    truncated: Tensor
 
 
-def reader(tokenizer, limits=None):
-    """A function from texts to ids.
+def tokenize_truncated(
+    tokenizer: Tokenizer, texts: Tensor, limits: Limits | None = None
+) -> TruncatedIds:
+    """Turns texts into ids within limits.
+
+    A text of nothing but white space is read as the empty one.
 
     Args:
         tokenizer: A `kseq2seq.Tokenizer`.
+        texts: String tensor of shape `(batch,)`.
         limits: The `Limits`; none if `None`.
 
     Returns:
-        Function from a string tensor of shape `(batch,)` to a `Read`. A text of nothing
-        but whitespace is read as the empty one.
+        The `TruncatedIds`.
 
     Example:
 
     >>> from kseq2seq.tokenizers import train_tokenizer
     >>> tokenizer = train_tokenizer(["a dog runs"], kind="character")
-    >>> read = reader(tokenizer, Limits(max_tokens=3))(tf.constant(["a dog", "a"]))
-    >>> read.starts.numpy().tolist(), read.truncated.numpy().tolist()
+    >>> texts = tf.constant(["a dog", "a"])
+    >>> result = tokenize_truncated(tokenizer, texts, Limits(max_tokens=3))
+    >>> result.starts.numpy().tolist(), result.truncated.numpy().tolist()
     ([[0, 1, 5], [0, 1, 0]], [True, False])
     """
-
-    def read(texts):
-        given = texts
-        texts = tf.where(tf.strings.regex_full_match(texts, WHITE_SPACE), "", texts)
-        truncated = tf.zeros_like(texts, tf.bool)
-        if limits is not None:
-            texts, truncated = cut_bytes(texts, limits.max_bytes)
-        ids, starts, ends = source_spans(tokenizer, texts)
-        lengths = tf.cast(ids.row_lengths(), tf.int32)
-        most = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
-        if limits is not None:
-            truncated |= lengths > limits.max_tokens
-            most = tf.minimum(most, limits.max_tokens)
-        lengths = tf.minimum(lengths, most)
-        shape = tf.stack([-1, most])
-        ids = ids.to_tensor(PAD_ID, shape=shape)
-        starts, ends = (x.to_tensor(0, shape=shape) for x in (starts, ends))
-        last = tf.range(most) == lengths[:, None] - 1  # (B, S)
-        at_end = tf.strings.length(given)[:, None]
-        starts, ends = (tf.where(last, at_end, x) for x in (starts, ends))
-        return Read(tf.where(last, EOS_ID, ids), starts, ends, truncated)
-
-    return read
+    given = texts
+    texts = tf.where(tf.strings.regex_full_match(texts, WHITE_SPACE), "", texts)
+    truncated = tf.zeros_like(texts, tf.bool)
+    if limits is not None:
+        texts, truncated = cut_bytes(texts, limits.max_bytes)
+    ids, starts, ends = source_spans(tokenizer, texts)
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    most = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+    if limits is not None:
+        truncated |= lengths > limits.max_tokens
+        most = tf.minimum(most, limits.max_tokens)
+    lengths = tf.minimum(lengths, most)
+    shape = tf.stack([-1, most])
+    ids = ids.to_tensor(PAD_ID, shape=shape)
+    last = tf.range(most) == lengths[:, None] - 1  # (B, S)
+    at_end = tf.strings.length(given)[:, None]
+    starts, ends = (
+        tf.where(last, at_end, offsets.to_tensor(0, shape=shape))
+        for offsets in (starts, ends)
+    )
+    return TruncatedIds(tf.where(last, EOS_ID, ids), starts, ends, truncated)
 
 
-def cut_bytes(texts, most):
-    """Leaves out what is beyond a number of bytes, and no part of a character.
+def cut_bytes(texts: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Cuts texts after a number of bytes, between characters.
 
     Args:
         texts: String tensor of shape `(batch,)`.
@@ -118,7 +117,7 @@ def cut_bytes(texts, most):
     Example:
 
     >>> texts, truncated = cut_bytes(tf.constant(["€uro", "euro"]), 4)
-    >>> [x.decode() for x in texts.numpy()], truncated.numpy().tolist()
+    >>> [text.decode() for text in texts.numpy()], truncated.numpy().tolist()
     (['€u', 'euro'], [True, False])
     """
     too_long = tf.strings.length(texts) > most
