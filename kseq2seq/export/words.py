@@ -62,7 +62,7 @@ def shortest_in_words(search: Search) -> str:
     return f"max({search.min_length}, {search.min_length_factor:g} n)"
 
 
-def fill_template(name: str, **values: Any) -> str:
+def fill_template(name: str, /, **values: Any) -> str:
     """A template of this package with values in the place of its `$names`.
 
     Args:
