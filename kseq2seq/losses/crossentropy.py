@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from kseq2seq.losses.vocabulary_logits import VocabularyLogits
-from kseq2seq.utils import PAD_ID, Tensor, check_fraction
+from kseq2seq.utils import PAD_ID, Tensor, check_fraction, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -48,6 +48,9 @@ class MaskedCrossentropy(keras.losses.Loss):
     Args:
         label_smoothing: Share of the target spread evenly over the whole
             vocabulary, at least 0 and less than 1.
+        ignore_class: Label of the positions that do not count: 0 (`PAD_ID`), as
+            the tokenizers of this package pad. Where labels begin at 0, name another,
+            such as -1, or `None` for none.
         name: Name of the loss.
 
     Call arguments:
@@ -77,19 +80,23 @@ class MaskedCrossentropy(keras.losses.Loss):
     """
 
     def __init__(
-        self, label_smoothing: float = 0.0, name: str = "masked_crossentropy"
+        self,
+        label_smoothing: float = 0.0,
+        name: str = "masked_crossentropy",
+        ignore_class: int | None = PAD_ID,
     ) -> None:
         super().__init__(
             name=name, reduction="mean_with_sample_weight", dtype="float32"
         )
         self.label_smoothing = float(check_fraction("label_smoothing", label_smoothing))
+        self.ignore_class = check_integer("ignore_class", ignore_class, optional=True)
 
     def __call__(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:
         y_true = ops.convert_to_tensor(y_true)
-        weights = token_weights(y_true, sample_weight)
-        if not isinstance(y_pred, VocabularyLogits):
+        weights = token_weights(y_true, sample_weight, self.ignore_class)
+        if not isinstance(y_pred, VocabularyLogits) or self.ignore_class != PAD_ID:
             # Padding is left out through Keras's own weighted mean.
             return super().__call__(y_true, y_pred, weights)
         check_shapes(y_true, y_pred)
@@ -97,13 +104,19 @@ class MaskedCrossentropy(keras.losses.Loss):
         return mean_of(losses, y_true, weights)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        labels = ops.cast(y_true, "int32")
+        is_real = real_tokens(y_true, self.ignore_class)
+        # A label that is ignored need not be one of the vocabulary.
+        labels = ops.where(is_real, ops.cast(y_true, "int32"), 0)
         loss = token_crossentropy(labels, y_pred, self.label_smoothing)  # (B, T)
         # Zero weights would not silence an infinity.
-        return ops.where(ops.not_equal(labels, PAD_ID), loss, 0.0)
+        return ops.where(is_real, loss, 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {"label_smoothing": self.label_smoothing, "name": self.name}
+        return {
+            "label_smoothing": self.label_smoothing,
+            "ignore_class": self.ignore_class,
+            "name": self.name,
+        }
 
 
 class _Given(keras.losses.Loss):
@@ -129,18 +142,38 @@ def mean_of(losses: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     return given(labels, losses, weights)
 
 
-def token_weights(labels: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+def real_tokens(labels: Tensor, ignore_class: int | None = PAD_ID) -> Tensor:
+    """Which tokens count.
+
+    Args:
+        labels: Integer tensor of shape `(batch, length)`.
+        ignore_class: Label of those that do not; `None` if all do.
+
+    Returns:
+        Boolean tensor of shape `(batch, length)`.
+    """
+    if ignore_class is None:
+        return ops.ones_like(labels, "bool")
+    return ops.not_equal(labels, ignore_class)
+
+
+def token_weights(
+    labels: Tensor,
+    sample_weight: Tensor | None = None,
+    ignore_class: int | None = PAD_ID,
+) -> Tensor:
     """Weight of every token: 0 at padding, else `sample_weight` or 1.
 
     Args:
         labels: Integer tensor of shape `(batch, length)`.
         sample_weight: `None`, or a tensor of shape `(batch,)`, `(batch, 1)` or
             `(batch, length)`.
+        ignore_class: Label of padding; `None` if there is none.
 
     Returns:
         A float32 tensor of shape `(batch, length)`.
     """
-    weights = ops.cast(ops.not_equal(labels, PAD_ID), "float32")
+    weights = ops.cast(real_tokens(labels, ignore_class), "float32")
     if sample_weight is None:
         return weights
     sample_weight = ops.convert_to_tensor(sample_weight, dtype="float32")

@@ -1,5 +1,7 @@
 """Metrics per real token: padding does not count."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,7 +11,7 @@ from kseq2seq.losses.crossentropy import (
     token_weights,
 )
 from kseq2seq.losses.vocabulary_logits import VocabularyLogits
-from kseq2seq.utils import Tensor
+from kseq2seq.utils import PAD_ID, Tensor, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -20,6 +22,8 @@ class TokenAccuracy(keras.metrics.Mean):
     before it. Of logits that are equal, each counts as the largest.
 
     Args:
+        ignore_class: Label of the positions that do not count, as of
+            `MaskedCrossentropy`.
         name: Name of the metric.
         dtype: Dtype of its running sums. Defaults to float32.
 
@@ -40,23 +44,37 @@ class TokenAccuracy(keras.metrics.Mean):
     0.5
     """
 
-    def __init__(self, name: str = "token_accuracy", dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        name: str = "token_accuracy",
+        dtype: str = "float32",
+        ignore_class: int | None = PAD_ID,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
+        self.ignore_class = check_integer("ignore_class", ignore_class, optional=True)
 
     def update_state(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
         y_true = ops.convert_to_tensor(y_true)
-        weights = token_weights(y_true, sample_weight)
+        weights = token_weights(y_true, sample_weight, self.ignore_class)
         check_shapes(y_true, y_pred)
-        if isinstance(y_pred, VocabularyLogits):
+        if isinstance(y_pred, VocabularyLogits) and self.ignore_class == PAD_ID:
             correct = y_pred.correct(y_true)
         else:
-            labels = ops.cast(y_true, "int32")[..., None]
+            labels = ops.where(ops.equal(weights, 0), 0, ops.cast(y_true, "int32"))
+            labels = labels[..., None]
             of_labels = ops.take_along_axis(y_pred, labels, axis=-1)[..., 0]
             correct = of_labels >= ops.max(y_pred, axis=-1)
         # Flat, since `Mean` would first divide each row by its padded length.
         super().update_state(ops.ravel(correct), ops.ravel(weights))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "ignore_class": self.ignore_class,
+            "name": self.name,
+            "dtype": self.dtype,
+        }
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -68,6 +86,8 @@ class Perplexity(keras.metrics.Mean):
     share a vocabulary.
 
     Args:
+        ignore_class: Label of the positions that do not count, as of
+            `MaskedCrossentropy`.
         name: Name of the metric.
         dtype: Dtype of its running sums. Defaults to float32.
 
@@ -87,19 +107,26 @@ class Perplexity(keras.metrics.Mean):
     8.0
     """
 
-    def __init__(self, name: str = "perplexity", dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        name: str = "perplexity",
+        dtype: str = "float32",
+        ignore_class: int | None = PAD_ID,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
+        self.ignore_class = check_integer("ignore_class", ignore_class, optional=True)
 
     def update_state(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
         y_true = ops.convert_to_tensor(y_true)
-        weights = token_weights(y_true, sample_weight)
+        weights = token_weights(y_true, sample_weight, self.ignore_class)
         check_shapes(y_true, y_pred)
-        if isinstance(y_pred, VocabularyLogits):
+        if isinstance(y_pred, VocabularyLogits) and self.ignore_class == PAD_ID:
             loss = y_pred.crossentropies(y_true)
         else:
-            loss = token_crossentropy(ops.cast(y_true, "int32"), y_pred)
+            labels = ops.where(ops.equal(weights, 0), 0, ops.cast(y_true, "int32"))
+            loss = token_crossentropy(labels, y_pred)
         # A weight of 0 would not silence an infinity.
         loss = ops.where(ops.equal(weights, 0), 0.0, loss)
         # Flat, since `Mean` would first divide each row by its padded length.
@@ -107,3 +134,10 @@ class Perplexity(keras.metrics.Mean):
 
     def result(self) -> Tensor:
         return ops.exp(super().result())
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "ignore_class": self.ignore_class,
+            "name": self.name,
+            "dtype": self.dtype,
+        }
