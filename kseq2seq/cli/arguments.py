@@ -83,13 +83,22 @@ def add_verb(
 
 
 def add_path(parser: argparse.ArgumentParser, text: str) -> None:
-    """Adds the argument `path`: where the model is.
+    """Adds the argument `path`, where the model is, and the option `--import`.
 
     Args:
         parser: The parser of a verb.
         text: What the path may be.
     """
     parser.add_argument("path", metavar="PATH", type=Path, help=text)
+    parser.add_argument(
+        "--import",
+        action="append",
+        default=[],
+        dest="modules",
+        metavar="MODULE",
+        help="Python module to import first, from this folder or an installed package: "
+        "it registers layers of your own that the model has; may be repeated",
+    )
 
 
 def add_input_and_output(parser: argparse.ArgumentParser, text: str) -> None:

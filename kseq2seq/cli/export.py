@@ -151,7 +151,7 @@ def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
         if not is_run_folder(path):
             raise ValueError(f"--ensemble {path}: no run folder, with {MODEL_FILE}.")
     paths = [options.path, *options.ensemble]
-    translators = [loading.load_translator(path) for path in paths]
+    translators = [loading.load_translator(path, options.modules) for path in paths]
     from kseq2seq import Limits
     from kseq2seq.export import export_translators
 
@@ -169,7 +169,7 @@ def _add_onnx(parser: argparse.ArgumentParser) -> None:
 
 def _write_onnx(options: argparse.Namespace, folder: Path) -> Path:
     check_installed("onnx")
-    translator = loading.load_translator(options.path)
+    translator = loading.load_translator(options.path, options.modules)
     from kseq2seq.export import export_onnx
 
     tokenizers = translator.source_tokenizer, translator.target_tokenizer
@@ -193,7 +193,7 @@ def _add_litert(parser: argparse.ArgumentParser) -> None:
 
 def _write_litert(options: argparse.Namespace, folder: Path) -> Path:
     check_installed("litert")
-    translator = loading.load_translator(options.path)
+    translator = loading.load_translator(options.path, options.modules)
     from kseq2seq.export import export_litert
 
     tokenizers = translator.source_tokenizer, translator.target_tokenizer

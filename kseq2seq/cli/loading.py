@@ -1,7 +1,10 @@
 """Translators of run folders and SavedModels, for the bodies of verbs."""
 
 import argparse
-from collections.abc import Callable
+import importlib
+import re
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,24 +15,45 @@ from kseq2seq.runs import is_run_folder
 from kseq2seq.utils import import_tensorflow
 
 
-def load_translator(path: Path) -> Any:
+def load_translator(path: Path, modules: Sequence[str] = ()) -> Any:
     """The translator of a run folder or of a SavedModel.
 
     Args:
         path: Path of either.
+        modules: Names of modules to import first.
 
     Raises:
-        ValueError: If it cannot be loaded.
+        ValueError: If it cannot be loaded, or a module cannot be imported.
     """
     import_tensorflow()
+    for module in modules:
+        _import_module(module)
     from kseq2seq import Translator
 
     try:
         return Translator.load(path)
     except Exception as error:  # a damaged file fails in any way
+        if unknown := re.search(r"Could not locate class '(\w+)'", str(error)):
+            raise ValueError(
+                f"{path}: its model has a layer of class {unknown[1]}, which is not of "
+                "this package: name the module that defines it by --import MODULE."
+            ) from error
         raise ValueError(
             f"{path}: cannot be loaded, perhaps because it is damaged or of another "
             f"version: {one_line(error) or type(error).__name__}"
+        ) from error
+
+
+def _import_module(name):
+    """Imports a module, from the working directory too."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(
+            f"--import {name}: {one_line(error)}. Name a module as in Python's import, "
+            "without .py, in this folder or in an installed package."
         ) from error
 
 
@@ -65,7 +89,7 @@ def load_translate_function(
     Returns:
         A function from texts to the `Translation`s of each, the best first.
     """
-    translator = load_translator(options.path)
+    translator = load_translator(options.path, options.modules)
     search = make_search(options) if is_run_folder(options.path) else None
     return partial(
         translator.translate,

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     check_model(options.path)
     pairs = _read_pairs(options.input)
     with open_output(options.output) as file:
-        translator = loading.load_translator(options.path)
+        translator = loading.load_translator(options.path, options.modules)
         results = translator.score(pairs, progress=sys.stderr.isatty())
         for log_prob, num_tokens in results:
             file.write(f"{log_prob:.6f}\t{num_tokens}\n")

@@ -43,4 +43,4 @@ def run(options: argparse.Namespace) -> None:
 
     opened = serve.listen(options.host, options.port)
     with opened:
-        serve.serve(loading.load_translator(options.path), opened)
+        serve.serve(loading.load_translator(options.path, options.modules), opened)

@@ -67,7 +67,7 @@ class Reverser:
 @pytest.fixture
 def reverser(monkeypatch):
     translator = Reverser()
-    monkeypatch.setattr(loading, "load_translator", lambda path: translator)
+    monkeypatch.setattr(loading, "load_translator", lambda *_: translator)
     return translator
 
 
