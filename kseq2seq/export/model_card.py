@@ -68,6 +68,7 @@ def model_card(
     num_bytes: int,
     tokenizers: Mapping[str, bytes],
     runs: Sequence[Mapping[str, Any]] = (),
+    example: str = "",
     created: str | None = None,
 ) -> dict[str, Any]:
     """The card of a SavedModel.
@@ -82,6 +83,7 @@ def model_card(
             SentencePiece model.
         runs: What `kseq2seq.runs.from_run` returned for each run folder; several for
             an ensemble.
+        example: A text, to show a request.
         created: When the export was made, as ISO 8601; now if `None`.
 
     Returns:
@@ -106,7 +108,7 @@ def model_card(
             side: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             for side, content in tokenizers.items()
         },
-        "example": next((run["example"] for run in runs if run["example"]), ""),
+        "example": example,
         "signatures": {
             signature: {
                 "purpose": PURPOSES.get(signature, ""),

@@ -186,6 +186,7 @@ def _card(path, name, translators, signatures, settings):
     if settings.products != "float32":
         files.append(path / SAVED_MODEL_FILE)  # whose constants the matrices are
     folders = [x.run_folder for x in translators if x.run_folder is not None]
+    runs = [from_run(folder) for folder in folders]
     return model_card(
         name,
         signatures,
@@ -196,7 +197,8 @@ def _card(path, name, translators, signatures, settings):
             "source": translators[0].source_tokenizer.model,
             "target": translators[0].target_tokenizer.model,
         },
-        runs=[from_run(folder) for folder in folders],
+        runs=runs,
+        example=next((run["example"] for run in runs if run["example"]), ""),
     )
 
 

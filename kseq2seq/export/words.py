@@ -62,15 +62,15 @@ def shortest_in_words(search: Search) -> str:
     return f"max({search.min_length}, {search.min_length_factor:g} n)"
 
 
-def fill_template(name: str, /, **values: Any) -> str:
+def fill_template(template: str, /, **values: Any) -> str:
     """A template of this package with values in the place of its `$names`.
 
     Args:
-        name: Name of a file in `kseq2seq/export/templates`, without its suffix.
+        template: Name of a file in `kseq2seq/export/templates`, without its suffix.
         **values: The values.
 
     Raises:
         KeyError: If a value is missing.
     """
-    file = resources.files("kseq2seq.export").joinpath("templates", f"{name}.md")
+    file = resources.files("kseq2seq.export").joinpath("templates", f"{template}.md")
     return Template(file.read_text(encoding="utf-8")).substitute(values)

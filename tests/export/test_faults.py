@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from kseq2seq import Search, Translator
 from kseq2seq.export import saved_model
-from kseq2seq.tokenizers import Limits
+from kseq2seq.export.settings import ExportSettings
 from kseq2seq.utils import numbered_folders
 from paths import ROOT
 from translators import TEXTS, tiny_translator
@@ -36,14 +36,14 @@ from kseq2seq.export import saved_model
 from paths import ROOT
 
 translator = Translator.load(sys.argv[1])
-traced, made = saved_model._traced, []
+trace, made = saved_model._trace, []
 
 def traced_once(*arguments):
     if not made:
-        made.append(traced(*arguments))
+        made.append(trace(*arguments))
     return made[0]
 
-saved_model._traced = traced_once
+saved_model._trace = traced_once
 for answer in sys.stdin:
     path = translator.export(sys.argv[2], Search(beam_size=2, max_length=7))
     print(path.name, flush=True)
@@ -205,31 +205,32 @@ def fill(folder, left):
 @pytest.fixture(scope="module")
 def traced(translator):
     """What an export has in memory before it writes."""
-    return saved_model._traced([translator], SEARCH, Limits(), "float32", "float32")
+    return saved_model._trace([translator], ExportSettings(SEARCH))
 
 
 def test_a_full_disk_leaves_no_version(translator, traced, small_disk, monkeypatch):
-    monkeypatch.setattr(saved_model, "_traced", lambda *_: traced)
-    slim, page = saved_model.slim, 4096
+    monkeypatch.setattr(saved_model, "_trace", lambda *_: traced)
+    save_graphs, page = saved_model.save_graphs, 4096
     # The variables, the graph: with too small a disk. What is written behind the graph
-    # is smaller than what is saved by making it slim: others fill the disk meanwhile.
+    # is smaller than that: others fill the disk meanwhile.
     cases = [(3 * page, None), (30 * page, None)]
     cases += [(1000 * page, pages * page) for pages in (1, 5, 8)]
     for size, left in cases:
         disk = small_disk(size)
         folder = disk / "tiny"
 
-        def slim_and_fill(path, disk=disk, left=left):
-            slim(path)
+        def save_and_fill(graphs, variables, path, disk=disk, left=left):
+            save_graphs(graphs, variables, path)
             fill(disk, left)
 
-        monkeypatch.setattr(saved_model, "slim", slim_and_fill if left else slim)
+        save = save_and_fill if left else save_graphs
+        monkeypatch.setattr(saved_model, "save_graphs", save)
         with pytest.raises(OSError, match="No space left on device") as full:
             translator.export(folder, SEARCH)
         assert "could not be written" in str(full.value)
         assert str(folder) in str(full.value)
         assert list(folder.iterdir()) == []
         (disk / "ballast").unlink(missing_ok=True)
-    monkeypatch.setattr(saved_model, "slim", slim)
+    monkeypatch.setattr(saved_model, "save_graphs", save_graphs)
     assert translator.export(folder, SEARCH) == folder / "1"
     assert set(files_of(folder / "1")) == FILES

@@ -3,13 +3,16 @@
 import json
 import re
 import shlex
-from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
 import kseq2seq
+from kseq2seq import Limits, Search
 from kseq2seq.export import model_card
+from kseq2seq.export.readme import readme
+from kseq2seq.export.settings import ExportSettings
+from kseq2seq.inference import Signature
 from kseq2seq.runs import from_run
 
 SEARCH = {
@@ -22,7 +25,6 @@ SCORES = {
     "sentences": 1013,
     "scores": {"bleu": {"value": 12.345, "line": "BLEU|nrefs:1|tok:13a = 12.35"}},
 }
-WEIGHTS = {"dtype": "float32", "products": "float32", "parameters": 3, "bytes": 3}
 EXAMPLE = 'Don\'t say "犬" | twice'
 
 
@@ -31,29 +33,32 @@ def spec(dtype, *shape):
 
 
 SIGNATURES = {
-    "serving_default": SimpleNamespace(
+    "serving_default": Signature(
         inputs={"text": spec("string", None)},
         outputs={"translation": spec("string", None), "score": spec("float32", None)},
     ),
-    "nbest": SimpleNamespace(
+    "nbest": Signature(
         inputs={"text": spec("string", None)},
         outputs={
             "translations": spec("string", None, 2),
             "scores": tf.TensorSpec(None, "float32"),
         },
     ),
-    "encode": SimpleNamespace(
+    "encode": Signature(
         inputs={"text": spec("string", None)},
         outputs={"memory": spec("float32", None, None, 17), "mine": spec("int64", 3)},
     ),
 }
 
 
-def card_of(**changes):
+def card_of(search=SEARCH, weights="float32", products="float32", **changes):
+    limits = Limits(max_bytes=10007, max_tokens=211)
     given = {
-        **{"name": "en_de", "signatures": SIGNATURES, "search": SEARCH},
-        "weights": {**WEIGHTS, "parameters": 1234567, "bytes": 4938268},
-        "limits": {"max_bytes": 10007, "max_tokens": 211},
+        "name": "en_de",
+        "signatures": SIGNATURES,
+        "settings": ExportSettings(Search(**search), limits, weights, products),
+        "num_parameters": 1234567,
+        "num_bytes": 4938268,
         "tokenizers": {"source": b"abc", "target": b""},
         "example": EXAMPLE,
     }
@@ -105,7 +110,7 @@ def test_a_run_folder_tells_what_a_training_wrote(run):
 def test_a_card_is_what_json_has(run):
     card = card_of(runs=[run])
     again = json.loads(json.dumps(card, allow_nan=False))
-    assert again == card and model_card.readme(again) == model_card.readme(card)
+    assert again == card and readme(again) == readme(card)
     assert card["trainings"] == [run] and card["search"] == SEARCH
     # The example of FIPS 180-2, and the hash of nothing.
     source, target = (card["tokenizers"][x]["sha256"] for x in ("source", "target"))
@@ -122,7 +127,7 @@ def test_a_card_is_what_json_has(run):
 def test_the_readme_tells_where_the_model_comes_from(run, monkeypatch):
     code = {"commit": "beef", "changed": False}
     monkeypatch.setattr(model_card, "git_state", lambda: code)
-    text = model_card.readme(card_of(runs=[run]))
+    text = readme(card_of(runs=[run]))
     for fact in (
         *("# en_de\n", "From: English. To: German.", "Data: Some. Licence: CC0."),
         *("29,000 for training, 1,013 for test. Epochs: 2", "`python train.py 'a b'`"),
@@ -141,7 +146,7 @@ def test_the_readme_tells_where_the_model_comes_from(run, monkeypatch):
 
 
 def test_the_readme_says_what_is_not_known(tmp_path):
-    text = model_card.readme(card_of(runs=[write_run(tmp_path)]))
+    text = readme(card_of(runs=[write_run(tmp_path)]))
     for fact in (
         *("From: not known. To: not known.", "Data: not known. Licence: not known."),
         *("Pairs: not known. Epochs: not known.", "Command: not known."),
@@ -150,28 +155,26 @@ def test_the_readme_says_what_is_not_known(tmp_path):
     ):
         assert fact in text, fact
     assert "None" not in text
-    text = model_card.readme(card_of())
+    text = readme(card_of())
     assert "not exported from a run folder" in text and "None" not in text
 
 
 def test_scores_of_another_search_and_of_other_weights_are_said_to_be(run):
-    weights = {**WEIGHTS, "dtype": "int8"}
-    search = {**SEARCH, "beam_size": 1}
-    text = model_card.readme(card_of(runs=[run], search=search, weights=weights))
+    search = {**SEARCH, "beam_size": 1, "num_hypotheses": 1}
+    text = readme(card_of(runs=[run], search=search, weights="int8"))
     assert "by another search than that above, when the training ended." in text
     assert "Search: greedy" in text and "Search: beam 3" in text
     assert "weights before they became int8" in text
     assert "products" not in text.partition("Scores")[2]
-    weights = {**WEIGHTS, "products": "int8"}
-    text = model_card.readme(card_of(runs=[run], weights=weights))
-    assert "3 bytes. Products with them: int8." in text
+    text = readme(card_of(runs=[run], products="int8"))
+    assert "68 bytes. Products with them: int8." in text
     assert "those of the products with them before they became int8" in text
     assert "weights before" not in text
 
 
 def test_an_ensemble_tells_of_each_of_its_models(run):
     other = {**run, "data": "Other"}
-    text = model_card.readme(card_of(runs=[run, other]))
+    text = readme(card_of(runs=[run, other]))
     first, second = text.index("## Training of model 1"), text.index("of model 2")
     assert first < text.index("Data: Some") < second < text.index("Data: Other")
     assert "an ensemble of 2 models" in text
@@ -179,7 +182,7 @@ def test_an_ensemble_tells_of_each_of_its_models(run):
 
 
 def test_each_signature_has_a_table_of_its_tensors():
-    text = model_card.readme(card_of())
+    text = readme(card_of())
     for name in SIGNATURES:
         assert f"\n### `{name}`\n\n{model_card.PURPOSES[name]}\n" in text
     rows = [line for line in text.splitlines() if line.startswith(("| in", "| out"))]
@@ -191,7 +194,7 @@ def test_each_signature_has_a_table_of_its_tensors():
 
 
 def test_the_requests_can_be_pasted_into_a_shell():
-    text = model_card.readme(card_of(name="it's mine"))
+    text = readme(card_of(name="it's mine"))
     block = re.search(r"```console\n(.*?)```", text, re.DOTALL).group(1)
     commands = block.replace("\\\n", " ").split("$ ")[1:]
     docker, first, second = (shlex.split(command) for command in commands)
@@ -204,6 +207,6 @@ def test_the_requests_can_be_pasted_into_a_shell():
     }
     assert first[-1] == "localhost:8501/v1/models/it%27s%20mine:predict"
     served = {"serving_default": SIGNATURES["serving_default"]}
-    text = model_card.readme(card_of(signatures=served, example=""))
+    text = readme(card_of(signatures=served, example=""))
     assert text.count("curl") == 1 and '{"text": "a text"}' in text
     assert "`truncated`" not in text

@@ -290,9 +290,10 @@ def little_to_write(monkeypatch):
         )
         signature = loaded_model.Signature({"text": spec}, {})
         graphs = {"serving_default": function.get_concrete_function(spec)}
-        return graphs, [variable], {"serving_default": signature}
+        signatures = {"serving_default": signature}
+        return saved_model._Traced(graphs, [variable], signatures)
 
-    monkeypatch.setattr(saved_model, "_traced", traced)
+    monkeypatch.setattr(saved_model, "_trace", traced)
 
 
 def test_a_refused_graph_leaves_nothing(
