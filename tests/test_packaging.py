@@ -123,6 +123,18 @@ def test_tested_versions_are_allowed(group):
                 assert pin in requirement.specifier, requirement
 
 
+def test_every_file_of_the_package_is_in_the_wheel():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = {PACKAGE / "py.typed"}
+    for package, patterns in config["options.package_data"].items():
+        folder = ROOT.joinpath(*package.split("."))
+        listed.update(path for x in patterns.split() for path in folder.glob(x))
+    files = {path for path in PACKAGE.rglob("*") if path.is_file()}
+    others = {path for path in files if path.suffix not in (".py", ".pyc")}
+    assert others == listed
+
+
 def test_there_is_a_licence():
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text and "Copyright The kseq2seq authors" in text
