@@ -321,7 +321,7 @@ class Translator(BaseTranslator):
                 )
             return SavedTranslator(path)
         # Importing the layers has registered them: no custom_objects are needed.
-        model = keras.saving.load_model(path / MODEL_FILE, compile=False)
+        model: Any = keras.saving.load_model(path / MODEL_FILE, compile=False)
         if not is_float32(model):
             model = float32_copy(model)
         translator = cls(model, *load_tokenizers(path))

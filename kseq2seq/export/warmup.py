@@ -149,12 +149,12 @@ def write_warmup(path: PathLike, requests: Sequence[Request], model_name: str) -
     try:
         with tf.io.TFRecordWriter(str(file)) as writer:
             for signature, inputs in requests:
-                request = predict_pb2.PredictRequest()
+                request = predict_pb2.PredictRequest()  # pyright: ignore
                 request.model_spec.name = model_name
                 request.model_spec.signature_name = signature
                 for name, value in inputs.items():
                     request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-                log = prediction_log_pb2.PredictionLog()
+                log = prediction_log_pb2.PredictionLog()  # pyright: ignore
                 log.predict_log.request.CopyFrom(request)
                 # The same bytes for the same requests, whatever a dict's order.
                 writer.write(log.SerializeToString(deterministic=True))

@@ -72,5 +72,5 @@ def fill_template(template: str, /, **values: Any) -> str:
     Raises:
         KeyError: If a value is missing.
     """
-    file = resources.files("kseq2seq.export").joinpath("templates", f"{template}.md")
+    file = resources.files("kseq2seq.export") / "templates" / f"{template}.md"
     return Template(file.read_text(encoding="utf-8")).substitute(values)

@@ -41,7 +41,7 @@ def encoder_model(model: keras.Model) -> keras.Model:
     (2, 5, 6)
     """
     layers, cell = _layers_by_name(model), _decoder_cell(model)
-    source = model.input["source"]
+    source = layers["source"].output
     count = _num_bridged_states(model)
     states = [layers[f"bridge_{i}"].output for i in range(count)]
     # Of the cell's precision, whatever the global policy is by now.
@@ -81,7 +81,7 @@ def step_model(model: keras.Model) -> keras.Model:
     ['alignment', 'logits', 'states']
     """
     layers, cell = _layers_by_name(model), _decoder_cell(model)
-    encoded = encoder_model(model).output
+    encoded: dict[str, Any] = encoder_model(model).output  # pyright: ignore
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     states = [
         keras.Input((None, state.shape[-1]), dtype=state.dtype, name=f"state_{i}")

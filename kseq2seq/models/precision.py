@@ -1,15 +1,28 @@
 """Float32 copies of models."""
 
+from typing import Any
+
 import keras
 
 
-def is_float32(model):
-    """Whether all layers of a model compute in float32."""
+def is_float32(model: keras.Model) -> bool:
+    """Whether all layers of a model compute in float32.
+
+    Args:
+        model: What `kseq2seq.build_model` returned.
+
+    Example:
+
+    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
+    >>> is_float32(build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6)))
+    True
+    """
     config = model.get_config()
     return _in_float32(config) == config
 
 
-def float32_copy(model):
+def float32_copy(model: keras.Model) -> keras.Model:
     """A model with the same weights that computes in float32 throughout.
 
     Args:
@@ -23,7 +36,7 @@ def float32_copy(model):
     return copy
 
 
-def portable_copy(model):
+def portable_copy(model: keras.Model) -> keras.Model:
     """A float32 copy of a model whose graph runs on any device.
 
     Args:
@@ -49,7 +62,7 @@ def _with_sublayers(layers):
             yield from (layer.forward_layer, layer.backward_layer)
 
 
-def _in_float32(config):
+def _in_float32(config: Any) -> Any:
     """A layer's config, however deep, with float32 for every dtype policy."""
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":

@@ -1,10 +1,24 @@
 """Word vectors, trained elsewhere, for the embeddings of a model."""
 
+from typing import TYPE_CHECKING, Literal
+
+import keras
 import numpy as np
 from keras import ops
 
+from kseq2seq.data import WORD_BEGINS, Coverage, load_word_vectors
+from kseq2seq.utils import PathLike, check_choice
 
-def set_pretrained_embeddings(model, side, tokenizer, path):
+if TYPE_CHECKING:
+    from kseq2seq.tokenizers import Tokenizer
+
+
+def set_pretrained_embeddings(
+    model: keras.Model,
+    side: Literal["source", "target"],
+    tokenizer: "Tokenizer",
+    path: PathLike,
+) -> Coverage:
     r"""Starts a model's embeddings from word vectors trained elsewhere.
 
     A piece that begins a word ("▁dog", which is all of a word or its beginning)
@@ -51,10 +65,7 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
     >>> set_pretrained_embeddings(model, "source", source, path)
     Coverage(covered=2, pieces=3)
     """
-    if side not in ("source", "target"):
-        raise ValueError(
-            f"`side` must be 'source' or 'target'. Received: side={side!r}"
-        )
+    check_choice("side", side, ("source", "target"))
     layer = model.get_layer(f"{side}_embedding")
     matrix = np.array(ops.convert_to_numpy(layer.embeddings))  # (V, D)
     if tokenizer.vocabulary_size != len(matrix):
@@ -63,13 +74,12 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
             f"Received: tokenizer.vocabulary_size={tokenizer.vocabulary_size}, a model "
             f"with {side}_vocabulary_size={len(matrix)}"
         )
-    from kseq2seq.data import Coverage, load_word_vectors  # needs TensorFlow
 
     words = _words_of(tokenizer)
     known = load_word_vectors(
         path, {form for word in words.values() for form in (word, word.lower())}
     )
-    found = 0
+    count = 0
     for id_, word in words.items():
         vector = known.get(word, known.get(word.lower()))
         if vector is None:
@@ -81,14 +91,13 @@ def set_pretrained_embeddings(model, side, tokenizer, path):
                 f"vectors of {len(vector)}, a model of {matrix.shape[1]}"
             )
         matrix[id_] = vector
-        found += 1
+        count += 1
     layer.embeddings.assign(matrix)
-    return Coverage(found, len(words))
+    return Coverage(count, len(words))
 
 
 def _words_of(tokenizer):
     """The word of each id whose piece begins one."""
-    from kseq2seq.data import WORD_BEGINS
 
     pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
     return {

@@ -189,7 +189,9 @@ def test_what_does_not_fit_together(tmp_path):
     tokenizer = train_tokenizer(["the dog"], kind="word")
     model, path = model_for(tokenizer), write(tmp_path / "vectors.txt", ["dog 4 5"])
     before = rows(model)
-    with pytest.raises(ValueError, match="must be 'source' or 'target'.*side='both'"):
+    with pytest.raises(
+        ValueError, match="`side` must be one of source, target.*side='both'"
+    ):
         set_pretrained_embeddings(model, "both", tokenizer, path)
     message = "model's target.*vocabulary_size=6.*target_vocabulary_size=8"
     with pytest.raises(ValueError, match=message):

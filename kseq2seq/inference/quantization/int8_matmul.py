@@ -5,12 +5,12 @@ column to 127 steps of its own size, once; of what is multiplied by it each row 
 each time. So rows of a batch are independent.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import node_def_pb2
 
 from kseq2seq.utils import Tensor
 
@@ -190,13 +190,12 @@ def _product_nodes(node, matrix):
     for original in traced.graph.as_graph_def().node:
         if original.name == rows.op.name:
             continue
-        copy = node_def_pb2.NodeDef()
-        copy.CopyFrom(original)
+        copied = copy.deepcopy(original)
         names.setdefault(original.name, f"{node.name}/in_int8/{original.name}")
-        copy.name = names[original.name]
+        copied.name = names[original.name]
         # Of nodes with one output, as all these are, the name stands for it.
-        copy.input[:] = [names[_node_of(x)] for x in original.input]
-        copies.append(copy)
+        copied.input[:] = [names[_node_of(x)] for x in original.input]
+        copies.append(copied)
     return copies
 
 
