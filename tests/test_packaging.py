@@ -23,6 +23,7 @@ CHECKS = ("check_installed", "is_installed")
 BEHIND_A_CHECK = {
     "export/warmup.py": "warmup",  # `export/saved_model.py` asks first
     "serve/app.py": "serve",  # `serve/__init__.py` does
+    "serve/server.py": "serve",
 }
 
 

@@ -19,7 +19,6 @@ REFUSED = [
     "tf2onnx",
     "torch",
     "tqdm",
-    "waitress",
 ]
 
 SCRIPT = f"""

@@ -98,7 +98,6 @@ def set_pretrained_embeddings(
 
 def _words_of(tokenizer):
     """The word of each id whose piece begins one."""
-
     pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
     return {
         id_: piece.removeprefix(WORD_BEGINS)

@@ -10,18 +10,22 @@ check_installed("serve")  # ahead of Flask's import, whose error names no extra
 
 from kseq2seq.serve.app import (
     create_app,
-    listen,
-    serve,
 )
 from kseq2seq.serve.json_codec import (
     RequestError,
     read_array,
     written_rows,
 )
+from kseq2seq.serve.server import (
+    create_server,
+    listen,
+    serve,
+)
 
 __all__ = [
     "RequestError",
     "create_app",
+    "create_server",
     "listen",
     "read_array",
     "serve",

@@ -1,33 +1,26 @@
-"""A small web server for one SavedModel: a page to try it, and its REST API.
+"""The web application around one SavedModel: a page to try it, and its REST API.
 
 The API is that of TensorFlow Serving (`rest.py`), so that client code can be
 tried before the model is deployed; this server is not what to deploy it with.
 """
 
 import logging
-import socket
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
 import flask
-import waitress
-from waitress.channel import HTTPChannel
-from waitress.task import ErrorTask
 from werkzeug.exceptions import HTTPException
 
 from kseq2seq.serve import rest
 from kseq2seq.serve.json_codec import RequestError
 
-# Where TensorFlow Serving has its REST API.
-HOST, PORT = "127.0.0.1", 8501
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MAX_BODY_BYTES = 4 * 2**20
 MAX_ROWS = 256
 # Of an answer's outputs together: a row may have an alignment of many thousands, and a
 # number takes many times its room while JSON is made of it.
 MAX_VALUES = 5_000_000
-# Of a body that is too large so much is still read, for the client to get its answer.
-MAX_READ_BYTES = 16 * MAX_BODY_BYTES
 MAX_LOGGED = 500
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PAGE = Path(__file__).with_name("page")
@@ -48,21 +41,24 @@ HEADERS = {
 # HTTP status for an error of TensorFlow, by its code; 500 for any other.
 STATUS_OF_CODE = {3: 400, 4: 504, 5: 404, 8: 429, 9: 400, 11: 400, 12: 501, 14: 503}
 
-_log = logging.getLogger("kseq2seq.serve.app")
+_logger = logging.getLogger("kseq2seq.serve.app")
 
 
-def create_app(translator, hosts=LOOPBACK):
+def create_app(translator: Any, hosts: Sequence[str] | None = LOOPBACK) -> flask.Flask:
     """The web application around a SavedModel.
 
     Args:
-        translator: A `SavedTranslator`, or whatever has its `path`, `signatures` and
+        translator: A `SavedTranslator`, or an object with its `path`, `signatures` and
             `run`.
         hosts: Names by which requests may call this server, without a port; a page
             of another site can have its own name point here, but cannot use one of
             these. `None` for any name.
 
     Returns:
-        A `flask.Flask`.
+        The application.
+
+    Raises:
+        ValueError: If `translator` is not of a SavedModel.
 
     Example:
 
@@ -73,13 +69,19 @@ def create_app(translator, hosts=LOOPBACK):
     >>> client.get("/v1/models/dates/versions/4").json
     {'error': 'Could not find version 4 of model dates'}
     """
+    if not all(hasattr(translator, each) for each in ("path", "signatures", "run")):
+        raise ValueError(
+            "`translator` must be one of a SavedModel: export the model, and load the "
+            f"export with `Translator.load`. Received: {translator!r:.200}"
+        )
     name, version = model_name(translator.path)
     app = flask.Flask("kseq2seq", static_folder=None, template_folder=PAGE)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.json.sort_keys = False
+    app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue]
 
     @app.before_request
-    def check_sender():
+    def check_request():
+        _check_length(flask.request)
         _check_sender(flask.request, hosts)
 
     @app.after_request
@@ -121,14 +123,14 @@ def create_app(translator, hosts=LOOPBACK):
     return app
 
 
-def model_name(path):
+def model_name(path: Path) -> tuple[str, int]:
     """Name and version of a model by where it lies, as TensorFlow Serving has them.
 
     Args:
-        path: `Path` of a version's folder; of one without a number this is version 1.
+        path: Path of a version's folder; one without a number is version 1.
 
     Returns:
-        `(name, version)`, `str` and `int`.
+        A tuple `(name, version)`.
 
     Example:
 
@@ -142,9 +144,24 @@ def model_name(path):
     return path.name, 1
 
 
+def _check_length(request):
+    """Refuses a body that is too large before it is read, or of no stated length."""
+    stated = request.headers.get("Content-Length")
+    if stated is not None and not (stated.isascii() and stated.isdigit()):
+        raise RequestError(
+            400, f"Content-Length must be a number of bytes. Received: {stated[:40]}"
+        )
+    if stated is not None and int(stated[:20]) > MAX_BODY_BYTES:
+        raise RequestError(413, _too_large(stated[:20]))
+
+
+def _too_large(size):
+    return f"A request's body may have at most {MAX_BODY_BYTES} bytes. Received: {size}"
+
+
 def _check_sender(request, hosts):
-    """Refuses what pages of other sites send, whatever name they have for us."""
-    # The port is behind the last colon, but those of IPv6 are in brackets.
+    """Refuses requests from pages of other sites, under whatever name."""
+    # The port is behind the last colon, but colons of IPv6 are in brackets.
     host = request.headers.get("Host", "").rpartition("]")
     host = "".join(host[:2]) + host[2].partition(":")[0]
     if hosts is not None and host.lower() not in hosts:
@@ -184,15 +201,15 @@ def _predict(translator, request):
 
 def _answer_error(error):
     if isinstance(error, RequestError):
-        return _json(rest.write_error(error), error.status)
+        return _json(rest.write_error(str(error)), error.status)
     if isinstance(error, HTTPException):
         return _answer_http_error(error)
-    # What the model or the code says may name files, and be long: only who started
-    # the server sees it.
-    code = STATUS_OF_CODE.get(getattr(error, "error_code", None), 500)
+    # A message of the model or the code may name files, and be long: only the person
+    # who started the server sees it.
+    code = STATUS_OF_CODE.get(getattr(error, "error_code", -1), 500)
     kind = type(error).__name__
     said = " ".join(str(error).split())[:MAX_LOGGED]
-    _log.error("%s %s: %s: %s", flask.request.method, flask.request.path, kind, said)
+    _logger.error("%s %s: %s: %s", flask.request.method, flask.request.path, kind, said)
     message = f"The model could not answer this request ({kind}); its server tells why."
     return _json(rest.write_error(message), code)
 
@@ -202,8 +219,7 @@ def _answer_http_error(error):
     messages = {
         404: f"There is nothing at {request.path}: try / for the page.",
         405: f"{request.method} is not for {request.path}.",
-        413: f"A request's body may have at most {MAX_BODY_BYTES} bytes. Received: "
-        f"{request.content_length}",
+        413: _too_large(request.content_length),
     }
     message = messages.get(error.code, f"{error.name}.")
     response = _json(rest.write_error(message), error.code)
@@ -214,132 +230,3 @@ def _answer_http_error(error):
 
 def _json(text, status=200):
     return flask.Response(f"{text}\n", status, content_type="application/json")
-
-
-def listen(host=HOST, port=PORT):
-    """Opens the socket to listen on.
-
-    It is done before the model is loaded, which takes seconds; who calls meanwhile
-    waits.
-
-    Args:
-        host: Name or address of this machine.
-        port: `int`; 0 for any that is free.
-
-    Returns:
-        A `socket.socket`.
-
-    Raises:
-        ValueError: If another program listens there, or it cannot be listened on.
-
-    Example:
-
-    >>> with listen(port=0) as opened:
-    ...     opened.getsockname()[0]
-    '127.0.0.1'
-    """
-    opened = None
-    try:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        # Or a server that was stopped could not start again at once.
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind(address)
-        opened.listen()
-    except OSError as error:
-        if opened is not None:
-            opened.close()
-        raise ValueError(
-            f"{host}:{port} cannot be listened on: {error.strerror}. Stop the program "
-            "that does, or name another --port or --host."
-        ) from error
-    return opened
-
-
-def create_server(translator, opened):
-    """The server of a SavedModel, ready to run.
-
-    Requests must call it by a name of this machine, or by the address that it listens
-    on, if no other machine can reach it.
-
-    Args:
-        translator: A `SavedTranslator`.
-        opened: The socket from `listen`.
-
-    Returns:
-        A server of waitress: `run()` answers up to Ctrl-C, `close()` closes the
-        socket.
-
-    Example:
-
-    >>> from types import SimpleNamespace
-    >>> translator = SimpleNamespace(path=Path("dates/3"), signatures={}, run=None)
-    >>> server = create_server(translator, listen(port=0))
-    >>> server.effective_host
-    '127.0.0.1'
-    >>> server.close()
-    """
-    address = opened.getsockname()[0]
-    is_loopback = address == "::1" or address.startswith("127.")
-    hosts = dict.fromkeys([*LOOPBACK, _in_url(address)])
-    # It warns whenever two requests come at a time.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    server = waitress.create_server(
-        create_app(translator, tuple(hosts) if is_loopback else None),
-        sockets=[opened],
-        ident="kseq2seq",
-        max_request_body_size=MAX_READ_BYTES,
-    )
-    server.channel_class = _Channel
-    return server
-
-
-def serve(translator, opened):
-    """Says where the page and the API are, and answers up to Ctrl-C.
-
-    Args:
-        translator: A `SavedTranslator`.
-        opened: The socket from `listen`; closed at the end.
-
-    Raises:
-        KeyboardInterrupt: At Ctrl-C, once the model is done with what it was asked,
-            or after five seconds.
-    """
-    server = create_server(translator, opened)
-    address, port = opened.getsockname()[:2]
-    host = _in_url(address)
-    name, version = model_name(translator.path)
-    print(f"{name}, version {version}. Ctrl-C stops it.")
-    print(f"page:     http://{host}:{port}/")
-    print(f"REST API: http://{host}:{port}/v1/models/{quote(name)}:predict", flush=True)
-    try:
-        server.run()  # returns at an interrupt
-    finally:
-        server.close()
-    raise KeyboardInterrupt
-
-
-def _in_url(address):
-    return f"[{address}]" if ":" in address else address
-
-
-class _ErrorTask(ErrorTask):
-    """Answers what never comes to the application, being no HTTP or too large."""
-
-    def execute(self):
-        error = self.request.error
-        body = f"{rest.write_error(f'{error.reason}: {error.body}')}\n".encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers += [
-            ("Content-Type", "application/json"),
-            ("X-Content-Type-Options", "nosniff"),
-        ]
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Channel(HTTPChannel):
-    error_task_class = _ErrorTask

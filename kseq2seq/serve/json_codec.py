@@ -1,15 +1,16 @@
 """Arrays as the JSON of TensorFlow Serving's REST API, in both directions.
 
 A value is a number, `true` or `false`, a string, or bytes in Base64 under the key
-`b64`; lists of values, each as long as its kin, are arrays of more dimensions. What
-an array has to be is told by a spec, a `tf.TensorSpec` say, of which `dtype.name` and
-`shape` are read.
+`b64`; lists of values of equal lengths are arrays of more dimensions. The dtype and
+shape of an array are those of a spec, such as a `tf.TensorSpec`, of which `dtype.name`
+and `shape` are read.
 
 Reference: https://www.tensorflow.org/tfx/serving/api_rest, "JSON mapping" and on.
 """
 
 import base64
 import json
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +18,20 @@ BASE64_KEY = "b64"
 # Strings under such names are bytes, which JSON can hold only in Base64.
 BYTES_SUFFIX = "_bytes"
 
-_DTYPES = {
-    "string": np.dtype(object),
-    **{
-        name: np.dtype(name)
-        for name in (
-            *("bool", "float32", "float64"),
-            *("int8", "int16", "int32", "int64"),
-            *("uint8", "uint16", "uint32", "uint64"),
-        )
-    },
-}
+_NUMERIC = [
+    "bool",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
+_DTYPES = {"string": np.dtype(object), **{name: np.dtype(name) for name in _NUMERIC}}
 MAX_SHOWN = 80
 
 
@@ -36,7 +40,7 @@ class RequestError(ValueError):
 
     Args:
         status: HTTP status.
-        message: What the body says under `error`.
+        message: The `error` in the body of the answer.
 
     Example:
 
@@ -44,20 +48,20 @@ class RequestError(ValueError):
     404
     """
 
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-def dimensions(spec):
+def dimensions(spec: Any) -> list[int | None] | None:
     """Sizes of a spec's dimensions.
 
     Args:
-        spec: A `tf.TensorSpec`, or whatever has a `shape`.
+        spec: A `tf.TensorSpec`, or an object with a `shape`.
 
     Returns:
-        List of `int`, or `None` for a dimension of any size; `None` instead of the
-        list if their number is not known.
+        List of sizes, `None` for a dimension of any size; `None` instead of the list
+        if the number of dimensions is not known.
 
     Example:
 
@@ -71,8 +75,11 @@ def dimensions(spec):
     return list(shape)
 
 
-def shown(value):
-    """A JSON value for a message, not the whole of a large one.
+def shown(value: Any) -> str:
+    """A JSON value for a message, cut if it is long.
+
+    Args:
+        value: A value as of `json.loads`.
 
     Example:
 
@@ -83,8 +90,11 @@ def shown(value):
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
-def is_base64(value):
+def is_base64(value: Any) -> bool:
     """Whether a JSON value is bytes in Base64.
+
+    Args:
+        value: A value as of `json.loads`.
 
     Example:
 
@@ -98,13 +108,13 @@ def is_base64(value):
     )
 
 
-def read_array(value, name, spec):
+def read_array(value: Any, name: str, spec: Any) -> np.ndarray:
     """The array that a JSON value is.
 
     Args:
-        value: What `json.loads` gives.
-        name: `str`, what the input is called, for messages.
-        spec: What the array must be.
+        value: A value as of `json.loads`.
+        name: Name of the input, for messages.
+        spec: The dtype and shape that the array must have.
 
     Returns:
         Array of the spec's dtype; of strings, an array of objects, `bytes`.
@@ -129,17 +139,17 @@ def read_array(value, name, spec):
         first = first[0] if first else None
     expected = dimensions(spec)
     if expected is not None and not _fits(shape, expected):
-        wanted = ", ".join("?" if x is None else str(x) for x in expected)
+        wanted = ", ".join("?" if size is None else str(size) for size in expected)
         raise RequestError(
             400,
             f"Input '{name}' must be of shape [{wanted}], the batch first. Received: "
             f"shape {shape}",
         )
-    found = []
-    _collect(value, shape, f"'{name}'", dtype, found)
-    # Made before they are put in: NumPy would take bytes for strings of its own.
-    array = np.empty(len(found), _DTYPES[dtype])
-    array[:] = found
+    values: list[Any] = []
+    _collect(value, shape, f"'{name}'", dtype, values)
+    # Made before the values are put in: NumPy would take bytes for strings of its own.
+    array = np.empty(len(values), _DTYPES[dtype])
+    array[:] = values
     return array.reshape(shape)
 
 
@@ -149,13 +159,13 @@ def _fits(shape, expected):
     )
 
 
-def _collect(value, shape, place, dtype, found):
-    """Appends all values under a JSON value, and sees that its lists fit a shape."""
+def _collect(value, shape, place, dtype, values):
+    """Appends all values under a JSON value, whose lists must fit a shape."""
     if not shape:
-        found.append(_converted(value, place, dtype))
+        values.append(_converted(value, place, dtype))
     elif isinstance(value, list) and len(value) == shape[0]:
         for number, part in enumerate(value):
-            _collect(part, shape[1:], f"{place}[{number}]", dtype, found)
+            _collect(part, shape[1:], f"{place}[{number}]", dtype, values)
     else:
         got = f"{len(value)} values" if isinstance(value, list) else shown(value)
         raise RequestError(
@@ -217,15 +227,15 @@ def _from_base64(text, place):
         ) from error
 
 
-def written_rows(name, array):
+def written_rows(name: str, array: np.ndarray) -> list[str]:
     """JSON of each row of an array.
 
     Args:
-        name: `str`, what the output is called.
+        name: Name of the output.
         array: Array of shape (batch, ...); strings are objects of `bytes`, or `str`.
 
     Returns:
-        List of `str`, as long as the batch; see `rest.write_predictions`.
+        A list as long as the batch; see `rest.write_predictions`.
 
     Example:
 
@@ -246,27 +256,28 @@ def written_rows(name, array):
 def _values(name, flat):
     """JSON of each value of an array of one dimension."""
     if flat.dtype.kind == "f":
-        return [_float(x) for x in flat]
+        return [_float(value) for value in flat]
     if flat.dtype.kind == "b":
-        return ["true" if x else "false" for x in flat]
+        return ["true" if value else "false" for value in flat]
     if flat.dtype.kind in "iu":
-        return [str(x) for x in flat.tolist()]
-    strings = [x.encode("utf-8") if isinstance(x, str) else bytes(x) for x in flat]
+        return [str(value) for value in flat.tolist()]
+    strings = [
+        value.encode("utf-8") if isinstance(value, str) else bytes(value)
+        for value in flat
+    ]
     if name.endswith(BYTES_SUFFIX):
-        encoded = (base64.b64encode(x).decode("ascii") for x in strings)
-        return [json.dumps({BASE64_KEY: x}) for x in encoded]
+        encoded = (base64.b64encode(text).decode("ascii") for text in strings)
+        return [json.dumps({BASE64_KEY: text}) for text in encoded]
     return [
-        json.dumps(x.decode("utf-8", "replace"), ensure_ascii=False) for x in strings
+        json.dumps(text.decode("utf-8", "replace"), ensure_ascii=False)
+        for text in strings
     ]
 
 
 def _float(value):
-    """JSON of a float: six digits if they tell it apart, or else all of them."""
+    """JSON of a float of NumPy: the fewest digits that tell it apart."""
     if np.isnan(value):
         return "NaN"
     if np.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    text = f"{value:g}"
-    if type(value)(text) != value:
-        text = f"{value:.{17 if value.dtype.itemsize > 4 else 9}g}"
-    return text if "." in text or "e" in text else f"{text}.0"
+    return str(value)

@@ -5,7 +5,7 @@ A request to predict has its values in rows (`instances`, answered with
 `RequestError` with the HTTP status that TensorFlow Serving answers with; where
 clients may look for words in its message, these are the same.
 
-Two things are stricter than there: a body must be UTF-8, and a name in `inputs` that
+It is stricter than TensorFlow Serving in two points: a body must be UTF-8, and a name in `inputs` that
 the signature does not have is an error, not ignored.
 
 A signature has `inputs` and `outputs`, dicts from names to `tf.TensorSpec`, of which
@@ -16,7 +16,10 @@ Reference: https://www.tensorflow.org/tfx/serving/api_rest
 
 import json
 import re
-from collections import namedtuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from kseq2seq.serve.json_codec import (
     RequestError,
@@ -39,54 +42,77 @@ _PATH = re.compile(
 _MAX_VERSION = 2**63 - 1
 _PROTO_NAMES = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE"}
 
-# What a URL asks for: `kind` is "predict", "classify", "regress", "status" or
-# "metadata"; `version` is an `int` and `label` a `str`, or `None` if not given.
-Call = namedtuple("Call", ["kind", "name", "version", "label"])
-# A request to predict: `inputs` is a dict from names to arrays, strings as objects of
-# `bytes`; `in_rows` tells the format of the answer.
-PredictRequest = namedtuple("PredictRequest", ["signature", "inputs", "in_rows"])
+
+class Call(NamedTuple):
+    """A call of the API, by its URL.
+
+    Attributes:
+        kind: "predict", "classify", "regress", "status" or "metadata".
+        name: Name of the model.
+        version: Its version, if given.
+        label: The label of a version, if given.
+    """
+
+    kind: str
+    name: str
+    version: int | None
+    label: str | None
 
 
-def read_path(method, path):
-    """What a request asks for, by its method and path.
+class PredictRequest(NamedTuple):
+    """A request to predict.
+
+    Attributes:
+        signature: Name of the signature.
+        inputs: Dict from names to arrays; strings are objects of `bytes`.
+        in_rows: Whether the values are in rows, and the answer's are to be.
+    """
+
+    signature: str
+    inputs: dict[str, np.ndarray]
+    in_rows: bool
+
+
+def read_path(method: str, path: str) -> Call:
+    """The call of the API that a request's method and path are.
 
     Args:
-        method: `str`, such as "GET".
-        path: `str`, the path of the URL, decoded.
+        method: Such as "GET".
+        path: The path of the URL, decoded.
 
     Returns:
         A `Call`.
 
     Raises:
-        RequestError: If there is no such thing (400).
+        RequestError: If there is no such call (400).
 
     Example:
 
     >>> read_path("POST", "/v1/models/dates/versions/3:predict")
     Call(kind='predict', name='dates', version=3, label=None)
     """
-    found = _PATH.fullmatch(path)
-    verb = found and found["verb"]
-    if not found or method != ("POST" if verb else "GET"):
+    match = _PATH.fullmatch(path)
+    verb = match and match["verb"]
+    if not match or method != ("POST" if verb else "GET"):
         raise RequestError(400, f"Malformed request: {method} {path}")
-    if found["name"] is None:
+    if match["name"] is None:
         raise RequestError(400, "Missing model name in request.")
-    kind = verb.lower() if verb else "metadata" if found["metadata"] else "status"
-    version = found["version"] and int(found["version"][:20])
+    kind = verb.lower() if verb else "metadata" if match["metadata"] else "status"
+    version = match["version"] and int(match["version"][:20])
     if version and version > _MAX_VERSION:
         raise RequestError(
-            400, f"Failed to convert version: {found['version'][:40]} to numeric."
+            400, f"Failed to convert version: {match['version'][:40]} to numeric."
         )
-    return Call(kind, found["name"], version, found["label"])
+    return Call(kind, match["name"], version, match["label"])
 
 
-def check_model(call, name, version):
-    """Sees that a call is for the one model there is.
+def check_model(call: Call, name: str, version: int) -> None:
+    """Refuses calls of other models than the one served.
 
     Args:
         call: A `Call`.
-        name: `str`, the model's name.
-        version: `int`, the model's version.
+        name: Name of the model.
+        version: Its version.
 
     Raises:
         RequestError: If it is for another model or version (404), or by a label
@@ -115,11 +141,11 @@ def check_model(call, name, version):
     raise RequestError(404, f"Servable not found for request: {wanted}")
 
 
-def read_predict(body, signatures):
+def read_predict(body: bytes, signatures: Mapping[str, Any]) -> PredictRequest:
     r"""The arrays in a request to predict.
 
     Args:
-        body: `bytes`, the request's body.
+        body: The request's body.
         signatures: Dict from names to signatures.
 
     Returns:
@@ -139,20 +165,21 @@ def read_predict(body, signatures):
     ([b'a dog', b'\xff'], True)
     """
     document = _read_json(body)
-    name = document.get("signature_name", DEFAULT_SIGNATURE)
-    if not isinstance(name, str):
+    signature = document.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(signature, str):
         raise RequestError(
             400,
-            f"'signature_name' key must be a string value. Received: {shown(name)}",
+            "'signature_name' key must be a string value. Received: "
+            f"{shown(signature)}",
         )
-    name = name or DEFAULT_SIGNATURE
-    if name not in signatures:
+    signature = signature or DEFAULT_SIGNATURE
+    if signature not in signatures:
         raise RequestError(
             400,
-            f'Serving signature name: "{name}" not found in signature def. There is: '
-            f"{', '.join(sorted(signatures))}",
+            f'Serving signature name: "{signature}" not found in signature def. There '
+            f"is: {', '.join(sorted(signatures))}",
         )
-    specs = signatures[name].inputs
+    specs = signatures[signature].inputs
     in_rows = "instances" in document
     if in_rows and "inputs" in document:
         raise RequestError(
@@ -166,8 +193,10 @@ def read_predict(body, signatures):
         columns = _columns(document["inputs"], specs)
     else:
         raise RequestError(400, "Missing 'inputs' or 'instances' key.")
-    inputs = {x: read_array(value, x, specs[x]) for x, value in columns.items()}
-    return PredictRequest(name, inputs, in_rows)
+    inputs = {
+        name: read_array(value, name, specs[name]) for name, value in columns.items()
+    }
+    return PredictRequest(signature, inputs, in_rows)
 
 
 def _read_json(body):
@@ -255,14 +284,14 @@ def _is_named(value):
     return isinstance(value, dict) and not is_base64(value)
 
 
-def check_batch(inputs):
-    """Sees that all inputs have the same number of rows.
+def check_batch(inputs: Mapping[str, np.ndarray]) -> int:
+    """Refuses inputs with different numbers of rows.
 
     Args:
         inputs: Dict from names to arrays of shape (batch, ...).
 
     Returns:
-        `int`, the number of rows.
+        The number of rows.
 
     Raises:
         RequestError: If they differ (400).
@@ -275,14 +304,14 @@ def check_batch(inputs):
     """
     sizes = {name: len(array) for name, array in inputs.items()}
     if len(set(sizes.values())) > 1:
-        found = ", ".join(f"{size} of {name}" for name, size in sizes.items())
+        received = ", ".join(f"{size} of {name}" for name, size in sizes.items())
         raise RequestError(
-            400, f"All inputs must have the same number of rows. Received: {found}"
+            400, f"All inputs must have the same number of rows. Received: {received}"
         )
     return next(iter(sizes.values()))
 
 
-def write_predictions(outputs, in_rows):
+def write_predictions(outputs: Mapping[str, np.ndarray], in_rows: bool) -> str:
     """The body of the answer to a request to predict.
 
     A single output goes without its name. Bytes that are not UTF-8 become U+FFFD,
@@ -295,7 +324,7 @@ def write_predictions(outputs, in_rows):
         in_rows: Whether the request had its values in rows.
 
     Returns:
-        `str`, JSON.
+        JSON.
 
     Raises:
         RequestError: If the outputs have no rows in common (400).
@@ -309,15 +338,17 @@ def write_predictions(outputs, in_rows):
     """
     if not in_rows:
         # An array is the one row of a batch of it.
-        columns = {x: written_rows(x, y[None])[0] for x, y in outputs.items()}
+        columns = {
+            name: written_rows(name, array[None])[0] for name, array in outputs.items()
+        }
         return f'{{"outputs": {_object(columns)}}}'
     sizes = {name: array.shape[:1] for name, array in outputs.items()}
     if len(set(sizes.values())) != 1 or () in sizes.values():
-        found = ", ".join(f"{list(size)} of {name}" for name, size in sizes.items())
+        received = ", ".join(f"{list(size)} of {name}" for name, size in sizes.items())
         raise RequestError(
             400,
             "Outputs have inconsistent batch size, so that they cannot be given in "
-            f"rows: ask with 'inputs' instead of 'instances'. Received: {found}",
+            f"rows: ask with 'inputs' instead of 'instances'. Received: {received}",
         )
     columns = [written_rows(name, array) for name, array in outputs.items()]
     rows = [
@@ -331,26 +362,31 @@ def _object(written):
     """JSON of an object whose values are JSON already; a single one is without name."""
     if len(written) == 1:
         return next(iter(written.values()))
-    inside = ", ".join(f"{json.dumps(name)}: {x}" for name, x in written.items())
+    inside = ", ".join(
+        f"{json.dumps(name)}: {value}" for name, value in written.items()
+    )
     return f"{{{inside}}}"
 
 
-def write_error(message):
+def write_error(message: str) -> str:
     """The body of an answer that is an error.
+
+    Args:
+        message: What went wrong.
 
     Example:
 
     >>> write_error("Servable not found for request: Latest(half)")
     '{"error": "Servable not found for request: Latest(half)"}'
     """
-    return json.dumps({"error": str(message)}, ensure_ascii=False)
+    return json.dumps({"error": message}, ensure_ascii=False)
 
 
-def model_status(version):
-    """What is told of a model that is there.
+def model_status(version: int) -> dict[str, Any]:
+    """The status of a model that is available.
 
     Args:
-        version: `int`.
+        version: Its version.
 
     Returns:
         Dict for JSON.
@@ -368,15 +404,17 @@ def model_status(version):
     }
 
 
-def model_metadata(name, version, signatures):
-    """What is told of a model's signatures.
+def model_metadata(
+    name: str, version: int, signatures: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The signatures of a model.
 
-    The names that tensors have inside the graph are left empty: nobody needs them who
-    asks by the names of a signature.
+    The names that tensors have inside the graph are left empty: calls by the names of a
+    signature do not need them.
 
     Args:
-        name: `str`, the model's name.
-        version: `int`.
+        name: Name of the model.
+        version: Its version.
         signatures: Dict from names to signatures.
 
     Returns:
@@ -387,27 +425,31 @@ def model_metadata(name, version, signatures):
     >>> model_metadata("dates", 1, {})["model_spec"]
     {'name': 'dates', 'signature_name': '', 'version': '1'}
     """
-    told = {
+    infos = {
         key: {
-            "inputs": {x: _tensor_info(y) for x, y in signature.inputs.items()},
-            "outputs": {x: _tensor_info(y) for x, y in signature.outputs.items()},
+            "inputs": _tensor_infos(signature.inputs),
+            "outputs": _tensor_infos(signature.outputs),
             "method_name": PREDICT_METHOD,
         }
         for key, signature in signatures.items()
     }
     return {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {"signature_def": {"signature_def": told}},
+        "metadata": {"signature_def": {"signature_def": infos}},
     }
+
+
+def _tensor_infos(specs):
+    return {name: _tensor_info(spec) for name, spec in specs.items()}
 
 
 def _tensor_info(spec):
     dtype, shape = spec.dtype.name, dimensions(spec)
-    sizes = ["-1" if x is None else str(x) for x in shape or ()]
+    sizes = ["-1" if size is None else str(size) for size in shape or ()]
     return {
         "dtype": f"DT_{_PROTO_NAMES.get(dtype, dtype.upper())}",
         "tensor_shape": {
-            "dim": [{"size": x, "name": ""} for x in sizes],
+            "dim": [{"size": size, "name": ""} for size in sizes],
             "unknown_rank": shape is None,
         },
         "name": "",

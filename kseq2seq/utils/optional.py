@@ -8,7 +8,7 @@ from kseq2seq.utils.checks import check_choice
 EXTRAS = {
     "litert": ("ai_edge_litert",),
     "onnx": ("onnx", "tf2onnx"),
-    "serve": ("flask", "waitress"),
+    "serve": ("flask",),
     "tensorboard": ("tensorboard",),
     "tfds": ("tensorflow_datasets", "importlib_resources"),
     "warmup": ("tensorflow_serving",),

@@ -1,27 +1,14 @@
-"""The web server: what it answers, whom it refuses, how it starts and stops."""
+"""The application: what it answers, and whom it refuses."""
 
-import json
 import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import kseq2seq
-from kseq2seq import cli
-from kseq2seq.cli import loading
 from kseq2seq.serve import app
-from paths import ROOT
 from pretend import Backwards, signature
-from translators import TEXTS
 
 ANY = tf.TensorSpec(None, tf.float32)
 PREDICT = "/v1/models/backwards:predict"
@@ -346,6 +333,7 @@ def test_pages_of_other_sites(client, backwards, origin):
 )
 def test_names_and_versions(path, expected):
     assert app.model_name(Path(path)) == expected
+<<<<<<< HEAD
 
 
 # ---- Sockets ----
@@ -516,3 +504,5 @@ def test_the_command_with_a_model(tmp_path):
         process.kill()
         process.wait()
     assert (process.returncode, out, err) == (130, "", "")
+=======
+>>>>>>> 5cf39c4 (Serve the page by Werkzeug, and refuse what is no SavedModel by name)

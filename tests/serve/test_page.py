@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kseq2seq.serve import app
+from kseq2seq import serve
 from pretend import WEIGHT, Backwards, Mirror
 
 ARGUMENTS = [
@@ -48,14 +48,15 @@ def browser(tmp_path_factory):
 
 @contextlib.contextmanager
 def served(translator):
-    opened = app.listen(port=0)
-    made = app.create_server(translator, opened)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{opened.getsockname()[1]}/"
-    finally:
-        made.close()
+    with serve.listen(port=0) as opened:
+        made = serve.create_server(translator, opened)
+        thread = threading.Thread(target=made.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{opened.getsockname()[1]}/"
+        finally:
+            made.shutdown()
+            thread.join()
 
 
 @contextlib.contextmanager
