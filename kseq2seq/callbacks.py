@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import keras
 
@@ -89,8 +89,9 @@ class DecodeAndScore(keras.callbacks.Callback):
         if (epoch + 1) % self.every or not math.isfinite(logs.get("loss", 0.0)):
             return
         # Once for each model: the graph is traced once, and reads the weights anew.
-        if self._translator is None or self._translator.model is not self.model:
-            self._translator = Translator(self.model, *self.tokenizers)
+        model = cast(keras.Model, self.model)
+        if self._translator is None or self._translator.model is not model:
+            self._translator = Translator(model, *self.tokenizers)
         translations = self._translator.translate(self.sources, self.search)
         hypotheses = [best[0].text if best else "" for best in translations]
         scores = evaluation.evaluate(hypotheses, self.references, self.metrics)

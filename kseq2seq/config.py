@@ -47,8 +47,9 @@ class FrozenOptions(dict):
             f"Received: a change of {dict(self)!r}"
         )
 
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+    _refused: Any = _refuse  # whatever type a dict's method has
+    __setitem__ = __delitem__ = __ior__ = _refused
+    clear = pop = popitem = setdefault = update = _refused
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,7 @@ class Adam(keras.optimizers.Adam):
 
         place = self._get_variable_index(variable)
         dtype = keras.backend.standardize_dtype(variable.dtype)
-        step = ops.cast(self.iterations + 1, dtype)
+        step = ops.cast(ops.add(self.iterations, 1), dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[place]),

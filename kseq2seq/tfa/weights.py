@@ -20,6 +20,8 @@ says too little, rename the key to `query_layer/kernel`, `memory_layer/kernel` o
 `attention_layer/kernel`.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -211,7 +213,7 @@ def load_decoder_cell(cell, weights):
             f"cell has, {len(cell.cells)}: leave out others, such as the encoder's. "
             f"Received: those of {len(found.cells)}{listed(found.cells)}"
         )
-    memory_size = None
+    memory_size: Any = None  # refused below where one is needed
     if MEMORY_KERNEL in found.arrays:
         memory_size, _ = matrix_shape(found, MEMORY_KERNEL)
     # What feeds back into the first cell, beside its input.
@@ -330,7 +332,9 @@ def _attention_shapes(attention, query_size=None):
 
 def _wrapper_shapes(cell, paths, memory_size):
     """The same for a decoder cell."""
-    shapes = _attention_shapes(cell.attention, cell.cells[-1].units)
+    shapes: dict[str, tuple[int | None, ...]] = {
+        **_attention_shapes(cell.attention, cell.cells[-1].units)
+    }
     if cell.attentional is not None:
         rows = None if memory_size is None else memory_size + cell.cells[-1].units
         shapes[JOINING_KERNEL] = (rows, cell.attentional.units)

@@ -3,6 +3,7 @@
 import functools
 import weakref
 from collections.abc import Callable
+from typing import cast
 
 # The graph keeps its own gradients under this name.
 _COLLECTION = "kseq2seq_custom_gradients"
@@ -69,7 +70,7 @@ def _hold_in_graph(graph, registry, name):
     reference = weakref.ref(gradient)
 
     def call_while_alive(operation, *upstream):
-        return reference().function(operation, *upstream)
+        return cast(_Gradient, reference()).function(operation, *upstream)
 
     try:
         entry = registry._registry[name]

@@ -25,5 +25,6 @@ from keras._tf_keras.keras import mixed_precision as mixed_precision
 from keras._tf_keras.keras import models as models
 from keras._tf_keras.keras import optimizers as optimizers
 from keras._tf_keras.keras import random as random
+from keras._tf_keras.keras import regularizers as regularizers
 from keras._tf_keras.keras import saving as saving
 from keras._tf_keras.keras import utils as utils
