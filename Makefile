@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --no-input \
 	--disable-pip-version-check --constraint constraints.txt
 
@@ -16,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage backends lint bench clean
+.PHONY: help demo test coverage backends lint docs bench clean
 
 help: ## Show this list
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -52,13 +53,17 @@ lint: $(INSTALLED) ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# Its makers announce another program in place of MkDocs at each build.
+docs: $(DOCS_INSTALLED) ## Build the documentation in site/, with Python 3.11 or newer
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 bench: $(INSTALLED) ## Run the benchmarks
 	@set -e; set -- $$(grep -l __main__ benchmarks/*.py); \
 	if [ ! -e "$$1" ]; then echo "There is no benchmark yet."; exit 0; fi; \
 	for script; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean: ## Remove the environment, the demo's results and caches
-	rm -rf $(VENV) $(DEMO_RUN) $(DEMO_MODEL) build dist *.egg-info
+	rm -rf $(VENV) $(DEMO_RUN) $(DEMO_MODEL) build dist site *.egg-info
 	rm -rf .hypothesis .pytest_cache .ruff_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -67,6 +72,10 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV): a minute or two, the first time."
 	$(PIP_INSTALL) setuptools wheel
 	$(PIP_INSTALL) --no-build-isolation --no-compile --editable .[dev]
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(PIP_INSTALL) --no-build-isolation --no-compile --editable .[docs]
 	@touch $@
 
 $(BIN)/python:
