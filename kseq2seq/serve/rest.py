@@ -5,8 +5,8 @@ A request to predict has its values in rows (`instances`, answered with
 `RequestError` with the HTTP status that TensorFlow Serving answers with; where
 clients may look for words in its message, these are the same.
 
-It is stricter than TensorFlow Serving in two points: a body must be UTF-8, and a name in
-`inputs` that the signature does not have is an error, not ignored.
+It is stricter than TensorFlow Serving in two points: a body must be UTF-8, and a name
+in `inputs` that the signature does not have is an error, not ignored.
 
 A signature has `inputs` and `outputs`, dicts from names to `tf.TensorSpec`, of which
 `dtype.name` and `shape` are read; TensorFlow itself is not needed.
