@@ -260,9 +260,9 @@ def test_missing_packages_are_named(translator, tmp_path, monkeypatch):
     ("settings", "match"),
     [
         ({"weights": "int4"}, "`weights` must be one of int8, .*weights='int4'"),
-        ({"length": 0}, "`source_length` must be a positive integer.*=0"),
-        ({"length": True}, "`source_length` must be a positive integer.*=True"),
-        ({"length": 7.0}, "`source_length` must be a positive integer.*=7.0"),
+        ({"length": 0}, "`source_length` must be an integer of at least 1.*=0"),
+        ({"length": True}, "`source_length` must be an integer of at least 1.*=True"),
+        ({"length": 7.0}, "`source_length` must be an integer of at least 1.*=7.0"),
     ],
 )
 def test_bad_arguments_are_refused(translator, tmp_path, settings, match):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import resource
-import shutil
 
 import keras
 import numpy as np
@@ -317,36 +316,6 @@ def test_a_full_disk_leaves_nothing(translator, tmp_path, little_to_write):
     assert translator.export(tmp_path) == tmp_path / "1"
 
 
-def test_load_takes_the_newest_whole_version(translator, saved, tmp_path):
-    shutil.copytree(saved, tmp_path / "9")
-    shutil.copytree(saved, tmp_path / "10")
-    (tmp_path / "11").mkdir()
-    loaded = Translator.load(tmp_path)
-    assert isinstance(loaded, loaded_model.SavedTranslator)
-    assert loaded.path == tmp_path / "10" and loaded.search == SEARCH
-    expected = translator.translate([*TEXTS, "\ud800\0"], SEARCH)
-    found = loaded.translate([*TEXTS, "\ud800\0"], SEARCH, batch_size=2)
-    assert [x.text for x, *_ in found] == [x.text for x, *_ in expected]
-    assert loaded(TEXTS) == [best.text for best, *_ in found[:-1]]
-    assert loaded([], beam=3) == []
-
-
-def test_a_loaded_search_cannot_be_changed(saved, tmp_path):
-    loaded = Translator.load(saved)
-    with pytest.raises(ValueError, match="beam size of the export, 3:.*beam=5"):
-        loaded(TEXTS, beam=5)
-    with pytest.raises(ValueError, match="that of the export.*beam_size=2"):
-        loaded.translate(TEXTS, Search(beam_size=2))
-    with pytest.raises(ValueError, match="list of strings"):
-        loaded("a dog")
-    shutil.copytree(saved, tmp_path / "1")
-    shutil.rmtree(tmp_path / "1" / "assets.extra")
-    loaded = Translator.load(tmp_path)
-    assert loaded.search is None and len(loaded(TEXTS)) == len(TEXTS)
-    with pytest.raises(ValueError, match="beam=3"):
-        loaded(TEXTS, beam=3)
-
-
 def test_what_cannot_be_exported_is_refused(
     translator, saved, tmp_path, little_to_write
 ):
@@ -362,23 +331,6 @@ def test_what_cannot_be_exported_is_refused(
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         translator.export(tmp_path / "file")
-
-
-def test_what_is_no_saved_model_of_ours_is_refused(saved, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"must hold saved_model\.pb"):
-        loaded_model.SavedTranslator(tmp_path)
-    shutil.copytree(saved, tmp_path / "1")
-    (tmp_path / "1" / "variables" / "variables.index").unlink()
-    with pytest.raises(ValueError, match="not a whole SavedModel; export it again"):
-        Translator.load(tmp_path)
-    (tmp_path / "1" / "saved_model.pb").write_bytes(b"no")
-    with pytest.raises(ValueError, match="not a whole SavedModel"):
-        Translator.load(tmp_path)
-    other = keras.export.ExportArchive()
-    other.add_endpoint("serve", lambda x: x, [tf.TensorSpec([None], name="x")])
-    other.write_out(str(tmp_path / "2"), verbose=False)
-    with pytest.raises(ValueError, match=r"'serving_default' from 'text'.*\['x'\]"):
-        Translator.load(tmp_path)
 
 
 COMMITTED = ROOT / "saved_models" / "dates" / "1"
