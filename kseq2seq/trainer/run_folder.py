@@ -6,7 +6,9 @@ from typing import Any
 
 import keras
 
-from kseq2seq import losses, optimizers, plots
+import kseq2seq.trainer.schedules  # noqa: F401  # checkpoints hold them
+from kseq2seq import plots
+from kseq2seq.models import load_model
 from kseq2seq.runs import (
     CURVES_FILE,
     HISTORY_FILE,
@@ -20,11 +22,7 @@ from kseq2seq.runs import (
     save_model,
     write_history,
 )
-from kseq2seq.trainer import schedules
 from kseq2seq.utils import PathLike, check_integer
-
-# Keras loads from a checkpoint the classes of modules that have been imported.
-IN_CHECKPOINTS = losses, optimizers, schedules
 
 
 class RunFolder(keras.callbacks.Callback):
@@ -108,7 +106,7 @@ class RunFolder(keras.callbacks.Callback):
         if not (self.folder / HISTORY_FILE).is_file():
             return None
         self.history, checkpoint = load_history(self.folder)
-        return keras.saving.load_model(self.folder / checkpoint)
+        return load_model(self.folder / checkpoint)
 
     def is_done(self) -> bool:
         """Whether `patience` epochs have gone by without a better one."""

@@ -9,7 +9,11 @@ from paths import ROOT
 
 def test_recipes_are_those_that_are_promised():
     assert set(trainer.recipe_names()) >= {
-        *("dates", "multi30k_en_de", "tatoeba_en_fr", "g2p_cmudict", "ted_pt_en"),
+        "dates",
+        "g2p_cmudict",
+        "multi30k_en_de",
+        "tatoeba_en_fr",
+        "ted_pt_en",
     }
 
 

@@ -3,13 +3,16 @@
 import csv
 import json
 import math
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
+import kseq2seq
 from kseq2seq.runs import read_history
-from kseq2seq.trainer import RunFolder
+from kseq2seq.trainer import SCHEDULES, RunFolder
 
 
 @pytest.fixture
@@ -44,8 +47,11 @@ def test_best_model_last_checkpoint_and_history_are_kept(tiny, tmp_path):
         end_epochs(callback, tiny, [{"loss": 2.0 - epoch, "val_bleu": bleu}])
     assert (callback.num_epochs, callback.best_epoch) == (5, 1)
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("model.keras", "checkpoint-5.keras"),
-        *("history.json", "history.csv", "curves.png"),
+        "model.keras",
+        "checkpoint-5.keras",
+        "history.json",
+        "history.csv",
+        "curves.png",
     }
     best = keras.saving.load_model(tmp_path / "model.keras")
     assert float(best.layers[-1].bias[0]) == 1
@@ -75,6 +81,28 @@ def test_restored_model_goes_on_with_its_optimizer(tiny, tmp_path):
     hidden = [path.name for path in tmp_path.iterdir() if path.name[0] == "."]
     assert hidden == [".mine"]
     assert RunFolder(tmp_path / "new", "loss", False).restore() is None
+
+
+def test_another_process_restores_schedule_loss_and_optimizer(tmp_path):
+    sizes = {"source_vocabulary_size": 7, "target_vocabulary_size": 9}
+    config = kseq2seq.Seq2SeqConfig(**sizes, units=6, embedding_size=5)
+    model = kseq2seq.build_model(config)
+    rate = SCHEDULES["linear"].make(0.5, 20, 4)
+    model.compile(kseq2seq.Adam(rate), loss=kseq2seq.MaskedCrossentropy(0.1))
+    end_epochs(RunFolder(tmp_path, "loss", False), model, [{"loss": 2.0}])
+    code = (
+        "from kseq2seq.trainer import RunFolder\n"
+        f"model = RunFolder({str(tmp_path)!r}, 'loss', False).restore()\n"
+        "model.optimizer.iterations.assign(2)\n"
+        "print(type(model.loss).__name__, type(model.optimizer).__module__)\n"
+        "print(float(model.optimizer.learning_rate))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    expected = ["MaskedCrossentropy", "kseq2seq.optimizers", "0.25"]
+    assert result.stdout.split() == expected
 
 
 def test_the_lowest_is_best_where_lower_is_better(tiny, tmp_path):
