@@ -363,9 +363,9 @@ def table(report):
     lines = ["| " + " | ".join(row) + " |\n" for row in rows]
     lines.append(
         f"\n{report['strings']:,} strings; {report['good_rows_checked']:,} good rows, "
-        f"at most {report['largest_difference_of_good_rows']:.1g} from themselves "
-        f"alone; {report['problems']} problems; at most {report['peak_megabytes']:,} "
-        "MB of memory.\n"
+        f"which differ by at most {report['largest_difference_of_good_rows']:.1g} from "
+        f"a batch of one; {report['problems']} problems; at most "
+        f"{report['peak_megabytes']:,} MB of memory.\n"
     )
     return "".join([*lines, *(f"- {x}\n" for x in report["first_problems"])])
 
