@@ -111,11 +111,12 @@ def test_commands_are_described():
 
 
 def test_signatures_are_described():
-    path = ROOT / "saved_models/dates/1/model_card.json"
-    card = json.loads(path.read_text(encoding="utf-8"))
-    page = generated_pages.signatures_page(card)
+    folder = ROOT / "saved_models/dates/1"
+    card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    page = generated_pages.signatures_page(readme)
     for name, signature in card["signatures"].items():
-        text = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        text = page.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
         for tensor in [*signature["inputs"], *signature["outputs"]]:
             assert f"`{tensor}`" in text
 

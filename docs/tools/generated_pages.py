@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import io
-import json
 import os
 import re
 import tempfile
@@ -43,7 +42,7 @@ def code_pages() -> dict[str, str]:
     return {
         "reference/commands.md": commands_page(),
         "reference/settings.md": settings_page(),
-        "reference/signatures.md": signatures_page(small_card()),
+        "reference/signatures.md": signatures_page(small_export()),
     }
 
 
@@ -164,35 +163,23 @@ def _settings_section(lines: list[str]) -> str:
     )
 
 
-def signatures_page(card: dict) -> str:
+def signatures_page(readme: str) -> str:
     """Inputs and outputs of each signature.
 
     Args:
-        card: What the model card of an export says.
+        readme: The `README.md` of an export.
     """
-    from kseq2seq.export.model_card import AXES
-
-    parts = [
-        "# Signatures",
-        "The signatures of a SavedModel. [Serving](../serving.md) has examples.",
-        f"In shapes, {AXES}",
-    ]
-    for name, signature in card["signatures"].items():
-        rows = ["| | name | dtype | shape | |", "|---|---|---|---|---|"]
-        for side in ("inputs", "outputs"):
-            for tensor, spec in signature[side].items():
-                shape = ", ".join(map(str, spec["shape"]))
-                rows.append(
-                    f"| {side.removesuffix('s')} | `{tensor}` | {spec['dtype']} "
-                    f"| `({shape})` | {spec['meaning']} |"
-                )
-        parts += [f"## {name}", signature["purpose"], "\n".join(rows)]
-    parts += ["## Limits", "\n".join(f"- {guard}" for guard in card["guards"])]
-    return "\n\n".join(parts) + "\n"
+    _, _, rest = readme.partition("\n## Signatures\n")
+    signatures, _, _ = rest.partition("\n## Search\n")
+    return (
+        "# Signatures\n\nThe signatures of a SavedModel, as each export has them in "
+        "its `README.md`. [Serving](../serving.md) has examples.\n"
+        + signatures.replace("\n### ", "\n## ")
+    )
 
 
-def small_card() -> dict:
-    """The model card of an untrained model."""
+def small_export() -> str:
+    """The `README.md` of an export of an untrained model."""
     import kseq2seq
 
     pairs = [("a dog", "ein Hund"), ("a cat", "eine Katze")]
@@ -207,5 +194,4 @@ def small_card() -> dict:
     with tempfile.TemporaryDirectory() as folder:
         with contextlib.redirect_stderr(io.StringIO()):
             path = translator.export(Path(folder) / "small")
-        card = Path(path) / "model_card.json"
-        return json.loads(card.read_text(encoding="utf-8"))
+        return (Path(path) / "README.md").read_text(encoding="utf-8")
