@@ -7,7 +7,7 @@ from typing import Any, cast
 import keras
 
 from kseq2seq import evaluation
-from kseq2seq.data import group_references
+from kseq2seq.data import as_pairs, group_references
 from kseq2seq.decoding import Search
 from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.translator import Translator
@@ -22,8 +22,8 @@ class DecodeAndScore(keras.callbacks.Callback):
     that was not scored.
 
     Args:
-        pairs: List of `(source, target)`; a source with several targets accepts
-            each of them.
+        pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them; a
+            source with several targets accepts each of them.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
         metrics: Names from `kseq2seq.evaluation.METRICS`.
@@ -58,7 +58,7 @@ class DecodeAndScore(keras.callbacks.Callback):
 
     def __init__(
         self,
-        pairs: Sequence[tuple[str, str]],
+        pairs: Any,
         source_tokenizer: Tokenizer,
         target_tokenizer: Tokenizer,
         metrics: Sequence[str] = ("bleu",),
@@ -66,6 +66,7 @@ class DecodeAndScore(keras.callbacks.Callback):
         every: int = 1,
     ) -> None:
         super().__init__()
+        pairs = as_pairs(pairs)
         if not pairs:
             raise ValueError("`pairs` must hold at least one pair. Received: none")
         for name in metrics:

@@ -9,6 +9,7 @@ from kseq2seq.cli.arguments import add_path, add_verb
 from kseq2seq.cli.paths import check_run_folder
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.runs import read_history
+from kseq2seq.utils import is_blank
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -62,7 +63,7 @@ def _heatmap(options: argparse.Namespace) -> Any:
     """Figure of the alignment of one translation."""
     from kseq2seq import plots
 
-    if not options.text.strip():
+    if is_blank(options.text):
         raise ValueError("--text must hold something to translate.")
     translations = loading.load_translate_function(options)([options.text])[0]
     if not translations or translations[0].alignment is None:

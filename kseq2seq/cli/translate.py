@@ -10,6 +10,7 @@ from kseq2seq.cli import loading, output
 from kseq2seq.cli.arguments import add_input_and_output, add_path, add_verb
 from kseq2seq.cli.paths import check_model
 from kseq2seq.cli.search_options import add_n_best, add_search_options
+from kseq2seq.utils import is_blank
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -49,10 +50,10 @@ def run(options: argparse.Namespace) -> None:
         translate = loading.load_translate_function(options)
         with output.progress_bar(total, options.output) as update:
             for chunk in chunks:
-                translations = iter(translate([x for x in chunk if x.strip()]))
+                translations = iter(translate([x for x in chunk if not is_blank(x)]))
                 for line in chunk:
                     number += 1
-                    best_first = next(translations) if line.strip() else []
+                    best_first = [] if is_blank(line) else next(translations)
                     file.write(_formatted(options, number, best_first))
                 file.flush()
                 update(len(chunk))

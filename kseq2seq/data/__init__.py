@@ -8,6 +8,7 @@ from kseq2seq.data.batching import (
     batches,
     without_autotune,
 )
+from kseq2seq.data.containers import Pairs, as_pairs, as_texts
 from kseq2seq.data.date_pairs import LOCALES, dates
 from kseq2seq.data.lines import (
     DataError,
@@ -15,7 +16,6 @@ from kseq2seq.data.lines import (
     read_lines,
 )
 from kseq2seq.data.pairs import (
-    Pairs,
     group_references,
     split,
     without_empty_sides,
@@ -36,6 +36,8 @@ __all__ = [
     "Coverage",
     "DataError",
     "Pairs",
+    "as_pairs",
+    "as_texts",
     "batches",
     "dates",
     "group_references",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers
+from kseq2seq.data.containers import Pairs, as_pairs
+from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers, is_blank
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -29,7 +30,7 @@ DEFAULT_BUCKETS = (4, 6, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 64)
 
 
 def batches(
-    pairs: Sequence[tuple[str, str]],
+    pairs: Any,
     source_tokenizer: Any,
     target_tokenizer: Any,
     batch_size: int = 64,
@@ -44,7 +45,8 @@ def batches(
     likewise, each side to its own: so there are few shapes, which are those of every
     epoch. Each costs XLA a compilation; where that is dear (`jit_compile=True`, the
     jax backend), give fewer `buckets`. Pairs with a side longer than the last bucket
-    are left out and reported by a warning of the logger "kseq2seq".
+    are left out and reported by a warning of the logger "kseq2seq", and so are pairs
+    with a blank side.
 
     With a `seed` the batches are cut from the pairs in the order of their targets'
     buckets and then their sources', so that those of a batch are alike in length.
@@ -53,7 +55,7 @@ def batches(
     order of `pairs`.
 
     Args:
-        pairs: A list of `(source, target)` strings.
+        pairs: `(source, target)` strings, as `as_pairs` takes them.
         source_tokenizer: A `kseq2seq.Tokenizer`.
         target_tokenizer: Another, or the same.
         batch_size: Rows of a batch. One of them, that of the longest pairs or without a
@@ -72,10 +74,13 @@ def batches(
         `({"source": ids, "target": ids}, labels)`, all int32 and padded with PAD, of
         shapes `(batch, source length)` and twice `(batch, target length)`. Source and
         labels end with EOS; "target" is what the decoder reads: BOS and the labels but
-        the last.
+        the last. The ids 0 to 3 are PAD, UNK, BOS and EOS. Batches made without this
+        function need the same: symbols have ids from 4 on, since losses and metrics
+        leave out labels of 0 as padding.
 
     Raises:
-        ValueError: If an argument is out of range, or if no pair is left.
+        ValueError: If `pairs` are no pairs, an argument is out of range, or no pair is
+            left.
 
     Example:
 
@@ -95,8 +100,7 @@ def batches(
     batch_tokens = check_integer("batch_tokens", batch_tokens, 1, optional=True)
     seed = check_integer("seed", seed, optional=True)
     lengths_of_buckets = _check_buckets(buckets)
-    if not pairs:
-        raise ValueError("`pairs` must hold at least one pair. Received: no pairs")
+    pairs = _with_text(as_pairs(pairs))
     sources, targets = _tokenize(pairs, source_tokenizer, target_tokenizer)
     kept, lengths = _in_buckets(sources, targets, lengths_of_buckets)  # (N,), (N, 2)
 
@@ -124,6 +128,23 @@ def batches(
     dataset = plan.map(element, num_parallel_calls=2, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return without_autotune(dataset.prefetch(4))
+
+
+def _with_text(pairs: Pairs) -> Pairs:
+    """The pairs with text on both sides; says how many others there are."""
+    kept = [pair for pair in pairs if not any(map(is_blank, pair))]
+    if not kept:
+        raise ValueError(
+            "`pairs` must hold at least one pair with text on both sides. Received: "
+            f"{len(pairs)} pairs, none of them such"
+        )
+    if len(kept) < len(pairs):
+        _logger.warning(
+            "Left out %d of %d pairs, whose source or target is blank.",
+            len(pairs) - len(kept),
+            len(pairs),
+        )
+    return kept
 
 
 def without_autotune(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
@@ -252,6 +273,8 @@ def _plan_shuffled(kept, lengths, most_rows, seed):
     cell = np.concatenate([[0], np.cumsum(changes)])  # the same: the same two buckets
     ordered = kept[order]
     number, count = len(ordered), len(cuts)
+    starts = tf.constant(np.cumsum([0, *cuts[:, 0]]))
+    source_lengths, target_lengths = tf.constant(cuts[:, 1]), tf.constant(cuts[:, 2])
 
     def epoch(epoch_seed):
         def shuffled(length, use):
@@ -261,12 +284,15 @@ def _plan_shuffled(kept, lengths, most_rows, seed):
             return shuffle(positions, seeds)
 
         mixed = tf.argsort(cell * number + shuffled(number, 1))  # within each cell
-        indices = _ragged(tf.gather(ordered, mixed), cuts[:, 0])
-        batch = shuffled(count, 0)
-        plan = indices, tf.constant(cuts[:, 1]), tf.constant(cuts[:, 2])
-        return tf.data.Dataset.from_tensor_slices(
-            tuple(tf.gather(part, batch) for part in plan)
-        )
+        indices = tf.gather(ordered, mixed)
+
+        def plan(batch):
+            of_batch = indices[starts[batch] : starts[batch + 1]]
+            return of_batch, source_lengths[batch], target_lengths[batch]
+
+        # Slices of a RaggedTensor would do the same, but TensorFlow calls their graph
+        # invalid, on standard error and at length.
+        return tf.data.Dataset.from_tensor_slices(shuffled(count, 0)).map(plan)
 
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
     return seeds.flat_map(epoch), count

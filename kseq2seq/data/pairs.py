@@ -7,17 +7,20 @@ them what `model.fit` takes.
 import logging
 import random
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any
 
+from kseq2seq.data.containers import Pairs, as_pairs
 from kseq2seq.data.lines import DataError
-
-Pairs: TypeAlias = list[tuple[str, str]]
+from kseq2seq.utils import is_blank
 
 _logger = logging.getLogger("kseq2seq")
 
 
 def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
     """Leaves out pairs with an empty side, and says so by the logger "kseq2seq".
+
+    Text that shows nothing, of white space, zero-width and control characters, is
+    empty.
 
     Args:
         pairs: List of `(source, target)` strings, as a reader has read them.
@@ -38,13 +41,11 @@ def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
         raise DataError(
             f"{name}: expected text, a pair in each line. Received: an empty file"
         )
-    kept = [pair for pair in pairs if all(side.strip() for side in pair)]
+    kept = [pair for pair in pairs if not any(map(is_blank, pair))]
     if len(kept) == len(pairs):
         return kept
     first = next(
-        number
-        for number, (source, target) in enumerate(pairs, 1)
-        if not (source.strip() and target.strip())
+        number for number, pair in enumerate(pairs, 1) if any(map(is_blank, pair))
     )
     if not kept:
         raise DataError(
@@ -63,14 +64,14 @@ def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
 
 
 def split(
-    pairs: Sequence[tuple[str, str]],
+    pairs: Any,
     fractions: Sequence[float] = (0.9, 0.05, 0.05),
     seed: int = 0,
 ) -> tuple[Pairs, ...]:
     """Splits pairs by source text, so that no source is in two parts.
 
     Args:
-        pairs: A list of `(source, target)` strings.
+        pairs: `(source, target)` strings, as `as_pairs` takes them.
         fractions: The share of distinct sources for each part; they sum to 1.
         seed: An integer; the same seed gives the same parts.
 
@@ -94,6 +95,7 @@ def split(
             "`fractions` must be positive and sum to 1. "
             f"Received: fractions={fractions!r}"
         )
+    pairs = as_pairs(pairs)
     sources = list(dict.fromkeys(source for source, _ in pairs))
     random.Random(seed).shuffle(sources)
     ends = [
@@ -114,13 +116,11 @@ def split(
     return parts
 
 
-def group_references(
-    pairs: Sequence[tuple[str, str]],
-) -> tuple[list[str], list[list[str]]]:
+def group_references(pairs: Any) -> tuple[list[str], list[list[str]]]:
     """Gathers the accepted targets of each source.
 
     Args:
-        pairs: A list of `(source, target)` strings.
+        pairs: `(source, target)` strings, as `as_pairs` takes them.
 
     Returns:
         A tuple `(sources, references)`: the distinct sources, and for each a list
@@ -132,7 +132,7 @@ def group_references(
     (['Hi.', 'Go.'], [['Salut !', 'Salut.'], ['Va !']])
     """
     references: dict[str, list[str]] = {}
-    for source, target in pairs:
+    for source, target in as_pairs(pairs):
         targets = references.setdefault(source, [])
         if target not in targets:
             targets.append(target)

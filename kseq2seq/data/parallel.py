@@ -1,7 +1,8 @@
 """Reader of two files whose equal lines translate each other."""
 
+from kseq2seq.data.containers import Pairs
 from kseq2seq.data.lines import DataError, read_lines
-from kseq2seq.data.pairs import Pairs, without_empty_sides
+from kseq2seq.data.pairs import without_empty_sides
 from kseq2seq.utils import PathLike
 
 

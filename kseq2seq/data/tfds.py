@@ -4,8 +4,9 @@ import difflib
 import logging
 from typing import Any
 
+from kseq2seq.data.containers import Pairs
 from kseq2seq.data.lines import DataError
-from kseq2seq.data.pairs import Pairs, without_empty_sides
+from kseq2seq.data.pairs import without_empty_sides
 from kseq2seq.utils import check_installed
 
 _logger = logging.getLogger("kseq2seq")

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from kseq2seq.data.containers import Pairs
 from kseq2seq.data.lines import DataError, read_lines
-from kseq2seq.data.pairs import Pairs, without_empty_sides
+from kseq2seq.data.pairs import without_empty_sides
 from kseq2seq.utils import PathLike, check_integers
 
 

@@ -43,7 +43,8 @@ def bleu(
             and minus half the width that holds 95 % of them.
         seed: Seed of the resampling.
         tokenize: sacreBLEU's tokenizer, such as `"13a"`, `"intl"`, `"zh"` or
-            `"char"`.
+            `"char"`. For `"flores200"` and its like, sacreBLEU downloads a model when
+            it is first used.
 
     Returns:
         A `Score`, in percent; higher is better.
@@ -51,7 +52,8 @@ def bleu(
     Raises:
         ValueError: If there is nothing to score, hypotheses and references
             differ in number, a sentence has no reference, or `tokenize` is not
-            known.
+            known, needs a package that is not installed, or a model that cannot be
+            downloaded.
 
     Example:
 
@@ -66,7 +68,18 @@ def bleu(
     from sacrebleu.metrics.bleu import BLEU
 
     check_choice("tokenize", tokenize, sorted(BLEU.TOKENIZERS))
-    metric = BLEU(tokenize=tokenize)
+    check_texts(hypotheses, references, bootstrap)  # before a download
+    try:
+        metric = BLEU(tokenize=tokenize)
+    # No network; no package; and sacreBLEU ends the process where a certificate fails.
+    except (OSError, RuntimeError, ImportError, SystemExit) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            "`tokenize` must name a tokenizer that sacreBLEU can load. Received: "
+            f"tokenize={tokenize!r}, for which it says: {reason} Install the package "
+            "that it names, connect this computer once so that it can download the "
+            "model, or use tokenize='13a'"
+        ) from error
     return _score_with_sacrebleu(metric, hypotheses, references, bootstrap, seed)
 
 

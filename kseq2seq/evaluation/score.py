@@ -1,11 +1,14 @@
 """A corpus score with its signature, and what all metrics of this package share."""
 
+import functools
+import logging
 from collections.abc import Sequence
 from importlib import metadata
 from typing import NamedTuple, TypeAlias
 
-from kseq2seq.utils import check_integer
+from kseq2seq.utils import check_integer, is_blank
 
+_logger = logging.getLogger("kseq2seq")
 # The references of all sentences: each a string, or several accepted ones.
 References: TypeAlias = Sequence[str | Sequence[str]]
 DEFAULT_SEED = 12345
@@ -27,17 +30,25 @@ class Score(NamedTuple):
     interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        line = f"{self.name}|{self.signature} = {self.value:.2f}"
+        line = f"{self.name}|{self.signature} = {_rounded(self.value)}"
         if self.interval is None:
             return line
-        low, high = self.interval
-        return f"{line} (95 % between {low:.2f} and {high:.2f})"
+        low, high = map(_rounded, self.interval)
+        return f"{line} (95 % between {low} and {high})"
+
+
+def _rounded(value: float) -> str:
+    # What lies just below 0 rounds to -0.0, and -0.0 + 0.0 is 0.0.
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def check_texts(
     hypotheses: Sequence[str], references: References, bootstrap: int
 ) -> list[list[str]]:
     """Checks the arguments that all metrics have.
+
+    Blank references are scored as they are, as sacreBLEU does, and reported by a
+    warning of the logger "kseq2seq".
 
     Args:
         hypotheses: See `bleu`.
@@ -79,7 +90,27 @@ def check_texts(
                 f"strings all. Received, for sentence {number}: "
                 f"hypothesis={hypothesis!r}, references={accepted!r}"
             )
+    blank = [
+        number
+        for number, accepted in enumerate(lists, 1)
+        if any(map(is_blank, accepted))
+    ]
+    if blank:
+        _tell_of_blank(len(blank), len(lists), blank[0])
     return lists
+
+
+# Once, not for each metric of the same references and after each epoch.
+@functools.lru_cache(maxsize=128)
+def _tell_of_blank(count: int, total: int, first: int) -> None:
+    _logger.warning(
+        "%d of %d sentences have a blank reference, which no translation matches; the "
+        "first is number %d. Leave such sentences out, or look whether the lines of "
+        "the references fit those of the sources.",
+        count,
+        total,
+        first,
+    )
 
 
 def ratio_score(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kseq2seq.data import as_pairs
 from kseq2seq.decoding import Search
 from kseq2seq.inference.batches import check_texts, length_sorted_batches, text_tensor
 from kseq2seq.inference.results import (
@@ -105,14 +106,14 @@ class BaseTranslator(ABC):
 
     def score(
         self,
-        pairs: Iterable[tuple[str, str]],
+        pairs: Any,
         batch_size: int = 64,
         progress: bool = False,
     ) -> list[tuple[float, int]]:
         """How probable the model finds given translations.
 
         Args:
-            pairs: List of `(source, target)` strings.
+            pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them.
             batch_size: Pairs scored at a time.
             progress: Whether to draw a progress bar on standard error.
 
@@ -127,14 +128,14 @@ class BaseTranslator(ABC):
 
     def align(
         self,
-        pairs: Iterable[tuple[str, str]],
+        pairs: Any,
         batch_size: int = 64,
         progress: bool = False,
     ) -> list[Alignment]:
         """Which tokens of given texts and translations belong together.
 
         Args:
-            pairs: List of `(source, target)` strings.
+            pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them.
             batch_size: Pairs aligned at a time.
             progress: Whether to draw a progress bar on standard error.
 
@@ -278,5 +279,5 @@ def rows_of_batches(
 
 
 def _two_sides(pairs):
-    pairs = list(pairs)
+    pairs = as_pairs(pairs)
     return tuple(check_texts([pair[side] for pair in pairs]) for side in (0, 1))

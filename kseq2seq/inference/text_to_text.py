@@ -46,8 +46,8 @@ class TextToText:
     `Translator` and the signatures of a SavedModel are its methods. They take and give
     tensors, whose first axis is the batch, and rows are independent. Bytes that are not
     UTF-8, and NUL, are unknown characters (or, to a tokenizer that falls back on bytes,
-    bytes). A text of nothing but white space has the empty translation, with score 0.
-    What is longer than the limits is cut.
+    bytes). A text of white space, zero-width and control characters alone has the empty
+    translation, with score 0. What is longer than the limits is cut.
 
     Args:
         models: List of what `kseq2seq.build_model` returned; several are an ensemble,

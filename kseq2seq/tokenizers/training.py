@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kseq2seq.data import as_pairs, as_texts
+from kseq2seq.tokenizers.round_trip import tell_of_lost_text, trainable
 from kseq2seq.tokenizers.tokenizer import Tokenizer
 from kseq2seq.utils import (
     BOS_ID,
@@ -24,6 +26,7 @@ from kseq2seq.utils import (
     check_boolean,
     check_choice,
     check_integer,
+    is_blank,
 )
 
 _logger = logging.getLogger("kseq2seq")
@@ -52,18 +55,29 @@ def train_tokenizer(
     normalization: str = "identity",
     allow_smaller: bool = False,
 ) -> Tokenizer:
-    """Trains a tokenizer on texts; the same texts give the same tokenizer.
+    r"""Trains a tokenizer on texts; the same texts give the same tokenizer.
+
+    The tokenizer then reads its own texts, 20,000 of them at most. If some do not come
+    back from its ids as they were, a warning of the logger "kseq2seq" says how many,
+    and why, with an example.
 
     Args:
         texts: An iterable of `str`. Of more than two million texts, unigram and
-            BPE learn from a sample.
+            BPE learn from a sample. Line ends at their ends, as `file.readlines()`
+            leaves them there, are left out.
         vocabulary_size: Number of ids, the four special ones included. For
             "character" and "word" an upper bound: the most frequent ones are kept.
         kind: "unigram" or "bpe" (subwords), "character", or "word" (symbols that
             blanks separate, such as phones).
-        normalization: One of SentencePiece's normalizers: "identity" (text is
-            kept as it is), "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf" (`cf`
-            folds case). All but the first make the model 240 kB larger.
+        normalization: How text is changed before it is read, here and in
+            translation: one of SentencePiece's normalizers. "identity" keeps it as it
+            is: the choice for targets, which are written as they were read. "nfkc"
+            reads look-alikes alike: full-width digits and letters as plain ones,
+            half-width katakana as others, ligatures as letters, a no-break space as a
+            blank: the choice for sources that people type and copy. "nmt_nfkc" also
+            reads control and zero-width characters as blanks or not at all;
+            "nfkc_cf" and "nmt_nfkc_cf" fold case too. All but the first make
+            the model 240 kB larger.
         allow_smaller: Whether a unigram or BPE vocabulary that the texts cannot fill
             becomes as large as they allow, with a warning of the logger "kseq2seq",
             instead of an error.
@@ -80,6 +94,10 @@ def train_tokenizer(
     >>> phones = train_tokenizer(["HH AH L OW", "W ER L D"], kind="word")
     >>> phones.pieces(phones.tokenize(["W AH L"])[0])
     ['▁W', '▁AH', '▁L', '</s>']
+    >>> tokenizer = train_tokenizer(["2017"], kind="character", normalization="nfkc")
+    >>> full_width = "\N{FULLWIDTH DIGIT TWO}\N{FULLWIDTH DIGIT ZERO}"
+    >>> tokenizer.pieces(tokenizer.tokenize([full_width])[0])
+    ['2', '0', '</s>']
 
     Reference:
         [Kudo, 2018](https://arxiv.org/abs/1804.10959), section 3.2 (unigram);
@@ -92,20 +110,16 @@ def train_tokenizer(
     vocabulary_size = check_integer(
         "vocabulary_size", vocabulary_size, 5, note="of which 4 are special ids"
     )
-    if isinstance(texts, str):
-        raise ValueError(f"`texts` must be a list of strings. Received: {texts!r}")
-    texts = [text for text in texts if text.strip()]
+    given = [text for text in as_texts(texts) if not is_blank(text)]
+    texts = [trainable(text, kind) for text in given]
+    texts = [text for text in texts if not is_blank(text)]
     if not texts:
         raise ValueError(
-            "`texts` must hold text to train a tokenizer on. Received: none, or "
-            "nothing but white space"
+            "`texts` must hold text to train a tokenizer on, in characters that show "
+            f"and that SentencePiece has pieces for. Received: {given[:3]}"
         )
-    is_subword = kind in ("unigram", "bpe")
-    if is_subword and len(texts) > _MAX_TRAINING_TEXTS:
-        # SentencePiece's own sampling cannot be repeated.
-        texts = random.Random(0).sample(texts, _MAX_TRAINING_TEXTS)
     try:
-        return Tokenizer(_train(texts, vocabulary_size, kind, normalization))
+        model = _train(texts, vocabulary_size, kind, normalization)
     except _VocabularyTooLargeError as error:
         if not allow_smaller:
             raise
@@ -115,7 +129,10 @@ def train_tokenizer(
             kind,
             vocabulary_size,
         )
-        return Tokenizer(_train(texts, error.most, kind, normalization))
+        model = _train(texts, error.most, kind, normalization)
+    tokenizer = Tokenizer(model)
+    tell_of_lost_text(tokenizer, given, kind, normalization)
+    return tokenizer
 
 
 def _train(texts, vocabulary_size, kind, normalization):
@@ -123,6 +140,9 @@ def _train(texts, vocabulary_size, kind, normalization):
     import sentencepiece
 
     is_subword = kind in ("unigram", "bpe")
+    if is_subword and len(texts) > _MAX_TRAINING_TEXTS:
+        # SentencePiece's own sampling cannot be repeated.
+        texts = random.Random(0).sample(texts, _MAX_TRAINING_TEXTS)
     # Longer ones would be left out.
     longest = max(len(text.encode()) for text in texts)
     model = io.BytesIO()
@@ -185,7 +205,7 @@ def _training_error(message, vocabulary_size, kind):
 
 
 def train_tokenizers(
-    pairs: Sequence[tuple[str, str]],
+    pairs: Any,
     vocabulary_size: int | Sequence[int] = 8000,
     kind: str | Sequence[str] = "unigram",
     shared: bool = False,
@@ -195,7 +215,7 @@ def train_tokenizers(
     """Trains the tokenizers of source and target.
 
     Args:
-        pairs: A list of `(source, target)` texts.
+        pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them.
         vocabulary_size: As in `train_tokenizer`; or a tuple, one for the source
             and one for the target.
         kind: As in `train_tokenizer`; or a tuple, as above.
@@ -208,8 +228,8 @@ def train_tokenizers(
         `shared`.
 
     Raises:
-        ValueError: As in `train_tokenizer`, or if `shared` is given together with
-            a tuple of two different values.
+        ValueError: As in `train_tokenizer`, if `pairs` are no pairs, or if `shared`
+            is given together with a tuple of two different values.
 
     Example:
 
@@ -227,6 +247,7 @@ def train_tokenizers(
             strict=True,
         )
     )
+    pairs = as_pairs(pairs)
     sources = [source for source, _ in pairs]
     targets = [target for _, target in pairs]
     if shared:

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from kseq2seq.tokenizers.offsets import source_spans
 from kseq2seq.tokenizers.tokenizer import Tokenizer
-from kseq2seq.utils import EOS_ID, PAD_ID, Tensor, check_integer
+from kseq2seq.utils import BLANK_RE2, EOS_ID, PAD_ID, Tensor, check_integer
 
-# Unicode's separators, and the control characters that part words or lines.
-WHITE_SPACE = r"[\pZ\t-\r\x{85}]*"
+# Of a text from `file.readlines()`: no tokenizer knows it.
+_LINE_END = r"[\r\n]+\z"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,8 @@ def tokenize_truncated(
 ) -> TruncatedIds:
     """Turns texts into ids within limits.
 
-    A text of nothing but white space is read as the empty one.
+    A text of white space, zero-width and control characters alone is read as the empty
+    one. Line ends at the end of a text are left out.
 
     Args:
         tokenizer: A `kseq2seq.Tokenizer`.
@@ -82,7 +83,8 @@ def tokenize_truncated(
     ([[0, 1, 5], [0, 1, 0]], [True, False])
     """
     given = texts
-    texts = tf.where(tf.strings.regex_full_match(texts, WHITE_SPACE), "", texts)
+    texts = tf.where(tf.strings.regex_full_match(texts, BLANK_RE2), "", texts)
+    texts = tf.strings.regex_replace(texts, _LINE_END, "")
     truncated = tf.zeros_like(texts, tf.bool)
     if limits is not None:
         texts, truncated = cut_bytes(texts, limits.max_bytes)

@@ -37,9 +37,11 @@ from kseq2seq.utils.stderr import (
     hide_stderr,
     import_tensorflow,
 )
+from kseq2seq.utils.texts import BLANK_RE2, is_blank
 from kseq2seq.utils.types import PathLike, Tensor
 
 __all__ = [
+    "BLANK_RE2",
     "BOS_ID",
     "EOS_ID",
     "EXTRAS",
@@ -61,6 +63,7 @@ __all__ = [
     "custom_gradient",
     "hide_stderr",
     "import_tensorflow",
+    "is_blank",
     "is_installed",
     "is_integer",
     "is_number",

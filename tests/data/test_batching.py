@@ -2,8 +2,10 @@
 
 import itertools
 import logging
+import os
 import random
 import re
+import subprocess
 import sys
 
 import keras
@@ -296,3 +298,36 @@ def test_little_is_padding_in_few_shapes_by_default():
     waste = 1 - real / padded
     assert max(waste) < 0.08 and 1 - real.sum() / padded.sum() < 0.07, waste
     assert len(shapes) < 60
+
+
+ITERATE = """
+import sys
+
+import tensorflow as tf
+
+from kseq2seq.data import batches
+from kseq2seq.tokenizers import train_tokenizer
+
+tokenizer = train_tokenizer(["abc"], kind="character")
+tf.zeros(1)  # TensorFlow tells of its devices
+sys.stderr.write("BEGIN")
+sys.stderr.flush()
+dataset = batches([("ab", "c"), ("a", "b")] * 40, tokenizer, tokenizer, **OPTIONS)
+print(len([*dataset, *dataset]))
+"""
+
+
+@pytest.mark.parametrize("seed", [0, None])
+@pytest.mark.parametrize("size", [{"batch_size": 16}, {"batch_tokens": 48}])
+def test_iterating_writes_nothing(seed, size):
+    options = {"seed": seed, "buckets": (2, 3, 5), **size}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", ITERATE.replace("OPTIONS", repr(options))],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) == 2 * 5
+    assert done.stderr.partition("BEGIN")[2] == ""

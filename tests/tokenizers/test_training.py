@@ -242,7 +242,11 @@ def test_one_tokenizer_for_both_sides():
         ({"texts": ["ab"]}, r"at most \d+, or train on more.*=8000, kind='unigram'"),
         ({"texts": ["ab"], "kind": "bpe"}, r"at most \d+.*kind='bpe'"),
         ({"vocabulary_size": 5, "kind": "bpe"}, "at least 14.*vocabulary_size=5"),
-        ({"texts": ["</s>"], "kind": "character"}, "cannot train.*'character'"),
+        ({"texts": ["\u2581"], "kind": "word"}, "cannot train.*'word'"),
+        ({"texts": ["\u2585"]}, "in characters that show.*Received: .*\u2585"),
+        ({"texts": ["ab", None]}, r"list of strings; leave out.*None as number 2"),
+        ({"texts": [b"ab"]}, "decode bytes.*as number 1"),
+        ({"texts": 3}, "list of strings. Received: 3 of type int"),
     ],
 )
 def test_training_errors(arguments, message):

@@ -1,15 +1,20 @@
 """Texts to ids: what is cut where, and that nothing else changes."""
 
+import sys
+import unicodedata
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kseq2seq import Limits
 from kseq2seq.tokenizers import cut_bytes, tokenize_truncated, training
-from kseq2seq.utils import EOS_ID, PAD_ID
+from kseq2seq.utils import EOS_ID, PAD_ID, is_blank
 
+# Letters and a symbol that are drawn as nothing.
+FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 LINES = ["a dog runs", "Ελλάδα 日本 😀"]
 
 
@@ -57,13 +62,40 @@ def test_tokens_beyond_the_limit_are_cut(tokenizer):
         assert result.starts[row, at] == result.ends[row, at] == size
 
 
-def test_white_space_of_any_kind_is_no_text(tokenizer):
-    blank = ["", "\t \r\n\v\f", "\u3000", "\xa0 \u2003", "\u2028\x85"]
-    others = ["\0", "\u200b", "\u3000a", "\ufeff"]
-    result = tokenize_truncated(tokenizer, tf.constant(blank + others))
-    lengths = np.count_nonzero(result.ids, axis=1)
-    assert lengths[:5].tolist() == [1] * 5 and (lengths[5:] > 1).all()
-    assert not any(x.strip() for x in blank) and all(x.strip() for x in others)
+BLANK = sorted(
+    char
+    for char in map(chr, range(sys.maxunicode + 1))
+    if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp", "Zs"}
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(some(st.text(st.sampled_from(BLANK), max_size=5) | st.text(max_size=3)))
+@example(list(BLANK))
+@example(["\u3164", "\u2800\ufe0f", "\u115f", "\U000e0100", "\u034f"])
+def test_a_text_that_shows_nothing_is_the_empty_one(tokenizer, texts):
+    ids = tokenize_truncated(tokenizer, tf.constant(texts)).ids
+    lengths = np.count_nonzero(ids, axis=1).tolist()
+    seen = [not is_blank(text) for text in texts]
+    assert [length > 1 for length in lengths] == seen
+    for text, is_seen in zip(texts, seen, strict=True):
+        if all(char in BLANK for char in text):
+            assert not is_seen
+        drawn = set(text) - set(FILLERS)
+        if any(unicodedata.category(char)[0] in "LNPS" for char in drawn):
+            assert is_seen
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(st.sampled_from("ad og\r\n"), max_size=7))
+def test_line_ends_at_the_end_are_left_out(tokenizer, text):
+    whole, stripped = (
+        tokenize_truncated(tokenizer, tf.constant([x]))
+        for x in (text, text.rstrip("\r\n"))
+    )
+    if not is_blank(text):
+        assert whole.ids.numpy().tolist() == stripped.ids.numpy().tolist()
+    assert whole.ends.numpy()[0].max() == len(text)
 
 
 def test_without_limits_nothing_is_cut(tokenizer):
