@@ -6,6 +6,7 @@ them what `model.fit` takes.
 
 import logging
 import random
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,24 @@ from kseq2seq.data.lines import DataError
 from kseq2seq.utils import is_blank
 
 _logger = logging.getLogger("kseq2seq")
+_WORD = re.compile(r"[^\W_]+")
+# Of what names of columns are made.
+_HEADER_WORDS = frozenset([
+    "source", "target", "src", "tgt", "trg", "input", "output", "text", "sentence",
+    "sentences", "word", "words", "phrase", "translation", "translations",
+    "pronunciation", "phoneme", "phonemes", "phone", "phones", "grapheme", "graphemes",
+    "lemma", "form", "question", "answer", "query", "response", "original", "reference",
+    "language", "lang",
+    "ar", "bg", "bn", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "ga",
+    "he", "hi", "hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "mt", "nb", "nl", "no",
+    "pl", "pt", "ro", "ru", "sk", "sl", "sv", "ta", "te", "th", "tr", "uk", "ur", "vi",
+    "zh", "arabic", "bengali", "bulgarian", "chinese", "croatian", "czech", "danish",
+    "dutch", "english", "estonian", "finnish", "french", "german", "greek", "hebrew",
+    "hindi", "hungarian", "indonesian", "irish", "italian", "japanese", "korean",
+    "latvian", "lithuanian", "maltese", "norwegian", "persian", "polish", "portuguese",
+    "romanian", "russian", "slovak", "slovenian", "spanish", "swedish", "tamil",
+    "telugu", "thai", "turkish", "ukrainian", "urdu", "vietnamese",
+])  # fmt: skip
 
 
 def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
@@ -61,6 +80,44 @@ def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
         first,
     )
     return kept
+
+
+def without_header(pairs: Pairs, name: str) -> Pairs:
+    """Leaves out a first pair that names columns, and says so by the logger "kseq2seq".
+
+    Args:
+        pairs: List of `(source, target)` strings, as a reader has read them.
+        name: Where they come from, such as the file's path, for the message.
+
+    Returns:
+        The pairs without the first if both of its sides consist of words such as
+        "source", "sentence", "English" or "en", and are not the same.
+
+    Raises:
+        DataError: If there is no other pair.
+
+    Example:
+
+    >>> without_header([("Go.", "Va !")], "fra.txt")
+    [('Go.', 'Va !')]
+    """
+    if not pairs:
+        return pairs
+    source, target = ([*_WORD.findall(side.casefold())] for side in pairs[0])
+    named = source and target and _HEADER_WORDS.issuperset(source + target)
+    if not named or source == target:
+        return pairs
+    _logger.warning(
+        "%s: left out the first line, which names columns: %r. Read by read_tsv with "
+        "header=False, it is a pair.",
+        name,
+        pairs[0],
+    )
+    if not pairs[1:]:
+        raise DataError(
+            f"{name}: expected pairs. Received: names of columns alone, {pairs[0]}"
+        )
+    return pairs[1:]
 
 
 def split(

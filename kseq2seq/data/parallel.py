@@ -2,20 +2,19 @@
 
 from kseq2seq.data.containers import Pairs
 from kseq2seq.data.lines import DataError, read_lines
-from kseq2seq.data.pairs import without_empty_sides
+from kseq2seq.data.pairs import without_empty_sides, without_header
 from kseq2seq.utils import PathLike
 
 
 def read_parallel(source_path: PathLike, target_path: PathLike) -> Pairs:
     r"""Reads two files in which equal lines translate each other (as Moses does).
 
-    Lines end with `\n` or `\r\n` and with nothing else; a byte order mark is
-    skipped. Pairs with an empty side are left out and reported by a warning of
-    the logger "kseq2seq".
+    Lines are as `read_lines` gives them. Pairs with an empty side, and first lines that
+    name columns ("source" and "target", "English" and "German"), are left out and
+    reported by a warning of the logger "kseq2seq".
 
     Args:
-        source_path: A text file in UTF-8, plain, gzipped or the only `.txt` or
-            `.tsv` file in a zip.
+        source_path: A text file in UTF-8, plain or packed, as for `read_lines`.
         target_path: Another, with as many lines.
 
     Returns:
@@ -42,5 +41,6 @@ def read_parallel(source_path: PathLike, target_path: PathLike) -> Pairs:
             f"{len(targets)} lines; from line {min(len(sources), len(targets)) + 1} "
             "on, one of them has no counterpart"
         )
-    pairs = list(zip(sources, targets, strict=True))
-    return without_empty_sides(pairs, f"{source_path}, {target_path}")
+    name = f"{source_path}, {target_path}"
+    pairs = without_empty_sides(list(zip(sources, targets, strict=True)), name)
+    return without_header(pairs, name)

@@ -1,32 +1,54 @@
-"""Reader of columns between tabs."""
+"""Reader of columns between tabs, or of CSV."""
 
-from collections.abc import Sequence
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
 from kseq2seq.data.containers import Pairs
-from kseq2seq.data.lines import DataError, read_lines
-from kseq2seq.data.pairs import without_empty_sides
-from kseq2seq.utils import PathLike, check_integers
+from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, read_lines
+from kseq2seq.data.pairs import without_empty_sides, without_header
+from kseq2seq.utils import PathLike, check_boolean, check_integers, is_blank
+
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+# A cell that CSV has quoted since there are quotes in it.
+_DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 
 
-def read_tsv(path: PathLike, columns: Sequence[int] = (0, 1)) -> Pairs:
-    r"""Reads pairs from the columns of a tab-separated file (as `fra.txt`).
+def read_tsv(
+    path: PathLike,
+    columns: Sequence[int] | Sequence[str] = (0, 1),
+    header: bool | None = None,
+    quoting: bool | None = None,
+) -> Pairs:
+    r"""Reads pairs from the columns of a tab-separated file (as `fra.txt`), or of CSV.
 
-    Lines end with `\n` or `\r\n` and with nothing else; quotes mean nothing; a
-    byte order mark is skipped. Pairs with an empty side are left out and reported
-    by a warning of the logger "kseq2seq".
+    Lines are as `read_lines` gives them. Pairs with an empty side are left out and
+    reported by a warning of the logger "kseq2seq".
 
     Args:
-        path: A text file in UTF-8, plain, gzipped or in a zip, which may hold one
-            `.txt` or `.tsv` file besides those whose names begin with "_".
-        columns: Index, from 0, of the source's and of the target's column.
+        path: A text file in UTF-8, plain or packed, as for `read_lines`. If its name
+            ends in `.csv` (or `.csv.gz`), quotes are read as CSV has them, and columns
+            have commas, semicolons or tabs between them, whatever the first line has
+            the most of. Else they have tabs.
+        columns: Index, from 0, of the source's and of the target's column; or their
+            names in the first line.
+        header: Whether the first line names the columns. If `None`, a first line with
+            names such as "source" and "target" or "English" and "French" is left out
+            and reported.
+        quoting: Whether quotes are those of CSV (`True`) or text (`False`). If `None`,
+            they are CSV's in a file that ends in `.csv`; and another whose quotes look
+            like CSV's is refused.
 
     Returns:
         A list of `(source, target)` strings.
 
     Raises:
-        DataError: If the file is missing, empty, damaged or not UTF-8, or if a
-            line lacks one of the columns.
-        ValueError: If `columns` are not two integers of at least 0.
+        DataError: If the file is missing, empty, damaged or no text in UTF-8, if a
+            line lacks one of the columns, or if quotes are CSV's and it is not said.
+        ValueError: If `columns` are neither two integers of at least 0 nor two names.
 
     Example:
 
@@ -35,22 +57,132 @@ def read_tsv(path: PathLike, columns: Sequence[int] = (0, 1)) -> Pairs:
     >>> _ = path.write_text("Go.\tVa !\tCC-BY 2.0\n")
     >>> read_tsv(path)
     [('Go.', 'Va !')]
+    >>> path = path.with_suffix(".csv")
+    >>> _ = path.write_text('id,en,fr\n1,"Go, now!",Va !\n')
+    >>> read_tsv(path, columns=("en", "fr"))
+    [('Go, now!', 'Va !')]
     """
-    source, target = check_integers(
-        "columns", columns, least=0, count=2, note="the source's and the target's"
-    )
-    last = max(source, target)
-    pairs: Pairs = []
-    for number, line in enumerate(read_lines(path), 1):
-        cells = line.split("\t")
-        if not line.strip():
-            pairs.append(("", ""))
-        elif len(cells) <= last:
+    by_name = _are_names(columns)
+    if not by_name:
+        note = "the source's and the target's, or their names in the first line"
+        columns = check_integers("columns", columns, 0, 2, note)
+    if header is not None:
+        header = check_boolean("header", header)
+    if quoting is not None:
+        quoting = check_boolean("quoting", quoting)
+    rows, delimiter = _read_rows(path, quoting)
+    if by_name:
+        columns = _find_columns(columns, rows, path)
+    if by_name or header:
+        rows = rows[1:]
+    pairs = _take_columns(rows, columns, delimiter, path)
+    if quoting is None and not _is_csv(path):
+        _check_quotes(pairs, path, len(rows))
+    kept = without_empty_sides([pair for _, pair in pairs], str(path))
+    return without_header(kept, str(path)) if not by_name and header is None else kept
+
+
+def _are_names(columns: Any) -> bool:
+    is_list = isinstance(columns, (list, tuple)) and len(columns) == 2
+    return is_list and all(isinstance(column, str) for column in columns)
+
+
+def _is_csv(path: PathLike) -> bool:
+    name = Path(path).name.lower()
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name.endswith(".csv")
+
+
+def _read_rows(
+    path: PathLike, quoting: bool | None
+) -> tuple[list[tuple[int, list[str]]], str]:
+    """Number of the line, and cells, of each row; and what is between columns."""
+    lines = read_lines(path)
+    is_csv, delimiter = _is_csv(path), "\t"
+    if is_csv and lines:
+        first = re.sub('"[^"]*"', "", lines[0])
+        delimiter = max(_DELIMITERS, key=first.count)
+    if is_csv if quoting is None else quoting:
+        return list(_csv_rows(lines, delimiter, path)), delimiter
+    return [(n, line.split(delimiter)) for n, line in enumerate(lines, 1)], delimiter
+
+
+def _csv_rows(
+    lines: list[str], delimiter: str, path: PathLike
+) -> Iterator[tuple[int, list[str]]]:
+    ended = (line + "\n" for line in lines)
+    reader = csv.reader(ended, delimiter=delimiter, strict=True)
+    number = 1
+    try:
+        for cells in reader:
+            yield number, cells
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{number}: expected a row of CSV. Received: "
+            f"{lines[number - 1][:80]!r} ({error}). Mend its quotes, or read them as "
+            "text by quoting=False."
+        ) from error
+
+
+def _find_columns(
+    names: Sequence[str], rows: list[tuple[int, list[str]]], path: PathLike
+) -> tuple[int, ...]:
+    """Indices of named columns."""
+    header = rows[0][1] if rows else []
+    if any(header.count(name) != 1 for name in names):
+        raise DataError(
+            f"{path}:1: expected names of columns, each once, and among them "
+            f"{' and '.join(map(repr, names))}. Received: {header}"
+        )
+    return tuple(map(header.index, names))
+
+
+def _take_columns(
+    rows: list[tuple[int, list[str]]],
+    columns: Sequence[int],
+    delimiter: str,
+    path: PathLike,
+) -> list[tuple[int, tuple[str, str]]]:
+    """Number of the line, and the two cells, of each row; blank for a blank one."""
+    source, target = columns
+    last = max(columns)
+    pairs = []
+    for number, cells in rows:
+        if all(map(is_blank, cells)):
+            pairs.append((number, ("", "")))
+        elif len(cells) > last:
+            pairs.append((number, (cells[source], cells[target])))
+        else:
+            hint = "" if _is_csv(path) else ". The name of a file of CSV ends in .csv"
             raise DataError(
                 f"{path}:{number}: column {last} (counted from 0) is missing: "
-                f"expected at least {last + 1} columns with tabs between "
-                f"them. Received: {len(cells)} in {line[:80]!r}"
+                f"expected at least {last + 1} columns with {_DELIMITERS[delimiter]} "
+                f"between them. Received: {len(cells)} in "
+                f"{delimiter.join(cells)[:80]!r}{hint}"
             )
-        else:
-            pairs.append((cells[source], cells[target]))
-    return without_empty_sides(pairs, str(path))
+    return pairs
+
+
+def _check_quotes(
+    pairs: list[tuple[int, tuple[str, str]]], path: PathLike, num_rows: int
+) -> None:
+    """Refuses what CSV has quoted: a cell with doubled quotes, or all cells."""
+    quoted = [
+        (number, cell)
+        for number, pair in pairs
+        for cell in pair
+        if len(cell) > 1 and cell[0] == cell[-1] == '"'
+    ]
+    if num_rows > 1 and len(quoted) == sum(map(bool, chain(*(p for _, p in pairs)))):
+        doubled = quoted
+    else:
+        doubled = [row for row in quoted if _DOUBLED.fullmatch(row[1])]
+    if doubled:
+        number, cell = doubled[0]
+        raise DataError(
+            f"{path}:{number}: quotes look like those of CSV. Received: {cell[:80]!r}. "
+            "Read them as such by quoting=True or a name that ends in .csv, or as text "
+            "by quoting=False."
+        )

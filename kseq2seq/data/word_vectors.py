@@ -1,14 +1,11 @@
 """Word vectors of word2vec and GloVe, read from files."""
 
-import gzip
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from kseq2seq.data.lines import DataError, open_binary
+from kseq2seq.data.lines import PACKING_ERRORS, DataError, open_binary
 from kseq2seq.utils import PathLike
 
 # How SentencePiece writes the blank before a word.
@@ -83,7 +80,7 @@ def _read_vectors(path: PathLike) -> Iterator[tuple[int, bytes, bytes]]:
                 yield number, *_split(path, number, line, size)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+    except PACKING_ERRORS as error:
         raise DataError(
             f"{path}, after line {number}: damaged file; fetch it anew. ({error})"
         ) from error
