@@ -91,7 +91,7 @@ class TokenizerSettings:
     normalization: str | tuple[str, str] = setting(
         "identity",
         one_or_two(choice(NORMALIZATIONS)),
-        "Normalization of text, by SentencePiece's name",
+        "Normalization of text: nfkc reads look-alikes such as full-width digits alike",
     )
 
 

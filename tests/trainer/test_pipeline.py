@@ -152,3 +152,17 @@ def test_a_test_set_of_sentences_is_scored_line_by_line(monkeypatch, tmp_path):
     assert re.search("nrefs:var", text)
     assert json.loads(text)["provenance"] == provenance
     assert not (tmp_path / "alignment.png").exists()
+
+
+def test_dates_are_read_in_digits_of_full_width():
+    pairs = kseq2seq.data.dates(300)
+    source, target = pipeline.make_tokenizers(read_settings(), pairs)
+    texts = [text for text, _ in pairs]
+    zero = ord("\N{FULLWIDTH DIGIT ZERO}")
+    wide = {ord(str(digit)): zero + digit for digit in range(10)}
+    widened = [text.translate(wide) for text in texts]
+    assert widened != texts
+    assert source.tokenize(widened).to_list() == source.tokenize(texts).to_list()
+    # Targets are written as they were read.
+    backs = target.detokenize(target.tokenize([date for _, date in pairs])).numpy()
+    assert [back.decode() for back in backs] == [date for _, date in pairs]
