@@ -1,5 +1,8 @@
 """Scores against sacreBLEU called directly."""
 
+import re
+from urllib.error import URLError
+
 import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
@@ -51,3 +54,27 @@ def test_exact_match_is_exact():
     references = [["a", "b"], ["a"], ["é"], ["A"]]
     score = evaluation.exact_match(["b", "a ", "e\u0301", "a"], references)
     assert score.value == 25.0  # neither blanks, composition nor case are forgiven
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        URLError("no route to host"),
+        TimeoutError("timed out"),
+        RuntimeError("\nPlease install them like so.\n\n    pip install sacrebleu[ja]\n"),
+        ImportError("Please install the sentencepiece library"),
+        SystemExit(1),
+    ],
+)
+def test_a_tokenizer_that_sacrebleu_cannot_load(monkeypatch, error):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(BLEU, "__init__", lambda self, **_: fail())
+    reason = re.escape(" ".join(str(error).split()))
+    message = f"tokenize='flores200', for which it says: {reason}.*tokenize='13a'"
+    with pytest.raises(ValueError, match=message) as raised:
+        evaluation.bleu(["a"], ["a"], tokenize="flores200")
+    assert "\n" not in str(raised.value)
+    with pytest.raises(ValueError, match="There must be hypotheses"):
+        evaluation.bleu([], [], tokenize="flores200")

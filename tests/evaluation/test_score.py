@@ -43,3 +43,35 @@ def test_a_score_prints_on_one_line():
     signature = evaluation.phone_error_rate(HYPOTHESES, REFERENCES).signature
     setting = "nrefs:var|refs:nearest|case:mixed|unit:phone|kseq2seq:"
     assert signature.startswith(setting) and len(signature) > len(setting)
+
+
+def test_no_minus_zero_is_printed():
+    score = Score("BLEU", -0.0, "nrefs:1", (-0.004, 0.001))
+    assert str(score) == "BLEU|nrefs:1 = 0.00 (95 % between 0.00 and 0.00)"
+    assert "between -0.01 and" in str(score._replace(interval=(-0.006, 0.0)))
+    # Resamples of which a few have a match give an interval around 0.
+    hypotheses = ["a b c d e"] * 40
+    references = ["a b c d e", *["v w x y z"] * 39]
+    for name in METRICS:
+        score = METRICS[name].function(hypotheses, references, bootstrap=50)
+        assert "-0.00" not in str(score)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u200b"])
+@pytest.mark.parametrize("number", range(len(METRICS)))
+def test_blank_references_are_told_once(number, blank, caplog):
+    name = list(METRICS)[number]
+    # As many sentences in no other case: the same are told but once.
+    rest = ["e"] * (100 * number + 10 * len(blank) + ord(blank or "0") % 10)
+    hypotheses = ["a", "b", "c", "d", *rest]
+    references = ["a", ["b", blank], "c", blank, *rest]
+    score = METRICS[name].function(hypotheses, references)
+    told = f"2 of {len(references)} sentences have a blank reference"
+    assert caplog.messages[0].startswith(told)
+    assert "the first is number 2." in caplog.messages[0]
+    assert caplog.records[0].name == "kseq2seq"
+    # They count, as sacreBLEU counts them, for each metric and after each epoch.
+    assert METRICS[name].function(hypotheses, references) == score
+    assert len(caplog.messages) == 1
+    METRICS[name].function(["a"], ["b"])
+    assert len(caplog.messages) == 1
