@@ -37,7 +37,8 @@ def build_model(
         A `Seq2SeqModel` from a dict of `source`, ids of shape `(batch,
         source_length)`, and `target`, ids of shape `(batch, target_length)` that
         start with BOS, to logits of shape `(batch, target_length,
-        target_vocabulary_size)` in float32.
+        target_vocabulary_size)` in float32. The ids 0 to 3 are PAD, UNK, BOS and EOS;
+        PAD is masked.
 
     Example:
 
