@@ -61,7 +61,7 @@ def test_exact_match_is_exact():
     [
         URLError("no route to host"),
         TimeoutError("timed out"),
-        RuntimeError("\nPlease install them like so.\n\n    pip install sacrebleu[ja]\n"),
+        RuntimeError("\nPlease install them.\n\n    pip install sacrebleu[ja]\n"),
         ImportError("Please install the sentencepiece library"),
         SystemExit(1),
     ],
