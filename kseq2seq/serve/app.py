@@ -12,7 +12,7 @@ from typing import Any
 import flask
 from werkzeug.exceptions import HTTPException
 
-from kseq2seq.serve import rest
+from kseq2seq.serve import predict, rest
 from kseq2seq.serve.json_codec import RequestError
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -179,8 +179,8 @@ def _check_sender(request, hosts):
 
 def _predict(translator, request):
     """JSON of the answer to a request to predict."""
-    asked = rest.read_predict(request.get_data(), translator.signatures)
-    rows = rest.check_batch(asked.inputs)
+    asked = predict.read_predict(request.get_data(), translator.signatures)
+    rows = predict.check_batch(asked.inputs)
     if rows > MAX_ROWS:
         raise RequestError(
             413,
@@ -196,7 +196,7 @@ def _predict(translator, request):
             f"Received: {rows} rows, whose answer has {values}; send fewer or shorter "
             "rows",
         )
-    return rest.write_predictions(outputs, asked.in_rows)
+    return predict.write_predictions(outputs, asked.in_rows)
 
 
 def _answer_error(error):

@@ -235,7 +235,7 @@ def written_rows(name: str, array: np.ndarray) -> list[str]:
         array: Array of shape (batch, ...); strings are objects of `bytes`, or `str`.
 
     Returns:
-        A list as long as the batch; see `rest.write_predictions`.
+        A list as long as the batch; see `predict.write_predictions`.
 
     Example:
 
@@ -275,9 +275,12 @@ def _values(name, flat):
 
 
 def _float(value):
-    """JSON of a float of NumPy: the fewest digits that tell it apart."""
+    """JSON of a float as TensorFlow Serving writes it: six digits if they suffice."""
     if np.isnan(value):
         return "NaN"
     if np.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    return str(value)
+    text = f"{value:g}"
+    if type(value)(text) != value:
+        text = f"{value:.{17 if value.dtype.itemsize > 4 else 9}g}"
+    return text if "." in text or "e" in text else f"{text}.0"

@@ -207,7 +207,7 @@ def test_an_answer_that_is_too_large(client, backwards, monkeypatch, key):
         written.append(in_rows)
         return "{}"
 
-    monkeypatch.setattr(app.rest, "write_predictions", write)
+    monkeypatch.setattr(app.predict, "write_predictions", write)
     one = np.array(0.5, np.float32)
     more = np.broadcast_to(one, (2, 1_249_999))  # in no more room than one
     outputs = {"alignment": np.broadcast_to(one, (2, 1250, 1000)), "memory": more}

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from kseq2seq.serve import RequestError, read_array, rest, written_rows
+from kseq2seq.serve import RequestError, predict, read_array, rest, written_rows
 from pretend import signature
 
 FLOAT, INT, STRING = (tf.TensorSpec(None, x) for x in ("float32", "int32", "string"))
@@ -43,7 +43,7 @@ SIGNATURES = {
 def read(body, name=None):
     if not isinstance(body, (str, bytes)):
         body = json.dumps(body if name is None else {"signature_name": name, **body})
-    return rest.read_predict(
+    return predict.read_predict(
         body.encode() if isinstance(body, str) else body, SIGNATURES
     )
 
@@ -292,7 +292,7 @@ def test_inputs_of_different_numbers_of_rows():
     with pytest.raises(
         RequestError, match="Received: 2 of text, 3 of target"
     ) as caught:
-        rest.check_batch(request.inputs)
+        predict.check_batch(request.inputs)
     assert caught.value.status == 400
 
 
@@ -330,8 +330,8 @@ def test_whatever_comes_is_read_or_refused(body):
 
 
 def both(outputs):
-    rows = json.loads(rest.write_predictions(outputs, in_rows=True))
-    columns = json.loads(rest.write_predictions(outputs, in_rows=False))
+    rows = json.loads(predict.write_predictions(outputs, in_rows=True))
+    columns = json.loads(predict.write_predictions(outputs, in_rows=False))
     assert list(rows) == ["predictions"] and list(columns) == ["outputs"]
     return rows["predictions"], columns["outputs"]
 
@@ -392,21 +392,21 @@ def test_arrays_of_nothing(shape):
 def test_outputs_without_rows_in_common(other):
     outputs = {"y": np.zeros(2), "z": other}
     with pytest.raises(RequestError, match="inconsistent batch size") as caught:
-        rest.write_predictions(outputs, in_rows=True)
+        predict.write_predictions(outputs, in_rows=True)
     assert caught.value.status == 400
-    found = json.loads(rest.write_predictions(outputs, in_rows=False))
+    found = json.loads(predict.write_predictions(outputs, in_rows=False))
     assert found == {"outputs": {"y": [0.0, 0.0], "z": other.tolist()}}
 
 
 def test_floats_are_written_as_there():
     numbers = [9000000, 999999, 0.5, 0.0003, 0.00003, 555557.5, 3, -0.0, 0.2, 1 / 3]
     numbers += [math.nan, math.inf, -math.inf]
-    written = rest.write_predictions({"y": np.array(numbers, np.float32)}, True)
+    written = predict.write_predictions({"y": np.array(numbers, np.float32)}, True)
     assert written == (
         '{"predictions": [9e+06, 999999.0, 0.5, 0.0003, 3e-05, 555557.5, 3.0, -0.0, '
         "0.2, 0.333333343, NaN, Infinity, -Infinity]}"
     )
-    written = rest.write_predictions({"y": np.array([1 / 3, 0.2])}, False)
+    written = predict.write_predictions({"y": np.array([1 / 3, 0.2])}, False)
     assert written == '{"outputs": [0.33333333333333331, 0.2]}'
 
 
