@@ -116,6 +116,13 @@ def pick(values: Tensor, places: Tensor) -> Tensor:
     """`values` at `places` of its last axis; the leading axes are the same.
 
     A flat gather: `ops.take_along_axis` transposes and is several times as slow.
+
+    Args:
+        values: Tensor of shape `(..., count)`.
+        places: Integer tensor of shape `(..., n)`, with the same leading axes.
+
+    Returns:
+        Tensor of shape `(..., n)`.
     """
     *leading, count = ops.shape(values)
     rows = 1

@@ -131,7 +131,16 @@ def search_ids(
 
 
 def length_limits(source: Tensor, search: Search) -> dict[str, Any]:
-    """The `max_length` and `min_length` of a `Search` for a batch of source ids."""
+    """The `max_length` and `min_length` of a `Search` for a batch of source ids.
+
+    Args:
+        source: Ids of shape `(batch, source_length)`.
+        search: A `Search`.
+
+    Returns:
+        A dict of these two arguments of `greedy_search`: int32 tensors of shape
+        `(batch,)`; 0 for no minimum.
+    """
     mask = ops.not_equal(source, PAD_ID)
     longest = searches.relative_lengths(
         mask, search.max_length_factor, search.max_length_offset

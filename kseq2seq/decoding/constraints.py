@@ -103,6 +103,9 @@ class Constraint:
         Returns:
             Boolean tensor of shape `(batch, beam, vocabulary)` or
             `(batch, beam, candidates)`, or one that broadcasts to it.
+
+        Raises:
+            TypeError: If a subclass does not override it.
         """
         raise TypeError(
             "A constraint must override `allowed`. "
@@ -140,7 +143,7 @@ class ForbiddenTokens(Constraint):
     [[[False, True, False, True]]]
     """
 
-    def __init__(self, ids: Sequence[int]):
+    def __init__(self, ids: Sequence[int]) -> None:
         self.ids = check_integers("ids", ids, least=0)
         self.max_forbidden = len(self.ids)
 
@@ -175,7 +178,7 @@ class MinLength(Constraint):
 
     max_forbidden = 1
 
-    def __init__(self, min_length: int | Tensor):
+    def __init__(self, min_length: int | Tensor) -> None:
         if is_integer(min_length) or not hasattr(min_length, "dtype"):
             min_length = check_integer("min_length", min_length, least=0)
         self.min_length = ops.reshape(ops.cast(min_length, "int32"), (-1,))
@@ -242,7 +245,15 @@ def initial_states(
 def next_states(
     constraints: Sequence[Constraint], tokens: Tensor, states: Sequence
 ) -> tuple:
-    """The states of constraints after the hypotheses went on by `tokens`, `(B, K)`.
+    """The states of constraints after the next tokens.
+
+    Args:
+        constraints: The `Constraint`s.
+        tokens: int32 of shape `(batch, beam)`, the tokens.
+        states: The states before them.
+
+    Returns:
+        A tuple of states of the same structures and shapes.
 
     Raises:
         ValueError: If a constraint changes the structure or the shapes of its state.
@@ -281,7 +292,14 @@ def allowed_tokens(
 
 
 def max_forbidden(constraints: Sequence[Constraint]) -> int | None:
-    """The most tokens that constraints forbid a hypothesis together, if bounded."""
+    """The most tokens that constraints forbid a hypothesis together, if bounded.
+
+    Args:
+        constraints: The `Constraint`s.
+
+    Returns:
+        The number; `None` if one of them may forbid any number.
+    """
     counts = [constraint.max_forbidden for constraint in constraints]
     total = 0
     for count in counts:

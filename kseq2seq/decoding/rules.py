@@ -25,7 +25,20 @@ def make_rules(
     forbidden_ids: Sequence[int],
     constraints: Sequence[Constraint] = (),
 ) -> Rules:
-    """The `Rules` of a search with these arguments of `decoding.greedy_search`."""
+    """The `Rules` of a search with these arguments of `decoding.greedy_search`.
+
+    Args:
+        initial_state: See `greedy_search`, as for all of these.
+        max_length: See `greedy_search`.
+        min_length: See `greedy_search`.
+        eos_id: See `greedy_search`.
+        bos_id: See `greedy_search`.
+        forbidden_ids: See `greedy_search`.
+        constraints: See `greedy_search`.
+
+    Raises:
+        ValueError: If an argument is not as described there.
+    """
     eos_id = check_integer("eos_id", eos_id, 0)
     bos_id = check_integer("bos_id", bos_id, 0)
     forbidden_ids = check_integers("forbidden_ids", forbidden_ids, 0)
@@ -53,7 +66,14 @@ def make_rules(
 
 
 def batch_size(initial_state: Any) -> int | Tensor:
-    """Number of rows of a state, an integer or a scalar tensor."""
+    """Number of rows of a state, an integer or a scalar tensor.
+
+    Args:
+        initial_state: Nested structure of tensors of shape `(batch, ...)`.
+
+    Raises:
+        ValueError: If it has no tensor, or a scalar one.
+    """
     leaves = tree.flatten(initial_state)
     if not leaves or any(len(ops.shape(leaf)) == 0 for leaf in leaves):
         raise ValueError(

@@ -146,7 +146,11 @@ def _uniform_numbers(seed, uniform, shape, rows):
 
 
 def per_row(setting: Any) -> Any:
-    """A setting of each row, (B,), as (B, 1, 1); a number or `None` as it is."""
+    """A setting of each row as a tensor of shape `(batch, 1, 1)`.
+
+    Args:
+        setting: Tensor of shape `(batch,)`; a number or `None` is returned as it is.
+    """
     return setting[:, None, None] if ops.is_tensor(setting) else setting
 
 

@@ -77,7 +77,13 @@ Select: TypeAlias = Callable[[Tensor, Slots, Rules, Tensor], Selected]
 
 
 def prefix_of(slots: Slots, rules: Rules, position: Tensor) -> Prefix:
-    """The hypotheses in the slots, as constraints see them."""
+    """The hypotheses in the slots, as constraints see them.
+
+    Args:
+        slots: The `Slots`.
+        rules: The `Rules`.
+        position: Scalar, the number of tokens so far.
+    """
     limit = ops.expand_dims(rules.max_length, 1)
     return Prefix(slots.ids, position, limit, rules.eos_id)
 
@@ -105,5 +111,13 @@ def score(log_probs: Tensor, slots: Slots, rules: Rules) -> Tensor:
 
 
 def length_penalty(lengths: Tensor, rules: Rules) -> Tensor:
-    """The divisor of the log-probability of hypotheses (eq. 14)."""
+    """The divisor of the log-probability of hypotheses (eq. 14).
+
+    Args:
+        lengths: int32, the numbers of tokens.
+        rules: The `Rules`.
+
+    Returns:
+        float32 of the shape of `lengths`.
+    """
     return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** rules.length_penalty

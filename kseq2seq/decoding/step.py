@@ -23,8 +23,8 @@ class Step(NamedTuple):
     Attributes:
         function: Function `(tokens, state, memory) -> (log_probs, state, extras)`, of
             which each row depends on its own row of the arguments alone.
-        memory: What does not change from step to step: a nested structure of tensors
-            of shape `(batch, ...)`.
+        memory: Nested structure of tensors of shape `(batch, ...)` that do not change
+            from step to step.
         gives_logits: Whether `function` gives logits in the place of log-probabilities.
         may_shrink: Whether rows may leave the batch. Not under XLA, which keeps shapes.
 
@@ -164,7 +164,12 @@ def check_shape(name: str, tensor: Tensor, expected: Iterable[int | None]) -> No
 
 
 def like(new: Tensor, old: Tensor) -> Tensor:
-    """`new` with the dtype and the static shape of `old`: a loop must keep both."""
+    """`new` with the dtype and the static shape of `old`: a loop must keep both.
+
+    Args:
+        new: Tensor of a dtype that can be cast, and of a shape that fits.
+        old: Tensor that it takes the place of.
+    """
     new = ops.cast(new, old.dtype)
     same = tuple(new.shape) == tuple(old.shape)
     return new if same else ops.reshape(new, ops.shape(old))

@@ -120,7 +120,7 @@ def write_error(message: str) -> str:
     """The body of an answer that is an error.
 
     Args:
-        message: What went wrong.
+        message: The reason.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What a tokenizer loses of the texts that it was trained on."""
+"""Round trips: text that a tokenizer loses of its training texts."""
 
 import logging
 import re

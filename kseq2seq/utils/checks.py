@@ -80,7 +80,7 @@ def check_integer(
         least: The smallest integer allowed, if there is one.
         most: The largest integer allowed, if there is one.
         optional: Whether `None` is allowed.
-        note: What the error adds to the range: its reason, or a remedy.
+        note: Text that the error adds to the range: its reason, or a remedy.
 
     Returns:
         The value as an `int`, or `None`.
@@ -320,7 +320,7 @@ def check_integers(
         values: Value of the argument.
         least: The smallest integer allowed, if there is one.
         count: How many integers there must be; any number if `None`.
-        note: What the error adds: what the integers are for, or a remedy.
+        note: Text that the error adds: the use of the integers, or a remedy.
 
     Returns:
         The integers, as a tuple of `int`.

@@ -1,4 +1,4 @@
-"""Checks of text: what is text at all, and what of it nobody can see."""
+"""Checks of text: valid text, and text that shows nothing."""
 
 import re
 
