@@ -208,8 +208,8 @@ def start_search(
     >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> source = keras.ops.ones((2, 5), "int32")
     >>> step, states = start_search(*encode_and_step([model]), source)
-    >>> found = decoding.beam_search(step, states, beam_size=3, max_length=7)
-    >>> tuple(found.ids.shape)
+    >>> hypotheses = decoding.beam_search(step, states, beam_size=3, max_length=7)
+    >>> tuple(hypotheses.ids.shape)
     (2, 1, 7)
     """
     encoded = encode(source)
@@ -244,8 +244,8 @@ def start_decoding(model: keras.Model) -> Callable[[Tensor], tuple[Step, Any]]:
     >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
     >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> step, state = start_decoding(model)(keras.ops.ones((2, 5), "int32"))
-    >>> found = decoding.greedy_search(step, state, max_length=7)
-    >>> tuple(found.ids.shape)
+    >>> hypotheses = decoding.greedy_search(step, state, max_length=7)
+    >>> tuple(hypotheses.ids.shape)
     (2, 1, 7)
     """
     encode, step = encode_and_step([model])

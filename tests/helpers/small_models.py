@@ -1,0 +1,122 @@
+"""Small models of every kind of decoder, and calls of their halves."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from kseq2seq import Adam
+from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.losses import MaskedCrossentropy
+from kseq2seq.models import build_model
+from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
+from reference import randomize
+
+# All different, so that a swapped axis cannot pass. V is the target's vocabulary.
+B, K, S, T, V, SOURCE_V, E = 2, 3, 7, 5, 13, 17, 11
+SIZES = {
+    "source_vocabulary_size": SOURCE_V,
+    "target_vocabulary_size": V,
+    "embedding_size": E,
+    "units": 6,
+    "dropout": 0.0,
+}
+FEED = {"input_feeding": True}
+PREVIOUS = {"attention_query": "previous"}
+ONE_WAY = {"bidirectional": False}
+DEEP = {"encoder_layers": 2, "decoder_layers": 2}
+RESIDUAL = {**DEEP, "residual": True}
+JOINED = {"encoder_units": 8, "bridge": "dense", "attentional_units": 5}
+ZEROS = {"encoder_units": 8, "bridge": "zeros"}
+GRU = {"cell": "gru"}
+TIED = {"tie_embeddings": True}
+SHALLOW = {"encoder_layers": 2, "decoder_layers": 1}
+DEEPER = {"encoder_layers": 1, "decoder_layers": 3}
+
+# Every attention in each of the three decoders, and every other option with each.
+KINDS = {
+    "none": {"attention": "none"},
+    "none_gru_deep": {"attention": "none", **GRU, **RESIDUAL, **ONE_WAY},
+    "none_shallow": {"attention": "none", **SHALLOW, **JOINED},
+    "bahdanau": {"attention": "bahdanau", **DEEP, **ONE_WAY},
+    "bahdanau_feed": {"attention": "bahdanau", **FEED, **GRU, **ZEROS},
+    "bahdanau_previous": {"attention": "bahdanau", **PREVIOUS, **DEEPER, **JOINED},
+    "normalized": {"attention": "bahdanau_normalized", **GRU, **JOINED, **TIED},
+    "normalized_feed": {"attention": "bahdanau_normalized", **FEED, **RESIDUAL},
+    "normalized_previous": {"attention": "bahdanau_normalized", **PREVIOUS, **TIED},
+    "dot": {"attention": "luong_dot", **RESIDUAL, "bridge": "zeros"},
+    "dot_feed": {"attention": "luong_dot", **FEED, **GRU, **TIED, **SHALLOW},
+    "dot_previous": {"attention": "luong_dot", **PREVIOUS, **GRU, **DEEP, **ONE_WAY},
+    "general": {"attention": "luong_general", **ZEROS, **DEEPER},
+    "general_feed": {"attention": "luong_general", **FEED, **JOINED, **DEEP},
+    "general_previous": {"attention": "luong_general", **PREVIOUS, **GRU, **RESIDUAL},
+    "concat": {"attention": "luong_concat", **GRU, **TIED, "attention_units": 19},
+    "concat_feed": {"attention": "luong_concat", **FEED, **ONE_WAY, **DEEPER},
+    "concat_previous": {"attention": "luong_concat", **PREVIOUS, **ZEROS, **SHALLOW},
+    "scaled": {"attention": "luong_scaled_dot", **GRU, **ONE_WAY, **SHALLOW},
+    "scaled_feed": {"attention": "luong_scaled_dot", **FEED, **DEEPER, **GRU},
+    "scaled_previous": {"attention": "luong_scaled_dot", **PREVIOUS, **RESIDUAL},
+    "scaled_general": {"attention": "luong_scaled_general", **GRU, **JOINED},
+    "scaled_general_feed": {"attention": "luong_scaled_general", **FEED, **ZEROS},
+    "scaled_general_previous": {"attention": "luong_scaled_general", **PREVIOUS},
+}
+for kind in KINDS.values():
+    if "tie_embeddings" in kind:
+        kind.pop("attentional_units", None)
+# One for each way in which a decoder is built, for what takes long.
+FEW = ("none_gru_deep", "normalized", "general_feed", "bahdanau_previous")
+
+
+def make_model(name, **values):
+    return build_model(Seq2SeqConfig(**{**SIZES, **KINDS[name], **values}))
+
+
+@functools.cache
+def random_model(name):
+    """A model with random weights, made once and never trained."""
+    model = make_model(name)
+    randomize(model, scale=0.4)
+    return model
+
+
+def random_ids(lengths, width, vocabulary, first=4, seed=0):
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(first, vocabulary, size=(len(lengths), width)).astype("int32")
+    ids[np.arange(width) >= np.array(lengths)[:, None]] = PAD_ID
+    return ids
+
+
+SOURCE = random_ids((S, 3), S, SOURCE_V)
+
+
+def run_step(step, tokens, states, memory):
+    """One call of a step model; Keras takes no arrays among tensors."""
+    states = [tf.convert_to_tensor(state) for state in states]
+    tokens = tf.constant(tokens, "int32")
+    return step({"tokens": tokens, "states": states, "memory": memory})
+
+
+def run_halves(encoder, step, source):
+    """Memory and states of the encoder, and what the first step makes of them."""
+    encoded = encoder(source)
+    states = [state[:, None] for state in encoded["states"]]
+    tokens = np.full((len(source), 1), BOS_ID)
+    return encoded, run_step(step, tokens, states, encoded["memory"])
+
+
+def training_batch():
+    """Seven pairs that no rule of the ids explains."""
+    source = random_ids((1, 2, 3, 4, 5, 6, 7), 7, SOURCE_V, seed=5)
+    labels = random_ids((5, 1, 4, 2, 3, 5, 2), 6, V, seed=6)
+    ends = np.sum(labels != PAD_ID, axis=1)
+    labels[np.arange(7), ends] = EOS_ID
+    target = np.concatenate([np.full((7, 1), BOS_ID), labels[:, :-1]], axis=1)
+    return {"source": source, "target": target.astype("int32")}, labels
+
+
+def train(model, steps, learning_rate=0.01, **kwargs):
+    inputs, labels = training_batch()
+    optimizer = Adam(learning_rate)
+    model.compile(optimizer, MaskedCrossentropy(), **kwargs)
+    batches = tf.data.Dataset.from_tensors((inputs, labels)).repeat(steps)
+    return model.fit(batches, shuffle=False, verbose=0).history["loss"][-1]
