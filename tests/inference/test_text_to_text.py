@@ -12,7 +12,6 @@ from kseq2seq.inference import (
     TextToText,
     signature_functions,
     signatures,
-    store_weights,
 )
 from kseq2seq.models import encode_and_step
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
@@ -304,31 +303,6 @@ def test_models_of_an_ensemble_must_agree(two):
     larger.get_layer("source_embedding").input_dim += 1
     with pytest.raises(ValueError, match="vocabularies of the same size"):
         encode_and_step([swapped.model, larger])
-
-
-@pytest.mark.parametrize(("weights", "error"), [("float16", 1e-3), ("int8", 1 / 127)])
-def test_stored_weights_are_near(weights, error):
-    translator = tiny_translator(units=22, embedding_size=17)
-    models = [translator.model]
-    stored = store_weights(models, weights)
-    assert len(stored) > 5 and store_weights(models, "float32") == []
-    for variable, restore in stored:
-        values = keras.ops.convert_to_numpy(variable)
-        axis = 1 if variable.name == "embeddings" else 0
-        largest = np.abs(values).max(axis=axis, keepdims=True)
-        assert np.abs(restore() - values).max() > 0
-        assert (np.abs(restore() - values) <= 0.51 * error * largest + 1e-7).all()
-    # Computed with as if the model's own were rounded so.
-    ours = text_to_text([translator], weights=weights)
-    outputs = ours.score(strings(TEXTS), strings(TARGETS))
-    exact = text_to_text([translator]).score(strings(TEXTS), strings(TARGETS))
-    for variable, restore in stored:
-        variable.assign(restore())
-    rounded = text_to_text([translator]).score(strings(TEXTS), strings(TARGETS))
-    np.testing.assert_allclose(outputs["log_prob"], rounded["log_prob"], rtol=1e-5)
-    assert np.abs(outputs["log_prob"] - exact["log_prob"]).max() > 1e-5
-    with pytest.raises(ValueError, match="float32, float16, int8.*weights='int4'"):
-        store_weights(models, "int4")
 
 
 def test_limits_hold_in_every_signature(translator):
