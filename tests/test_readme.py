@@ -11,6 +11,7 @@ import pytest
 
 from kseq2seq.cli import make_parser
 from kseq2seq.layers import MECHANISMS
+from kseq2seq.trainer import read_settings
 from pages import OTHERS, PAGES, anchors, blocks, links, run
 from paths import ROOT
 
@@ -47,6 +48,20 @@ def test_the_readme_shows_what_matters():
     assert run(README, model)["alignment_model"].output_shape == (None, None, None)
     assert "Translator.load(" in served
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+TOML = [
+    pytest.param(block, id=f"{path.stem}-{number}")
+    for path in PAGES
+    for number, block in enumerate(blocks(path, "toml"))
+]
+
+
+@pytest.mark.parametrize("block", TOML)
+def test_settings_are_valid(block, tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(block, encoding="utf-8")
+    read_settings(path)
 
 
 def commands():
