@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -287,7 +287,9 @@ def start_embeddings(
         target: That of the target.
         folder: Path of the folder of the files.
     """
-    for side, tokenizer in (("source", source), ("target", target)):
+    sides: dict[Literal["source", "target"], Tokenizer]
+    sides = {"source": source, "target": target}
+    for side, tokenizer in sides.items():
         name = getattr(settings.embeddings, side)
         if name:
             coverage = set_pretrained_embeddings(model, side, tokenizer, folder / name)

@@ -5,14 +5,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import keras
 from keras import ops
-from keras.optimizers.schedules import (
-    CosineDecay,
-    LearningRateSchedule,
-    PolynomialDecay,
-)
 
 from kseq2seq.utils import Tensor, check_integer
 
+LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
 LearningRate: TypeAlias = float | LearningRateSchedule
 
 
@@ -128,7 +124,7 @@ def cosine(learning_rate: float, num_steps: int, warmup_steps: int) -> LearningR
         [Loshchilov & Hutter, 2017](https://arxiv.org/abs/1608.03983), equation 5,
         without restarts.
     """
-    return CosineDecay(
+    return keras.optimizers.schedules.CosineDecay(
         0.0 if warmup_steps else learning_rate,
         max(1, num_steps - warmup_steps),
         warmup_target=learning_rate if warmup_steps else None,
@@ -139,7 +135,9 @@ def cosine(learning_rate: float, num_steps: int, warmup_steps: int) -> LearningR
 def linear(learning_rate: float, num_steps: int, warmup_steps: int) -> LearningRate:
     """A line, to 0 at the last step."""
     decay_steps = max(1, num_steps - warmup_steps)
-    decay = PolynomialDecay(learning_rate, decay_steps, end_learning_rate=0.0)
+    decay = keras.optimizers.schedules.PolynomialDecay(
+        learning_rate, decay_steps, end_learning_rate=0.0
+    )
     return WarmUp(learning_rate, warmup_steps, decay) if warmup_steps else decay
 
 
