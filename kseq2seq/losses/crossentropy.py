@@ -176,11 +176,11 @@ def token_weights(
     weights = ops.cast(real_tokens(labels, ignore_class), "float32")
     if sample_weight is None:
         return weights
-    sample_weight = ops.convert_to_tensor(sample_weight, dtype="float32")
+    factors = ops.convert_to_tensor(sample_weight, dtype="float32")
     # Per sentence: (B,) must become (B, 1), or it would broadcast along time.
-    for _ in range(len(weights.shape) - len(sample_weight.shape)):
-        sample_weight = ops.expand_dims(sample_weight, -1)
-    return weights * sample_weight
+    for _ in range(len(weights.shape) - len(factors.shape)):
+        factors = ops.expand_dims(factors, -1)
+    return weights * factors
 
 
 def token_crossentropy(

@@ -1,5 +1,7 @@
 """The encoder-decoder as a functional model."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -91,7 +93,7 @@ def build_model(
     return Seq2SeqModel(inputs, logits, name="seq2seq")
 
 
-def _embedding_initializer(config):
+def _embedding_initializer(config: Seq2SeqConfig) -> Any:
     # Values as small as Keras's leave an LSTM's gates hardly moved by what it reads: a
     # model takes epochs to begin to learn. But rows that are softmax weights too must
     # be small; the source's are as small beside them, since larger ones were no gain.

@@ -1,5 +1,7 @@
 """Models from files."""
 
+from typing import cast
+
 import keras
 
 # Keras finds the classes of a file by the names that they registered when they were
@@ -36,4 +38,4 @@ def load_model(path: PathLike, compile: bool = True) -> keras.Model:
     >>> load_model(path).name
     'seq2seq'
     """
-    return keras.saving.load_model(path, compile=compile)
+    return cast(keras.Model, keras.saving.load_model(path, compile=compile))

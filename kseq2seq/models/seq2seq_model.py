@@ -103,7 +103,7 @@ def _predictions(model, inputs, training):
     """What losses and metrics get: `VocabularyLogits` where they can be made."""
     split = _split(model)
     product = None if split is None else split.layer.product()
-    if product is None:
+    if split is None or product is None:
         return model(inputs, training=training)
     features, logits = split.model(inputs, training=training)
     # Keras's own losses read a mask that comes with the logits.
