@@ -1,7 +1,19 @@
-"""Keras's Adam, whose step is one operation where TensorFlow has one."""
+"""Keras's Adam, with TensorFlow's operation for its step.
+
+Private API: `_get_variable_index`, `_momentums`, `_velocities` and `_clip_gradients` of
+`keras.optimizers.Adam`. Nothing public tells an optimizer's subclass which of its
+variables belong to a weight, or lets it clip in another way. An optimizer of its own on
+the public base class would have the moments, but no Keras file of a
+`keras.optimizers.Adam` would load into it, nor the other way round.
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
+
+from kseq2seq.utils import Tensor
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -34,7 +46,7 @@ class Adam(keras.optimizers.Adam):
         at the end of section 2.
     """
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if not self._can_update_at_once():
             return super().build(variables)
         import tensorflow as tf
@@ -48,7 +60,9 @@ class Adam(keras.optimizers.Adam):
         with tf.init_scope(), tf.variable_creator_scope(outside):
             return super().build(variables)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: Any, learning_rate: Tensor
+    ) -> None:
         if self._can_update_at_once():
             self._update_at_once(gradient, variable, learning_rate)
         else:
@@ -83,9 +97,9 @@ class Adam(keras.optimizers.Adam):
 
     def _clip_gradients(self, gradients):
         # Keras takes a norm that is not above 0 for none.
-        clips = (self.global_clipnorm or 0) > 0
-        if clips and self._can_update_at_once():
-            return _clip_by_global_norm(gradients, self.global_clipnorm)
+        clip_norm = self.global_clipnorm or 0.0
+        if clip_norm > 0 and self._can_update_at_once():
+            return _clip_by_global_norm(gradients, clip_norm)
         return super()._clip_gradients(gradients)
 
 

@@ -1,7 +1,9 @@
-"""Dropout that drops what it was asked for in every precision."""
+"""Dropout with an exact rate in every precision."""
 
 import keras
 from keras import ops
+
+from kseq2seq.utils import Tensor
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -37,7 +39,7 @@ class Dropout(keras.layers.Dropout):
         section 4.
     """
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         if not training or dtype not in ("float16", "bfloat16"):
             return super().call(inputs, training=training)

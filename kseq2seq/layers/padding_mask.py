@@ -1,9 +1,9 @@
-"""Which positions of a sequence of ids are real."""
+"""Masks of the real positions of sequences of ids."""
 
 import keras
 from keras import ops
 
-from kseq2seq.utils import PAD_ID
+from kseq2seq.utils import PAD_ID, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -29,8 +29,8 @@ class PaddingMask(keras.layers.Layer):
     [[True, True, False]]
     """
 
-    def call(self, ids):
+    def call(self, ids: Tensor) -> Tensor:
         return ops.not_equal(ids, PAD_ID)
 
-    def compute_output_spec(self, ids):
+    def compute_output_spec(self, ids: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(ids.shape, "bool")

@@ -1,4 +1,4 @@
-"""What arrays are for that have the names of `tfa.seq2seq`.
+"""Roles of arrays that have the names of `tfa.seq2seq`.
 
 A role is the end of a name, `memory_layer/kernel` or `attention_v`; for the arrays of
 recurrent cells, of which there may be several, it is the whole name without what
@@ -6,7 +6,8 @@ TensorFlow puts behind it.
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,8 @@ LAYERS = ("query_layer", "memory_layer", "attention_layer")
 OF_MECHANISMS = {"attention_v", "attention_g", "attention_b", SCORE_BIAS}
 
 
-class Found(NamedTuple):
-    """What a mapping holds, by roles.
+class ArraysByRole(NamedTuple):
+    """Arrays of a mapping and their names, by role.
 
     Attributes:
         arrays: The arrays, as NumPy has them.
@@ -29,13 +30,16 @@ class Found(NamedTuple):
             variable, joined, are a role.
     """
 
-    arrays: dict
-    names: dict
-    cells: list
+    arrays: dict[str, np.ndarray]
+    names: dict[str, str]
+    cells: list[str]
 
 
-def sort_by_role(weights):
-    """What a mapping from names to arrays holds, as a `Found`.
+def sort_by_role(weights: Mapping[str, Any]) -> ArraysByRole:
+    """Sorts a mapping from names to arrays by the roles that the names tell.
+
+    Args:
+        weights: Mapping from the names that tensorflow-addons gave to arrays.
 
     Raises:
         ValueError: If two arrays have one role.
@@ -45,20 +49,20 @@ def sort_by_role(weights):
     for name in plain.values():
         path, _, last = name.rpartition("/")
         siblings.setdefault(path, set()).add(last)
-    found = Found({}, {}, [])
+    by_role = ArraysByRole({}, {}, [])
     for name in weights:
         path, _, last = plain[name].rpartition("/")
         role = _role(path, last, siblings)
-        if role in found.names:
+        if role in by_role.names:
             raise ValueError(
                 f"`weights` must hold one array for {role}: leave out those of other "
-                f"layers. Received: {found.names[role]!r} and {name!r}"
+                f"layers. Received: {by_role.names[role]!r} and {name!r}"
             )
-        found.arrays[role], found.names[role] = np.asarray(weights[name]), name
+        by_role.arrays[role], by_role.names[role] = np.asarray(weights[name]), name
         if last == "recurrent_kernel":
-            found.cells.append(path)
-    found.cells.sort(key=_number)  # what has no numbers keeps its order
-    return found
+            by_role.cells.append(path)
+    by_role.cells.sort(key=_number)  # what has no numbers keeps its order
+    return by_role
 
 
 def _number(path):
@@ -115,53 +119,71 @@ def _layer_without_name(path, siblings):
     return "memory_layer"
 
 
-def join(path, last):
-    """The role of a recurrent cell's variable."""
+def join(path: str, last: str) -> str:
+    """The role of a recurrent cell's variable.
+
+    Args:
+        path: Path of the cell.
+        last: Name of the variable.
+    """
     return f"{path}/{last}" if path else last
 
 
-def matrix_shape(found, role):
-    """The shape of an array; raises `ValueError` unless it is a matrix."""
-    shape = found.arrays[role].shape
+def matrix_shape(by_role: ArraysByRole, role: str) -> tuple[int, int]:
+    """The shape of a matrix.
+
+    Args:
+        by_role: An `ArraysByRole`.
+        role: Role of the array.
+
+    Raises:
+        ValueError: If the array is no matrix.
+    """
+    shape = by_role.arrays[role].shape
     if len(shape) != 2:
         raise ValueError(
-            f"{role} must be a matrix. Received: shape={shape} of {found.names[role]!r}"
+            f"{role} must be a matrix; leave other arrays out. "
+            f"Received: shape={shape} of {by_role.names[role]!r}"
         )
-    return shape
+    return shape[0], shape[1]
 
 
-def check_arrays(found, expected):
+def check_arrays(by_role: ArraysByRole, expected: Mapping[str, Any]) -> None:
     """Checks that a mapping holds what a layer needs, and nothing else.
 
     Args:
-        found: A `Found`.
+        by_role: An `ArraysByRole`.
         expected: Dict from roles to shapes, in which `None` stands for any size.
 
     Raises:
         ValueError: If an array is missing, unknown or of another shape.
     """
-    missing = [role for role in expected if role not in found.arrays]
-    unknown = [found.names[role] for role in found.arrays if role not in expected]
+    missing = [role for role in expected if role not in by_role.arrays]
+    unknown = [by_role.names[role] for role in by_role.arrays if role not in expected]
     if missing or unknown:
         raise ValueError(
             "`weights` must hold the arrays of the layer and no others: leave out "
             "those of other layers, and make this one with the options that it had "
             "there (normalize or scale, attention_layer_size). "
             f"Missing{listed(missing)}. Unknown{listed(unknown)}. "
-            f"Received{listed(found.names.values())}"
+            f"Received{listed(by_role.names.values())}"
         )
     for role, shape in expected.items():
-        received = found.arrays[role].shape
+        received = by_role.arrays[role].shape
         if len(received) != len(shape) or any(
             size not in (None, own) for size, own in zip(shape, received, strict=True)
         ):
             raise ValueError(
                 f"{role} must have the layer's shape, in which None is any size. "
                 f"Expected: shape={shape}. "
-                f"Received: shape={received} of {found.names[role]!r}"
+                f"Received: shape={received} of {by_role.names[role]!r}"
             )
 
 
-def listed(names):
-    """Names for the end of an error."""
+def listed(names: Iterable[str]) -> str:
+    """Names for the end of an error.
+
+    Args:
+        names: The names; there may be none.
+    """
     return f": {', '.join(names) or 'none'}"

@@ -20,12 +20,14 @@ says too little, rename the key to `query_layer/kernel`, `memory_layer/kernel` o
 `attention_layer/kernel`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from kseq2seq.layers import (
+    Attention,
     BahdanauAttention,
     DecoderCell,
     LuongAttention,
@@ -46,7 +48,7 @@ from kseq2seq.tfa.names import (
     sort_by_role,
 )
 
-# What the arrays are here, by what they were there.
+# Names of the arrays here, by their roles there.
 BAHDANAU_NAMES = {
     QUERY_KERNEL: "query_kernel",
     MEMORY_KERNEL: "key_kernel",
@@ -62,7 +64,7 @@ CELL_WEIGHTS = ("kernel", "recurrent_kernel", "bias")
 GATES = {keras.layers.LSTMCell: 4, keras.layers.GRUCell: 3}
 
 
-def make_attention(weights, **options):
+def make_attention(weights: Mapping[str, Any], **options: Any) -> Attention:
     """The attention layer whose weights these are, with these weights.
 
     Args:
@@ -96,7 +98,7 @@ def make_attention(weights, **options):
     return attention
 
 
-def make_decoder_cell(weights, **options):
+def make_decoder_cell(weights: Mapping[str, Any], **options: Any) -> DecoderCell:
     """The decoder cell whose step is that of an `AttentionWrapper`.
 
     The wrapped cell may be an `LSTMCell`, a `GRUCell`, or a `StackedRNNCells` of such.
@@ -130,19 +132,19 @@ def make_decoder_cell(weights, **options):
     >>> cell.output_size, cell.state_size
     (4, [5, 5, 4])
     """
-    found = sort_by_role(weights)
-    _check_are_stacked(found)
-    arrays, attentional = found.arrays, None
+    by_role = sort_by_role(weights)
+    _check_are_stacked(by_role)
+    arrays, attentional = by_role.arrays, None
     if JOINING_KERNEL in arrays:
-        _, units = matrix_shape(found, JOINING_KERNEL)
+        _, units = matrix_shape(by_role, JOINING_KERNEL)
         attentional = keras.layers.Dense(units, use_bias=JOINING_BIAS in arrays)
-    cells = [_new_cell(found, path) for path in found.cells]
+    cells = [_new_cell(by_role, path) for path in by_role.cells]
     cell = DecoderCell(cells, _new_attention(arrays, options), attentional)
     load_decoder_cell(cell, weights)
     return cell
 
 
-def load_attention(attention, weights):
+def load_attention(attention: Attention, weights: Mapping[str, Any]) -> None:
     """Gives an attention layer the weights of its like in tensorflow-addons.
 
     Either all weights of the layer are set, or none.
@@ -169,12 +171,12 @@ def load_attention(attention, weights):
     >>> tuple(layer.query_kernel.shape), tuple(layer.key_kernel.shape)
     ((11, 5), (13, 5))
     """
-    found = sort_by_role(weights)
-    check_arrays(found, _attention_shapes(attention))
-    _assign_attention(attention, found.arrays)
+    by_role = sort_by_role(weights)
+    check_arrays(by_role, _attention_shapes(attention))
+    _assign_attention(attention, by_role.arrays)
 
 
-def load_decoder_cell(cell, weights):
+def load_decoder_cell(cell: DecoderCell, weights: Mapping[str, Any]) -> None:
     """Gives a decoder cell the weights of an `AttentionWrapper`.
 
     Either all weights of the cell are set, or none. The attention layer of
@@ -206,29 +208,29 @@ def load_decoder_cell(cell, weights):
     13
     """
     _check_is_wrapper(cell)
-    found = sort_by_role(weights)
-    if len(found.cells) != len(cell.cells):
+    by_role = sort_by_role(weights)
+    if len(by_role.cells) != len(cell.cells):
         raise ValueError(
             "`weights` must hold the arrays of as many recurrent cells as the decoder "
             f"cell has, {len(cell.cells)}: leave out others, such as the encoder's. "
-            f"Received: those of {len(found.cells)}{listed(found.cells)}"
+            f"Received: those of {len(by_role.cells)}{listed(by_role.cells)}"
         )
     memory_size: Any = None  # refused below where one is needed
-    if MEMORY_KERNEL in found.arrays:
-        memory_size, _ = matrix_shape(found, MEMORY_KERNEL)
+    if MEMORY_KERNEL in by_role.arrays:
+        memory_size, _ = matrix_shape(by_role, MEMORY_KERNEL)
     # What feeds back into the first cell, beside its input.
     fed_size = memory_size if cell.attentional is None else cell.attentional.units
-    check_arrays(found, _wrapper_shapes(cell, found.cells, memory_size))
-    kernel = found.arrays[join(found.cells[0], "kernel")]
+    check_arrays(by_role, _wrapper_shapes(cell, by_role.cells, memory_size))
+    kernel = by_role.arrays[join(by_role.cells[0], "kernel")]
     if len(kernel) <= fed_size:
         raise ValueError(
             f"The kernel of the first cell must have more than {fed_size} rows, which "
             "are those of what attention feeds back; the others are for the input. "
-            f"Received: shape={kernel.shape} of {join(found.cells[0], 'kernel')!r}"
+            f"Received: shape={kernel.shape} of {join(by_role.cells[0], 'kernel')!r}"
         )
     if not cell.built:
         cell.build((None, len(kernel) - fed_size), (None, None, memory_size))
-    _assign_decoder_cell(cell, found)
+    _assign_decoder_cell(cell, by_role)
 
 
 def _new_attention(arrays, options):
@@ -244,10 +246,10 @@ def _new_attention(arrays, options):
     return LuongAttention("general", use_scale=scaled, **options)
 
 
-def _new_cell(found, path):
+def _new_cell(by_role, path):
     role = join(path, "recurrent_kernel")
-    units, columns = matrix_shape(found, role)
-    bias = found.arrays.get(join(path, "bias"))
+    units, columns = matrix_shape(by_role, role)
+    bias = by_role.arrays.get(join(path, "bias"))
     if columns == 4 * units:
         return keras.layers.LSTMCell(units, use_bias=bias is not None)
     if columns == 3 * units:
@@ -258,22 +260,22 @@ def _new_cell(found, path):
     raise ValueError(
         "A recurrent kernel must have four times as many columns as rows, as an "
         "LSTMCell's, or three times as many, as a GRUCell's. "
-        f"Received: shape={(units, columns)} of {found.names[role]!r}"
+        f"Received: shape={(units, columns)} of {by_role.names[role]!r}"
     )
 
 
-def _check_are_stacked(found):
-    if not found.cells:
+def _check_are_stacked(by_role):
+    if not by_role.cells:
         raise ValueError(
             "`weights` must hold the arrays of a recurrent cell, of names that end in "
             "/kernel, /recurrent_kernel and /bias; for a mechanism alone there is "
-            f"`make_attention`. Received{listed(found.names.values())}"
+            f"`make_attention`. Received{listed(by_role.names.values())}"
         )
-    if len({path.rpartition("/")[0] for path in found.cells}) > 1:
+    if len({path.rpartition("/")[0] for path in by_role.cells}) > 1:
         raise ValueError(
             "`weights` must hold the arrays of one recurrent cell, or of cells stacked "
             "under one name: leave out others, such as the encoder's. "
-            f"Received: those of{listed(found.cells)}"
+            f"Received: those of{listed(by_role.cells)}"
         )
 
 
@@ -369,16 +371,16 @@ def _assign_attention(attention, arrays):
         attention.score_bias.assign(arrays[SCORE_BIAS])
 
 
-def _assign_decoder_cell(cell, found):
-    _assign_attention(cell.attention, found.arrays)
-    for own, path in zip(cell.cells, found.cells, strict=True):
+def _assign_decoder_cell(cell, by_role):
+    _assign_attention(cell.attention, by_role.arrays)
+    for own, path in zip(cell.cells, by_role.cells, strict=True):
         for name in CELL_WEIGHTS:
             role = join(path, name)
-            if role in found.arrays:
-                getattr(own, name).assign(found.arrays[role])
+            if role in by_role.arrays:
+                getattr(own, name).assign(by_role.arrays[role])
     if cell.attentional is not None:
         # From rows of [output; context] to rows of [context; output].
-        kernel = np.roll(found.arrays[JOINING_KERNEL], -cell.cells[-1].units, axis=0)
+        kernel = np.roll(by_role.arrays[JOINING_KERNEL], -cell.cells[-1].units, axis=0)
         cell.attentional.kernel.assign(kernel)
         if cell.attentional.use_bias:
-            cell.attentional.bias.assign(found.arrays[JOINING_BIAS])
+            cell.attentional.bias.assign(by_role.arrays[JOINING_BIAS])

@@ -51,9 +51,8 @@ MECHANISMS = {
     "monotonic_parallel": lambda **kw: layers.MonotonicAttention(
         layers.LuongAttention("concat", U, dropout=0.3, **kw), hard=False, **kw
     ),
-    "monotonic_recursive": lambda **kw: layers.MonotonicAttention(
+    "monotonic_noise": lambda **kw: layers.MonotonicAttention(
         layers.BahdanauAttention(U, normalize=True, **kw),
-        mode="recursive",
         sigmoid_noise=0.7,
         hard=False,
         seed=7,
@@ -81,7 +80,7 @@ BELOW_ONE = {
     "local_predictive",
     "monotonic_hard",
     "monotonic_parallel",
-    "monotonic_recursive",
+    "monotonic_noise",
     "chunkwise_hard",
     "chunkwise_soft",
 }

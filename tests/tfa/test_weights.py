@@ -73,7 +73,7 @@ def test_attention(goldens_root, name, names, way):
 @pytest.mark.parametrize("name", ["bahdanau_monotonic", "luong_monotonic"])
 def test_monotonic_attention(goldens_root, name, mode, names):
     golden = np.load(goldens_root / f"{name}.npz")
-    options = {"hard": True} if mode == "hard" else {"mode": mode}
+    options = {"hard": True} if mode == "hard" else {}
     made = make_attention(tfa.weights(golden, names), **options)
     score = BahdanauAttention(5) if "bahdanau" in name else LuongAttention()
     loaded = MonotonicAttention(score, **{"hard": False, **options})

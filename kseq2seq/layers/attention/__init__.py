@@ -6,8 +6,6 @@ from kseq2seq.layers.attention.bahdanau import (
 from kseq2seq.layers.attention.base import (
     Attention,
     GlobalAttention,
-    check_fraction,
-    draws_of_step,
 )
 from kseq2seq.layers.attention.chunkwise import (
     ChunkwiseAttention,
@@ -36,7 +34,6 @@ from kseq2seq.layers.attention.monotonic_alignment import (
     chunk_alignment,
     hard_alignment,
     parallel_alignment,
-    recursive_alignment,
     successive_alignments,
 )
 from kseq2seq.layers.attention.multi_head import (
@@ -67,16 +64,13 @@ __all__ = [
     "MonotonicAttention",
     "MultiHeadAttention",
     "additive_score",
-    "check_fraction",
     "chunk_alignment",
     "dot_score",
-    "draws_of_step",
     "hard_alignment",
     "hardmax",
     "masked_probabilities",
     "masked_softmax",
     "parallel_alignment",
-    "recursive_alignment",
     "sparsemax",
     "successive_alignments",
     "zero_padding",

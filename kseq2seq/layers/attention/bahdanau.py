@@ -1,10 +1,13 @@
 """Additive attention."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import GlobalAttention, check_units
+from kseq2seq.layers.attention.base import GlobalAttention, Shape
 from kseq2seq.layers.attention.scores import additive_score, project
+from kseq2seq.utils import Tensor, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -80,27 +83,28 @@ class BahdanauAttention(GlobalAttention):
 
     def __init__(
         self,
-        units,
-        use_bias=False,
-        normalize=False,
-        dropout=0.0,
-        seed=None,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        probability_fn="softmax",
-        temperature=1.0,
-        **kwargs,
-    ):
+        units: int,
+        use_bias: bool = False,
+        normalize: bool = False,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        probability_fn: str = "softmax",
+        temperature: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             dropout, seed, kernel_initializer, probability_fn, temperature, **kwargs
         )
-        check_units(units)
-        self.units = units
+        self.units = check_integer("units", units, least=1)
         self.use_bias = use_bias
         self.normalize = normalize
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         self.query_kernel = self._kernel((query_shape[-1], self.units), "query_kernel")
         self.key_kernel = self._kernel((key_shape[-1], self.units), "key_kernel")
@@ -118,11 +122,11 @@ class BahdanauAttention(GlobalAttention):
     def _bias(self, name, initializer):
         return self.add_weight(shape=(self.units,), initializer=initializer, name=name)
 
-    def project_keys(self, key):
+    def project_keys(self, key: Tensor) -> Tensor:
         keys = ops.matmul(key, self.key_kernel)  # (B, S, U)
         return keys + self.key_bias if self.use_bias else keys
 
-    def scores(self, query, keys, past=None):
+    def scores(self, query: Tensor, keys: Tensor, past: Tensor | None = None) -> Tensor:
         """Scores before softmax, of shape `(batch, target_length, source_length)`.
 
         Args:
@@ -141,7 +145,7 @@ class BahdanauAttention(GlobalAttention):
             vector = vector * (self.score_gain / length)
         return additive_score(query, keys, vector, past)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

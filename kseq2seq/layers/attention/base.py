@@ -1,4 +1,7 @@
-"""The contract of all attention, and what all global attention shares."""
+"""The contract of all attention, and the base class of global attention."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
@@ -10,27 +13,17 @@ from kseq2seq.layers.attention.scores import (
     zero_padding,
 )
 from kseq2seq.layers.dropout import Dropout
+from kseq2seq.layers.recurrent import run_steps
+from kseq2seq.utils import Tensor, check_choice, check_fraction, check_number
 
-
-def check_units(units, name="units"):
-    """Raises `ValueError` unless `units` is a positive integer."""
-    if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
-        raise ValueError(
-            f"`{name}` must be a positive integer. Received: {name}={units!r}"
-        )
-
-
-def check_fraction(fraction, name="dropout"):
-    """Raises `ValueError` unless `fraction` is at least 0 and less than 1."""
-    if not 0.0 <= fraction < 1.0:
-        raise ValueError(
-            f"`{name}` must be at least 0 and less than 1. "
-            f"Received: {name}={fraction!r}"
-        )
+Shape: TypeAlias = Sequence[int | None]
+Memory: TypeAlias = dict[str, Tensor]
+State: TypeAlias = tuple[Tensor, ...]
+Draws: TypeAlias = dict[str, Tensor]
 
 
 class Attention(keras.layers.Layer):
-    """What attention is to a decoder, and to a model that calls it as a layer.
+    """Base class of all attention, for decoders and for models that call it as a layer.
 
     A loop over target positions asks for `prepare` and `initial_state` once, ahead
     of it, and for `attend` at each step; `call` does all of it for a whole target.
@@ -45,10 +38,17 @@ class Attention(keras.layers.Layer):
     Example: attention to the source position that is the target's own.
 
     >>> class DiagonalAttention(Attention):
-    ...     def initial_state(self, memory):
+    ...     def initial_state(self, memory: Memory) -> State:
     ...         return (keras.ops.cast(memory["mask"][:, :1], "int32") * 0,)
     ...
-    ...     def attend(self, query, memory, state=(), draws=None, training=False):
+    ...     def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
     ...         (position,) = state  # (B, K, 1)
     ...         source_length = keras.ops.shape(memory["mask"])[1]
     ...         alignment = keras.ops.one_hot(position[..., 0], source_length)
@@ -60,11 +60,11 @@ class Attention(keras.layers.Layer):
     [0.0, 1.0]
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def project_keys(self, key):
+    def project_keys(self, key: Tensor) -> Tensor:
         """Keys as the score compares them: independent of the query.
 
         Args:
@@ -75,7 +75,12 @@ class Attention(keras.layers.Layer):
         """
         return key
 
-    def prepare(self, value, key=None, value_mask=None):
+    def prepare(
+        self,
+        value: Tensor,
+        key: Tensor | None = None,
+        value_mask: Tensor | None = None,
+    ) -> Memory:
         """The memory that `attend` reads, made once for all steps.
 
         Args:
@@ -99,7 +104,7 @@ class Attention(keras.layers.Layer):
         keys = self.project_keys(value if key is None else key)
         return {"value": value, "keys": keys, "mask": mask}
 
-    def initial_state(self, memory):
+    def initial_state(self, memory: Memory) -> State:
         """What the first step is told of its past.
 
         Args:
@@ -111,7 +116,7 @@ class Attention(keras.layers.Layer):
         """
         return ()
 
-    def draw(self, memory, num_queries, training):
+    def draw(self, memory: Memory, num_queries: Any, training: Any) -> Draws:
         """Random numbers for all steps, drawn ahead of the loop.
 
         Args:
@@ -125,7 +130,14 @@ class Attention(keras.layers.Layer):
         """
         return {}
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         """One step of each query; a pure function. Queries know nothing of another.
 
         Args:
@@ -146,7 +158,14 @@ class Attention(keras.layers.Layer):
         """
         raise TypeError(f"{type(self).__name__} must define `attend`.")
 
-    def attend_all(self, query, memory, query_mask=None, draws=None, training=False):
+    def attend_all(
+        self,
+        query: Tensor,
+        memory: Memory,
+        query_mask: Tensor | None = None,
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         """All target positions, in their order: `attend` at once, or in a loop.
 
         A mechanism with a state may have a better way than the loop.
@@ -169,22 +188,35 @@ class Attention(keras.layers.Layer):
         draws = {**(draws or {})}
         if query_mask is not None:
             draws["query_mask"] = ops.cast(query_mask, "bool")[:, :, None]
-        constants = {"memory": memory, "draws": draws, "step": ops.array(0, "int32")}
-        loop = keras.layers.RNN(
-            # Named, since outside of a call a name must not start with `_`.
-            _QueryCell(self, name="query_cell", dtype=self.dtype_policy),
-            return_sequences=True,
-        )
-        _, outputs, _ = loop.inner_loop(query, [*state, constants], None, training)
+
+        def step(query, state, memory, draws):
+            query_mask = draws.pop("query_mask", None)
+            context, alignment, new_state = self.attend(
+                query[:, None],
+                memory,
+                tuple(x[:, None] for x in state),
+                draws,
+                training,
+            )
+            new_state = [x[:, 0] for x in new_state]
+            if query_mask is not None:
+                kept = query_mask[:, 0]
+                both = zip(new_state, state, strict=True)
+                new_state = [ops.where(kept, new, old) for new, old in both]
+            return ops.concatenate([context, alignment], axis=-1)[:, 0], new_state
+
+        outputs = run_steps(step, query, [*state], memory, draws, self.dtype_policy)
         size = memory["value"].shape[-1]
         return outputs[..., :size], outputs[..., size:]
 
     @property
-    def has_alignment_loss(self):
+    def has_alignment_loss(self) -> bool:
         """Whether there is an `alignment_loss`, for which a loop keeps alignments."""
         return False
 
-    def alignment_loss(self, alignment, query_mask=None):
+    def alignment_loss(
+        self, alignment: Tensor, query_mask: Tensor | None = None
+    ) -> Tensor:
         """What training is to add to the loss, where `has_alignment_loss`.
 
         Args:
@@ -204,14 +236,14 @@ class Attention(keras.layers.Layer):
 
     def call(
         self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        return_attention_scores=False,
-        training=None,
-    ):
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
         memory = self.prepare(value, key, value_mask)
         draws = self.draw(memory, ops.shape(query)[1], training)
         context, alignment = self.attend_all(
@@ -221,20 +253,20 @@ class Attention(keras.layers.Layer):
             self.add_loss(self.alignment_loss(alignment, query_mask))
         return (context, alignment) if return_attention_scores else context
 
-    def compute_mask(self, query, query_mask=None):
+    def compute_mask(self, query: Any, query_mask: Any = None) -> Any:
         # What Keras calls this with: the first argument, and the mask it carries.
         return query_mask
 
     def compute_output_spec(
         self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        return_attention_scores=False,
-        training=None,
-    ):
+        query: keras.KerasTensor,
+        value: keras.KerasTensor,
+        key: keras.KerasTensor | None = None,
+        query_mask: keras.KerasTensor | None = None,
+        value_mask: keras.KerasTensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
         batch, target_length, _ = query.shape
         context = keras.KerasTensor(
             (batch, target_length, value.shape[-1]), self.compute_dtype
@@ -246,7 +278,7 @@ class Attention(keras.layers.Layer):
 
 
 class GlobalAttention(Attention):
-    """What attention shares that compares a query with every source position.
+    """Base class of attention that compares a query with every source position.
 
     A subclass adds its weights in `build` and says in `project_keys` and `scores`
     how keys and queries are compared.
@@ -268,7 +300,7 @@ class GlobalAttention(Attention):
     Example: a score of the Euclidean distance.
 
     >>> class DistanceAttention(GlobalAttention):
-    ...     def scores(self, query, keys):
+    ...     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
     ...         difference = query[:, :, None] - keys[:, None]  # (B, T, S, D)
     ...         return -keras.ops.sum(difference**2, axis=-1)
     >>> query, value = keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 4))
@@ -278,37 +310,28 @@ class GlobalAttention(Attention):
 
     def __init__(
         self,
-        dropout=0.0,
-        seed=None,
-        kernel_initializer="glorot_uniform",
-        probability_fn="softmax",
-        temperature=1.0,
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        dropout: float = 0.0,
+        seed: int | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        probability_fn: str = "softmax",
+        temperature: float = 1.0,
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        check_fraction(dropout)
-        if probability_fn not in PROBABILITY_FNS:
-            raise ValueError(
-                f"`probability_fn` must be one of {', '.join(PROBABILITY_FNS)}. "
-                f"Received: probability_fn={probability_fn!r}"
-            )
-        if not temperature > 0:
-            raise ValueError(
-                "`temperature` must be a number above 0. "
-                f"Received: temperature={temperature!r}"
-            )
-        self.dropout = dropout
+        self.dropout = check_fraction("dropout", dropout)
         self.seed = seed
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.probability_fn = probability_fn
-        self.temperature = temperature
+        self.probability_fn = check_choice(
+            "probability_fn", probability_fn, PROBABILITY_FNS
+        )
+        self.temperature = check_number("temperature", temperature, above=0)
         # A layer rather than a function, so that its seed's state is saved and
         # each call of `fit` draws anew.
         self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
-    def _kernel(self, shape, name):
+    def _kernel(self, shape: Shape, name: str) -> keras.Variable:
         # A clone each: one initializer used twice gives the same numbers twice.
         initializer = self.kernel_initializer.clone()
         return self.add_weight(
@@ -318,7 +341,7 @@ class GlobalAttention(Attention):
             name=name,
         )
 
-    def scores(self, query, keys):
+    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Scores before softmax, of shape `(batch, target_length, source_length)`.
 
         Args:
@@ -330,29 +353,38 @@ class GlobalAttention(Attention):
             "GlobalAttention is a base class without a score of its own."
         )
 
-    def align(self, scores, mask):
+    def align(self, scores: Tensor, mask: Tensor) -> Tensor:
         """The alignment of scores, zero where `mask` is False."""
         return masked_probabilities(scores, mask, self.probability_fn, self.temperature)
 
-    def read(self, alignment, memory, draws=None):
+    def read(
+        self, alignment: Tensor, memory: Memory, draws: Draws | None = None
+    ) -> Tensor:
         """The context that an alignment reads from the memory, after dropout."""
         if draws and "dropout" in draws:
             alignment = alignment * draws["dropout"]
         return ops.matmul(alignment, memory["value"])  # (B, T, Dv)
 
-    def draw(self, memory, num_queries, training):
+    def draw(self, memory: Memory, num_queries: Any, training: Any) -> Draws:
         if not self.dropout or not training:
             return {}
         batch, length = ops.shape(memory["mask"])
         ones = ops.ones((batch, num_queries, length), self.compute_dtype)
         return {"dropout": self.dropout_layer(ones, training=True)}
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         scores = self.scores(query, memory["keys"])
         alignment = self.align(scores, memory["mask"])
         return self.read(alignment, memory, draws), alignment, state
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "dropout": self.dropout,
@@ -364,8 +396,16 @@ class GlobalAttention(Attention):
         }
 
 
-def check_score(score, name):
-    """Raises `ValueError` unless `score` is attention that can be asked for scores."""
+def check_score(score: Any, name: str) -> None:
+    """Checks that `score` is attention that can be asked for scores.
+
+    Args:
+        score: Value of the argument.
+        name: Name of the argument.
+
+    Raises:
+        ValueError: If it is not.
+    """
     # One that sees its past cannot be asked for scores alone.
     plain = isinstance(score, GlobalAttention) and (
         type(score).attend is GlobalAttention.attend
@@ -376,42 +416,3 @@ def check_score(score, name):
             "key, such as BahdanauAttention or LuongAttention. "
             f"Received: {name}={score!r}"
         )
-
-
-def draws_of_step(constants):
-    """What was drawn for one step of a loop, of shape `(batch, 1, size)` each."""
-    step = constants["step"]
-    return {
-        name: ops.take(drawn, step, axis=1)[:, None]
-        for name, drawn in constants["draws"].items()
-    }
-
-
-class _QueryCell(keras.layers.Layer):
-    """One target position after the other, in the protocol of `keras.layers.RNN`."""
-
-    def __init__(self, attention, **kwargs):
-        super().__init__(**kwargs)
-        self.attention = attention
-        self.state_size = self.output_size = 0  # asked for by Keras, never used
-        self.built = True
-
-    def call(self, query, states, training=False):
-        *state, constants = states
-        draws = draws_of_step(constants)
-        query_mask = draws.pop("query_mask", None)
-        context, alignment, new_state = self.attention.attend(
-            query[:, None],
-            constants["memory"],
-            tuple(x[:, None] for x in state),
-            draws,
-            training,
-        )
-        new_state = [x[:, 0] for x in new_state]
-        if query_mask is not None:
-            kept = query_mask[:, 0]
-            both = zip(new_state, state, strict=True)
-            new_state = [ops.where(kept, new, old) for new, old in both]
-        output = ops.concatenate([context, alignment], axis=-1)[:, 0]
-        constants = {**constants, "step": constants["step"] + 1}
-        return output, [*new_state, constants]

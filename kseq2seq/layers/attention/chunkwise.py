@@ -1,12 +1,15 @@
 """Attention to a chunk of the source that only goes forward."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import check_units
+from kseq2seq.layers.attention.base import GlobalAttention, Memory, Shape
 from kseq2seq.layers.attention.monotonic import MonotonicAttention, check_energies
 from kseq2seq.layers.attention.monotonic_alignment import chunk_alignment
 from kseq2seq.layers.attention.scores import zero_padding
+from kseq2seq.utils import Tensor, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -37,7 +40,6 @@ class ChunkwiseAttention(MonotonicAttention):
         chunk_score: The layer that gives the scores `u`, likewise, with weights of
             its own and without dropout.
         chunk_size: Number of positions in a chunk; 1 is `MonotonicAttention`.
-        mode: As in `MonotonicAttention`.
         sigmoid_noise: Standard deviation of the normal noise that is added to the
             energies of the choice in training.
         score_bias_init: What the learned bias `r` of these energies starts at.
@@ -83,19 +85,16 @@ class ChunkwiseAttention(MonotonicAttention):
 
     def __init__(
         self,
-        score,
-        chunk_score,
-        chunk_size,
-        mode="parallel",
-        sigmoid_noise=0.0,
-        score_bias_init=0.0,
-        hard=True,
-        seed=None,
-        **kwargs,
-    ):
-        super().__init__(
-            score, mode, sigmoid_noise, score_bias_init, hard, seed, **kwargs
-        )
+        score: GlobalAttention,
+        chunk_score: GlobalAttention,
+        chunk_size: int,
+        sigmoid_noise: float = 0.0,
+        score_bias_init: float = 0.0,
+        hard: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(score, sigmoid_noise, score_bias_init, hard, seed, **kwargs)
         check_energies(chunk_score, "chunk_score")
         if chunk_score is score:
             raise ValueError(
@@ -108,35 +107,34 @@ class ChunkwiseAttention(MonotonicAttention):
                 "`chunk_score` must have no dropout: the alignment has that of "
                 f"`score`. Received: chunk_score.dropout={chunk_score.dropout!r}"
             )
-        check_units(chunk_size, "chunk_size")
+        self.chunk_size = check_integer("chunk_size", chunk_size, least=1)
         self.chunk_score = chunk_score
-        self.chunk_size = chunk_size
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         super().build(query_shape, value_shape, key_shape)
         if not self.chunk_score.built:
             self.chunk_score.build(query_shape, value_shape, key_shape)
 
-    def prepare(self, value, key=None, value_mask=None):
+    def prepare(
+        self,
+        value: Tensor,
+        key: Tensor | None = None,
+        value_mask: Tensor | None = None,
+    ) -> Memory:
         memory = super().prepare(value, key, value_mask)
         key = memory["value"] if key is None else zero_padding(key, memory["mask"])
         return {**memory, "chunk_keys": self.chunk_score.project_keys(key)}
 
-    def chosen_alignment(self, chosen, query, memory):
+    def chosen_alignment(self, chosen: Tensor, query: Tensor, memory: Memory) -> Tensor:
         scores = self.chunk_score.scores(query, memory["chunk_keys"])
         scores = ops.cast(scores, "float32")
         return chunk_alignment(chosen, scores, memory["mask"], self.chunk_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "chunk_score": keras.saving.serialize_keras_object(self.chunk_score),
             "chunk_size": self.chunk_size,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        for name in ("score", "chunk_score"):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)

@@ -1,10 +1,14 @@
 """Additive attention that sees how much of the source it has covered."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
+from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
 from kseq2seq.layers.attention.scores import zero_padding
+from kseq2seq.utils import Tensor, check_number
 
 # No less, since coverage is divided by it in half precision as well.
 MIN_FERTILITY = 1e-3
@@ -93,30 +97,34 @@ class CoverageAttention(BahdanauAttention):
     """
 
     def __init__(
-        self, units, max_fertility=None, loss_weight=0.0, use_bias=True, **kwargs
-    ):
+        self,
+        units: int,
+        max_fertility: float | None = None,
+        loss_weight: float = 0.0,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, use_bias, **kwargs)
-        if max_fertility is not None and not max_fertility > 0:
-            raise ValueError(
-                "`max_fertility` must be a number above 0, or None for coverage as a "
-                f"plain sum. Received: max_fertility={max_fertility!r}"
-            )
-        if not loss_weight >= 0:
-            raise ValueError(
-                "`loss_weight` must be a number of at least 0. "
-                f"Received: loss_weight={loss_weight!r}"
-            )
-        self.max_fertility = max_fertility
-        self.loss_weight = loss_weight
+        self.max_fertility = check_number(
+            "max_fertility", max_fertility, above=0, optional=True
+        )
+        self.loss_weight = check_number("loss_weight", loss_weight, least=0)
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         super().build(query_shape, value_shape, key_shape)
         self.coverage_vector = self._kernel((self.units,), "coverage_vector")
         if self.max_fertility is not None:
             size = (value_shape if key_shape is None else key_shape)[-1]
             self.fertility_kernel = self._kernel((size, 1), "fertility_kernel")
 
-    def prepare(self, value, key=None, value_mask=None):
+    def prepare(
+        self,
+        value: Tensor,
+        key: Tensor | None = None,
+        value_mask: Tensor | None = None,
+    ) -> Memory:
         memory = super().prepare(value, key, value_mask)
         if self.max_fertility is None:
             return memory
@@ -125,10 +133,17 @@ class CoverageAttention(BahdanauAttention):
         fertility = ops.maximum(self.max_fertility * share, MIN_FERTILITY)
         return {**memory, "fertility": fertility}
 
-    def initial_state(self, memory):
+    def initial_state(self, memory: Memory) -> State:
         return (ops.zeros_like(memory["mask"], dtype=self.compute_dtype),)
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         (received,) = state  # (B, T, S)
         coverage = received
         if self.max_fertility is not None:
@@ -140,10 +155,12 @@ class CoverageAttention(BahdanauAttention):
         return context, alignment, (received + alignment,)
 
     @property
-    def has_alignment_loss(self):
+    def has_alignment_loss(self) -> bool:
         return self.loss_weight > 0
 
-    def alignment_loss(self, alignment, query_mask=None):
+    def alignment_loss(
+        self, alignment: Tensor, query_mask: Tensor | None = None
+    ) -> Tensor:
         # Sums of many small numbers, so in float32 even where these are not.
         alignment = ops.cast(alignment, "float32")
         real = ops.ones_like(alignment[:, :, :1])  # (B, T, 1)
@@ -155,7 +172,7 @@ class CoverageAttention(BahdanauAttention):
         total = ops.sum(ops.minimum(alignment, coverage))
         return self.loss_weight * total / ops.maximum(ops.sum(real), 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "max_fertility": self.max_fertility,

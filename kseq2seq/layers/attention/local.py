@@ -1,14 +1,26 @@
 """Local attention: a query sees a window of the source alone."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import Attention, check_score, check_units
+from kseq2seq.layers.attention.base import (
+    Attention,
+    Draws,
+    GlobalAttention,
+    Memory,
+    Shape,
+    State,
+    check_score,
+)
 from kseq2seq.layers.attention.scores import project
+from kseq2seq.layers.nested import NestedLayers
+from kseq2seq.utils import Tensor, check_integer
 
 
-class LocalAttention(Attention):
-    """What the two kinds of local attention share: a score, and a window.
+class LocalAttention(NestedLayers, Attention):
+    """Base class of both kinds of local attention: a score and a window.
 
     Args:
         score: Attention layer that compares a query with every source position.
@@ -20,22 +32,30 @@ class LocalAttention(Attention):
             integer.
     """
 
-    def __init__(self, score, half_width=10, **kwargs):
+    def __init__(
+        self, score: GlobalAttention, half_width: int = 10, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         check_score(score, "score")
-        check_units(half_width, "half_width")
+        self.half_width = check_integer("half_width", half_width, least=1)
         self.score = score
-        self.half_width = half_width
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         if not self.score.built:
             self.score.build(query_shape, value_shape, key_shape)
             self.score.built = True
 
-    def project_keys(self, key):
+    def project_keys(self, key: Tensor) -> Tensor:
         return self.score.project_keys(key)
 
-    def prepare(self, value, key=None, value_mask=None):
+    def prepare(
+        self,
+        value: Tensor,
+        key: Tensor | None = None,
+        value_mask: Tensor | None = None,
+    ) -> Memory:
         memory = self.score.prepare(value, key, value_mask)
         # Integers, which no policy casts to half precision.
         real = ops.cast(memory["mask"], "int32")
@@ -43,7 +63,7 @@ class LocalAttention(Attention):
         length = ops.sum(real, axis=1, keepdims=True)
         return {**memory, "positions": positions, "length": length}  # (B, S), (B, 1)
 
-    def draw(self, memory, num_queries, training):
+    def draw(self, memory: Memory, num_queries: Any, training: Any) -> Draws:
         return self.score.draw(memory, num_queries, training)
 
     def _align(self, query, memory, center):
@@ -55,17 +75,12 @@ class LocalAttention(Attention):
         scores = self.score.scores(query, memory["keys"])
         return self.score.align(scores, mask), distance
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "score": keras.saving.serialize_keras_object(self.score),
             "half_width": self.half_width,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        score = keras.saving.deserialize_keras_object(config["score"])
-        return cls(**{**config, "score": score})
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -131,16 +146,30 @@ class LocalMonotonicAttention(LocalAttention):
         [Luong et al., 2015](https://arxiv.org/abs/1508.04025), section 3.2.
     """
 
-    def initial_state(self, memory):
+    def initial_state(self, memory: Memory) -> State:
         # The number of the step, as an integer: float16 cannot count past 2048.
         return (ops.zeros_like(memory["positions"][:, :1]),)  # (B, 1)
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         (step,) = state  # (B, T, 1)
         context, alignment = self._attend_at(step, query, memory, draws)
         return context, alignment, (step + 1,)
 
-    def attend_all(self, query, memory, query_mask=None, draws=None, training=False):
+    def attend_all(
+        self,
+        query: Tensor,
+        memory: Memory,
+        query_mask: Tensor | None = None,
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         if query_mask is None:
             query_mask = ops.ones((1, ops.shape(query)[1]), "bool")
         real = ops.cast(query_mask, "int32")
@@ -222,19 +251,19 @@ class LocalPredictiveAttention(LocalAttention):
 
     def __init__(
         self,
-        score,
-        half_width=10,
-        units=None,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        score: GlobalAttention,
+        half_width: int = 10,
+        units: int | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(score, half_width, **kwargs)
-        if units is not None:
-            check_units(units)
-        self.units = units
+        self.units = check_integer("units", units, least=1, optional=True)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         super().build(query_shape, value_shape, key_shape)
         units = self.units or query_shape[-1]
         self.position_kernel = self.add_weight(
@@ -248,7 +277,14 @@ class LocalPredictiveAttention(LocalAttention):
             name="position_vector",
         )
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         hidden = ops.tanh(project(query, self.position_kernel))  # (B, T, U)
         logit = project(hidden, self.position_vector[:, None])  # (B, T, 1)
         # In float32, of which half precision is too coarse in a long source.
@@ -259,7 +295,7 @@ class LocalPredictiveAttention(LocalAttention):
         alignment = alignment * ops.cast(gaussian, alignment.dtype)
         return self.score.read(alignment, memory, draws), alignment, state
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

@@ -1,11 +1,14 @@
 """Additive attention that sees where it looked before."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
-from kseq2seq.layers.attention.base import check_units
+from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
 from kseq2seq.layers.attention.scores import permute_source, project
+from kseq2seq.utils import Tensor, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -86,33 +89,38 @@ class LocationSensitiveAttention(BahdanauAttention):
 
     def __init__(
         self,
-        units,
-        num_filters=32,
-        kernel_size=31,
-        cumulative=False,
-        use_bias=True,
-        **kwargs,
-    ):
+        units: int,
+        num_filters: int = 32,
+        kernel_size: int = 31,
+        cumulative: bool = False,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, use_bias, **kwargs)
-        check_units(num_filters, "num_filters")
-        check_units(kernel_size, "kernel_size")
+        self.num_filters = check_integer("num_filters", num_filters, least=1)
+        self.kernel_size = check_integer("kernel_size", kernel_size, least=1)
         if kernel_size % 2 == 0:
             raise ValueError(
                 "`kernel_size` must be odd, so that a filter has a middle: take one "
                 f"more or one less. Received: kernel_size={kernel_size}"
             )
-        self.num_filters = num_filters
-        self.kernel_size = kernel_size
         self.cumulative = cumulative
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         super().build(query_shape, value_shape, key_shape)
         shape = (self.kernel_size, 1, self.num_filters)
         self.filters = self._kernel(shape, "filters")
         shape = (self.num_filters, self.units)
         self.location_kernel = self._kernel(shape, "location_kernel")
 
-    def prepare(self, value, key=None, value_mask=None):
+    def prepare(
+        self,
+        value: Tensor,
+        key: Tensor | None = None,
+        value_mask: Tensor | None = None,
+    ) -> Memory:
         memory = super().prepare(value, key, value_mask)
         # What is masked may stand between two real positions, which are neighbours
         # all the same. So scores are taken, and kept, with the real ones in front.
@@ -129,7 +137,7 @@ class LocationSensitiveAttention(BahdanauAttention):
             "place": place,
         }
 
-    def initial_state(self, memory):
+    def initial_state(self, memory: Memory) -> State:
         return (ops.zeros_like(memory["mask"], dtype=self.compute_dtype),)
 
     def _locations(self, past):
@@ -145,7 +153,14 @@ class LocationSensitiveAttention(BahdanauAttention):
         found = project(found, self.location_kernel)  # (B * T, S, U)
         return ops.reshape(found, (batch, count, length, self.units))
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         (past,) = state  # (B, T, S)
         scores = self.scores(query, memory["keys"], self._locations(past))
         found = self.align(scores, memory["front"])
@@ -153,7 +168,7 @@ class LocationSensitiveAttention(BahdanauAttention):
         context = self.read(alignment, memory, draws)
         return context, alignment, (past + found if self.cumulative else found,)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_filters": self.num_filters,

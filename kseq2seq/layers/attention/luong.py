@@ -1,10 +1,13 @@
 """Multiplicative attention, with the scores of the paper."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import GlobalAttention, check_units
+from kseq2seq.layers.attention.base import GlobalAttention, Shape
 from kseq2seq.layers.attention.scores import additive_score, dot_score, project
+from kseq2seq.utils import Tensor, check_choice, check_integer
 
 SCORES = ("dot", "general", "concat", "scaled_dot", "scaled_general")
 
@@ -89,35 +92,33 @@ class LuongAttention(GlobalAttention):
 
     def __init__(
         self,
-        score="general",
-        units=None,
-        use_scale=False,
-        dropout=0.0,
-        seed=None,
-        kernel_initializer="glorot_uniform",
-        probability_fn="softmax",
-        temperature=1.0,
-        **kwargs,
-    ):
+        score: str = "general",
+        units: int | None = None,
+        use_scale: bool = False,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        probability_fn: str = "softmax",
+        temperature: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             dropout, seed, kernel_initializer, probability_fn, temperature, **kwargs
         )
-        if score not in SCORES:
-            raise ValueError(
-                f"`score` must be one of {', '.join(SCORES)}. Received: score={score!r}"
-            )
+        self.score = check_choice("score", score, SCORES)
         if score == "concat":
-            check_units(units)
+            units = check_integer("units", units, least=1)
         elif units is not None:
             raise ValueError(
                 f"`units` belongs to score='concat' alone; leave it out with "
                 f"score={score!r}. Received: units={units!r}"
             )
-        self.score = score
         self.units = units
         self.use_scale = use_scale
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         query_dim, key_dim = query_shape[-1], key_shape[-1]
         if self.score in ("dot", "scaled_dot") and query_dim != key_dim:
@@ -137,12 +138,12 @@ class LuongAttention(GlobalAttention):
         if self.use_scale:
             self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
 
-    def project_keys(self, key):
+    def project_keys(self, key: Tensor) -> Tensor:
         if self.score not in ("dot", "scaled_dot"):
             return ops.matmul(key, self.key_kernel)  # (B, S, Dq) or (B, S, U)
         return key
 
-    def scores(self, query, keys):
+    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         if self.score == "concat":
             query = project(query, self.query_kernel)  # (B, T, U)
             scores = additive_score(query, keys, self.score_vector)
@@ -152,7 +153,7 @@ class LuongAttention(GlobalAttention):
             scores = dot_score(query, keys)
         return scores * self.scale if self.use_scale else scores
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "score": self.score,

@@ -1,20 +1,30 @@
 """Attention that only goes forward over the source."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import Attention, check_score
+from kseq2seq.layers.attention.base import (
+    Attention,
+    Draws,
+    GlobalAttention,
+    Memory,
+    Shape,
+    State,
+    check_score,
+)
 from kseq2seq.layers.attention.monotonic_alignment import (
-    MODES,
     hard_alignment,
     parallel_alignment,
-    recursive_alignment,
     successive_alignments,
 )
+from kseq2seq.layers.nested import NestedLayers
+from kseq2seq.utils import Tensor, check_number
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
-class MonotonicAttention(Attention):
+class MonotonicAttention(NestedLayers, Attention):
     """Online and linear-time attention: each output reads on from where the last did.
 
     From the position that the output before has read, source positions are looked at
@@ -42,9 +52,6 @@ class MonotonicAttention(Attention):
     Args:
         score: The layer that gives the energies, such as `BahdanauAttention` or
             `LuongAttention`. Its dropout is that of the alignment.
-        mode: How one step of a loop finds the expected alignment: `"parallel"` at
-            all positions at once, or `"recursive"`, one position after the other.
-            The numbers are the same, at any length.
         sigmoid_noise: Standard deviation of the normal noise that is added to the
             energies in training.
         score_bias_init: What the learned bias `r` starts at. Below 0 an untrained
@@ -71,7 +78,7 @@ class MonotonicAttention(Attention):
 
     Raises:
         ValueError: If `score` cannot give energies or has a `probability_fn` or a
-            `temperature`, `mode` is unknown, or `sigmoid_noise` is below 0.
+            `temperature`, or `sigmoid_noise` is no number of at least 0.
 
     Example:
 
@@ -89,35 +96,25 @@ class MonotonicAttention(Attention):
 
     def __init__(
         self,
-        score,
-        mode="parallel",
-        sigmoid_noise=0.0,
-        score_bias_init=0.0,
-        hard=True,
-        seed=None,
-        **kwargs,
-    ):
+        score: GlobalAttention,
+        sigmoid_noise: float = 0.0,
+        score_bias_init: float = 0.0,
+        hard: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_energies(score, "score")
-        if mode not in MODES:
-            raise ValueError(
-                f"`mode` must be one of {', '.join(MODES)}; a hard alignment is "
-                f"chosen with `hard`. Received: mode={mode!r}"
-            )
-        if not sigmoid_noise >= 0:
-            raise ValueError(
-                "`sigmoid_noise` must be a number of at least 0. "
-                f"Received: sigmoid_noise={sigmoid_noise!r}"
-            )
         self.score = score
-        self.mode = mode
-        self.sigmoid_noise = sigmoid_noise
+        self.sigmoid_noise = check_number("sigmoid_noise", sigmoid_noise, least=0)
         self.score_bias_init = score_bias_init
         self.hard = hard
         self.seed = seed
         self.noise_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         if not self.score.built:
             self.score.build(query_shape, value_shape, key_shape)
         self.score_bias = self.add_weight(
@@ -126,16 +123,16 @@ class MonotonicAttention(Attention):
             name="score_bias",
         )
 
-    def project_keys(self, key):
+    def project_keys(self, key: Tensor) -> Tensor:
         return self.score.project_keys(key)
 
-    def initial_state(self, memory):
+    def initial_state(self, memory: Memory) -> State:
         # At the first position even where that is padding: it is passed by.
         batch, length = ops.shape(memory["mask"])
         first = ops.zeros((batch,), "int32")
         return (ops.one_hot(first, length, dtype=self.compute_dtype),)
 
-    def draw(self, memory, num_queries, training):
+    def draw(self, memory: Memory, num_queries: Any, training: Any) -> Draws:
         draws = self.score.draw(memory, num_queries, training)
         if not self.sigmoid_noise or not training:
             return draws
@@ -148,19 +145,31 @@ class MonotonicAttention(Attention):
         )
         return {**draws, "noise": noise}
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         choice = self._choice(query, memory, draws, training)
         previous = ops.cast(state[0], "float32")
         if self._is_hard(training):
             chosen = hard_alignment(choice, previous)
-        elif self.mode == "parallel":
-            chosen = parallel_alignment(choice, previous)
         else:
-            chosen = recursive_alignment(choice, previous)
+            chosen = parallel_alignment(choice, previous)
         state = (ops.cast(chosen, self.compute_dtype),)
         return *self._read(chosen, query, memory, draws), state
 
-    def attend_all(self, query, memory, query_mask=None, draws=None, training=False):
+    def attend_all(
+        self,
+        query: Tensor,
+        memory: Memory,
+        query_mask: Tensor | None = None,
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         choice = self._choice(query, memory, draws, training)
         (first,) = self.initial_state(memory)
         first = ops.cast(first, "float32")
@@ -188,7 +197,7 @@ class MonotonicAttention(Attention):
         alignment = ops.cast(alignment, self.compute_dtype)
         return self.score.read(alignment, memory, draws), alignment
 
-    def chosen_alignment(self, chosen, query, memory):
+    def chosen_alignment(self, chosen: Tensor, query: Tensor, memory: Memory) -> Tensor:
         """What is read where the position `chosen` is: here, that position.
 
         Args:
@@ -202,11 +211,10 @@ class MonotonicAttention(Attention):
         """
         return chosen
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "score": keras.saving.serialize_keras_object(self.score),
-            "mode": self.mode,
             "sigmoid_noise": self.sigmoid_noise,
             "score_bias_init": self.score_bias_init,
             "hard": self.hard,
@@ -214,18 +222,27 @@ class MonotonicAttention(Attention):
         }
 
     @classmethod
-    def from_config(cls, config):
-        score = keras.saving.deserialize_keras_object(config["score"])
-        return cls(**{**config, "score": score})
+    def from_config(cls, config: dict[str, Any]) -> "MonotonicAttention":
+        # Version 0.1.0 had a `mode`, of which no number depended.
+        config = {name: x for name, x in config.items() if name != "mode"}
+        return super().from_config(config)
 
 
-def check_energies(score, name):
-    """Raises `ValueError` unless `score` is a layer whose softmax can be left out."""
+def check_energies(score: Any, name: str) -> None:
+    """Checks that `score` is a layer whose softmax can be left out.
+
+    Args:
+        score: Value of the argument.
+        name: Name of the argument.
+
+    Raises:
+        ValueError: If it is not.
+    """
     check_score(score, name)
     if score.probability_fn != "softmax" or score.temperature != 1.0:
         raise ValueError(
             f"`{name}` must have the default probability_fn and temperature: its "
-            "scores do not become an alignment by themselves. Received: "
-            f"probability_fn={score.probability_fn!r}, "
+            "scores do not become an alignment by themselves; leave both out. "
+            f"Received: probability_fn={score.probability_fn!r}, "
             f"temperature={score.temperature!r}"
         )

@@ -18,11 +18,11 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.scores import permute_source
+from kseq2seq.layers.recurrent import run_cell
+from kseq2seq.utils import Tensor
 
-MODES = ("parallel", "recursive")
 
-
-def parallel_alignment(choice, previous):
+def parallel_alignment(choice: Tensor, previous: Tensor) -> Tensor:
     """One output's expected alignment, all source positions at once.
 
     The recurrence of `q` is a chain of linear functions, and functions of neighbours
@@ -65,28 +65,9 @@ def parallel_alignment(choice, previous):
     return choice * state[-1]
 
 
-def recursive_alignment(choice, previous):
-    """One output's expected alignment, one source position after the other.
-
-    Args:
-        choice: The probabilities p, of shape `(batch, num_queries, source_length)`.
-        previous: The alignment of the output before, of the same shape.
-
-    Returns:
-        Tensor of the same shape.
-
-    Reference:
-        [Raffel et al., 2017](https://arxiv.org/abs/1704.00784), section 2.3.
-    """
-    batch, num_queries, length = ops.shape(choice)
-    rows = batch * num_queries
-    alignment = successive_alignments(
-        ops.reshape(choice, (rows, 1, length)), ops.reshape(previous, (rows, length))
-    )
-    return ops.reshape(alignment, (batch, num_queries, length))
-
-
-def successive_alignments(choice, previous, query_mask=None):
+def successive_alignments(
+    choice: Tensor, previous: Tensor, query_mask: Tensor | None = None
+) -> Tensor:
     """Expected alignments of outputs that follow each other.
 
     The value at `(i, j)` needs those at `(i, j - 1)` and `(i - 1, j)` alone, so that
@@ -116,14 +97,10 @@ def successive_alignments(choice, previous, query_mask=None):
     previous = ops.pad(previous, [(0, 0), (0, target_length - 1)])
     inputs = ops.concatenate([previous[:, None], delayed], axis=1)
     zeros = ops.zeros((batch, target_length), choice.dtype)
-    loop = keras.layers.RNN(
-        # Named, since outside of a call a name must not start with `_`.
-        _DiagonalCell(name="diagonal_cell", dtype="float32"),
-        return_sequences=True,
-        dtype="float32",
-    )
+    # Named, since outside of a call a name must not start with `_`.
+    cell = _DiagonalCell(name="diagonal_cell", dtype="float32")
     states = [zeros, zeros, ops.cast(query_mask, "bool")]
-    _, outputs, _ = loop.inner_loop(ops.swapaxes(inputs, 1, 2), states, None, False)
+    outputs = run_cell(cell, ops.swapaxes(inputs, 1, 2), states)
     # And back.
     outputs = ops.reshape(ops.swapaxes(outputs, 1, 2), (batch, target_length * steps))
     outputs = ops.pad(outputs, [(0, 0), (0, target_length)])
@@ -150,7 +127,7 @@ class _DiagonalCell(keras.layers.Layer):
         return alignment, [(1 - choice) * reached, followed, query_mask]
 
 
-def hard_alignment(choice, previous):
+def hard_alignment(choice: Tensor, previous: Tensor) -> Tensor:
     """The first position that is chosen, from the previous one on; no gradient passes.
 
     Args:
@@ -173,7 +150,7 @@ def hard_alignment(choice, previous):
     return ops.stop_gradient(choice * passed)
 
 
-def chunk_alignment(choice, scores, mask, size):
+def chunk_alignment(choice: Tensor, scores: Tensor, mask: Tensor, size: int) -> Tensor:
     """Softmax over the chunk that ends at the chosen position, expected over choices.
 
     With `size` positions a chunk, and scores `u`:

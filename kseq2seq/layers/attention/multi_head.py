@@ -1,10 +1,13 @@
 """Attention with several heads."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import GlobalAttention, check_units
+from kseq2seq.layers.attention.base import Draws, GlobalAttention, Memory, Shape, State
 from kseq2seq.layers.attention.scores import project, project_energy
+from kseq2seq.utils import Tensor, check_choice, check_integer
 
 SCORES = ("additive", "dot")
 
@@ -87,35 +90,31 @@ class MultiHeadAttention(GlobalAttention):
 
     def __init__(
         self,
-        num_heads,
-        units,
-        score="additive",
-        dropout=0.0,
-        seed=None,
-        kernel_initializer="glorot_uniform",
-        probability_fn="softmax",
-        temperature=1.0,
-        **kwargs,
-    ):
+        num_heads: int,
+        units: int,
+        score: str = "additive",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        probability_fn: str = "softmax",
+        temperature: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             dropout, seed, kernel_initializer, probability_fn, temperature, **kwargs
         )
-        check_units(num_heads, "num_heads")
-        check_units(units)
+        self.num_heads = check_integer("num_heads", num_heads, least=1)
+        self.units = check_integer("units", units, least=1)
         if units % num_heads:
             raise ValueError(
                 "`units` must be a multiple of `num_heads`, since the heads share it "
                 f"equally. Received: units={units}, num_heads={num_heads}"
             )
-        if score not in SCORES:
-            raise ValueError(
-                f"`score` must be one of {', '.join(SCORES)}. Received: score={score!r}"
-            )
-        self.num_heads = num_heads
-        self.units = units
-        self.score = score
+        self.score = check_choice("score", score, SCORES)
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         value_dim = value_shape[-1]
         if value_dim % self.num_heads:
@@ -133,15 +132,20 @@ class MultiHeadAttention(GlobalAttention):
             shape = (self.num_heads, self.units // self.num_heads)
             self.score_vectors = self._kernel(shape, "score_vectors")
 
-    def project_keys(self, key):
+    def project_keys(self, key: Tensor) -> Tensor:
         return ops.matmul(key, self.key_kernel)  # (B, S, U)
 
-    def prepare(self, value, key=None, value_mask=None):
+    def prepare(
+        self,
+        value: Tensor,
+        key: Tensor | None = None,
+        value_mask: Tensor | None = None,
+    ) -> Memory:
         memory = super().prepare(value, key, value_mask)
         # Without a bias, so that padding stays 0.
         return {**memory, "value": ops.matmul(memory["value"], self.value_kernel)}
 
-    def draw(self, memory, num_queries, training):
+    def draw(self, memory: Memory, num_queries: Any, training: Any) -> Draws:
         if not self.dropout or not training:
             return {}
         batch, length = ops.shape(memory["mask"])
@@ -149,7 +153,7 @@ class MultiHeadAttention(GlobalAttention):
         ones = ops.ones(shape, self.compute_dtype)
         return {"dropout": self.dropout_layer(ones, training=True)}
 
-    def head_alignments(self, query, memory):
+    def head_alignments(self, query: Tensor, memory: Memory) -> Tensor:
         """The alignment of each head, before dropout.
 
         Args:
@@ -185,7 +189,14 @@ class MultiHeadAttention(GlobalAttention):
         size = x.shape[-1] // self.num_heads
         return ops.reshape(x, (*ops.shape(x)[:-1], self.num_heads, size))
 
-    def attend(self, query, memory, state=(), draws=None, training=False):
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        draws: Draws | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, State]:
         alignments = self.head_alignments(query, memory)  # (B, N, T, S)
         alignment = ops.mean(alignments, axis=1)
         if draws and "dropout" in draws:
@@ -197,7 +208,7 @@ class MultiHeadAttention(GlobalAttention):
         shape = (*ops.shape(context)[:2], memory["value"].shape[-1])
         return ops.reshape(context, shape), alignment, state
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,

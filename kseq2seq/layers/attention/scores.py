@@ -1,16 +1,16 @@
-"""Alignment scores, and how they become an alignment: no weights, no state.
+"""Functions from queries and keys to scores, and from scores to alignments.
 
 Shapes are written in the letters of the glossary in `kseq2seq.layers`.
 """
 
 from keras import backend, ops
 
-from kseq2seq.utils import custom_gradient
+from kseq2seq.utils import Tensor, custom_gradient
 
 PROBABILITY_FNS = ("softmax", "sparsemax", "hardmax")
 
 
-def project(inputs, kernel):
+def project(inputs: Tensor, kernel: Tensor) -> Tensor:
     """The product of the last axis with a matrix, which XLA differentiates in loops.
 
     Where lengths are unknown, `ops.matmul` of more than two axes and a matrix becomes a
@@ -30,7 +30,7 @@ def project(inputs, kernel):
     return ops.einsum(f"{axes}d,du->{axes}u", inputs, kernel)
 
 
-def project_energy(energy, kernel):
+def project_energy(energy: Tensor, kernel: Tensor) -> Tensor:
     """`project` for energies of shape `(batch, target_length, source_length, units)`.
 
     Loops have one query at a time. For the whole target at once, on a CPU, einsum takes
@@ -41,7 +41,9 @@ def project_energy(energy, kernel):
     return ops.matmul(energy, kernel)
 
 
-def additive_score(query, key, vector, past=None):
+def additive_score(
+    query: Tensor, key: Tensor, vector: Tensor, past: Tensor | None = None
+) -> Tensor:
     """Bahdanau's score, `vector . tanh(query + key)`.
 
     Args:
@@ -59,7 +61,7 @@ def additive_score(query, key, vector, past=None):
     return ops.squeeze(project_energy(energy, vector[:, None]), axis=-1)
 
 
-def dot_score(query, key):
+def dot_score(query: Tensor, key: Tensor) -> Tensor:
     """Luong's `dot` score, the inner product of query and key.
 
     Args:
@@ -72,7 +74,7 @@ def dot_score(query, key):
     return ops.matmul(query, ops.swapaxes(key, 1, 2))
 
 
-def masked_softmax(scores, mask=None):
+def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Softmax over source positions; positions where `mask` is False get 0.
 
     A row with no position left gets all zeros rather than a uniform guess.
@@ -88,7 +90,12 @@ def masked_softmax(scores, mask=None):
     return masked_probabilities(scores, mask)
 
 
-def masked_probabilities(scores, mask=None, probability_fn="softmax", temperature=1.0):
+def masked_probabilities(
+    scores: Tensor,
+    mask: Tensor | None = None,
+    probability_fn: str = "softmax",
+    temperature: float = 1.0,
+) -> Tensor:
     """The alignment of scores; positions where `mask` is False get 0.
 
     A row with no position left gets all zeros rather than a uniform guess.
@@ -121,7 +128,7 @@ def masked_probabilities(scores, mask=None, probability_fn="softmax", temperatur
     return ops.cast(ops.where(mask, alignment, 0.0), dtype)
 
 
-def sparsemax(scores):
+def sparsemax(scores: Tensor) -> Tensor:
     """The point of the probability simplex nearest to the scores; mostly zeros.
 
     In place of `keras.ops.sparsemax`, whose rows need not sum to 1: for scores of 1
@@ -146,7 +153,7 @@ def sparsemax(scores):
     return ops.maximum(scores - (total - 1) / size, 0.0)
 
 
-def hardmax(scores):
+def hardmax(scores: Tensor) -> Tensor:
     """1 at the highest score, the first of equal ones, and 0 elsewhere.
 
     No gradient passes through it.
@@ -164,7 +171,7 @@ def hardmax(scores):
     return ops.cast(first, scores.dtype)
 
 
-def zero_padding(value, mask=None):
+def zero_padding(value: Tensor, mask: Tensor | None = None) -> Tensor:
     """Sets positions where `mask` is False to 0, whatever stood there.
 
     An alignment of 0 does not hide a value that is infinite or NaN, and a score
@@ -182,7 +189,7 @@ def zero_padding(value, mask=None):
     return ops.where(ops.cast(mask, "bool")[:, :, None], value, ops.zeros_like(value))
 
 
-def permute_source(values, order, inverse):
+def permute_source(values: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
     """Values of the source's positions in another order.
 
     The gradient is the permutation back: that of a general gather broadcasts shapes

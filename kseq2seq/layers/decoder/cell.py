@@ -1,15 +1,19 @@
-"""One decoder step: recurrent cells, attention, and what feeds back."""
+"""One decoder step: recurrent cells, attention and feedback."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import draws_of_step
+from kseq2seq.layers.attention import Attention
+from kseq2seq.layers.nested import NestedLayers
+from kseq2seq.utils import Tensor, check_choice
 
 QUERIES = ("current", "previous")
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
-class DecoderCell(keras.layers.Layer):
+class DecoderCell(NestedLayers, keras.layers.Layer):
     """Stacked recurrent cells that attend to a memory at every step.
 
     With `query="current"` (Luong), for an input `x_t`, the cells' state
@@ -73,14 +77,14 @@ class DecoderCell(keras.layers.Layer):
 
     def __init__(
         self,
-        cells,
-        attention=None,
-        attentional=None,
-        input_feeding=True,
-        query="current",
-        residual=False,
-        **kwargs,
-    ):
+        cells: list[keras.layers.Layer],
+        attention: Attention | None = None,
+        attentional: keras.layers.Layer | None = None,
+        input_feeding: bool = True,
+        query: str = "current",
+        residual: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not cells:
             raise ValueError(
@@ -94,11 +98,7 @@ class DecoderCell(keras.layers.Layer):
                 "leave it out without `attention`. "
                 f"Received: attention={attention}, attentional={attentional}"
             )
-        if query not in QUERIES:
-            raise ValueError(
-                f"`query` must be one of {', '.join(QUERIES)}. "
-                f"Received: query={query!r}"
-            )
+        query = check_choice("query", query, QUERIES)
         if input_feeding and (attention is None or query == "previous"):
             raise ValueError(
                 "`input_feeding` needs attention with query='current': there is no "
@@ -115,17 +115,17 @@ class DecoderCell(keras.layers.Layer):
         self.context_size = None  # known once built
 
     @property
-    def state_size(self):
+    def state_size(self) -> list[int]:
         """Sizes of the states: those of each cell, then the attentional vector.
 
-        What attention remembers comes behind them, of sizes that are known when its
-        memory is.
+        The states of attention come behind them. Their sizes are known when the memory
+        is.
         """
         sizes = keras.tree.flatten([cell.state_size for cell in self.cells])
         return [*sizes, self.output_size] if self.input_feeding else sizes
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         """Size of the step's output; of a context that is the output, once built."""
         if self.attention is None:
             return self.cells[-1].output_size
@@ -133,7 +133,7 @@ class DecoderCell(keras.layers.Layer):
             return self.context_size
         return self.attentional.units
 
-    def build(self, inputs_shape, memory_shape=None):
+    def build(self, inputs_shape: Any, memory_shape: Any = None) -> None:
         size = inputs_shape[-1]
         if self.attention is not None:
             self.context_size = memory_shape[-1]
@@ -154,8 +154,13 @@ class DecoderCell(keras.layers.Layer):
             self.attentional.build((None, self.context_size + size))
             self.attentional.built = True
 
-    def start(self, cell_states, memory=None, memory_mask=None):
-        """What decoding starts from, computed once ahead of the loop.
+    def start(
+        self,
+        cell_states: list[Tensor],
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+    ) -> tuple[list[Tensor], dict[str, Any]]:
+        """First states and memory, computed once ahead of the loop.
 
         Args:
             cell_states: List of tensors of shape `(batch, units)`, as
@@ -179,7 +184,15 @@ class DecoderCell(keras.layers.Layer):
         memory = self.attention.prepare(memory, value_mask=memory_mask)
         return [*states, *self.attention.initial_state(memory)], memory
 
-    def step(self, inputs, states, memory, beam=1, draws=None, training=False):
+    def step(
+        self,
+        inputs: Tensor,
+        states: list[Tensor],
+        memory: dict[str, Any],
+        beam: Any = 1,
+        draws: dict[str, Tensor] | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """One step for every row; a pure function.
 
         Args:
@@ -263,25 +276,7 @@ class DecoderCell(keras.layers.Layer):
     def _num_states(cell):
         return len(keras.tree.flatten(cell.state_size))
 
-    def call(self, inputs, states, training=False):
-        """The protocol of `keras.layers.RNN`, for one hypothesis a source.
-
-        The last state is a dict that passes through: the memory, what was drawn for
-        all steps, and the number of this one. Where it has `with_alignment` the output
-        has the alignment behind.
-        """
-        *states, constants = states
-        draws = draws_of_step(constants)
-        memory = constants["memory"]
-        output, alignment, states = self.step(
-            inputs, states, memory, 1, draws, training
-        )
-        if "with_alignment" in constants:
-            output = ops.concatenate([output, alignment[:, 0]], axis=-1)
-        constants = {**constants, "step": constants["step"] + 1}
-        return output, [*states, constants]
-
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -292,15 +287,6 @@ class DecoderCell(keras.layers.Layer):
             "query": self.query,
             "residual": self.residual,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        deserialize = keras.saving.deserialize_keras_object
-        config = dict(config)
-        config["cells"] = [deserialize(cell) for cell in config["cells"]]
-        for name in ("attention", "attentional"):
-            config[name] = deserialize(config[name])
-        return cls(**config)
 
 
 def _check_has_no_dropout(cell):

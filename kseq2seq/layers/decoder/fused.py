@@ -1,8 +1,8 @@
-"""A decoder over a whole target in training, its gradients laid out by hand.
+"""Decoder over a whole target in training, with hand-written gradients.
 
-What `DecoderRNN` computes with LSTM cells, a plain score and a tanh layer behind it,
-faster on a CPU; see `kseq2seq.layers.recurrent.lstm` for why. All of attention's
-products that do not have to be in the loop are made behind it at once.
+It computes what `DecoderRNN` does with LSTM cells, a plain score and a tanh layer, and
+is faster on a CPU; `kseq2seq.layers.recurrent.lstm` says why. Products that do not
+depend on the next step are made for all steps at once, behind the loop.
 
 Glossary of shapes, used in the comments below: B batch size, T target length, S source
 length, D size of the memory's values, U units, A size of the attentional vector.
@@ -17,14 +17,14 @@ from kseq2seq.layers.attention import BahdanauAttention, LuongAttention
 from kseq2seq.layers.decoder.cell import DecoderCell
 from kseq2seq.layers.recurrent import (
     as_tensor,
-    can_be_laid_out,
-    is_plain,
+    is_default_lstm,
     lstm_step,
     lstm_step_gradient,
     scan,
+    supports_custom_gradient,
     weight_gradient,
 )
-from kseq2seq.utils import custom_gradient
+from kseq2seq.utils import Tensor, custom_gradient
 
 
 class _Plan(NamedTuple):
@@ -54,8 +54,53 @@ class _Inputs(NamedTuple):
     dropout: list  # (B, U) of each level but the first, or empty
 
 
-def can_train(cell):
-    """Whether `decode` can stand for the steps of a `DecoderCell`."""
+class _SavedLevel(NamedTuple):
+    """What the gradient of one level's step reads; over all steps with an axis T."""
+
+    c: Any  # (B, U), the cell state before the step, float32
+    gates: Any  # (B, 4U), float32
+    tanh_c: Any  # (B, U), of the new cell state, float32
+
+
+class _SavedAttention(NamedTuple):
+    """What the gradient of attention and of the layer behind it reads, likewise."""
+
+    projected: Any  # (B, units), what the keys are compared with
+    alignment: Any  # (B, S), float32
+    output: Any  # (B, A)
+
+
+class _SavedInputs(NamedTuple):
+    """Inputs of products whose weights get their gradients behind the loop."""
+
+    levels: list  # (B, input and U) of each level
+    query: Any  # (B, U)
+    joined: Any  # (B, D + U), context and output of the cells
+
+
+class _Saved(NamedTuple):
+    """What is saved of a step for its gradient."""
+
+    levels: list  # of `_SavedLevel`
+    attention: _SavedAttention
+    inputs: _SavedInputs
+
+
+class _Gradients(NamedTuple):
+    """What weights' gradients are made of behind the loop; likewise."""
+
+    z: list  # (B, 4U) of each level
+    joined: Any  # (B, A)
+    context: Any  # (B, D)
+    compared: Any  # (B, units) of the projected query, or (B, S) of scores
+
+
+def supports(cell: DecoderCell) -> bool:
+    """Whether `decode` can stand for the steps of a cell.
+
+    Args:
+        cell: A `DecoderCell`.
+    """
     attention, layer = cell.attention, cell.attentional
     if type(attention) is LuongAttention:
         simple = not attention.use_scale
@@ -65,8 +110,8 @@ def can_train(cell):
     return (
         simple
         and type(cell) is DecoderCell
-        and can_be_laid_out(cell.compute_dtype)
-        and all(is_plain(one) for one in cell.cells)
+        and supports_custom_gradient(cell.compute_dtype)
+        and all(is_default_lstm(one) for one in cell.cells)
         and attention.probability_fn == "softmax"
         and not attention.dropout
         and type(layer) is keras.layers.Dense
@@ -76,11 +121,13 @@ def can_train(cell):
     )
 
 
-def decode(cell, inputs, states, memory):
+def decode(
+    cell: DecoderCell, inputs: Tensor, states: list[Tensor], memory: dict[str, Any]
+) -> Tensor:
     """The outputs of all steps of a `DecoderCell`, for training.
 
     Args:
-        cell: A `DecoderCell`, built, for which `can_train` is true.
+        cell: A `DecoderCell`, built, for which `supports` is true.
         inputs: Tensor of shape `(batch, target_length, input_dim)`.
         states: List of tensors of shape `(batch, units)`, as the cells ask for.
         memory: Dict of tensors as in `DecoderCell.step`.
@@ -152,23 +199,27 @@ def _run(plan, tensors):
         fed, h, c = carry
         return _step(plan, tensors, inputs[0], fed, h, c)
 
-    levels = [(plan.dtype, "float32", "float32", "float32")] * plan.num_levels
-    dtypes = (*sum(levels, ()), *(plan.dtype,) * 3, "float32", plan.dtype)
+    by_level = [plan.dtype] * plan.num_levels
+    dtypes = _Saved(
+        [_SavedLevel("float32", "float32", "float32")] * plan.num_levels,
+        _SavedAttention(plan.dtype, "float32", plan.dtype),
+        _SavedInputs(by_level, plan.dtype, plan.dtype),
+    )
     _, saved = scan(step, (fed, h, c), (tensors.z,), dtypes)
 
     def gradient(upstream):
         return keras.tree.flatten(_gradient(plan, tensors, saved, upstream))
 
-    return saved[-1], gradient
+    return saved.attention.output, gradient
 
 
 def _step(plan, tensors, z, fed, h, c):
-    """One step, and what is saved of it: of each level, then of attention."""
+    """One step: what it hands on, and `_Saved`."""
     query, output = h[-1], None
     if plan.asks_first:
-        context, *attended = _attend(plan, tensors, query)
+        context, projected, alignment = _attend(plan, tensors, query)
         fed = [context]
-    saved, new_h, new_c = [], [], []
+    levels, inputs, new_h, new_c = [], [], [], []
     for level, kernel in enumerate(tensors.kernels):
         if level:
             x = output * tensors.dropout[level - 1] if tensors.dropout else output
@@ -180,21 +231,22 @@ def _step(plan, tensors, z, fed, h, c):
         z = z + ops.cast(ops.matmul(entering, kernel), "float32")
         output, level_c, gates = lstm_step(z, c[level])
         output = ops.cast(output, plan.dtype)
-        saved += [entering, c[level], *gates]
+        levels.append(_SavedLevel(c[level], *gates))
+        inputs.append(entering)
         new_h.append(output)
         new_c.append(level_c)
         if level and plan.residual:
             output = output + x
     if not plan.asks_first:
         query = output
-        context, *attended = _attend(plan, tensors, query)
+        context, projected, alignment = _attend(plan, tensors, query)
     joined = ops.concatenate([context, output], axis=1)
     output = ops.tanh(ops.cast(ops.matmul(joined, tensors.attentional), "float32"))
     output = ops.cast(output, plan.dtype)
     fed = [output] if plan.feeds else []
-    projected, alignment = attended
-    saved += [query, projected, joined, alignment, output]
-    return (fed, new_h, new_c), tuple(saved)
+    attention = _SavedAttention(projected, alignment, output)
+    saved = _Saved(levels, attention, _SavedInputs(inputs, query, joined))
+    return (fed, new_h, new_c), saved
 
 
 def _attend(plan, tensors, query):
@@ -231,11 +283,12 @@ def _sums(weights, rows):
 
 def _gradient(plan, tensors, saved, upstream):
     """Gradients of all of `tensors`, as `_Inputs`."""
-    entering = saved[0:-5:4]
-    query, projected, joined, alignment, outputs = saved[-5:]
+    attention, inputs = saved.attention, saved.inputs
     float32 = [ops.cast(x, "float32") for x in tensors.states]
     zeros = [ops.zeros_like(x) for x in float32]
-    dfed = [ops.zeros_like(ops.cast(outputs[0], "float32"))] if plan.feeds else []
+    dfed = []
+    if plan.feeds:
+        dfed = [ops.zeros_like(ops.cast(attention.output[0], "float32"))]
     totals = []
     if plan.is_additive:
         totals = [ops.zeros_like(ops.cast(x, "float32")) for x in _additive(tensors)]
@@ -243,31 +296,32 @@ def _gradient(plan, tensors, saved, upstream):
     if plan.is_additive:
         transposed.append(ops.transpose(tensors.score[0]))
 
-    def step(carry, inputs):
-        return _step_gradient(plan, tensors, transposed, carry, inputs)
+    def step(carry, step_inputs):
+        return _step_gradient(plan, tensors, transposed, carry, *step_inputs)
 
     carry = (dfed, zeros[::2], zeros[1::2], totals)
-    cells = [x for place, x in enumerate(saved[:-5]) if place % 4]
-    inputs = (upstream, *cells, projected, alignment, outputs)
-    dtypes = (plan.dtype,) * (plan.num_levels + 3)
-    (_, dh, dc, totals), (*dz, djoined, dcontext, dscores) = scan(
-        step, carry, inputs, dtypes, reverse=True
+    dtypes = _Gradients([plan.dtype] * plan.num_levels, *[plan.dtype] * 3)
+    (_, dh, dc, totals), gradients = scan(
+        step, carry, (upstream, saved.levels, attention), dtypes, reverse=True
     )
     dstates = [x for pair in zip(dh, dc, strict=True) for x in pair]
-    aligned = ops.cast(alignment, plan.dtype)
+    aligned = ops.cast(attention.alignment, plan.dtype)
     if plan.is_additive:
         dkeys, dvector = (ops.cast(x, plan.dtype) for x in totals)
-        dscore = [weight_gradient(query, dscores), dvector]
+        dscore = [weight_gradient(inputs.query, gradients.compared), dvector]
     else:
-        dkeys, dscore = _over_time(dscores, query), []
+        dkeys, dscore = _over_time(gradients.compared, inputs.query), []
     return _Inputs(
-        z=dz[0],
-        value=_over_time(aligned, dcontext),
+        z=gradients.z[0],
+        value=_over_time(aligned, gradients.context),
         keys=dkeys,
         bias=ops.zeros_like(tensors.bias),
-        kernels=[weight_gradient(x, y) for x, y in zip(entering, dz, strict=True)],
-        biases=[ops.sum(x, axis=(0, 1)) for x in dz[1:]],
-        attentional=weight_gradient(joined, djoined),
+        kernels=[
+            weight_gradient(x, dz)
+            for x, dz in zip(inputs.levels, gradients.z, strict=True)
+        ],
+        biases=[ops.sum(x, axis=(0, 1)) for x in gradients.z[1:]],
+        attentional=weight_gradient(inputs.joined, gradients.joined),
         score=dscore,
         states=[ops.cast(x, plan.dtype) for x in dstates],
         dropout=[ops.zeros_like(x) for x in tensors.dropout],
@@ -275,7 +329,7 @@ def _gradient(plan, tensors, saved, upstream):
 
 
 def _additive(tensors):
-    """What the gradients of an additive score are summed for in the loop."""
+    """The tensors whose gradients an additive score sums up in the loop."""
     return tensors.keys, tensors.score[1]
 
 
@@ -284,33 +338,31 @@ def _over_time(x, y):
     return ops.matmul(ops.transpose(x, (1, 2, 0)), ops.swapaxes(y, 0, 1))  # (B, S, D)
 
 
-def _step_gradient(plan, tensors, transposed, carry, inputs):
+def _step_gradient(plan, tensors, transposed, carry, doutput, levels, attention):
     """The gradients of one step, given those of the step behind it."""
     dfed, dh, dc, totals = carry
-    doutput, *saved, projected, alignment, output = inputs
-    output = ops.cast(output, "float32")
+    output = ops.cast(attention.output, "float32")
     doutput = ops.cast(doutput, "float32")
     doutput = doutput + dfed[0] if plan.feeds else doutput
     djoined = ops.cast(doutput * (1.0 - output * output), plan.dtype)
     both = ops.matmul(djoined, transposed[plan.num_levels])
     size = tensors.value.shape[-1]
     dcontext, doutput = both[:, :size], ops.cast(both[:, size:], "float32")
-    attended = (projected, alignment, totals)
+    attended = (attention.projected, attention.alignment, totals)
     if not plan.asks_first:
         dquery, dscores, totals = _attend_gradient(
             plan, tensors, transposed, dcontext, *attended
         )
         doutput = doutput + dquery
-    new_dh, new_dc, all_dz = [], [], []
+    new_dh, new_dc, all_dz = ([None] * plan.num_levels for _ in range(3))
     for level in reversed(range(plan.num_levels)):
-        c, *gates = saved[3 * level : 3 * level + 3]
-        dz, level_dc = lstm_step_gradient(doutput + dh[level], dc[level], c, gates)
+        c, *gates = levels[level]
+        dz, new_dc[level] = lstm_step_gradient(doutput + dh[level], dc[level], c, gates)
         dz = ops.cast(dz, plan.dtype)
         dentering = ops.cast(ops.matmul(dz, transposed[level]), "float32")
         split = dentering.shape[-1] - dh[level].shape[-1]
-        new_dh.insert(0, dentering[:, split:])
-        new_dc.insert(0, level_dc)
-        all_dz.insert(0, dz)
+        new_dh[level] = dentering[:, split:]
+        all_dz[level] = dz
         dx = dentering[:, :split]
         if level:
             dx = dx + doutput if plan.residual else dx
@@ -325,7 +377,7 @@ def _step_gradient(plan, tensors, transposed, carry, inputs):
         new_dh[-1] = new_dh[-1] + dquery
     dfed = [dx] if plan.feeds else []
     carry = dfed, new_dh, new_dc, totals
-    return carry, (*all_dz, djoined, dcontext, dscores)
+    return carry, _Gradients(all_dz, djoined, dcontext, dscores)
 
 
 def _attend_gradient(plan, tensors, transposed, dcontext, projected, alignment, totals):

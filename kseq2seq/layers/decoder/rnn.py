@@ -1,21 +1,35 @@
-"""What runs a decoder cell: over a whole target in training, or step by step."""
+"""Layers that run a decoder cell: over a whole target, or step by step."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import check_fraction
 from kseq2seq.layers.decoder import fused
+from kseq2seq.layers.decoder.cell import DecoderCell
 from kseq2seq.layers.dropout import Dropout
+from kseq2seq.layers.nested import NestedLayers
+from kseq2seq.layers.recurrent import run_steps
+from kseq2seq.utils import Tensor, check_fraction
+
+# Arguments of `keras.layers.RNN`, of which there is one way here.
+_ARGUMENTS_OF_RNN = (
+    "return_sequences",
+    "return_state",
+    "go_backwards",
+    "stateful",
+    "unroll",
+    "zero_output_for_mask",
+)
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
-class DecoderRNN(keras.layers.RNN):
+class DecoderRNN(NestedLayers, keras.layers.Layer):
     """Runs a `DecoderCell` over a whole target sequence, for training.
 
     Keys are projected, padding is zeroed and what attention draws by chance is drawn
-    once, ahead of the loop; all that travels through it as a state that passes
-    through unchanged. Between stacked cells one dropout mask serves all steps (Gal &
-    Ghahramani).
+    once, ahead of the loop. Between stacked cells one dropout mask serves all steps
+    (Gal & Ghahramani).
 
     The outputs need no mask of the target's padding, which stands behind the real
     tokens; a loss that attention adds does, where there is padding.
@@ -44,8 +58,8 @@ class DecoderRNN(keras.layers.RNN):
         shape `(batch, target_length, source_length)`.
 
     Raises:
-        ValueError: If `dropout` is not in `[0, 1)`, or an alignment is asked for
-            without attention.
+        ValueError: If `dropout` is not in `[0, 1)`, an argument of `keras.layers.RNN`
+            is given, or an alignment is asked for without attention.
 
     Example:
 
@@ -58,14 +72,29 @@ class DecoderRNN(keras.layers.RNN):
         [Gal & Ghahramani, 2016](https://arxiv.org/abs/1512.05287), section 4.
     """
 
-    def __init__(self, cell, dropout=0.0, seed=None, **kwargs):
-        super().__init__(cell, return_sequences=True, **kwargs)
-        check_fraction(dropout)
-        self.dropout = dropout
+    def __init__(
+        self,
+        cell: DecoderCell,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        given = [name for name in _ARGUMENTS_OF_RNN if name in kwargs]
+        if given:
+            raise ValueError(
+                "DecoderRNN runs forward over whole targets, keeps no state and "
+                "returns all outputs: leave out arguments of `keras.layers.RNN`, and "
+                "use `DecoderStep` for single steps. "
+                f"Received: {', '.join(f'{name}={kwargs[name]!r}' for name in given)}"
+            )
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.cell = cell
+        self.dropout = check_fraction("dropout", dropout)
         self.seed = seed
         self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
-    def build(self, inputs_shape, memory_shape=None):
+    def build(self, inputs_shape: Any, memory_shape: Any = None) -> None:
         step_shape = (inputs_shape[0], inputs_shape[-1])
         if not self.cell.built:
             self.cell.build(step_shape, memory_shape)
@@ -73,41 +102,28 @@ class DecoderRNN(keras.layers.RNN):
 
     def call(
         self,
-        inputs,
-        memory=None,
-        memory_mask=None,
-        initial_state=None,
-        target_mask=None,
-        return_attention_scores=False,
-        training=None,
-    ):
+        inputs: Tensor,
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        initial_state: list[Tensor] | None = None,
+        target_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
         self._check_attention(return_attention_scores)
         if initial_state is None:
             zeros = ops.zeros_like(inputs[:, 0, :1])  # (B, 1)
             sizes = keras.tree.flatten([cell.state_size for cell in self.cell.cells])
             initial_state = [ops.repeat(zeros, size, axis=1) for size in sizes]
-        states, memory = self.cell.start(initial_state, memory, memory_mask)
-        memory = {**memory, **self._draw_dropout(inputs, training)}
-        laid_out = training and not return_attention_scores
-        if laid_out and fused.can_train(self.cell):
-            return fused.decode(self.cell, inputs, initial_state, memory)
-        attention, draws = self.cell.attention, {}
-        if attention is not None:
-            draws = attention.draw(memory, ops.shape(inputs)[1], training)
-        constants = {
-            "memory": memory,
-            "draws": draws,
-            "step": ops.array(0, "int32"),
-        }
+        states, prepared = self.cell.start(initial_state, memory, memory_mask)
+        prepared = {**prepared, **self._draw_dropout(inputs, training)}
+        if training and not return_attention_scores and fused.supports(self.cell):
+            return fused.decode(self.cell, inputs, initial_state, prepared)
+        attention = self.cell.attention
         has_loss = attention is not None and attention.has_alignment_loss
-        if has_loss or return_attention_scores:
-            # No tensor, but a name that the cell finds: it costs to keep them.
-            constants["with_alignment"] = ()
-        # Not Keras's `call` around it, which would cast the mask to a float.
-        _, outputs, _ = self.inner_loop(
-            inputs, [*states, constants], None, bool(training)
-        )
-        if "with_alignment" not in constants:
+        with_alignment = has_loss or return_attention_scores
+        outputs = self._run(inputs, states, prepared, with_alignment, training)
+        if not with_alignment:
             return outputs
         size = self.cell.output_size
         outputs, alignment = outputs[..., :size], outputs[..., size:]
@@ -115,11 +131,27 @@ class DecoderRNN(keras.layers.RNN):
             self.add_loss(attention.alignment_loss(alignment, target_mask))
         return (outputs, alignment) if return_attention_scores else outputs
 
+    def _run(self, inputs, states, memory, with_alignment, training):
+        """Outputs of all steps, each with its alignment behind it if that is kept."""
+        cell, draws = self.cell, {}
+        if cell.attention is not None:
+            draws = cell.attention.draw(memory, ops.shape(inputs)[1], training)
+
+        def step(inputs, states, memory, draws):
+            output, alignment, states = cell.step(
+                inputs, states, memory, 1, draws, bool(training)
+            )
+            if with_alignment:  # it costs to keep them
+                output = ops.concatenate([output, alignment[:, 0]], axis=-1)
+            return output, states
+
+        return run_steps(step, inputs, states, memory, draws, cell.dtype_policy)
+
     def _check_attention(self, return_attention_scores):
         if return_attention_scores and self.cell.attention is None:
             raise ValueError(
-                "`return_attention_scores` needs a cell with attention. "
-                "Received: a DecoderCell with attention=None"
+                "`return_attention_scores` needs a cell with attention; leave it out, "
+                "or give the cell one. Received: a DecoderCell with attention=None"
             )
 
     def _draw_dropout(self, inputs, training):
@@ -132,55 +164,56 @@ class DecoderRNN(keras.layers.RNN):
 
     def compute_output_spec(
         self,
-        inputs,
-        memory=None,
-        memory_mask=None,
-        initial_state=None,
-        target_mask=None,
-        return_attention_scores=False,
-        training=None,
-    ):
+        inputs: keras.KerasTensor,
+        memory: keras.KerasTensor | None = None,
+        memory_mask: keras.KerasTensor | None = None,
+        initial_state: list[keras.KerasTensor] | None = None,
+        target_mask: keras.KerasTensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
         self._check_attention(return_attention_scores)
         batch, length = inputs.shape[:2]
         dtype = self.compute_dtype
         outputs = keras.KerasTensor((batch, length, self.cell.output_size), dtype)
-        if not return_attention_scores:
+        if not return_attention_scores or memory is None:
             return outputs
         shape = (batch, length, memory.shape[1])
         return outputs, keras.KerasTensor(shape, dtype)
 
-    def compute_mask(self, inputs, memory=None, memory_mask=None, initial_state=None):
+    def compute_mask(
+        self,
+        inputs: Any,
+        memory: Any = None,
+        memory_mask: Any = None,
+        initial_state: Any = None,
+    ) -> None:
         return None
 
-    def get_config(self):
-        config = super().get_config()
+    def get_config(self) -> dict[str, Any]:
         return {
-            **{key: config[key] for key in ("name", "trainable", "dtype", "cell")},
+            **super().get_config(),
+            "cell": keras.saving.serialize_keras_object(self.cell),
             "dropout": self.dropout,
             "seed": self.seed,
         }
 
 
-class _CellLayer(keras.layers.Layer):
+class _CellLayer(NestedLayers, keras.layers.Layer):
     """A layer that uses a `DecoderCell` that another layer may own."""
 
-    def __init__(self, cell, **kwargs):
+    def __init__(self, cell: DecoderCell, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.cell = cell
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         cell = keras.saving.serialize_keras_object(self.cell)
         return {**super().get_config(), "cell": cell}
-
-    @classmethod
-    def from_config(cls, config):
-        cell = keras.saving.deserialize_keras_object(config["cell"])
-        return cls(**{**config, "cell": cell})
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
 class DecoderStart(_CellLayer):
-    """What decoding starts from: states, and the memory with its keys projected.
+    """First states of decoding, and the memory with its keys projected.
 
     Args:
         cell: The `DecoderCell`, built.
@@ -205,10 +238,15 @@ class DecoderStart(_CellLayer):
     (1, {})
     """
 
-    def build(self, cell_states_shape, memory_shape=None):
+    def build(self, cell_states_shape: Any, memory_shape: Any = None) -> None:
         pass
 
-    def call(self, cell_states, memory=None, memory_mask=None):
+    def call(
+        self,
+        cell_states: list[Tensor],
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+    ) -> Any:
         return self.cell.start(cell_states, memory, memory_mask)
 
 
@@ -242,13 +280,15 @@ class DecoderStep(_CellLayer):
     ((2, 3, 8), (2, 3, 8))
     """
 
-    def build(self, inputs_shape, states_shape=None, memory_shape=None):
+    def build(
+        self, inputs_shape: Any, states_shape: Any = None, memory_shape: Any = None
+    ) -> None:
         if not self.cell.built:
             value_shape = (memory_shape or {}).get("value")
             self.cell.build((None, inputs_shape[-1]), value_shape)
             self.cell.built = True
 
-    def call(self, inputs, states, memory):
+    def call(self, inputs: Tensor, states: list[Tensor], memory: dict[str, Any]) -> Any:
         batch, beam, size = ops.shape(inputs)
         # In full, since a size of -1 cannot be told where there are no rows.
         output, alignment, states = self.cell.step(
@@ -262,7 +302,12 @@ class DecoderStep(_CellLayer):
         ]
         return (output, states) if alignment is None else (output, states, alignment)
 
-    def compute_output_spec(self, inputs, states, memory):
+    def compute_output_spec(
+        self,
+        inputs: keras.KerasTensor,
+        states: list[keras.KerasTensor],
+        memory: dict[str, keras.KerasTensor],
+    ) -> Any:
         shape, dtype = tuple(inputs.shape[:2]), self.compute_dtype
         output = keras.KerasTensor((*shape, self.cell.output_size), dtype)
         states = [

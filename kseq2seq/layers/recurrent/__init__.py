@@ -1,25 +1,31 @@
-"""LSTM layers trained by hand-laid gradients."""
+"""Recurrent layers, and loops over time."""
 
 from kseq2seq.layers.recurrent.lstm import (
     LSTM,
     as_tensor,
-    can_be_laid_out,
-    is_plain,
+    is_default_lstm,
     lstm_step,
     lstm_step_gradient,
+    supports_custom_gradient,
     weight_gradient,
 )
 from kseq2seq.layers.recurrent.scans import (
     scan,
 )
+from kseq2seq.layers.recurrent.step_loop import (
+    run_cell,
+    run_steps,
+)
 
 __all__ = [
     "LSTM",
     "as_tensor",
-    "can_be_laid_out",
-    "is_plain",
+    "is_default_lstm",
     "lstm_step",
     "lstm_step_gradient",
+    "run_cell",
+    "run_steps",
     "scan",
+    "supports_custom_gradient",
     "weight_gradient",
 ]

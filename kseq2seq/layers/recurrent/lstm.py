@@ -1,22 +1,25 @@
-"""LSTM layers whose training is laid out by hand: what a step can hoist is hoisted.
+"""LSTM layers trained by hand-written gradients.
 
 Automatic differentiation of a loop multiplies two thin matrices at each step to add to
 the gradient of the weights, and multiplies by transposed weights, which is slow where
-the batch is small. Written out, the gradients of all steps are one product, and the
-weights are transposed once. What is elementwise is in float32 whatever the products
-are in: it costs no more, and sums lose less.
+the batch is small. Here the gradients of all steps are one product, and the weights are
+transposed once. Elementwise operations are in float32 whatever the products are in: it
+costs no more, and sums lose less.
 
 Glossary of shapes, used in the comments below: B batch size, T length, U units.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from kseq2seq.layers.recurrent.scans import scan
-from kseq2seq.utils import custom_gradient
+from kseq2seq.utils import Tensor, custom_gradient
 
 
-def lstm_step(z, c):
+def lstm_step(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
     """One step of an LSTM from its gates' sums, in float32.
 
     Args:
@@ -35,7 +38,9 @@ def lstm_step(z, c):
     return o * tanh_c, new_c, (ops.concatenate([i, f, g, o], axis=1), tanh_c)
 
 
-def lstm_step_gradient(dh, dc, c, saved):
+def lstm_step_gradient(
+    dh: Tensor, dc: Tensor, c: Tensor, saved: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
     """The gradient of `lstm_step`.
 
     Args:
@@ -59,8 +64,12 @@ def lstm_step_gradient(dh, dc, c, saved):
     return ops.concatenate(dz, axis=1), dc * f
 
 
-def is_plain(cell):
-    """Whether a cell is an LSTM whose steps `lstm_step` makes."""
+def is_default_lstm(cell: keras.layers.Layer) -> bool:
+    """Whether a cell is an LSTM whose steps `lstm_step` makes.
+
+    Args:
+        cell: A cell of any kind.
+    """
     return (
         type(cell) is keras.layers.LSTMCell
         and cell.activation is keras.activations.tanh
@@ -71,24 +80,32 @@ def is_plain(cell):
     )
 
 
-def can_be_laid_out(dtype):
-    """Whether backend and dtype take gradients that are laid out by hand."""
+def supports_custom_gradient(dtype: str) -> bool:
+    """Whether the gradients of this file work with the backend and a dtype.
+
+    Args:
+        dtype: The dtype that a layer computes in.
+    """
     # What is in float32 here would lose digits of float64.
     return keras.backend.backend() in ("tensorflow", "jax") and dtype != "float64"
 
 
-def as_tensor(weight):
-    """The value of a weight: a gradient laid out by hand must not see a variable."""
+def as_tensor(weight: Any) -> Tensor:
+    """The value of a weight, since a custom gradient must not read a variable.
+
+    Args:
+        weight: A `keras.Variable` or a tensor.
+    """
     return ops.copy(weight)
 
 
-def flat(x):
+def _flat(x):
     """All steps' rows below each other: (T, B, D) as (T * B, D)."""
     length, batch, size = ops.shape(x)
     return ops.reshape(x, (length * batch, size))
 
 
-def weight_gradient(inputs, gradients):
+def weight_gradient(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of weights from all steps' inputs and their products' gradients.
 
     Args:
@@ -98,7 +115,7 @@ def weight_gradient(inputs, gradients):
     Returns:
         Tensor of shape `(input_dim, output_dim)`.
     """
-    return ops.matmul(ops.transpose(flat(inputs)), flat(gradients))
+    return ops.matmul(ops.transpose(_flat(inputs)), _flat(gradients))
 
 
 @custom_gradient
@@ -157,7 +174,7 @@ class LSTM(keras.layers.LSTM):
         **kwargs: Passed to `keras.layers.LSTM`.
 
     Call arguments:
-        sequence: Tensor of shape `(batch, length, input_dim)`.
+        sequences: Tensor of shape `(batch, length, input_dim)`.
         initial_state: List of two tensors of shape `(batch, units)`; zeros if `None`.
         mask: Boolean tensor of shape `(batch, length)`, `True` at what is real.
         training: Whether the call is one of training.
@@ -182,13 +199,23 @@ class LSTM(keras.layers.LSTM):
         [Gers et al., 2000](https://doi.org/10.1162/089976600300015015).
     """
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
-        if not training or not self._is_laid_out(mask):
-            return super().inner_loop(sequences, initial_state, mask, training)
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        if not training or not self._uses_custom_gradient(mask):
+            return super().call(sequences, initial_state, mask, training)
+        batch_size, length, _ = ops.shape(sequences)
+        if initial_state is None:
+            initial_state = self.get_initial_state(batch_size)
+        states = [ops.cast(x, self.compute_dtype) for x in initial_state]
         sequences = ops.swapaxes(sequences, 0, 1)  # (T, B, D)
         if mask is None:
-            mask = ops.ones(ops.shape(sequences)[:2], "float32")
+            mask = ops.ones((length, batch_size), "float32")
         else:
             mask = ops.swapaxes(ops.cast(mask, "float32"), 0, 1)
             # A gradient of 0 does not hide an input that is infinite or NaN.
@@ -198,19 +225,21 @@ class LSTM(keras.layers.LSTM):
         cell = self.cell
         z = ops.matmul(sequences, cell.kernel) + as_tensor(cell.bias)
         kernel = as_tensor(cell.recurrent_kernel)
-        outputs, *states = _run(z, mask[..., None], *initial_state, kernel)
-        return states[0], ops.swapaxes(outputs, 0, 1), states
+        outputs, *states = _run(z, mask[..., None], *states, kernel)
+        outputs = ops.swapaxes(outputs, 0, 1)
+        return (outputs, *states) if self.return_state else outputs
 
-    def _is_laid_out(self, mask):
+    def _uses_custom_gradient(self, mask: Tensor | None) -> bool:
         devices = keras.distribution.list_devices()
         asks_cudnn = self.use_cudnn is True or (
             self.use_cudnn and any(x.startswith("gpu") for x in devices)
         )
         return (
-            is_plain(self.cell)
-            and can_be_laid_out(self.compute_dtype)
+            is_default_lstm(self.cell)
+            and supports_custom_gradient(self.compute_dtype)
             and not asks_cudnn
             and not self.unroll
+            and not self.stateful
             and self.return_sequences
             and (mask is None or self.zero_output_for_mask)
         )

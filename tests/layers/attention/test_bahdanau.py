@@ -111,5 +111,5 @@ def test_equals_tensorflow_addons(goldens_root, name):
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, None, True, "7"])
 def test_units_must_be_positive(units):
-    with pytest.raises(ValueError, match=f"positive integer.*units={units!r}"):
+    with pytest.raises(ValueError, match=f"at least 1.*units={units!r}"):
         BahdanauAttention(units)

@@ -221,7 +221,7 @@ def test_every_weight_is_trained_although_the_choice_will_be_hard(inputs):
 def test_settings_are_checked():
     score, other = BahdanauAttention(U), BahdanauAttention(U)
     for size in (0, -1, 2.5, None, True):
-        with pytest.raises(ValueError, match=f"positive integer.*chunk_size={size}"):
+        with pytest.raises(ValueError, match=f"at least 1.*chunk_size={size}"):
             ChunkwiseAttention(score, other, size)
     with pytest.raises(ValueError, match="`chunk_score` must be a layer of its own"):
         ChunkwiseAttention(score, score, 2)

@@ -239,12 +239,12 @@ def test_weights(inputs):
 
 def test_settings_are_checked():
     for number in (0, -1.5, float("nan")):
-        with pytest.raises(ValueError, match=f"above 0, or None.*ity={number}"):
+        with pytest.raises(ValueError, match=f"`None` or a .*above 0.*ity={number}"):
             CoverageAttention(U, max_fertility=number)
     for number in (-0.1, float("nan")):
         with pytest.raises(ValueError, match=f"at least 0.*loss_weight={number}"):
             CoverageAttention(U, loss_weight=number)
-    with pytest.raises(ValueError, match="positive integer.*units=0"):
+    with pytest.raises(ValueError, match="at least 1.*units=0"):
         CoverageAttention(0)
 
 

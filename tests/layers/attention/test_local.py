@@ -294,13 +294,13 @@ def test_the_score_must_be_one_of_all_positions(kind, score):
 @pytest.mark.parametrize("kind", [LocalMonotonicAttention, LocalPredictiveAttention])
 @pytest.mark.parametrize("half_width", [0, -1, 2.5, None, True])
 def test_the_half_width_must_be_a_positive_integer(kind, half_width):
-    with pytest.raises(ValueError, match=f"positive integer.*half_width={half_width}"):
+    with pytest.raises(ValueError, match=f"at least 1.*half_width={half_width}"):
         kind(LuongAttention("dot"), half_width)
 
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, True])
 def test_units_must_be_a_positive_integer(units):
-    with pytest.raises(ValueError, match=f"positive integer.*units={units}"):
+    with pytest.raises(ValueError, match=f"at least 1.*units={units}"):
         LocalPredictiveAttention(LuongAttention("dot"), units=units)
 
 

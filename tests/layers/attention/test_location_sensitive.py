@@ -145,11 +145,11 @@ def test_weights(inputs):
 def test_settings_are_checked():
     for name in ("num_filters", "kernel_size"):
         for size in (0, -3, 2.5, None, True):
-            with pytest.raises(ValueError, match=f"positive integer.*{name}={size!r}"):
+            with pytest.raises(ValueError, match=f"at least 1.*{name}={size!r}"):
                 LocationSensitiveAttention(U, **{name: size})
     with pytest.raises(ValueError, match="must be odd.*one more.*kernel_size=4"):
         LocationSensitiveAttention(U, kernel_size=4)
-    with pytest.raises(ValueError, match="positive integer.*units=0"):
+    with pytest.raises(ValueError, match="at least 1.*units=0"):
         LocationSensitiveAttention(0)
     with pytest.raises(ValueError, match="above 0.*temperature=-1"):
         LocationSensitiveAttention(U, temperature=-1)

@@ -123,7 +123,7 @@ def test_score_must_be_known():
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, None, True])
 def test_concat_needs_units(units):
-    with pytest.raises(ValueError, match=f"positive integer.*units={units!r}"):
+    with pytest.raises(ValueError, match=f"at least 1.*units={units!r}"):
         LuongAttention("concat", units)
 
 

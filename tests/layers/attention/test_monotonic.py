@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import reference
 from kseq2seq.layers import (
     BahdanauAttention,
+    ChunkwiseAttention,
     CoverageAttention,
     DecoderCell,
     DecoderRNN,
@@ -17,7 +18,6 @@ from kseq2seq.layers import (
     MonotonicAttention,
     hard_alignment,
     parallel_alignment,
-    recursive_alignment,
     successive_alignments,
 )
 from learning import FIRST_ID, exact_match_after_training, random_tokens
@@ -25,7 +25,6 @@ from learning import FIRST_ID, exact_match_after_training, random_tokens
 # All different, so that a swapped axis cannot pass.
 B, T, S, DQ, DV, U = 2, 3, 5, 7, 13, 17
 HOLES = np.array([[True, False, True, True, False], [False, False, True, False, True]])
-SOFT = {"parallel": parallel_alignment, "recursive": recursive_alignment}
 LONG = 500
 
 
@@ -60,10 +59,9 @@ def draw_previous(shape):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("mode", SOFT)
-def test_one_alignment_is_what_the_paper_defines(mode, kind):
+def test_one_alignment_is_what_the_paper_defines(kind):
     choice, previous = draw_choices(kind, (B, T, 11)), draw_previous((B, T, 11))
-    found = np.asarray(SOFT[mode](choice, previous))
+    found = np.asarray(parallel_alignment(choice, previous))
     for where in np.ndindex(B, T):
         (expected,) = reference.expected_choices(choice[where][None], previous[where])
         np.testing.assert_allclose(found[where], expected, atol=1e-6)
@@ -109,21 +107,18 @@ def recurrence(choice, previous, factors):
 
 @pytest.fixture(scope="module", params=["static", "dynamic", "xla"])
 def long_outputs(request):
-    """Functions to alignments and gradients, of sources of one or of any length."""
+    """Function to alignments and gradients, of sources of one or of any length."""
 
-    def with_gradients(function):
-        def call(choice, previous, factors):
-            with tf.GradientTape() as tape:
-                tape.watch([choice, previous])
-                alignment = function(choice, previous)
-                loss = tf.reduce_sum(alignment * factors)
-            return alignment, *tape.gradient(loss, [choice, previous])
+    def call(choice, previous, factors):
+        with tf.GradientTape() as tape:
+            tape.watch([choice, previous])
+            alignment = parallel_alignment(choice, previous)
+            loss = tf.reduce_sum(alignment * factors)
+        return alignment, *tape.gradient(loss, [choice, previous])
 
-        shape = (1, B, LONG) if request.param == "static" else (None, None, None)
-        signature = [tf.TensorSpec(shape)] * 3
-        return tf.function(call, signature, jit_compile=request.param == "xla")
-
-    return {mode: with_gradients(function) for mode, function in SOFT.items()}
+    shape = (1, B, LONG) if request.param == "static" else (None, None, None)
+    signature = [tf.TensorSpec(shape)] * 3
+    return tf.function(call, signature, jit_compile=request.param == "xla")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -132,9 +127,8 @@ def test_nothing_is_lost_over_a_long_source(long_outputs, kind):
     choice, previous = draw_choices(kind, shape), draw_previous(shape)
     factors = np.random.default_rng(2).normal(size=shape).astype("float32")
     expected = recurrence(choice, previous, factors)
-    for function in long_outputs.values():
-        for x, y in zip(function(choice, previous, factors), expected, strict=True):
-            np.testing.assert_allclose(x, y, atol=1e-5)
+    for x, y in zip(long_outputs(choice, previous, factors), expected, strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-5)
 
 
 def closed_form(p, previous):
@@ -161,7 +155,11 @@ def test_the_closed_form_of_tfa_loses_what_is_here_kept(goldens_root):
 
 def test_alignments_equal_tensorflow_addons(goldens_root):
     golden = np.load(goldens_root / "monotonic_attention.npz")
-    functions = {**SOFT, "hard": hard_alignment}
+    functions = {
+        "parallel": parallel_alignment,
+        "recursive": parallel_alignment,
+        "hard": hard_alignment,
+    }
     seen = set()
     for name in golden:
         mode, *others = name.split("__")
@@ -197,7 +195,7 @@ def test_the_layer_equals_tensorflow_addons(goldens_root, name):
         if "attention_v" in golden:
             score = BahdanauAttention(golden["attention_v"].size)
         hard = mode == "hard"
-        layer = MonotonicAttention(score, "parallel" if hard else mode, hard=hard)
+        layer = MonotonicAttention(score, hard=hard)
         query, value = golden["query"][:, None], golden["memory"]
         layer.build(query.shape, value.shape)
         for weight in layer.weights:
@@ -380,11 +378,10 @@ def test_noise():
     assert np.abs(noise_of(other) - noise).min() > 0
 
 
-@pytest.mark.parametrize("mode", SOFT)
-def test_training_is_the_same_in_a_loop(inputs, mode):
+def test_training_is_the_same_in_a_loop(inputs):
     """With its noise and its dropout, both drawn ahead for all steps."""
     score = BahdanauAttention(U, dropout=0.3, seed=3)
-    layer = MonotonicAttention(score, mode, sigmoid_noise=NOISE, seed=7)
+    layer = MonotonicAttention(score, sigmoid_noise=NOISE, seed=7)
     layer.build((B, T, DQ), (B, S, DV))
     reference.randomize(layer)
     memory = layer.prepare(inputs["value"], value_mask=HOLES)
@@ -404,15 +401,13 @@ def test_training_is_the_same_in_a_loop(inputs, mode):
         state = found[-1]
 
 
-@pytest.mark.parametrize("where", ["at_once", "parallel", "recursive"])
+@pytest.mark.parametrize("where", ["at_once", "in_steps"])
 def test_every_weight_is_trained_although_the_choice_will_be_hard(inputs, where):
     """By `fit` in a graph of any lengths, also compiled by XLA."""
     losses = []
     for jit_compile in (True, False):
         keras.utils.set_random_seed(0)
-        layer = MonotonicAttention(
-            LuongAttention("general"), "parallel" if where == "at_once" else where
-        )
+        layer = MonotonicAttention(LuongAttention("general"))
         query = keras.Input((None, DQ), name="query")
         value = keras.Input((None, DV), name="value")
         if where == "at_once":
@@ -444,10 +439,8 @@ def test_alignments_are_computed_in_float32(dtype):
 
 def test_settings_are_checked():
     score = BahdanauAttention(U)
-    with pytest.raises(ValueError, match="parallel, recursive.*mode='hard'"):
-        MonotonicAttention(score, mode="hard")
-    for noise in (-0.1, float("nan")):
-        with pytest.raises(ValueError, match=f"at least 0.*sigmoid_noise={noise}"):
+    for noise in (-0.1, float("nan"), "1"):
+        with pytest.raises(ValueError, match=f"at least 0.*sigmoid_noise={noise!r}"):
             MonotonicAttention(score, sigmoid_noise=noise)
     for wrong in ("luong", CoverageAttention(U), MonotonicAttention(score)):
         with pytest.raises(ValueError, match="`score` must be.*such as Bahdanau"):
@@ -458,6 +451,18 @@ def test_settings_are_checked():
         )
         with pytest.raises(ValueError, match=match):
             MonotonicAttention(BahdanauAttention(U, **options))
+
+
+@pytest.mark.parametrize("mode", ["parallel", "recursive"])
+def test_a_config_of_version_0_1_0_has_a_mode(mode):
+    for layer in (
+        MonotonicAttention(BahdanauAttention(U), sigmoid_noise=0.5),
+        ChunkwiseAttention(BahdanauAttention(U), LuongAttention(), chunk_size=3),
+    ):
+        config = layer.get_config()
+        assert "mode" not in config
+        restored = type(layer).from_config({**config, "mode": mode})
+        assert restored.get_config() == config
 
 
 def test_learns_to_repeat_symbols():

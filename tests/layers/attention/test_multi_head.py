@@ -182,7 +182,7 @@ def test_dropout_is_each_head_s_own(score):
 @pytest.mark.parametrize("name", ["num_heads", "units"])
 @pytest.mark.parametrize("size", [0, -1, 2.5, None, True])
 def test_sizes_must_be_positive_integers(name, size):
-    with pytest.raises(ValueError, match=f"positive integer.*{name}={size}"):
+    with pytest.raises(ValueError, match=f"at least 1.*{name}={size}"):
         MultiHeadAttention(**{"num_heads": 1, "units": 1, name: size})
 
 

@@ -390,6 +390,27 @@ def cells():
     return [keras.layers.GRUCell(H)]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"go_backwards": True},
+        {"return_state": True},
+        {"stateful": False},
+        {"unroll": True, "return_sequences": True},
+        {"zero_output_for_mask": True},
+    ],
+    ids=str,
+)
+def test_arguments_of_keras_rnn_are_refused(arguments):
+    """They were taken, and went unheard or made training and decoding differ."""
+    cell = DecoderCell([keras.layers.GRUCell(5)], input_feeding=False)
+    received = "=.*".join(sorted(arguments, reverse=True)[:1])
+    with pytest.raises(ValueError, match=f"use `DecoderStep`.*Received: .*{received}="):
+        DecoderRNN(cell, **arguments)
+    with pytest.raises(ValueError, match="nothing"):
+        DecoderRNN(cell, nothing=1)
+
+
 def test_cells_must_be_there():
     with pytest.raises(ValueError, match=r"at least one cell.*cells=\[\]"):
         DecoderCell([])

@@ -110,7 +110,7 @@ def step_by_step_(monkeypatch):
 
     def run(function, *arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(fused, "can_train", lambda cell: False)
+            patch.setattr(fused, "supports", lambda cell: False)
             return function(*arguments)
 
     return run
@@ -351,9 +351,9 @@ OTHERS = {
 
 
 def test_what_is_laid_out():
-    assert fused.can_train(cell_of())
+    assert fused.supports(cell_of())
     found = {
-        name for name, make in MECHANISMS.items() if fused.can_train(cell_of(make()))
+        name for name, make in MECHANISMS.items() if fused.supports(cell_of(make()))
     }
     assert found == LAID_OUT
 
@@ -361,7 +361,7 @@ def test_what_is_laid_out():
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_not_laid_out(name, calls):
     cell = OTHERS[name]()
-    assert not fused.can_train(cell)
+    assert not fused.supports(cell)
     memory = {} if cell.attention is None else {"memory": random(B, S, U, seed=1)}
     DecoderRNN(cell)(random(B, T, E), **memory, training=True)
     assert not calls
@@ -377,7 +377,7 @@ def test_a_quantised_layer_is_not_laid_out():
     cell = cell_of()
     DecoderRNN(cell)(random(B, T, E), random(B, S, M))
     cell.attentional.quantize("int8")
-    assert not fused.can_train(cell)
+    assert not fused.supports(cell)
 
 
 def test_only_in_training_and_without_scores(calls):
