@@ -145,7 +145,7 @@ def _tensor(name: str, spec: tf.TensorSpec) -> dict[str, Any]:
 
 
 def _guards(signatures, settings):
-    """What the graph does with unusual inputs, in sentences."""
+    """Sentences on unusual inputs, and the outputs of the graph for them."""
     telling = ("translate_align", "align", "score", "encode")
     telling = [f"`{name}`" for name in telling if name in signatures]
     told = f" `truncated` tells it in {_enumerated(telling)}." if telling else ""

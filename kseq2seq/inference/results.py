@@ -1,4 +1,4 @@
-"""What translators return: translations, alignments, encodings."""
+"""Results of translators: translations, alignments, encodings."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -37,7 +37,7 @@ class RealPositions(NamedTuple):
 
 
 class _Scores(NamedTuple):
-    """What losses and metrics read, at N real positions."""
+    """Numbers for losses and metrics, at N real positions."""
 
     positions: RealPositions
     logits: Tensor  # (N, V), float32, without a gradient

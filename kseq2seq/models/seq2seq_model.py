@@ -100,7 +100,7 @@ def _split(model):
 
 
 def _predictions(model, inputs, training):
-    """What losses and metrics get: `VocabularyLogits` where they can be made."""
+    """The `y_pred` of losses and metrics: `VocabularyLogits` where they can be made."""
     split = _split(model)
     product = None if split is None else split.layer.product()
     if split is None or product is None:

@@ -81,7 +81,7 @@ def now() -> str:
 def provenance_of(
     command: str | None = None, seed: int | None = None
 ) -> dict[str, Any]:
-    """What it takes to repeat a computation that begins now.
+    """Facts by which a computation that begins now can be repeated.
 
     Args:
         command: The command line; `None` if it was not called by one.

@@ -300,7 +300,7 @@ def _check_is_wrapper(cell):
 
 
 def _attention_shapes(attention, query_size=None):
-    """What arrays a layer needs, and their shapes; `None` stands for any size."""
+    """Arrays that a layer needs, with their shapes; `None` stands for any size."""
     kind, memory_size = type(attention), None  # what extends one has other weights
     if kind is MonotonicAttention:
         return _attention_shapes(attention.score, query_size) | {SCORE_BIAS: ()}

@@ -46,7 +46,7 @@ def read_parts(settings: DataSettings, folder: Path) -> tuple[Pairs, Pairs, Pair
 
 
 def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, ...]:
-    """What is left of the pairs, and the parts held out of them."""
+    """The remaining pairs, and the parts held out of them."""
     sources = len({source for source, _ in pairs})
     count = settings.held_out
     if not is_integer(count):

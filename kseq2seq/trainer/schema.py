@@ -34,7 +34,7 @@ class SettingsError(ValueError):
 
 
 class Kind(NamedTuple):
-    """What a setting may be.
+    """The values that a setting may have.
 
     Attributes:
         description: It in words, such as "an integer of at least 1".

@@ -105,7 +105,7 @@ class Attention(keras.layers.Layer):
         return {"value": value, "keys": keys, "mask": mask}
 
     def initial_state(self, memory: Memory) -> State:
-        """What the first step is told of its past.
+        """The state before the first step.
 
         Args:
             memory: What `prepare` returned.
@@ -217,7 +217,7 @@ class Attention(keras.layers.Layer):
     def alignment_loss(
         self, alignment: Tensor, query_mask: Tensor | None = None
     ) -> Tensor:
-        """What training is to add to the loss, where `has_alignment_loss`.
+        """The term that training adds to the loss, where `has_alignment_loss`.
 
         Args:
             alignment: Tensor of shape `(batch, target_length, source_length)`.

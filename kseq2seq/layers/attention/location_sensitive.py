@@ -141,7 +141,7 @@ class LocationSensitiveAttention(BahdanauAttention):
         return (ops.zeros_like(memory["mask"], dtype=self.compute_dtype),)
 
     def _locations(self, past):
-        """What the filters find around each position, as the score compares it."""
+        """Projected outputs of the filters around each position, for the score."""
         batch, count, length = ops.shape(past)
         # In full, since a size of -1 cannot be told where there are no rows.
         rows = ops.reshape(past, (batch * count, length, 1))

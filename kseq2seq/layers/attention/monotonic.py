@@ -198,7 +198,7 @@ class MonotonicAttention(NestedLayers, Attention):
         return self.score.read(alignment, memory, draws), alignment
 
     def chosen_alignment(self, chosen: Tensor, query: Tensor, memory: Memory) -> Tensor:
-        """What is read where the position `chosen` is: here, that position.
+        """The alignment that is read where a position is chosen: here, that position.
 
         Args:
             chosen: Tensor of shape `(batch, num_queries, source_length)`, in

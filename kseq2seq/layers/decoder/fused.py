@@ -28,7 +28,7 @@ from kseq2seq.utils import Tensor, custom_gradient
 
 
 class _Plan(NamedTuple):
-    """What is known of a decoder before any tensor is."""
+    """Facts of a decoder that no tensor decides."""
 
     num_levels: int
     residual: bool
@@ -55,7 +55,7 @@ class _Inputs(NamedTuple):
 
 
 class _SavedLevel(NamedTuple):
-    """What the gradient of one level's step reads; over all steps with an axis T."""
+    """Inputs of the gradient of one level's step; with an axis T, of all steps."""
 
     c: Any  # (B, U), the cell state before the step, float32
     gates: Any  # (B, 4U), float32
@@ -63,7 +63,7 @@ class _SavedLevel(NamedTuple):
 
 
 class _SavedAttention(NamedTuple):
-    """What the gradient of attention and of the layer behind it reads, likewise."""
+    """Inputs of the gradient of attention and of the layer behind it, likewise."""
 
     projected: Any  # (B, units), what the keys are compared with
     alignment: Any  # (B, S), float32
@@ -79,7 +79,7 @@ class _SavedInputs(NamedTuple):
 
 
 class _Saved(NamedTuple):
-    """What is saved of a step for its gradient."""
+    """Tensors of a step that its gradient needs."""
 
     levels: list  # of `_SavedLevel`
     attention: _SavedAttention
@@ -87,7 +87,7 @@ class _Saved(NamedTuple):
 
 
 class _Gradients(NamedTuple):
-    """What weights' gradients are made of behind the loop; likewise."""
+    """Tensors of which the gradients of weights are made behind the loop; likewise."""
 
     z: list  # (B, 4U) of each level
     joined: Any  # (B, A)
