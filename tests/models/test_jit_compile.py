@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kseq2seq
-from kseq2seq.config import ATTENTIONS
+from kseq2seq.layers import MECHANISMS
 
 DECODERS = {
     "at_once": {},
@@ -50,7 +50,7 @@ def weights_after_a_step(word, decoder, cell, jit_compile):
 # Each mechanism with each decoder; the cells take turns, since compiling takes seconds.
 CASES = [
     (word, decoder, ("lstm", "gru")[(i + j) % 2])
-    for i, word in enumerate(ATTENTIONS)
+    for i, word in enumerate(["none", *MECHANISMS])
     for j, decoder in enumerate(DECODERS)
 ]
 

@@ -404,8 +404,8 @@ def cells():
 def test_arguments_of_keras_rnn_are_refused(arguments):
     """They were taken, and went unheard or made training and decoding differ."""
     cell = DecoderCell([keras.layers.GRUCell(5)], input_feeding=False)
-    received = "=.*".join(sorted(arguments, reverse=True)[:1])
-    with pytest.raises(ValueError, match=f"use `DecoderStep`.*Received: .*{received}="):
+    last = max(arguments)
+    with pytest.raises(ValueError, match=f"use `DecoderStep`.*Received: .*{last}="):
         DecoderRNN(cell, **arguments)
     with pytest.raises(ValueError, match="nothing"):
         DecoderRNN(cell, nothing=1)
