@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from kseq2seq.data.containers import Pairs, as_pairs
 from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers, is_blank
@@ -179,6 +178,7 @@ def _check_buckets(buckets):
 def _tokenize(pairs, source_tokenizer, target_tokenizer):
     """Tokenises in chunks; returns source and target ids as ragged tensors."""
     import tensorflow as tf
+    from tqdm import tqdm
 
     sides = ([], [])
     # `disable=None` shows it on a terminal alone.

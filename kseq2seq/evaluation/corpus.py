@@ -105,9 +105,24 @@ def chrf(
     Reference:
         [Popović, 2015](https://aclanthology.org/W15-3049).
     """
+    return _score_with_sacrebleu(
+        _chrf_metric(), hypotheses, references, bootstrap, seed
+    )
+
+
+def _chrf_metric():
+    """SacreBLEU's chrF, whose scores are all of one type."""
     from sacrebleu.metrics.chrf import CHRF
 
-    return _score_with_sacrebleu(CHRF(), hypotheses, references, bootstrap, seed)
+    class ChrfOfFloats(CHRF):
+        # A resample without a match scores 0.0, others a number of NumPy. The mean of
+        # both, for the interval, ends in a TypeError.
+        def _compute_score_from_stats(self, stats):
+            score = super()._compute_score_from_stats(stats)
+            score.score = float(score.score)
+            return score
+
+    return ChrfOfFloats()
 
 
 def ter(

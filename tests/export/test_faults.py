@@ -33,7 +33,6 @@ from kseq2seq.utils import import_tensorflow
 import_tensorflow()
 from kseq2seq import Search, Translator
 from kseq2seq.export import saved_model
-from paths import ROOT
 
 translator = Translator.load(sys.argv[1])
 trace, made = saved_model._trace, []

@@ -27,7 +27,7 @@ from tensorflow_serving.apis import (
 import grpc_server
 from kseq2seq import Search, Translator
 from kseq2seq.export import warmup
-from paths import ROOT
+from paths import HELPERS, ROOT
 from translators import TEXTS, tiny_translator
 
 SEARCH = Search(beam_size=3, max_length=11)
@@ -116,7 +116,7 @@ def call_of(signature, inputs, **more):
 
 def ask_ovmsclient(address, calls):
     result = subprocess.run(
-        [sys.executable, ROOT / "tests" / "ovms.py", address, "tiny"],
+        [sys.executable, HELPERS / "ovms.py", address, "tiny"],
         input=json.dumps(calls),
         capture_output=True,
         text=True,

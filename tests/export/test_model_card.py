@@ -19,6 +19,7 @@ SEARCH = {
     **{"beam_size": 3, "num_hypotheses": 2, "length_penalty": 0.5},
     **{"coverage_penalty": 0.0, "max_length": 41, "max_length_factor": 1.5},
     **{"max_length_offset": 7, "min_length": 0, "min_length_factor": 0.0},
+    "forbid_unknown": False,
 }
 SCORES = {
     "search": {**SEARCH, "num_hypotheses": 1},

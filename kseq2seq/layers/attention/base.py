@@ -38,17 +38,10 @@ class Attention(keras.layers.Layer):
     Example: attention to the source position that is the target's own.
 
     >>> class DiagonalAttention(Attention):
-    ...     def initial_state(self, memory: Memory) -> State:
+    ...     def initial_state(self, memory):
     ...         return (keras.ops.cast(memory["mask"][:, :1], "int32") * 0,)
     ...
-    ...     def attend(
-        self,
-        query: Tensor,
-        memory: Memory,
-        state: State = (),
-        draws: Draws | None = None,
-        training: bool = False,
-    ) -> tuple[Tensor, Tensor, State]:
+    ...     def attend(self, query, memory, state=(), draws=None, training=False):
     ...         (position,) = state  # (B, K, 1)
     ...         source_length = keras.ops.shape(memory["mask"])[1]
     ...         alignment = keras.ops.one_hot(position[..., 0], source_length)

@@ -115,7 +115,8 @@ def test_a_word_of_the_config_is_a_layer_that_trains(word, tmp_path):
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
     step, state = start_decoding(loaded)(source)
     tokens = keras.ops.convert_to_tensor(target[:, :1])
-    assert "alignment" in step(tokens, [x[:, None] for x in state])[2]
+    state = keras.tree.map_structure(lambda x: x[:, None], state)
+    assert "alignment" in step(tokens, state)[2]
 
 
 # What a run folder of version 0.1.0 may name, with the layer that it was.

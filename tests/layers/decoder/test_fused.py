@@ -14,6 +14,7 @@ from kseq2seq.layers.decoder import fused
 from kseq2seq.losses import MaskedCrossentropy
 from kseq2seq.models import build_model
 from mechanisms import MECHANISMS
+from paths import TESTS
 
 # All different, so that a swapped axis cannot pass: batch, target, source, inputs,
 # cells, attentional vector, memory, and the space of additive scores.
@@ -440,6 +441,7 @@ ON_JAX = """
 
     from kseq2seq.layers.decoder import fused
     from kseq2seq.layers.recurrent import lstm
+    sys.path += sys.argv[2:]
     from test_fused import KINDS_ON_JAX, Case, random
     from test_lstm import C, H, MASK, X, pair
 
@@ -497,4 +499,6 @@ def test_other_backends_give_the_same(tmp_path):
         for i, x in enumerate(Case(*kind).outputs_and_gradients())
     }
     np.savez(tmp_path / "arrays.npz", **arrays)
-    run_on("jax", ON_JAX, tmp_path / "arrays.npz")
+    layers = TESTS / "layers"
+    folders = layers / "decoder", layers / "recurrent"
+    run_on("jax", ON_JAX, tmp_path / "arrays.npz", *folders)
