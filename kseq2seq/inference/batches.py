@@ -10,7 +10,7 @@ from tqdm import tqdm
 from kseq2seq.utils import Tensor, check_integer
 
 # With a beam of 5 a character takes some 25 kB while its batch is translated.
-MAX_CHARACTERS = 2**15
+MAX_CHARACTERS = 2**14
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:
