@@ -1,7 +1,11 @@
 """SavedModels: as Python, the C++ session loader and the C API load them."""
 
+import ast
 import dataclasses
+import re
 import resource
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -359,3 +363,18 @@ def test_the_committed_model_is_small_and_whole():
         places = [aligned.source_spans[x] for x in aligned.links[:4]]
         read = {text.encode()[start:end].decode() for start, end in places}
         assert read & set(target[:4])
+
+
+def test_the_readme_loads_it_with_tensorflow_alone(saved, translator):
+    readme = (saved / "README.md").read_text()
+    (code,) = re.findall("```python\n(.*?)```", readme, re.DOTALL)
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=saved,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (text,) = re.findall(r"tf.constant\(\[(.*)\]\)", code)
+    ((best, *_),) = translator.translate([ast.literal_eval(text)], SEARCH)
+    assert process.stdout.removesuffix("\n") == best.text
