@@ -7,6 +7,7 @@ from keras import ops
 
 from kseq2seq.losses.crossentropy import (
     check_shapes,
+    real_tokens,
     token_crossentropy,
     token_weights,
 )
@@ -14,8 +15,45 @@ from kseq2seq.losses.vocabulary_logits import VocabularyLogits
 from kseq2seq.utils import PAD_ID, Tensor, check_integer
 
 
+class _TokenMean(keras.metrics.Mean):
+    """Mean over real tokens; a subclass says in `_values` of what."""
+
+    def __init__(
+        self, name: str, dtype: str = "float32", ignore_class: int | None = PAD_ID
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.ignore_class = check_integer("ignore_class", ignore_class, optional=True)
+
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
+        y_true = ops.convert_to_tensor(y_true)
+        weights = token_weights(y_true, sample_weight, self.ignore_class)
+        check_shapes(y_true, y_pred)
+        if isinstance(y_pred, VocabularyLogits) and self.ignore_class != PAD_ID:
+            y_pred = y_pred.logits  # its real positions are those of another label
+        if isinstance(y_pred, VocabularyLogits):
+            labels = y_true
+        else:
+            # A label that is ignored need not be one of the vocabulary.
+            is_real = real_tokens(y_true, self.ignore_class)
+            labels = ops.where(is_real, ops.cast(y_true, "int32"), 0)
+        values = ops.cast(self._values(labels, y_pred), "float32")
+        # A weight of 0 would not silence an infinity.
+        values = ops.where(ops.equal(weights, 0), 0.0, values)
+        # Flat, since `Mean` would first divide each row by its padded length.
+        super().update_state(ops.ravel(values), ops.ravel(weights))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "ignore_class": self.ignore_class,
+            "name": self.name,
+            "dtype": self.dtype,
+        }
+
+
 @keras.saving.register_keras_serializable(package="kseq2seq")
-class TokenAccuracy(keras.metrics.Mean):
+class TokenAccuracy(_TokenMean):
     """Share of the real tokens whose logit is the largest.
 
     Under teacher forcing, that is: each token is guessed from the true tokens
@@ -50,35 +88,17 @@ class TokenAccuracy(keras.metrics.Mean):
         dtype: str = "float32",
         ignore_class: int | None = PAD_ID,
     ) -> None:
-        super().__init__(name=name, dtype=dtype)
-        self.ignore_class = check_integer("ignore_class", ignore_class, optional=True)
+        super().__init__(name, dtype, ignore_class)
 
-    def update_state(
-        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
-    ) -> None:
-        y_true = ops.convert_to_tensor(y_true)
-        weights = token_weights(y_true, sample_weight, self.ignore_class)
-        check_shapes(y_true, y_pred)
-        if isinstance(y_pred, VocabularyLogits) and self.ignore_class == PAD_ID:
-            correct = y_pred.correct(y_true)
-        else:
-            labels = ops.where(ops.equal(weights, 0), 0, ops.cast(y_true, "int32"))
-            labels = labels[..., None]
-            of_labels = ops.take_along_axis(y_pred, labels, axis=-1)[..., 0]
-            correct = of_labels >= ops.max(y_pred, axis=-1)
-        # Flat, since `Mean` would first divide each row by its padded length.
-        super().update_state(ops.ravel(correct), ops.ravel(weights))
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "ignore_class": self.ignore_class,
-            "name": self.name,
-            "dtype": self.dtype,
-        }
+    def _values(self, labels, y_pred):
+        if isinstance(y_pred, VocabularyLogits):
+            return y_pred.correct(labels)
+        of_labels = ops.take_along_axis(y_pred, labels[..., None], axis=-1)[..., 0]
+        return of_labels >= ops.max(y_pred, axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
-class Perplexity(keras.metrics.Mean):
+class Perplexity(_TokenMean):
     """Exponential of the mean cross-entropy per real token, without smoothing.
 
     The sums run over all the tokens of an epoch, so the result does not depend
@@ -113,31 +133,12 @@ class Perplexity(keras.metrics.Mean):
         dtype: str = "float32",
         ignore_class: int | None = PAD_ID,
     ) -> None:
-        super().__init__(name=name, dtype=dtype)
-        self.ignore_class = check_integer("ignore_class", ignore_class, optional=True)
+        super().__init__(name, dtype, ignore_class)
 
-    def update_state(
-        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
-    ) -> None:
-        y_true = ops.convert_to_tensor(y_true)
-        weights = token_weights(y_true, sample_weight, self.ignore_class)
-        check_shapes(y_true, y_pred)
-        if isinstance(y_pred, VocabularyLogits) and self.ignore_class == PAD_ID:
-            loss = y_pred.crossentropies(y_true)
-        else:
-            labels = ops.where(ops.equal(weights, 0), 0, ops.cast(y_true, "int32"))
-            loss = token_crossentropy(labels, y_pred)
-        # A weight of 0 would not silence an infinity.
-        loss = ops.where(ops.equal(weights, 0), 0.0, loss)
-        # Flat, since `Mean` would first divide each row by its padded length.
-        super().update_state(ops.ravel(loss), ops.ravel(weights))
+    def _values(self, labels, y_pred):
+        if isinstance(y_pred, VocabularyLogits):
+            return y_pred.crossentropies(labels)
+        return token_crossentropy(labels, y_pred)
 
     def result(self) -> Tensor:
         return ops.exp(super().result())
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "ignore_class": self.ignore_class,
-            "name": self.name,
-            "dtype": self.dtype,
-        }
