@@ -259,7 +259,7 @@ def path_of(folder, job):
 
 
 def run_job(job, options, path, core):
-    """What a job reports; from its file where it is finished already."""
+    """Report of a job; from its file where it is finished already."""
     if options.reuse and path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
     command = [sys.executable, __file__, "--job", *job, "--output", str(path)]

@@ -36,7 +36,7 @@ def save_batches(path, batches, vocabulary_size):
 
 
 def load_batches(path, steps=None):
-    """What `save_batches` wrote: a list of tuples, and the size of the vocabulary."""
+    """Batches of `save_batches`: a list of tuples, and the size of the vocabulary."""
     import numpy as np
 
     with np.load(path) as file:

@@ -104,7 +104,7 @@ def differences(found, alone):
 
 
 def faults(inputs, outputs, card=None):
-    """What is wrong with the answer for one row, whatever the texts are.
+    """Faults in the answer for one row, whatever the texts are.
 
     Args:
         inputs: Dict from input to value.
@@ -169,7 +169,7 @@ def beyond_limits(inputs, outputs, card):
 
 
 def faults_of_spans(side, text, outputs):
-    """What is wrong with the offsets of one side's tokens."""
+    """Faults in the offsets of one side's tokens."""
     count = int(outputs[f"num_{side}_tokens"])
     tokens, starts, ends = (
         outputs[f"{side}_{x}"] for x in ("tokens", "starts", "ends")
@@ -279,7 +279,7 @@ class Fuzz:
             self.problems += [f"{name}: {shown}: {x}" for x in wrong]
 
     def report(self):
-        """What there is to tell, but for the texts."""
+        """Facts to report, but for the texts."""
         return {
             "good_rows_checked": self.num_good,
             "largest_difference_of_good_rows": self.largest,

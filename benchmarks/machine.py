@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: the machine, its GEMM rate, timing, results.
+"""Shared parts of the benchmark scripts: the machine, its GEMM rate, timing, results.
 
 Nothing is imported here but Python's own: a script runs this with whichever framework
 is installed, or, as `Remote`, in the Python of another environment.
@@ -300,7 +300,7 @@ class Remote:
                 raise
 
     def call(self, name, /, **arguments):
-        """What a function of the script, or a method of the object, returns."""
+        """Result of a function of the script, or of a method."""
         return self._ask({"call": name, "arguments": arguments})
 
     def _ask(self, request):
@@ -335,7 +335,7 @@ class Remote:
 
 
 def call_elsewhere(python, script, function, arguments=None, environment=None):
-    """What a function of a script returns, called in a process of its own.
+    """Result of a function of a script, called in a process of its own.
 
     Args:
         python: Path of the Python to run; `None` for this one.

@@ -66,7 +66,7 @@ class Seq2Seq(nn.Module):
         return self.projection(self.dropout(torch.stack(outputs, 1)))
 
     def encode(self, source):
-        """What decoding starts from.
+        """First state of decoding.
 
         Args:
             source: Ids of shape `(batch, source_length)`.

@@ -43,7 +43,7 @@ def cells(rated):
 
 
 def shown_text(found):
-    """What `real_text` found as Markdown."""
+    """Results of `real_text` as Markdown."""
     names = [x for x in ("python", "saved_model", "int8") if x in found]
     rows = [["real text", "ms/sentence", "sentences/s", "of the limit"]]
     rows += [[name, *cells(found[name])] for name in names]

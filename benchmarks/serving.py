@@ -1,4 +1,4 @@
-"""What a SavedModel costs a server: time to load, latency, throughput, memory.
+"""Costs of a SavedModel in a server: time to load, latency, throughput, memory.
 
 The session loader in C++, which TensorFlow Serving is built around, stands for the
 server; nothing of a network is measured. Requests are texts for the signature

@@ -165,7 +165,7 @@ def bin_of(length, bounds):
 
 
 def bin_names(bounds):
-    """What the bins are called, as they are in tables and figures."""
+    """Names of the bins, as in tables and figures."""
     firsts = [1, *(bound + 1 for bound in bounds)]
     pairs = zip(firsts, bounds, strict=False)
     names = [f"{first}–{last}" if first < last else f"{last}" for first, last in pairs]

@@ -1,4 +1,4 @@
-"""What starting up costs: the package over Keras, and the command's help.
+"""Costs of starting up: the package over Keras, and the command's help.
 
 Each way is a process of its own, from its start to its end, in turn with the others.
 `import kseq2seq` alone imports next to nothing, since its attributes are found when

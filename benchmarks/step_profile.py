@@ -142,7 +142,7 @@ def by_kind(operations):
 
 
 def cases():
-    """What is profiled: a name, a dtype, a function, and the FLOPs of a call."""
+    """Computations to profile: a name, a dtype, a function, and the FLOPs of a call."""
     config = contenders.config_of(VOCABULARY_SIZE)
     lengths = [LENGTH] * BATCH_SIZE
     work = flops.training(config, lengths, lengths)

@@ -33,7 +33,7 @@ def cut(draw):
 
 
 def overlong(draw):
-    """What looks like UTF-8 and is none: overlong, or beyond the last character."""
+    """Bytes like UTF-8 that are none: overlong, or beyond the last character."""
     return draw.choice((b"\xc0\xaf", b"\xe0\x80\x80", b"\xf4\x90\x80\x80", b"\xfe\xff"))
 
 

@@ -136,7 +136,7 @@ def start(name, options, path):
 
 
 def measure(remotes, count, options):
-    """What each contender took: warm-up, and in each round an epoch and the GEMM rate.
+    """Times of each contender: warm-up, and in each round an epoch and the GEMM rate.
 
     Args:
         remotes: Dict from a name to a `Remote`.
