@@ -63,7 +63,8 @@ class Face(NamedTuple):
 def find_faces() -> list[Face]:
     """All faces, in the order in which the reference lists them.
 
-    A package lists its names in `__all__`. A module that stands in no package has the
+    A package lists its names in `__all__`, but for those that a star import leaves out,
+    which it imports `as` themselves. A module that stands in no package has the
     names that it defines and that begin with no underscore.
     """
     modules = [PACKAGE]
@@ -97,9 +98,20 @@ def _names(module: str) -> list[str]:
     tree = _parse(module)
     for node in tree.body:
         if isinstance(node, ast.Assign) and _target(node) == "__all__":
-            return ast.literal_eval(node.value)
+            return sorted({*ast.literal_eval(node.value), *_imported_as_they_are(tree)})
     names = [name for node in tree.body for name in _defined(node)]
     return [name for name in names if not name.startswith("_")]
+
+
+def _imported_as_they_are(tree: ast.Module) -> list[str]:
+    """Names of the form `from module import name as name`."""
+    return [
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name == alias.asname
+    ]
 
 
 def _find(module: str, name: str) -> PublicName:

@@ -8,8 +8,11 @@ errors come at once.
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from kseq2seq import __version__
@@ -42,7 +45,8 @@ def main(arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS) 
     Returns:
         The exit code: 0, or 2 for input that cannot be used, 130 for an interrupt,
         141 for output that nobody reads any more. A training without a model to score
-        gives 1.
+        gives 1. SIGTERM ends the process with 143, SIGHUP with 129, and leaves no
+        temporary file.
 
     Example:
 
@@ -54,7 +58,8 @@ def main(arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS) 
             stream.reconfigure(encoding="utf-8", newline="\n")
     options = make_parser(verbs).parse_args(arguments)
     try:
-        code = options.run(options)
+        with _stopped_by_exception():
+            code = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -68,6 +73,32 @@ def main(arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS) 
             print(f"kseq2seq {options.verb}: {one_line(message)}", file=sys.stderr)
         return 2
     return code or 0
+
+
+@contextmanager
+def _stopped_by_exception() -> Iterator[None]:
+    """Raises `SystemExit` at signals that end a process, so that it tidies up."""
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        names = [x for x in ("SIGTERM", "SIGHUP") if hasattr(signal, x)]
+        numbers = [getattr(signal, name) for name in names]
+        # Not where somebody else handles or ignores it, as `nohup` does.
+        former = {x: signal.SIG_DFL for x in numbers if _is_default(x)}
+    for number in former:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _is_default(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_DFL
+
+
+def _stop(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def make_parser(verbs: Sequence[Verb] = VERBS) -> argparse.ArgumentParser:

@@ -6,9 +6,9 @@ from typing import Any
 
 from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import add_path, add_verb
-from kseq2seq.cli.paths import check_run_folder
+from kseq2seq.cli.paths import check_model, check_run_folder
 from kseq2seq.cli.search_options import add_search_options
-from kseq2seq.runs import read_history
+from kseq2seq.runs import is_run_folder, read_history
 from kseq2seq.utils import is_blank
 
 
@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'example:\n  kseq2seq plot runs/dates --text "4 mai 1989" '
         "--output alignment.png",
     )
-    add_path(parser, "run folder")
+    add_path(parser, "run folder, or, with --text, SavedModel")
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument(
         "--text", help="translate this and draw the attention to its tokens"
@@ -44,7 +44,10 @@ def run(options: argparse.Namespace) -> None:
     """Draws into a file."""
     from kseq2seq import plots
 
-    check_run_folder(options.path, "to draw")
+    if options.history:
+        check_run_folder(options.path, "to draw its history")
+    check_model(options.path)
+    loading.check_search_options(options)
     if options.output.suffix.lower() not in plots.FORMATS:
         raise ValueError(
             f"--output must end in {', '.join(plots.FORMATS)}. "
@@ -65,10 +68,11 @@ def _heatmap(options: argparse.Namespace) -> Any:
 
     if is_blank(options.text):
         raise ValueError("--text must hold something to translate.")
-    translations = loading.load_translate_function(options)([options.text])[0]
-    if not translations or translations[0].alignment is None:
+    # A SavedModel gives alignments by another signature, where it has attention.
+    options.alignments = None if is_run_folder(options.path) else True
+    best, *_ = loading.load_translate_function(options)([options.text])[0]
+    if best.alignment is None:
         raise ValueError(f"{options.path}: this model has no attention to draw.")
-    best = translations[0]
     return plots.alignment_heatmap(
         best.alignment, best.source_tokens, best.target_tokens
     )

@@ -191,6 +191,11 @@ class SavedTranslator(BaseTranslator):
                     "SavedModel aligns the best translation alone. Load the run "
                     f"folder. Received: num_hypotheses={num_hypotheses!r}"
                 )
+            if "translate_align" not in self.signatures:
+                raise ValueError(
+                    f"{self.path} has no attention, and so no alignments: leave out "
+                    f"`alignments`. Received: alignments={alignments!r}"
+                )
             return "translate_align", 1
         if num_hypotheses is None:
             num_hypotheses = 1 if self.search is None else self.search.num_hypotheses

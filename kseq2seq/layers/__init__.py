@@ -7,11 +7,13 @@ Glossary of shapes, used in every comment below:
 - S: source (value) length.
 - U: attention units.
 - D: feature size; Dq, Dk, Dv where query, key and value differ.
+
+`from kseq2seq.layers import *` leaves out the names that `keras.layers` has too:
+`Attention`, `Dropout`, `LSTM` and `MultiHeadAttention`. Import these by name.
 """
 
 from kseq2seq.layers.attention import (
     MECHANISMS,
-    Attention,
     BahdanauAttention,
     ChunkwiseAttention,
     CoverageAttention,
@@ -22,7 +24,6 @@ from kseq2seq.layers.attention import (
     LuongAttention,
     Mechanism,
     MonotonicAttention,
-    MultiHeadAttention,
     additive_score,
     chunk_alignment,
     dot_score,
@@ -35,6 +36,8 @@ from kseq2seq.layers.attention import (
     successive_alignments,
     zero_padding,
 )
+from kseq2seq.layers.attention import Attention as Attention
+from kseq2seq.layers.attention import MultiHeadAttention as MultiHeadAttention
 from kseq2seq.layers.decoder import (
     QUERIES,
     DecoderCell,
@@ -42,15 +45,11 @@ from kseq2seq.layers.decoder import (
     DecoderStart,
     DecoderStep,
 )
-from kseq2seq.layers.dropout import (
-    Dropout,
-)
+from kseq2seq.layers.dropout import Dropout as Dropout
 from kseq2seq.layers.padding_mask import (
     PaddingMask,
 )
-from kseq2seq.layers.recurrent import (
-    LSTM,
-)
+from kseq2seq.layers.recurrent import LSTM as LSTM
 from kseq2seq.layers.vocabulary import (
     Logits,
     VocabularyEmbedding,
@@ -58,11 +57,11 @@ from kseq2seq.layers.vocabulary import (
     VocabularyProjection,
 )
 
+# Without the names that `keras.layers` has too, which a star import would replace. They
+# are imported `as` themselves, which tells type checkers that they are public.
 __all__ = [
-    "LSTM",
     "MECHANISMS",
     "QUERIES",
-    "Attention",
     "BahdanauAttention",
     "ChunkwiseAttention",
     "CoverageAttention",
@@ -70,7 +69,6 @@ __all__ = [
     "DecoderRNN",
     "DecoderStart",
     "DecoderStep",
-    "Dropout",
     "GlobalAttention",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",
@@ -79,7 +77,6 @@ __all__ = [
     "LuongAttention",
     "Mechanism",
     "MonotonicAttention",
-    "MultiHeadAttention",
     "PaddingMask",
     "VocabularyEmbedding",
     "VocabularyProduct",

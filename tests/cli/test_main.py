@@ -1,8 +1,11 @@
 """The command: help, errors and exit codes, and a verb from outside."""
 
 import gzip
+import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ import kseq2seq
 from commands import assert_refused
 from kseq2seq import cli
 from kseq2seq.data import read_lines
+from kseq2seq.utils import add_numbered_folder, atomic_write
 
 
 @pytest.mark.parametrize("name", ["translate", "score", "evaluate", "plot"])
@@ -143,6 +147,60 @@ def test_interrupt_gives_130(call, folder, reverser, monkeypatch):
     monkeypatch.setattr(reverser, "translate", interrupt)
     result = call("translate", folder, stdin="x")
     assert (result.code, result.out, result.err) == (130, "", "")
+
+
+class Stop:
+    """A verb that is stopped by a signal while it writes a file and a folder."""
+
+    @staticmethod
+    def add_parser(subparsers):
+        parser = subparsers.add_parser("stop")
+        parser.add_argument("folder", type=Path)
+        parser.add_argument("number", type=int)
+        return parser
+
+    @staticmethod
+    def run(options):
+        def write(path):
+            path.mkdir()
+            assert len([*options.folder.iterdir()]) == 2
+            signal.raise_signal(options.number)
+
+        with atomic_write(options.folder / "out.txt") as file:
+            file.write("half of it")
+            add_numbered_folder(options.folder, write)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_no_file_behind(tmp_path, name):
+    number = getattr(signal, name)
+    with pytest.raises(SystemExit) as error:
+        cli.main(["stop", str(tmp_path), str(int(number))], (Stop,))
+    assert error.value.code == 128 + number
+    assert [*tmp_path.iterdir()] == []
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_handlers_of_others_are_left_alone(tmp_path):
+    received = []
+    former = signal.signal(signal.SIGTERM, lambda *_: received.append(1))
+    try:
+        cli.main(["stop", str(tmp_path), str(int(signal.SIGTERM))], (Stop,))
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert received == [1]
+    assert (tmp_path / "out.txt").read_text() == "half of it"
+
+
+def test_the_command_runs_in_any_thread():
+    codes = []
+    verbs = (Count,)
+    thread = threading.Thread(
+        target=lambda: codes.append(cli.main(["count", "here"], verbs))
+    )
+    thread.start()
+    thread.join()
+    assert codes == [3]
 
 
 def test_read_lines_of_files(tmp_path):

@@ -5,13 +5,15 @@ from kseq2seq.layers.attention.bahdanau import (
 )
 from kseq2seq.layers.attention.base import (
     Attention,
-    GlobalAttention,
 )
 from kseq2seq.layers.attention.chunkwise import (
     ChunkwiseAttention,
 )
 from kseq2seq.layers.attention.coverage import (
     CoverageAttention,
+)
+from kseq2seq.layers.attention.global_attention import (
+    GlobalAttention,
 )
 from kseq2seq.layers.attention.local import (
     LocalMonotonicAttention,

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import GlobalAttention, Memory, Shape
+from kseq2seq.layers.attention.base import Memory, Shape
+from kseq2seq.layers.attention.global_attention import GlobalAttention
 from kseq2seq.layers.attention.monotonic import MonotonicAttention, check_energies
 from kseq2seq.layers.attention.monotonic_alignment import chunk_alignment
 from kseq2seq.layers.attention.scores import zero_padding

@@ -1,8 +1,9 @@
-"""Checks of what an attention layer is called with."""
+"""Checks of what an attention layer is called with, and masks of each query."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from keras import backend
+from keras import backend, ops
 
 from kseq2seq.utils import Tensor
 
@@ -66,6 +67,96 @@ def check_inputs(
     _check_mask(name, "value_mask", value_mask, "value", value)
 
 
+def check_attention_mask(
+    name: str, takes: bool, query: Tensor, value: Tensor, options: Mapping[str, Any]
+) -> None:
+    """Checks the other masks of `keras.layers.MultiHeadAttention`, if one is given.
+
+    Args:
+        name: Name of the layer, for messages.
+        takes: Whether the layer takes a mask of each query's own.
+        query: Tensor of shape `(batch, target_length, query_dim)`.
+        value: Tensor of shape `(batch, source_length, value_dim)`.
+        options: Call arguments by their names; `attention_mask` is a boolean tensor of
+            shape `(batch, target_length, source_length)`, or with 1 as batch.
+
+    Raises:
+        ValueError: If the layer does not take it, or it is no such mask.
+
+    Example:
+
+    >>> tensor = keras.ops.ones((2, 3, 5))
+    >>> check_attention_mask("Mine", True, tensor, tensor, {"use_causal_mask": True})
+    """
+    for other in ("mask", "key_mask"):
+        if options.get(other) is not None:
+            raise ValueError(
+                f"{name} takes no `{other}`: pass query_mask= for the queries, and "
+                "value_mask= for values and keys, which have the same positions. "
+                f"Received: {other}={options[other]!r:.80}"
+            )
+    mask, causal = options.get("attention_mask"), options.get("use_causal_mask", False)
+    if mask is None and not causal:
+        return
+    if not takes:
+        given = "use_causal_mask=True" if mask is None else "an attention_mask"
+        raise ValueError(
+            f"{name} takes no mask of each query's own, since a query depends on what "
+            "those ahead of it have read, or the layer does not say that it can. Hide "
+            "positions from all queries with value_mask=, or use LuongAttention, "
+            "BahdanauAttention, MultiHeadAttention or local attention. "
+            f"Received: {given}"
+        )
+    if mask is None:
+        return
+    shown = "attention_mask"
+    _check_shape(name, shown, mask, ("batch", "target_length", "source_length"))
+    sizes = (query, 0, "batch size"), (query, 1, "length"), (value, 1, "length")
+    for axis, (reference, reference_axis, what) in enumerate(sizes):
+        size, expected = _shape(mask)[axis], _shape(reference)[reference_axis]
+        is_one_for_all = axis == 0 and size == 1
+        if None not in (size, expected) and size != expected and not is_one_for_all:
+            raise ValueError(
+                f"`{shown}` of {name} must have shape (batch, target_length, "
+                f"source_length), as query and value have; its {what} on axis {axis} "
+                f"is another. Received: {shown}.shape={_shape(mask)}, query.shape="
+                f"{_shape(query)}, value.shape={_shape(value)}"
+            )
+    _check_boolean(name, shown, mask)
+
+
+def mask_by_query(
+    mask: Tensor, query: Tensor, attention_mask: Tensor | None, causal: bool
+) -> Tensor:
+    """The positions that each query may read.
+
+    Args:
+        mask: Boolean tensor of shape `(batch, source_length)`: what all may read.
+        query: Tensor of shape `(batch, target_length, query_dim)`.
+        attention_mask: Boolean tensor of shape `(batch, target_length,
+            source_length)`, or `None` for no other restriction.
+        causal: Whether the query at position `t` may read the positions up to `t` only.
+
+    Returns:
+        Boolean tensor of shape `(batch, target_length, source_length)`.
+
+    Example:
+
+    >>> mask, query = keras.ops.ones((1, 3), "bool"), keras.ops.ones((1, 2, 5))
+    >>> masks = mask_by_query(mask, query, None, causal=True)
+    >>> keras.ops.convert_to_numpy(masks).astype(int).tolist()
+    [[[1, 0, 0], [1, 1, 0]]]
+    """
+    mask = ops.logical_and(mask[:, None], ops.ones_like(query[:, :, :1], "bool"))
+    if attention_mask is not None:
+        mask = ops.logical_and(mask, attention_mask)
+    if causal:
+        place = ops.cumsum(ops.ones_like(mask, "int32"), axis=1)
+        position = ops.cumsum(ops.ones_like(mask, "int32"), axis=2)
+        mask = ops.logical_and(mask, position <= place)
+    return mask
+
+
 def _check_shape(layer: str, name: str, tensor: Tensor, axes: tuple[str, ...]) -> None:
     if not hasattr(tensor, "shape"):
         raise ValueError(
@@ -100,6 +191,10 @@ def _check_mask(
     _check_shape(layer, name, mask, ("batch", length))
     _check_same(layer, name, mask, other, reference, axis=0)
     _check_same(layer, name, mask, other, reference, axis=1)
+    _check_boolean(layer, name, mask)
+
+
+def _check_boolean(layer: str, name: str, mask: Tensor) -> None:
     if not _is_mask(mask):
         raise ValueError(
             f"`{name}` of {layer} must be boolean, True at the positions to keep. A "

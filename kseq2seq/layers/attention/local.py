@@ -5,15 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import (
-    Attention,
-    Draws,
-    GlobalAttention,
-    Memory,
-    Shape,
-    State,
-    check_score,
-)
+from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
+from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
 from kseq2seq.layers.attention.scores import project
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.utils import Tensor, check_integer
@@ -47,6 +40,10 @@ class LocalAttention(NestedLayers, Attention):
             self.score.build(query_shape, value_shape, key_shape)
             self.score.built = True
 
+    @property
+    def takes_attention_mask(self) -> bool:
+        return True
+
     def project_keys(self, key: Tensor) -> Tensor:
         return self.score.project_keys(key)
 
@@ -71,7 +68,9 @@ class LocalAttention(NestedLayers, Attention):
         positions = ops.cast(memory["positions"], "float32")[:, None, :]
         distance = positions - ops.cast(center, "float32")  # (B, T, S)
         inside = ops.abs(distance) <= self.half_width
-        mask = ops.logical_and(memory["mask"][:, None, :], inside)
+        mask = memory["mask"]  # (B, S), or (B, T, S)
+        mask = mask[:, None] if len(mask.shape) == 2 else mask
+        mask = ops.logical_and(mask, inside)
         scores = self.score.scores(query, memory["keys"])
         return self.score.align(scores, mask), distance
 
@@ -121,6 +120,10 @@ class LocalMonotonicAttention(LocalAttention):
             `value`.
         query_mask: Boolean tensor of shape `(batch, target_length)`.
         value_mask: Boolean tensor of shape `(batch, source_length)`.
+        attention_mask: Boolean tensor of shape `(batch, target_length,
+            source_length)`, True where that query may read that position.
+        use_causal_mask: Whether the query at position `t` may read the positions up
+            to `t` only.
         return_attention_scores: Whether to return the alignment as well.
         training: Whether to apply the dropout of `score`.
 
@@ -223,6 +226,10 @@ class LocalPredictiveAttention(LocalAttention):
             `value`.
         query_mask: Boolean tensor of shape `(batch, target_length)`.
         value_mask: Boolean tensor of shape `(batch, source_length)`.
+        attention_mask: Boolean tensor of shape `(batch, target_length,
+            source_length)`, True where that query may read that position.
+        use_causal_mask: Whether the query at position `t` may read the positions up
+            to `t` only.
         return_attention_scores: Whether to return the alignment as well.
         training: Whether to apply the dropout of `score`.
 

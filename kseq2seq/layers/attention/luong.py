@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import GlobalAttention, Shape
+from kseq2seq.layers.attention.base import Shape
+from kseq2seq.layers.attention.global_attention import GlobalAttention
 from kseq2seq.layers.attention.scores import additive_score, dot_score, project
 from kseq2seq.utils import Tensor, check_choice, check_integer
 
@@ -60,6 +61,10 @@ class LuongAttention(GlobalAttention):
             `value`.
         query_mask: Boolean tensor of shape `(batch, target_length)`.
         value_mask: Boolean tensor of shape `(batch, source_length)`.
+        attention_mask: Boolean tensor of shape `(batch, target_length,
+            source_length)`, True where that query may read that position.
+        use_causal_mask: Whether the query at position `t` may read the positions up
+            to `t` only.
         return_attention_scores: Whether to return the alignment as well.
         training: Whether to apply dropout.
 

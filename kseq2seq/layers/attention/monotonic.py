@@ -5,15 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import (
-    Attention,
-    Draws,
-    GlobalAttention,
-    Memory,
-    Shape,
-    State,
-    check_score,
-)
+from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
+from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
 from kseq2seq.layers.attention.monotonic_alignment import (
     hard_alignment,
     parallel_alignment,

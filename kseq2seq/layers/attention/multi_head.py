@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention.base import Draws, GlobalAttention, Memory, Shape, State
+from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
+from kseq2seq.layers.attention.global_attention import GlobalAttention
 from kseq2seq.layers.attention.scores import project, project_energy
 from kseq2seq.utils import Tensor, check_choice, check_integer
 
@@ -57,6 +58,10 @@ class MultiHeadAttention(GlobalAttention):
             `value`.
         query_mask: Boolean tensor of shape `(batch, target_length)`.
         value_mask: Boolean tensor of shape `(batch, source_length)`.
+        attention_mask: Boolean tensor of shape `(batch, target_length,
+            source_length)`, True where that query may read that position.
+        use_causal_mask: Whether the query at position `t` may read the positions up
+            to `t` only.
         return_attention_scores: Whether to return the alignment as well.
         training: Whether to apply dropout.
 
@@ -132,6 +137,10 @@ class MultiHeadAttention(GlobalAttention):
             shape = (self.num_heads, self.units // self.num_heads)
             self.score_vectors = self._kernel(shape, "score_vectors")
 
+    @property
+    def takes_attention_mask(self) -> bool:
+        return type(self).attend is MultiHeadAttention.attend
+
     def project_keys(self, key: Tensor) -> Tensor:
         return ops.matmul(key, self.key_kernel)  # (B, S, U)
 
@@ -173,7 +182,9 @@ class MultiHeadAttention(GlobalAttention):
             scores = ops.einsum(
                 "btnd,bsnd->bnts", query * query.shape[-1] ** -0.5, keys
             )
-        return self.align(scores, memory["mask"][:, None, None])
+        mask = memory["mask"]  # (B, S), or (B, T, S)
+        mask = mask[:, None, None] if len(mask.shape) == 2 else mask[:, None]
+        return self.align(scores, mask)
 
     def _score_matrix(self):
         """The score vectors as columns, each zero at the units of other heads.

@@ -39,7 +39,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
 
     Args:
         cells: List of recurrent cells, such as `keras.layers.LSTMCell`, from the
-            bottom up, without dropout of their own: `DecoderRNN` has it.
+            bottom up, without dropout of their own: `DecoderRNN` has it. A single
+            cell stands for a list of one.
         attention: Attention layer that keeps the contract of `kseq2seq.layers`,
             such as those there; or `None`.
         attentional: Layer from context and cell output to the step's output,
@@ -52,8 +53,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
-        ValueError: If `cells` is empty or one has dropout, if there is an
-            `attentional` without `attention`, or if `query` or `input_feeding` does
+        ValueError: If `cells` is empty, holds no cell or one with dropout, if there is
+            an `attentional` without `attention`, or if `query` or `input_feeding` does
             not fit.
 
     Example:
@@ -77,7 +78,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
 
     def __init__(
         self,
-        cells: list[keras.layers.Layer],
+        cells: keras.layers.Layer | list[keras.layers.Layer],
         attention: Attention | None = None,
         attentional: keras.layers.Layer | None = None,
         input_feeding: bool = True,
@@ -86,12 +87,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not cells:
-            raise ValueError(
-                f"`cells` must be a list of at least one cell. Received: cells={cells}"
-            )
-        for cell in cells:
-            _check_has_no_dropout(cell)
+        cells = _check_cells(cells)
         if attention is None and attentional is not None:
             raise ValueError(
                 "`attentional` joins the context of attention with the cells' output: "
@@ -106,7 +102,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
                 "query='previous' the context enters the cells instead. "
                 f"Received: attention={attention}, query={query!r}"
             )
-        self.cells = list(cells)
+        self.cells = cells
         self.attention = attention
         self.attentional = attentional
         self.input_feeding = input_feeding
@@ -287,6 +283,30 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             "query": self.query,
             "residual": self.residual,
         }
+
+
+def _check_cells(cells):
+    """The cells as a list, each without dropout."""
+    given = cells
+    if isinstance(cells, keras.layers.StackedRNNCells):
+        cells = cells.cells
+    elif isinstance(cells, keras.layers.Layer):
+        cells = [cells]
+    cells = list(cells) if isinstance(cells, (list, tuple)) else []
+    if not cells or not all(map(_is_cell, cells)):
+        raise ValueError(
+            "`cells` must be a recurrent cell, or a list of at least one cell, such as "
+            "keras.layers.LSTMCell(units); a layer such as LSTM runs a whole sequence "
+            f"and is none. Received: cells={given!r}"
+        )
+    for cell in cells:
+        _check_has_no_dropout(cell)
+    return cells
+
+
+def _is_cell(cell):
+    is_one = not isinstance(cell, (type, keras.layers.StackedRNNCells))
+    return is_one and hasattr(cell, "state_size") and hasattr(cell, "output_size")
 
 
 def _check_has_no_dropout(cell):

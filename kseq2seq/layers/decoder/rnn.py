@@ -58,8 +58,9 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         shape `(batch, target_length, source_length)`.
 
     Raises:
-        ValueError: If `dropout` is not in `[0, 1)`, an argument of `keras.layers.RNN`
-            is given, or an alignment is asked for without attention.
+        ValueError: If `cell` is no `DecoderCell`, `dropout` is not in `[0, 1)`, an
+            argument of `keras.layers.RNN` is given, or an alignment is asked for
+            without attention.
 
     Example:
 
@@ -89,7 +90,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
             )
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.cell = cell
+        self.cell = _check_cell(cell)
         self.dropout = check_fraction("dropout", dropout)
         self.seed = seed
         self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
@@ -199,12 +200,21 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         }
 
 
+def _check_cell(cell):
+    if isinstance(cell, DecoderCell):
+        return cell
+    raise ValueError(
+        "`cell` must be a DecoderCell; make one of recurrent cells, "
+        f"DecoderCell(cells, input_feeding=False). Received: cell={cell!r}"
+    )
+
+
 class _CellLayer(NestedLayers, keras.layers.Layer):
     """A layer that uses a `DecoderCell` that another layer may own."""
 
     def __init__(self, cell: DecoderCell, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.cell = cell
+        self.cell = _check_cell(cell)
 
     def get_config(self) -> dict[str, Any]:
         cell = keras.saving.serialize_keras_object(self.cell)

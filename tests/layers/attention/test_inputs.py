@@ -103,6 +103,158 @@ def test_other_ways_of_calling_are_told(arguments, match):
         LuongAttention("dot")(*arguments)
 
 
+PLAIN = [name for name in MECHANISMS if name.startswith(("bahdanau", "luong", "multi"))]
+LOCAL = [name for name in MECHANISMS if name.startswith("local")]
+OTHERS = [name for name in MECHANISMS if name not in (*PLAIN, *LOCAL)]
+# A row in which a query may read nothing, and a position that none may read.
+MASK_BY_QUERY = np.array(
+    [
+        [[1, 0, 0, 1, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]],
+        [[1, 1, 1, 1, 0], [0, 1, 0, 0, 0], [1, 0, 1, 1, 0]],
+    ],
+    "bool",
+)
+CAUSAL = np.tril(np.ones((T, S), "bool"))
+
+
+def random_inputs():
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(size=x).astype("float32") for name, x in SHAPES.items()}
+
+
+@pytest.mark.parametrize("word", PLAIN)
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_mask_of_each_query_is_the_value_mask_of_that_query(word, causal):
+    layer, value_mask = MECHANISMS[word](), np.arange(S) < np.array([[S], [4]])
+    tensors = random_inputs()
+    found = layer(
+        **tensors,
+        value_mask=value_mask,
+        attention_mask=MASK_BY_QUERY,
+        use_causal_mask=causal,
+        return_attention_scores=True,
+    )
+    query = tensors.pop("query")
+    masks = MASK_BY_QUERY & CAUSAL if causal else MASK_BY_QUERY
+    for t in range(T):
+        alone = layer(
+            query[:, t : t + 1],
+            **tensors,
+            value_mask=masks[:, t] & value_mask,
+            return_attention_scores=True,
+        )
+        np.testing.assert_allclose(found[0][:, t], alone[0][:, 0], atol=1e-5)
+        np.testing.assert_allclose(found[1][:, t], alone[1][:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("word", LOCAL)
+def test_local_attention_shares_out_what_a_query_may_read(word):
+    layer, tensors = MECHANISMS[word](), random_inputs()
+    _, free = layer(**tensors, return_attention_scores=True)
+    options = {"attention_mask": MASK_BY_QUERY, "return_attention_scores": True}
+    _, found = layer(**tensors, **options)
+    found, free = np.array(found), np.array(free)
+    assert found[~MASK_BY_QUERY].max() == 0
+    assert found.max() > 0
+    # In each row by one factor more than without a mask, whatever the window is.
+    for b, t in np.ndindex(B, T):
+        seen = found[b, t] > 0
+        np.testing.assert_array_equal(seen, (free[b, t] > 0) & MASK_BY_QUERY[b, t])
+        factors = found[b, t, seen] / free[b, t, seen]
+        np.testing.assert_allclose(factors, factors[:1].repeat(seen.sum()), rtol=1e-3)
+    all_true = np.ones((1, T, S), "bool")
+    _, found = layer(**tensors, attention_mask=all_true, return_attention_scores=True)
+    np.testing.assert_allclose(found, free, atol=1e-6)
+
+
+@pytest.mark.parametrize("word", OTHERS)
+def test_a_mask_of_each_query_is_refused_where_one_depends_on_those_ahead(word):
+    layer, match = MECHANISMS[word](), "takes no mask of .*value_mask=, or use Luong"
+    masks = {"use_causal_mask": True, "attention_mask": MASK_BY_QUERY}
+    for name, mask in masks.items():
+        with pytest.raises(ValueError, match=f"{match}.*Received: .*{name}"):
+            layer(**inputs(), **{name: mask})
+    layer(**inputs(), attention_mask=None, use_causal_mask=False)
+
+
+def test_attention_of_ones_own_says_whether_it_takes_a_mask_of_each_query():
+    class Own(BahdanauAttention):
+        def attend(self, query, memory, state=(), draws=None, training=False):
+            return super().attend(query, memory, state, draws, training)
+
+    class Willing(Own):
+        takes_attention_mask = True
+
+    tensors = random_inputs()
+    with pytest.raises(ValueError, match="Own takes no mask .* does not say that it"):
+        Own(7)(**tensors, attention_mask=MASK_BY_QUERY)
+    context = Willing(7)(**tensors, attention_mask=MASK_BY_QUERY)
+    assert not np.array(context)[0, 2].any()
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "dtype", "match"),
+    [
+        ((B, S), "bool", r"`attention_mask` .* \(batch, target_length, source_"),
+        ((B, T, T), "bool", r"length on axis 2 .*Received: attention_mask.shape="),
+        ((B, S, S), "bool", "length on axis 1 is another"),
+        ((B, T, S), "float32", "boolean, True at .*attention_mask > -1"),
+    ],
+)
+def test_masks_of_each_query_are_checked(symbolic, shape, dtype, match):
+    mask = keras.KerasTensor(shape, dtype) if symbolic else ops.ones(shape, dtype)
+    layer = BahdanauAttention(7)
+    with pytest.raises(ValueError, match=match):
+        layer(**inputs(symbolic), attention_mask=mask)
+    assert not layer.built
+
+
+def test_the_batch_of_a_mask_of_each_query_is_that_of_the_query():
+    with pytest.raises(ValueError, match="batch size on axis 0 is another"):
+        LuongAttention()(**inputs(), attention_mask=np.ones((B + 1, T, S), "bool"))
+
+
+@pytest.mark.parametrize("name", ["mask", "key_mask"])
+def test_other_masks_are_told(name):
+    with pytest.raises(ValueError, match=f"no `{name}`: pass query_mask=.*value_mask="):
+        LuongAttention()(**inputs(), **{name: np.ones((B, S), "bool")})
+
+
+@pytest.mark.parametrize("word", ["luong_general", "monotonic_hard", "coverage"])
+def test_masks_may_be_given_by_position(word):
+    layer, tensors = MECHANISMS[word](), [*random_inputs().values()]
+    query_mask, value_mask = np.array([[1, 0, 1]] * B, "bool"), MASK_BY_QUERY[1, 2:]
+    value_mask = np.repeat(value_mask, B, axis=0)
+    found = layer(*tensors, query_mask, value_mask)
+    named = layer(*tensors, query_mask=query_mask, value_mask=value_mask)
+    np.testing.assert_array_equal(found, named)
+    assert np.abs(np.array(found) - np.array(layer(*tensors))).max() > 0.01
+
+
+def test_masks_of_each_query_in_functional_models_and_files(tmp_path):
+    tensors = [*random_inputs().values()][:2]
+    query, value = keras.Input((None, D)), keras.Input((None, D))
+    mask = keras.Input((None, None), dtype="bool")
+    layer = LuongAttention()
+    context = layer(query, value, attention_mask=mask, use_causal_mask=True)
+    model = keras.Model([query, value, mask], context)
+    expected = layer(*tensors, attention_mask=MASK_BY_QUERY, use_causal_mask=True)
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.models.load_model(tmp_path / "model.keras")):
+        found = each([*tensors, MASK_BY_QUERY])
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_star_import_keeps_the_layers_of_keras():
+    namespace = {}
+    exec("from keras.layers import *\nkept = dict(vars())", namespace)
+    exec("from kseq2seq.layers import *", namespace)
+    kept = namespace["kept"]
+    assert {x for x in kept if namespace[x] is not kept[x]} == set()
+    assert namespace["LuongAttention"] is LuongAttention
+
+
 def test_matrices_are_regularized():
     layer = BahdanauAttention(
         7, use_bias=True, kernel_regularizer=keras.regularizers.L2(3)

@@ -1,5 +1,7 @@
 """The decoder cell, step by step and in a loop, against NumPy and against tfa."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -27,6 +29,12 @@ ATTENTIONS = {
     "general": lambda: LuongAttention("general", use_scale=True),
     "concat": lambda: LuongAttention("concat", U),
 }
+
+
+def stacked(cell):
+    return keras.layers.StackedRNNCells([cell])
+
+
 CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
 
 # Of each option every value, with every other option's: attention, type of cell,
@@ -411,9 +419,37 @@ def test_arguments_of_keras_rnn_are_refused(arguments):
         DecoderRNN(cell, nothing=1)
 
 
-def test_cells_must_be_there():
-    with pytest.raises(ValueError, match=r"at least one cell.*cells=\[\]"):
-        DecoderCell([])
+@pytest.mark.parametrize("cells", [[], None, 8, "lstm", [8], keras.layers.LSTMCell])
+def test_cells_must_be_there(cells):
+    received = re.escape(f"cells={cells!r}")
+    with pytest.raises(ValueError, match=f"at least one cell.*{received}"):
+        DecoderCell(cells)
+
+
+@pytest.mark.parametrize("make", [keras.layers.LSTM, keras.layers.Dense])
+def test_layers_are_no_cells(make):
+    for cells in (make(H), [make(H)]):
+        with pytest.raises(ValueError, match=f"is none. Received: .*{make.__name__}"):
+            DecoderCell(cells)
+
+
+@pytest.mark.parametrize("cell", [keras.layers.GRUCell(H), [], None])
+@pytest.mark.parametrize("make", [DecoderRNN, DecoderStart, DecoderStep])
+def test_only_a_decoder_cell_is_run(make, cell):
+    with pytest.raises(ValueError, match="must be a DecoderCell; make one of"):
+        make(cell)
+
+
+@pytest.mark.parametrize("make", [lambda x: x, lambda x: (x,), stacked], ids=str)
+def test_a_single_cell_stands_for_a_list_of_one(make):
+    own = keras.layers.GRUCell(H)
+    cell = DecoderCell(make(own), input_feeding=False)
+    inputs = random(B, T, D)
+    found = DecoderRNN(cell)(inputs)
+    layer = keras.layers.RNN(own, return_sequences=True)
+    np.testing.assert_allclose(found, layer(inputs), atol=1e-6)
+    again = DecoderCell.from_config(cell.get_config())
+    assert again.get_config() == cell.get_config()
 
 
 @pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
