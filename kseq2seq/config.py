@@ -93,6 +93,9 @@ class Seq2SeqConfig:
         tie_embeddings: Whether the softmax uses the target embedding's matrix.
         dropout: Fraction dropped of embeddings, between layers, of the memory and
             of the vector before the softmax.
+        output_probability_fn: What makes probabilities of the logits when the model is
+            decoded: `"softmax"`, or `"entmax15"` or `"sparsemax"`, which give most
+            tokens none. Train with `kseq2seq.losses.EntmaxLoss` then.
 
     Raises:
         ValueError: If a value, or a combination, cannot be built.
@@ -134,6 +137,7 @@ class Seq2SeqConfig:
     attentional_units: int | None = None
     tie_embeddings: bool = False
     dropout: float = 0.2
+    output_probability_fn: str = "softmax"
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -255,6 +259,10 @@ def _check_query(name, value):
     return check_choice(name, value, _layers().QUERIES)
 
 
+def _check_probability_fn(name, value):
+    return check_choice(name, value, _layers().OUTPUT_PROBABILITY_FNS)
+
+
 def _check_options(name, value):
     if not isinstance(value, Mapping):
         raise ValueError(
@@ -287,4 +295,5 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "attentional_units": _check_optional_size,
     "tie_embeddings": check_boolean,
     "dropout": check_fraction,
+    "output_probability_fn": _check_probability_fn,
 }

@@ -214,15 +214,18 @@ class TextToText:
 
         Returns:
             Dict of `log_prob` and `perplexity`, float32, `num_tokens`, int32, and
-            `truncated`, booleans, all of shape `(batch,)`.
+            `truncated`, booleans, all of shape `(batch,)`. Of a translation that is
+            impossible, by entmax, they are the lowest and the highest number of
+            float32.
         """
         source, labels, forced = self._forced(text, target)
-        log_prob, num_tokens = forced.log_probs[:, 0], forced.lengths[:, 0]
+        num_tokens = forced.lengths[:, 0]
+        log_prob = tf.maximum(forced.log_probs[:, 0], tf.float32.min)
         count = tf.cast(tf.maximum(num_tokens, 1), "float32")
         return {
             "log_prob": log_prob,
             "num_tokens": num_tokens,
-            "perplexity": tf.exp(-log_prob / count),
+            "perplexity": tf.minimum(tf.exp(-log_prob / count), tf.float32.max),
             "truncated": source.truncated | labels.truncated,
         }
 

@@ -27,6 +27,7 @@ from kseq2seq.layers.attention import (
     additive_score,
     chunk_alignment,
     dot_score,
+    entmax15,
     hard_alignment,
     hardmax,
     masked_probabilities,
@@ -51,6 +52,7 @@ from kseq2seq.layers.padding_mask import (
 )
 from kseq2seq.layers.recurrent import LSTM as LSTM
 from kseq2seq.layers.vocabulary import (
+    OUTPUT_PROBABILITY_FNS,
     Logits,
     VocabularyEmbedding,
     VocabularyProduct,
@@ -61,6 +63,7 @@ from kseq2seq.layers.vocabulary import (
 # are imported `as` themselves, which tells type checkers that they are public.
 __all__ = [
     "MECHANISMS",
+    "OUTPUT_PROBABILITY_FNS",
     "QUERIES",
     "BahdanauAttention",
     "ChunkwiseAttention",
@@ -84,6 +87,7 @@ __all__ = [
     "additive_score",
     "chunk_alignment",
     "dot_score",
+    "entmax15",
     "hard_alignment",
     "hardmax",
     "masked_probabilities",

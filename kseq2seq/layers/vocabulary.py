@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from kseq2seq.utils import Tensor
+from kseq2seq.utils import Tensor, check_choice
+
+# Hardmax is left out: nothing could be learnt.
+OUTPUT_PROBABILITY_FNS = ("softmax", "sparsemax", "entmax15")
 
 
 class VocabularyProduct(NamedTuple):
@@ -136,6 +139,8 @@ class Logits(keras.layers.Layer):
     """Logits in float32, whatever the policy is.
 
     Args:
+        probability_fn: What the model's search makes of them: `"softmax"`,
+            `"sparsemax"` or `"entmax15"`. The layer itself gives logits.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -150,8 +155,11 @@ class Logits(keras.layers.Layer):
     'float32'
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, probability_fn: str = "softmax", **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs}, autocast=False)
+        self.probability_fn = check_choice(
+            "probability_fn", probability_fn, OUTPUT_PROBABILITY_FNS
+        )
         self.supports_masking = True
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -159,3 +167,6 @@ class Logits(keras.layers.Layer):
 
     def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(inputs.shape, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "probability_fn": self.probability_fn}

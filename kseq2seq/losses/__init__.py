@@ -4,6 +4,9 @@ from kseq2seq.losses.crossentropy import (
     MaskedCrossentropy,
     token_crossentropy,
 )
+from kseq2seq.losses.entmax import (
+    EntmaxLoss,
+)
 from kseq2seq.losses.metrics import (
     Perplexity,
     TokenAccuracy,
@@ -16,6 +19,7 @@ from kseq2seq.losses.vocabulary_logits import (
 )
 
 __all__ = [
+    "EntmaxLoss",
     "MaskedCrossentropy",
     "Perplexity",
     "SampledCrossentropy",

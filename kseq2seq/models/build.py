@@ -88,7 +88,7 @@ def build_model(
     else:
         size = config.target_vocabulary_size
         logits = VocabularyProjection(size, name="projection")(x)
-    logits = Logits(name="logits")(logits)
+    logits = Logits(config.output_probability_fn, name="logits")(logits)
     inputs = {"source": source, "target": target}
     return Seq2SeqModel(inputs, logits, name="seq2seq")
 

@@ -9,10 +9,17 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kseq2seq.decoding import Step
-from kseq2seq.layers import Attention, DecoderCell, DecoderStart, DecoderStep
+from kseq2seq.layers import (
+    Attention,
+    DecoderCell,
+    DecoderStart,
+    DecoderStep,
+    masked_probabilities,
+)
 from kseq2seq.utils import Tensor
 
 
@@ -65,9 +72,10 @@ def step_model(model: keras.Model) -> keras.Model:
         A `keras.Model` from a dict of `tokens`, the last ids of each hypothesis, of
         shape `(batch, beam)`, `states`, a list of tensors of shape `(batch, beam,
         size)`, and `memory`, the dict that the encoder model gave; to a dict of
-        `logits` of shape `(batch, beam, target_vocabulary_size)` in float32,
-        `states` as they came, and, with attention, `alignment` of shape `(batch,
-        beam, source_length)`.
+        `logits` of shape `(batch, beam, target_vocabulary_size)` in float32 (of
+        sparsemax and entmax log-probabilities, -inf where there is none), `states`
+        as they came, and, with attention, `alignment` of shape `(batch, beam,
+        source_length)`.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.
@@ -98,7 +106,10 @@ def step_model(model: keras.Model) -> keras.Model:
         logits = layers["projection"](features)
     else:
         logits = embedding(features, reverse=True)
-    outputs = {"logits": layers["logits"](logits), "states": new_states}
+    logits = layers["logits"](logits)
+    if layers["logits"].probability_fn != "softmax":
+        logits = _log_probabilities(logits, layers["logits"].probability_fn)
+    outputs = {"logits": logits, "states": new_states}
     if alignment:
         outputs["alignment"] = alignment[0]
     inputs = {"tokens": tokens, "states": states, "memory": memory}
@@ -343,6 +354,15 @@ def _values_of(variables, values) -> AbstractContextManager:
     if not variables:
         return nullcontext()
     return keras.StatelessScope(list(zip(variables, values, strict=True)))
+
+
+def _log_probabilities(logits, probability_fn):
+    """Logits of which softmax makes the probabilities of another function."""
+    probabilities = masked_probabilities(logits, None, probability_fn)
+    possible = probabilities > 0
+    return ops.where(
+        possible, ops.log(ops.where(possible, probabilities, 1.0)), -np.inf
+    )
 
 
 def _mean(tensors):

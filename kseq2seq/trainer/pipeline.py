@@ -23,7 +23,12 @@ from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import BatchSettings, Settings, check_resumed
+from kseq2seq.trainer.settings import (
+    BatchSettings,
+    Settings,
+    TrainingSettings,
+    check_resumed,
+)
 from kseq2seq.translator import Translator
 from kseq2seq.utils import PathLike, check_installed, write_text
 
@@ -253,10 +258,7 @@ def make_model(
     rate: Any = SCHEDULES[optimizer.schedule].make(
         optimizer.learning_rate, num_steps, optimizer.warmup_steps
     )
-    loss = losses.MaskedCrossentropy(training.label_smoothing)
-    metrics = [losses.TokenAccuracy(), losses.Perplexity()]
-    if training.num_sampled:
-        loss, metrics = losses.SampledCrossentropy(training.num_sampled), []
+    loss, metrics = make_loss(training, config)
     jit_compile: Any = training.jit_compile or "auto"
     model.compile(
         Adam(rate, global_clipnorm=optimizer.clip_norm or None),
@@ -269,6 +271,27 @@ def make_model(
     # twice then.
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def make_loss(
+    settings: TrainingSettings, config: Seq2SeqConfig
+) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
+    """The loss that fits a model, and the metrics that can be told with it.
+
+    Args:
+        settings: The section [training].
+        config: The config of the model.
+
+    Returns:
+        A tuple `(loss, metrics)`.
+    """
+    if settings.num_sampled:
+        return losses.SampledCrossentropy(settings.num_sampled), []
+    if config.output_probability_fn != "softmax":
+        loss = losses.EntmaxLoss(config.output_probability_fn, settings.label_smoothing)
+        return loss, [losses.TokenAccuracy()]
+    loss = losses.MaskedCrossentropy(settings.label_smoothing)
+    return loss, [losses.TokenAccuracy(), losses.Perplexity()]
 
 
 def start_embeddings(

@@ -296,6 +296,13 @@ def make_settings(
             "training.num_sampled has no label smoothing: set training.label_smoothing "
             f"to 0. Received: {settings.training.label_smoothing}"
         )
+    probability_fn = model.get("output_probability_fn", "softmax")
+    if settings.training.num_sampled and probability_fn != "softmax":
+        errors.append(
+            "training.num_sampled estimates a softmax: set it to 0, or "
+            "model.output_probability_fn to 'softmax'. Received: num_sampled = "
+            f"{settings.training.num_sampled} with {probability_fn!r}"
+        )
     return settings
 
 

@@ -23,6 +23,9 @@ MECHANISMS = {
         "scaled_dot", temperature=1.7, **kw
     ),
     "luong_scaled_general": lambda **kw: layers.LuongAttention("scaled_general", **kw),
+    "luong_entmax15": lambda **kw: layers.LuongAttention(
+        "general", probability_fn="entmax15", **kw
+    ),
     "luong_hardmax": lambda **kw: layers.LuongAttention(
         "general", probability_fn="hardmax", **kw
     ),

@@ -56,6 +56,7 @@ def test_settings_are_frozen():
         ('tokenizer.kind=["bpe"]', "kind` must be one value, or a list of two"),
         ("tokenizer.vocabulary_size=4", "vocabulary_size` must be .*at least 5"),
         ("training.num_sampled=7", r"label_smoothing to 0\. Received: 0\.1"),
+        ("model.output_probability_fn=max", "softmax, sparsemax, entmax15.*'max'"),
         ("search.beam=3", r"`search\.beam` is no setting: \[search\] has beam_size"),
         ("search.beam_size=0", r"\[search\] `beam_size` must be an integer"),
         ("model.unit=3", r"`model\.unit` is no setting: \[model\] has"),

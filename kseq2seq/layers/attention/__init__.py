@@ -44,6 +44,7 @@ from kseq2seq.layers.attention.multi_head import (
 from kseq2seq.layers.attention.scores import (
     additive_score,
     dot_score,
+    entmax15,
     hardmax,
     masked_probabilities,
     masked_softmax,
@@ -68,6 +69,7 @@ __all__ = [
     "additive_score",
     "chunk_alignment",
     "dot_score",
+    "entmax15",
     "hard_alignment",
     "hardmax",
     "masked_probabilities",

@@ -41,8 +41,8 @@ class BahdanauAttention(GlobalAttention):
         kernel_initializer: Initializer of `W`, `U` and `v`.
         bias_initializer: Initializer of the biases of `W` and `U`.
         probability_fn: What takes the place of softmax: `"softmax"`,
-            `"sparsemax"`, which gives exact zeros, or `"hardmax"`, which gives one
-            position everything and the scores no gradient.
+            `"sparsemax"` or `"entmax15"`, which give exact zeros, or `"hardmax"`,
+            which gives one position everything and the scores no gradient.
         temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -84,6 +84,7 @@ class BahdanauAttention(GlobalAttention):
           for `normalize`.
         - [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), section 2,
           for sparsemax.
+        - [Peters et al., 2019](https://arxiv.org/abs/1905.05702), for entmax.
     """
 
     def __init__(

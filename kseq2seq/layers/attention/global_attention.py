@@ -22,7 +22,7 @@ class GlobalAttention(Attention):
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of the matrices and of the score vector.
         probability_fn: How scores become an alignment: `"softmax"`,
-            `"sparsemax"` or `"hardmax"`.
+            `"sparsemax"`, `"entmax15"` or `"hardmax"`.
         temperature: Number that the scores are divided by before that.
         kernel_regularizer: Regularizer of the matrices and of the score vector.
         **kwargs: Passed to `keras.layers.Layer`.

@@ -49,8 +49,8 @@ class LuongAttention(GlobalAttention):
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of `W` and `v`.
         probability_fn: What takes the place of softmax: `"softmax"`,
-            `"sparsemax"`, which gives exact zeros, or `"hardmax"`, which gives one
-            position everything and the scores no gradient.
+            `"sparsemax"` or `"entmax15"`, which give exact zeros, or `"hardmax"`,
+            which gives one position everything and the scores no gradient.
         temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -93,6 +93,7 @@ class LuongAttention(GlobalAttention):
           for the root in `scaled_dot` and `scaled_general`.
         - [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), section 2,
           for sparsemax.
+        - [Peters et al., 2019](https://arxiv.org/abs/1905.05702), for entmax.
     """
 
     def __init__(

@@ -45,8 +45,8 @@ class MultiHeadAttention(GlobalAttention):
         dropout: Fraction of each head's alignment to drop in training, from 0 to 1.
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of all matrices and of the score vectors.
-        probability_fn: What takes the place of softmax: `"softmax"`, `"sparsemax"` or
-            `"hardmax"`, as in `BahdanauAttention`.
+        probability_fn: What takes the place of softmax: `"softmax"`, `"sparsemax"`,
+            `"entmax15"` or `"hardmax"`, as in `BahdanauAttention`.
         temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 

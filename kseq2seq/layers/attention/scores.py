@@ -7,7 +7,7 @@ from keras import backend, ops
 
 from kseq2seq.utils import Tensor, custom_gradient
 
-PROBABILITY_FNS = ("softmax", "sparsemax", "hardmax")
+PROBABILITY_FNS = ("softmax", "sparsemax", "entmax15", "hardmax")
 
 
 def project(inputs: Tensor, kernel: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ def masked_probabilities(
         scores: Tensor of shape `(..., source_length)`.
         mask: Boolean tensor of a shape that broadcasts to that of `scores`, or of
             shape `(batch, source_length)` for scores of three axes; or `None`.
-        probability_fn: `"softmax"`, `"sparsemax"` or `"hardmax"`.
+        probability_fn: `"softmax"`, `"sparsemax"`, `"entmax15"` or `"hardmax"`.
         temperature: Number that the scores are divided by.
 
     Returns:
@@ -116,8 +116,7 @@ def masked_probabilities(
         scores = ops.cast(scores, "float32")
     if temperature != 1.0:
         scores = scores / temperature
-    functions = {"softmax": ops.softmax, "sparsemax": sparsemax, "hardmax": hardmax}
-    function = functions[probability_fn]
+    function = _FUNCTIONS[probability_fn]
     if mask is None:
         return ops.cast(function(scores), dtype)
     mask = ops.cast(mask, "bool")
@@ -153,6 +152,57 @@ def sparsemax(scores: Tensor) -> Tensor:
     return ops.maximum(scores - (total - 1) / size, 0.0)
 
 
+def entmax15(scores: Tensor) -> Tensor:
+    """Entmax of alpha 1.5: probabilities between those of softmax and sparsemax.
+
+    As sparsemax it gives exact zeros, but fewer, and it is smooth:
+
+        entmax15(z)[i] = max(z[i] / 2 - tau, 0) ** 2
+
+    with the `tau` for which the sum is 1.
+
+    Args:
+        scores: Tensor of shape `(..., source_length)`, in float32.
+
+    Returns:
+        Tensor of the same shape, whose rows sum to 1.
+
+    Example:
+
+    >>> probabilities = entmax15(ops.convert_to_tensor([[1.0, 0.5, -2.0]]))
+    >>> [round(float(x), 3) for x in probabilities[0]]
+    [0.674, 0.326, 0.0]
+
+    Reference:
+        [Peters et al., 2019](https://arxiv.org/abs/1905.05702), section 3.1 and
+        algorithm 2.
+    """
+    # The highest is 0: what has a probability lies above -1, and loses no digits.
+    halves = scores / 2
+    halves = halves - ops.max(halves, axis=-1, keepdims=True)
+    ranked = ops.flip(ops.sort(halves, axis=-1), axis=-1)
+    # Squares of what lies below would hide the others' digits in the sums.
+    ranked = ops.maximum(ranked, -2.0)
+    count = ops.cumsum(ops.ones_like(ranked), axis=-1)
+    support = ranked >= _threshold(ranked, ops.cumsum, count)
+    size = ops.sum(ops.cast(support, ranked.dtype), axis=-1, keepdims=True)
+    # Anew, from the support alone, so that the gradient is finite.
+    ranked = ops.where(support, ranked, 0.0)
+    return ops.square(ops.maximum(halves - _threshold(ranked, _total, size), 0.0))
+
+
+def _threshold(ranked, total, size):
+    """The `tau` of entmax15 where the `size` highest scores have a probability."""
+    mean = total(ranked, axis=-1) / size
+    # The variance; not below 0, nor so large that there is no such tau.
+    spread = total(ops.square(ranked), axis=-1) / size - ops.square(mean)
+    return mean - ops.sqrt(ops.maximum(1 / size - spread, 0.0))
+
+
+def _total(values, axis):
+    return ops.sum(values, axis=axis, keepdims=True)
+
+
 def hardmax(scores: Tensor) -> Tensor:
     """1 at the highest score, the first of equal ones, and 0 elsewhere.
 
@@ -169,6 +219,15 @@ def hardmax(scores: Tensor) -> Tensor:
     so_far = ops.cumsum(ops.cast(highest, "int32"), axis=-1)
     first = ops.logical_and(highest, ops.equal(so_far, 1))
     return ops.cast(first, scores.dtype)
+
+
+# Behind the functions that it names.
+_FUNCTIONS = {
+    "softmax": ops.softmax,
+    "sparsemax": sparsemax,
+    "entmax15": entmax15,
+    "hardmax": hardmax,
+}
 
 
 def zero_padding(value: Tensor, mask: Tensor | None = None) -> Tensor:

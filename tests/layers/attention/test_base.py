@@ -273,7 +273,7 @@ def test_the_base_class_has_no_score(inputs):
 
 
 def test_settings_of_the_probabilities_are_checked():
-    with pytest.raises(ValueError, match="softmax, sparsemax, hardmax.*'max'"):
+    with pytest.raises(ValueError, match="sparsemax, entmax15, hardmax.*'max'"):
         LuongAttention(probability_fn="max")
     for temperature in (0, -1.0, float("nan")):
         with pytest.raises(ValueError, match=f"above 0.*temperature={temperature}"):

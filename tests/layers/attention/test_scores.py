@@ -10,6 +10,7 @@ import tensorflow as tf
 from kseq2seq.layers import (
     additive_score,
     dot_score,
+    entmax15,
     hardmax,
     masked_probabilities,
     masked_softmax,
@@ -97,16 +98,74 @@ def test_the_gradient_of_sparsemax():
     np.testing.assert_allclose(jacobian, expected, atol=1e-6)
 
 
+def entmax15_by_bisection(scores):
+    """Peters et al. 2019, equation 10: the threshold for which the sum is 1."""
+    halves = np.asarray(scores, "float64") / 2
+    low, high = halves.max() - 1, halves.max()
+    for _ in range(100):
+        middle = (low + high) / 2
+        if np.square(np.maximum(halves - middle, 0)).sum() >= 1:
+            low = middle
+        else:
+            high = middle
+    return np.square(np.maximum(halves - low, 0))
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0, 1e6])
+def test_entmax15(scale):
+    scores = scale * random(11, 101)
+    expected = np.stack([entmax15_by_bisection(row) for row in scores])
+    received = np.asarray(entmax15(keras.ops.convert_to_tensor(scores)))
+    np.testing.assert_allclose(received, expected, atol=1e-6)
+    np.testing.assert_allclose(received.sum(-1), 1, atol=1e-5)
+    ties = np.array([[2.0, 2.0, 2.0], [0.0, 9.0, 9.0], [0.0, 0.0, 2.0]], "float32")
+    expected = [[1 / 3, 1 / 3, 1 / 3], [0, 0.5, 0.5], [0, 0, 1]]
+    expected[2] = entmax15_by_bisection(ties[2])
+    np.testing.assert_allclose(entmax15(ties), expected, atol=1e-6)
+
+
+def test_entmax15_maximises_its_entropy():
+    """Peters et al. 2019, equations 8 and 9: no other distribution does better."""
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=S)
+
+    def objective(p):
+        return p @ scores + np.sum(p - p**1.5) / 0.75
+
+    best = objective(np.asarray(entmax15(scores[None].astype("float32")))[0])
+    others = generator.dirichlet(np.full(S, 0.3), 5000)
+    assert max(map(objective, others)) <= best + 1e-6
+
+
+def test_the_gradient_of_entmax15():
+    """Peters et al. 2019, proposition 2: its Jacobian."""
+    scores = tf.constant(3 * random(1, S))
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        probabilities = entmax15(scores)
+    slopes = np.sqrt(np.asarray(probabilities))[0]
+    expected = np.diag(slopes) - np.outer(slopes, slopes) / slopes.sum()
+    assert 1 < np.count_nonzero(slopes) < S
+    jacobian = np.asarray(tape.jacobian(probabilities, scores))[0, :, 0]
+    np.testing.assert_allclose(jacobian, expected, atol=1e-6)
+    with tf.GradientTape() as tape:
+        peaked = tf.constant([[0.0, 100.0, -1e9]])
+        tape.watch(peaked)
+        probabilities = entmax15(peaked)[:, 1]
+    np.testing.assert_array_equal(tape.gradient(probabilities, peaked), [[0, 0, 0]])
+
+
 def test_hardmax_takes_the_first_of_equals():
     scores = tf.constant([[0.0, 2.0, 2.0], [-1.0, -3.0, -2.0]])
     np.testing.assert_array_equal(hardmax(scores), [[0, 1, 0], [1, 0, 0]])
 
 
-@pytest.mark.parametrize("name", ["softmax", "sparsemax", "hardmax"])
+@pytest.mark.parametrize("name", ["softmax", "sparsemax", "entmax15", "hardmax"])
 def test_masked_probabilities(name):
     functions = {
         "softmax": softmax,
         "sparsemax": nearest_on_the_simplex,
+        "entmax15": entmax15_by_bisection,
         "hardmax": lambda x: np.eye(len(x))[np.argmax(x)],
     }
     scores, temperature = random(B, T, S), 0.3
@@ -121,7 +180,7 @@ def test_masked_probabilities(name):
     np.testing.assert_array_equal(again, found)
 
 
-@pytest.mark.parametrize("name", ["softmax", "sparsemax"])
+@pytest.mark.parametrize("name", ["softmax", "sparsemax", "entmax15"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_a_row_without_a_position_is_zero(dtype, name):
     scores = tf.cast(random(B, T, S), dtype)
