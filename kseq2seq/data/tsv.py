@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from kseq2seq.utils import PathLike, check_boolean, check_integers, is_blank
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 # A cell that CSV has quoted since there are quotes in it.
-_DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def read_tsv(
@@ -168,19 +167,19 @@ def _take_columns(
 def _check_quotes(
     pairs: list[tuple[int, tuple[str, str]]], path: PathLike, num_rows: int
 ) -> None:
-    """Refuses what CSV has quoted: a cell with doubled quotes, or all cells."""
-    quoted = [
-        (number, cell)
-        for number, pair in pairs
-        for cell in pair
-        if len(cell) > 1 and cell[0] == cell[-1] == '"'
-    ]
-    if num_rows > 1 and len(quoted) == sum(map(bool, chain(*(p for _, p in pairs)))):
-        doubled = quoted
-    else:
-        doubled = [row for row in quoted if _DOUBLED.fullmatch(row[1])]
-    if doubled:
-        number, cell = doubled[0]
+    """Refuses what CSV has quoted: a cell with doubled quotes, or all cells.
+
+    CSV quotes each cell that has a quote in it, so that one cell with another kind of
+    quotes makes them text everywhere.
+    """
+    cells = [(number, cell) for number, pair in pairs for cell in pair if cell]
+    quoted = [(number, cell) for number, cell in cells if '"' in cell]
+    if not all(_QUOTED.fullmatch(cell) for _, cell in quoted):
+        return
+    all_cells = num_rows > 1 and len(quoted) == len(cells)
+    suspect = [row for row in quoted if all_cells or '""' in row[1][1:-1]]
+    if suspect:
+        number, cell = suspect[0]
         raise DataError(
             f"{path}:{number}: quotes look like those of CSV. Received: {cell[:80]!r}. "
             "Read them as such by quoting=True or a name that ends in .csv, or as text "

@@ -128,6 +128,13 @@ def test_quotes_of_text_are_kept(tmp_path):
     assert data.read_tsv(path) == expected
 
 
+def test_quotes_are_text_where_one_cell_has_others(tmp_path):
+    content = 'Why?\t"Why?""Because."\nHe said "no".\tNon.\n'
+    path = write(tmp_path / "fra.tsv", content)
+    expected = [("Why?", '"Why?""Because."'), ('He said "no".', "Non.")]
+    assert data.read_tsv(path) == expected
+
+
 def test_errors_of_csv(tmp_path):
     path = write(tmp_path / "a.csv", 'a,b\nc,d\n"e\nf,g\n')
     with pytest.raises(
