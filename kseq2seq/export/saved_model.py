@@ -46,6 +46,7 @@ TEXT_OPERATIONS = {
     "SentencepieceOp",
     "SentencepieceTokenizeWithOffsetsOp",
     "SentencepieceDetokenizeOp",
+    "NormalizeUTF8",
 }
 # Operations of TensorFlow that not every server has: of GPUs, and of Python itself.
 UNSERVABLE = ("Cudnn", "PyFunc")

@@ -32,8 +32,24 @@ def source_spans(
     """
     ids, starts, ends = tokenizer.tokenize_with_offsets(texts)
     rows = ids.value_rowids()
+    if tokenizer.decomposes:
+        ends = ends.with_values(_ends_of_characters(rows, starts.values, ends.values))
     flat = _behind_blanks(texts, rows, starts.values, ends.values)
     return ids, starts.with_values(flat), ends
+
+
+def _ends_of_characters(rows, starts, ends):
+    """Ends of tokens, all `(tokens,)`: parts of a character have all of it.
+
+    SentencePiece gives it to the last one, and nothing to those that begin it.
+    """
+    before = (
+        tf.concat([[-1], rows[:-1]], axis=0),
+        tf.concat([[-1], starts[:-1]], axis=0),
+    )
+    begins = tf.math.logical_or(rows != before[0], starts != before[1])
+    characters = tf.cumsum(tf.cast(begins, tf.int32)) - 1
+    return tf.gather(tf.math.segment_max(ends, characters), characters)
 
 
 def target_spans(

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import unicodedata
 
 import tensorflow as tf
 
@@ -47,8 +48,8 @@ def tell_of_lost_text(
         tokenizer: A `Tokenizer`.
         texts: Its training texts, of which there is at least one.
         kind: Its kind, a name in `KINDS`.
-        normalization: Its normalization. Where it changes texts, only characters that
-            are unknown count.
+        normalization: Its normalization. Where it changes texts for good, only
+            characters that are unknown count.
     """
     total = len(texts)
     texts = texts[:: -(-total // _MOST_TEXTS)]
@@ -60,7 +61,9 @@ def tell_of_lost_text(
         if has_unknown or _META_SPACE in text:
             return True
         expected = re.sub(" +", " ", text).strip(" ") if kind == "word" else text
-        return normalization == "identity" and back != expected
+        if normalization == "nfd":
+            expected = unicodedata.normalize("NFC", expected)
+        return normalization in ("identity", "nfd") and back != expected
 
     rows = zip(texts, backs, unknown, strict=True)
     lost = [row[:2] for row in rows if is_lost(*row)]

@@ -19,6 +19,11 @@ from kseq2seq.utils import (
     write_bytes,
 )
 
+# The first syllable of Unicode, and its parts.
+_SYLLABLE, _JAMO = "\uac00", "\u1100\u1161"
+# Leading consonants, in RE2's words, with no vowel behind them.
+_BEGUN_SYLLABLE = r"[\x{1100}-\x{115E}]+\z"
+
 
 class Tokenizer:
     """One SentencePiece model, run in the TensorFlow graph.
@@ -30,6 +35,9 @@ class Tokenizer:
     default normalization, with two exceptions: the character "▁" (U+2581), by
     which SentencePiece writes a blank, comes back as a blank; and a tokenizer of
     kind "word" gives one blank between words and none around them.
+
+    A tokenizer of normalization "nfd" reads characters in parts and writes them
+    composed, in Unicode's form NFC.
 
     Text such as "</s>" is text: it never becomes one of the special ids.
 
@@ -60,6 +68,7 @@ class Tokenizer:
         self._processor = _processor(self.model)
         self.vocabulary_size: int = self._processor.vocab_size()
         self._guard = _guard(self._processor)
+        self.decomposes: bool = _JAMO in self._processor.normalize(_SYLLABLE)
 
     def __reduce__(self):
         return type(self), (self.model,)
@@ -126,13 +135,19 @@ class Tokenizer:
 
         Returns:
             A string tensor of shape `(batch,)`, valid UTF-8. UNK gives " ⁇ ", at
-            the beginning also "⁇ ".
+            the beginning also "⁇ ". Of a tokenizer that decomposes, the beginning of
+            a Hangul syllable at the end of a row without EOS is left out.
         """
         if isinstance(ids, tf.RaggedTensor):
             ids = ids.to_tensor(PAD_ID)
         ids = tf.cast(ids, tf.int32)  # (B, L)
         ended = tf.cumsum(tf.cast(tf.equal(ids, EOS_ID), tf.int32), axis=1)
+        is_whole = tf.reduce_any(ended > 0, axis=1)  # (B,)
         ids = tf.ragged.boolean_mask(ids, tf.equal(ended, 0))
+        texts = self._detokenize(ids)
+        return _composed(texts, is_whole) if self.decomposes else texts
+
+    def _detokenize(self, ids: tf.RaggedTensor) -> Tensor:
         # SentencePiece itself writes nothing for PAD and BOS.
         if self._guard is None:
             return self._tokenizer.detokenize(ids)
@@ -202,6 +217,13 @@ def _checked(texts):
             f"(batch,); put a single text into a list. Received: {texts!r}"
         )
     return texts
+
+
+def _composed(texts: Tensor, is_whole: Tensor) -> Tensor:
+    """Texts in NFC; of one that was cut, without half a syllable at the end."""
+    cut = tf.strings.regex_replace(texts, _BEGUN_SYLLABLE, "")
+    texts = tf.where(is_whole, texts, cut)
+    return tensorflow_text.normalize_utf8(texts, "NFC")
 
 
 def _processor(model: bytes) -> Any:

@@ -10,7 +10,9 @@ import logging
 import os
 import random
 import re
+import sys
 import tempfile
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,12 @@ from kseq2seq.utils import (
 _logger = logging.getLogger("kseq2seq")
 # Our names of the kinds, and SentencePiece's.
 KINDS = {"unigram": "unigram", "bpe": "bpe", "character": "char", "word": "word"}
-NORMALIZATIONS = ("identity", "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf")
+# Unicode's own, of rules that are made here; the rest are SentencePiece's.
+_DECOMPOSITIONS = {"nfd": "NFD", "nfkd": "NFKD"}
+NORMALIZATIONS = (
+    *("identity", *_DECOMPOSITIONS),
+    *("nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf"),
+)
 # A normaliser without any rule has TensorFlow write a line to standard error each time
 # it is made. This one is for a character that no text may hold (U+FFFE).
 _IDENTITY_RULES = "FFFE\tFFFD\n"
@@ -70,14 +77,17 @@ def train_tokenizer(
         kind: "unigram" or "bpe" (subwords), "character", or "word" (symbols that
             blanks separate, such as phones).
         normalization: How text is changed before it is read, here and in
-            translation: one of SentencePiece's normalizers. "identity" keeps it as it
-            is: the choice for targets, which are written as they were read. "nfkc"
+            translation. "identity" keeps it as it is: the choice for targets, which
+            are written as they were read. "nfd" takes characters apart, Hangul into
+            jamo and letters from their accents, and puts what is written together
+            again (NFC): fewer symbols, each seen more often. "nfkd" also takes
+            ligatures and look-alikes apart, which do not come back. "nfkc"
             reads look-alikes alike: full-width digits and letters as plain ones,
             half-width katakana as others, ligatures as letters, a no-break space as a
             blank: the choice for sources that people type and copy. "nmt_nfkc" also
             reads control and zero-width characters as blanks or not at all;
             "nfkc_cf" and "nmt_nfkc_cf" fold case too. All but the first make
-            the model 240 kB larger.
+            the model 230 to 260 kB larger.
         allow_smaller: Whether a unigram or BPE vocabulary that the texts cannot fill
             becomes as large as they allow, with a warning of the logger "kseq2seq",
             instead of an error.
@@ -176,11 +186,26 @@ def _train(texts, vocabulary_size, kind, normalization):
 
 def _normalizer(normalization: str, folder: str) -> dict[str, Any]:
     """Arguments of the trainer for the normalisation."""
-    if normalization != "identity":
+    if normalization == "identity":
+        rules = _IDENTITY_RULES
+    elif normalization in _DECOMPOSITIONS:
+        rules = _decomposition_rules(_DECOMPOSITIONS[normalization])
+    else:
         return {"normalization_rule_name": normalization}
-    rules = Path(folder, "rules.tsv")
-    rules.write_text(_IDENTITY_RULES, encoding="utf-8")
-    return {"normalization_rule_tsv": str(rules)}
+    path = Path(folder, "rules.tsv")
+    path.write_text(rules, encoding="utf-8")
+    return {"normalization_rule_tsv": str(path)}
+
+
+def _decomposition_rules(form: Any) -> str:
+    """A line of code points for each character that a form of Unicode takes apart."""
+    lines = []
+    for char in map(chr, range(sys.maxunicode + 1)):
+        parts = unicodedata.normalize(form, char)
+        if parts != char:
+            codes = " ".join(f"{ord(part):X}" for part in parts)
+            lines.append(f"{ord(char):X}\t{codes}\n")
+    return "".join(lines)
 
 
 def _training_error(message, vocabulary_size, kind):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kseq2seq.tokenizers.offsets import source_spans
 from kseq2seq.tokenizers.tokenizer import Tokenizer
-from kseq2seq.utils import BLANK_RE2, EOS_ID, PAD_ID, Tensor, check_integer
+from kseq2seq.utils import BLANK_RE2, EOS_ID, Tensor, check_integer
 
 # Of a text from `file.readlines()`: no tokenizer knows it.
 _LINE_END = r"[\r\n]+\z"
@@ -90,20 +90,29 @@ def tokenize_truncated(
         texts, truncated = cut_bytes(texts, limits.max_bytes)
     ids, starts, ends = source_spans(tokenizer, texts)
     lengths = tf.cast(ids.row_lengths(), tf.int32)
-    most = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
     if limits is not None:
         truncated |= lengths > limits.max_tokens
-        most = tf.minimum(most, limits.max_tokens)
-    lengths = tf.minimum(lengths, most)
+        lengths = _cut_lengths(lengths, starts, limits.max_tokens)
+    most = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
     shape = tf.stack([-1, most])
-    ids = ids.to_tensor(PAD_ID, shape=shape)
-    last = tf.range(most) == lengths[:, None] - 1  # (B, S)
+    places = tf.range(most)
+    last = places == lengths[:, None] - 1  # (B, S)
+    behind = places >= lengths[:, None]
     at_end = tf.strings.length(given)[:, None]
-    starts, ends = (
-        tf.where(last, at_end, offsets.to_tensor(0, shape=shape))
-        for offsets in (starts, ends)
+    ids, starts, ends = (
+        tf.where(last, end, tf.where(behind, 0, values.to_tensor(0, shape=shape)))
+        for values, end in ((ids, EOS_ID), (starts, at_end), (ends, at_end))
     )
-    return TruncatedIds(tf.where(last, EOS_ID, ids), starts, ends, truncated)
+    return TruncatedIds(ids, starts, ends, truncated)
+
+
+def _cut_lengths(lengths, starts, most):
+    """Lengths of at most `most` tokens, EOS included, without part of a character."""
+    head = starts.to_tensor(0, shape=[None, most])
+    # The token whose place EOS takes; those that begin with it are of one character.
+    whole = tf.reduce_sum(tf.cast(head[:, :-1] < head[:, -1:], tf.int32), axis=1)
+    cut = tf.where(whole > 0, whole + 1, most)
+    return tf.where(lengths > most, cut, lengths)
 
 
 def cut_bytes(texts: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -91,7 +91,8 @@ class TokenizerSettings:
     normalization: str | tuple[str, str] = setting(
         "identity",
         one_or_two(choice(NORMALIZATIONS)),
-        "Normalization of text: nfkc reads look-alikes such as full-width digits alike",
+        "Normalization of text: nfd takes Hangul and accents apart, and writes them "
+        "together; nfkc reads look-alikes such as full-width digits alike",
     )
 
 

@@ -234,7 +234,7 @@ def test_one_tokenizer_for_both_sides():
     ("arguments", "message"),
     [
         ({"kind": "char"}, "`kind` must be one of unigram, .*kind='char'"),
-        ({"normalization": "nfd"}, "`normalization` must be one of.*'nfd'"),
+        ({"normalization": "nfc"}, "`normalization` must be one of.*'nfc'"),
         ({"vocabulary_size": 4}, "at least 5.*vocabulary_size=4"),
         ({"vocabulary_size": 8e3}, r"must be an integer.*vocabulary_size=8000\.0"),
         ({"texts": "ab"}, "`texts` must be a list of strings. Received: 'ab'"),
