@@ -12,7 +12,7 @@ import pytest
 from kseq2seq.cli import make_parser
 from kseq2seq.layers import MECHANISMS
 from kseq2seq.trainer import read_settings
-from pages import OTHERS, PAGES, anchors, blocks, links, run
+from pages import OTHERS, PAGES, TUTORIALS, anchors, blocks, links, run
 from paths import ROOT
 
 README = ROOT / "README.md"
@@ -66,7 +66,7 @@ def test_settings_are_valid(block, tmp_path):
 
 def commands():
     """The words of every call of `kseq2seq`, without what the shell does."""
-    for path in [*PAGES, *OTHERS]:
+    for path in [*PAGES, *TUTORIALS, *OTHERS]:
         text = "\n".join(blocks(path, "console")).replace("\\\n", " ")
         for call in re.findall(r"(?:\$|\|) kseq2seq ([^<|>\n]*)", text):
             yield pytest.param(shlex.split(call), id=f"{path.stem}: {call.strip()}")
@@ -78,7 +78,11 @@ def test_commands_are_known(words):
     assert options.verb == words[0]
 
 
-@pytest.mark.parametrize("path", [*PAGES, *OTHERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*PAGES, *TUTORIALS, *OTHERS],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_links_lead_somewhere(path):
     for target, anchor in links(path):
         if target.parent == GENERATED:
@@ -90,11 +94,11 @@ def test_links_lead_somewhere(path):
 
 def test_every_page_is_reached_from_the_readme():
     reached = {target for target, _ in links(README)}
-    assert {*PAGES[1:], *OTHERS} <= reached
+    assert {*PAGES[1:], *TUTORIALS, *OTHERS} <= reached
 
 
 def test_scripts_named_in_the_pages_exist():
-    for path in {*PAGES, *OTHERS} - {ROOT / "CHANGELOG.md"}:
+    for path in {*PAGES, *TUTORIALS, *OTHERS} - {ROOT / "CHANGELOG.md"}:
         text = path.read_text(encoding="utf-8")
         for name in re.findall(
             r"\b(?:benchmarks|examples|tests|training)/[\w/]+\.(?:py|sh|toml|json|txt)\b",

@@ -1,5 +1,6 @@
 """The site: the reference, the navigation, and links of the repository in it."""
 
+import base64
 import dataclasses
 import importlib
 import inspect
@@ -11,12 +12,13 @@ import pytest
 
 import faces
 import generated_pages
+import notebook_pages
 import repository_pages
 from docstrings import to_markdown
 from kseq2seq import Search, Seq2SeqConfig
 from kseq2seq.cli import VERBS
 from kseq2seq.trainer import Settings
-from pages import PAGES
+from pages import PAGES, TUTORIALS, blocks
 from paths import ROOT
 
 MODULES = sorted(
@@ -84,7 +86,9 @@ def test_no_name_is_described_twice():
 
 def test_the_navigation_has_every_page_once():
     listed = re.findall(r": ([\w/]+\.\w+)$", NAVIGATION, re.M)
-    written = [str(path.relative_to(ROOT / "docs")) for path in PAGES[1:]]
+    written = [
+        str(path.relative_to(ROOT / "docs")) for path in [*PAGES[1:], *TUTORIALS]
+    ]
     code = ["commands", "settings", "signatures"]
     generated = [f"reference/{name}.md" for name in code]
     assert sorted(listed) == sorted(
@@ -153,3 +157,93 @@ def test_links_of_the_repository_become_links_of_the_site():
     assert converted("https://keras.io", "docs/speed.md") == "https://keras.io"
     code = "`[a](../README.md)`"
     assert repository_pages.with_site_links(code, "docs/speed.md") == code
+
+
+PNG = b"\x89PNG, say"
+NOTEBOOK = {
+    "cells": [
+        {
+            "cell_type": "markdown",
+            "id": "cell-0",
+            "metadata": {},
+            "source": "# Title\n\nSee [masks](../masks.md) and [Keras](https://keras.io).",
+        },
+        {
+            "cell_type": "code",
+            "execution_count": 1,
+            "id": "cell-1",
+            "metadata": {"alt": "A picture"},
+            "outputs": [
+                {"output_type": "stream", "name": "stdout", "text": "```\n"},
+                {
+                    "output_type": "display_data",
+                    "metadata": {},
+                    "data": {
+                        "text/plain": "<Figure>",
+                        "image/png": base64.b64encode(PNG).decode(),
+                    },
+                },
+            ],
+            "source": "print('```')\nfigure",
+        },
+        {
+            "cell_type": "code",
+            "execution_count": 2,
+            "id": "cell-2",
+            "metadata": {"tags": ["check"]},
+            "outputs": [],
+            "source": "assert True",
+        },
+    ],
+    "metadata": {},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+
+
+def test_a_notebook_becomes_a_page():
+    page = notebook_pages.render("own", NOTEBOOK)
+    assert page.markdown == (
+        "# Title\n\n"
+        '[Download this page as a notebook](own.ipynb){ download="own.ipynb" }\n\n'
+        "See [masks](../masks.md) and [Keras](https://keras.io).\n\n"
+        "````python\nprint('```')\nfigure\n````\n\n"
+        "````{ .text .output .no-copy }\n```\n````\n\n"
+        "[![A picture](own_1.png)](own_1.png)\n"
+    )
+    assert page.files["own_1.png"] == PNG
+    cells = json.loads(page.files["own.ipynb"])["cells"]
+    # The check is left out, and links to pages that are not beside the file.
+    assert [cell["source"] for cell in cells] == [
+        "# Title\n\nSee masks and [Keras](https://keras.io).",
+        "print('```')\nfigure",
+    ]
+    assert NOTEBOOK["cells"][0]["source"].count("](") == 2  # it is not changed
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_tutorials_have_described_pictures_and_no_outputs(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert blocks(path, "text") == []
+    cells = re.findall(r"^```python(.*)\n(.*?)^```$", text, re.M | re.S)
+    for marks, cell in cells:
+        draws = re.search(r"(?:plots\.\w+|legend)\(.*\);?\n\Z", cell, re.S)
+        assert not draws or "plots.save" in cell or 'alt="' in marks, cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import sys\nprint('odd', file=sys.stderr)", "nothing on standard error"),
+        ("import os\nos._exit(3)", "died"),
+    ],
+)
+def test_a_cell_that_fails_is_an_error(cell, message):
+    tutorials = pytest.importorskip(
+        "tutorials", reason="the extra `docs` is not installed", exc_type=ImportError
+    )
+    text = f"# Title\n\n```python\n{cell}\n```\n"
+    with pytest.raises(tutorials.TutorialError, match=message):
+        tutorials.run_tutorial("own", text)

@@ -4,7 +4,7 @@ import html
 import re
 import sys
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import latex2mathml.converter
@@ -17,8 +17,10 @@ import repository_pages
 from faces import ROOT, find_faces
 from generated_pages import api_pages, api_path, code_pages
 from linked_code import LinkedCode
+from tutorials import TutorialError, Tutorials
 
 _linked_code = LinkedCode()
+_tutorials = Tutorials()
 _code_pages = cache(code_pages)
 
 
@@ -34,7 +36,8 @@ def on_config(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds generated pages, and what there is outside of docs/."""
+    """Adds generated pages and files outside of docs/, and starts the tutorials."""
+    _tutorials.start([x.abs_src_path for x in files if _is_tutorial(x)])
     for path, text in {**api_pages(), **_code_pages()}.items():
         files.append(File.generated(config, path, content=text))
     for path, page in repository_pages.PAGES.items():
@@ -46,14 +49,34 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
-    """Turns links between files of the repository into links of the site."""
+def _is_tutorial(file: File) -> bool:
+    return bool(re.fullmatch(r"tutorials/\w+\.md", file.src_uri))
+
+
+def on_page_markdown(
+    markdown: str, page: Page, config: MkDocsConfig, files: Files
+) -> str:
+    """Adds outputs of tutorials, and turns links of the repository into the site's."""
     path = page.file.src_uri
+    if _is_tutorial(page.file):
+        markdown = _executed(page.file, config, files)
     # Names without a package are those of others there.
     _linked_code.without_package = not path.startswith("migration_")
     return repository_pages.with_site_links(
         markdown, repository_pages.repository_path(path)
     )
+
+
+def _executed(file: File, config: MkDocsConfig, files: Files) -> str:
+    """The text of a tutorial with its outputs; adds pictures and notebook."""
+    try:
+        tutorial = _tutorials.executed(file.abs_src_path)
+    except TutorialError as error:
+        raise PluginError(str(error)) from None
+    for name, content in tutorial.files.items():
+        path = str(PurePosixPath(file.src_uri).with_name(name))
+        files.append(File.generated(config, path, content=content))
+    return tutorial.markdown
 
 
 def on_page_content(html: str, **kwargs: Any) -> str:

@@ -1,5 +1,6 @@
 """Traced functions as a SavedModel on disk."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,7 +42,14 @@ def save_graphs(
     for name, graph in graphs.items():
         setattr(module, name, graph)
     module.used_variables = variables
-    tf.saved_model.save(module, str(path), signatures=graphs)
+    logger = tf.get_logger()
+    level = logger.level
+    # In a notebook it tells where assets are, in a folder that is renamed at once.
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        tf.saved_model.save(module, str(path), signatures=graphs)
+    finally:
+        logger.setLevel(level)
 
 
 def used_variables(graphs: Iterable[Any]) -> list[tf.Variable]:

@@ -5,6 +5,8 @@ import re
 from paths import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Notebooks, of which each cell needs those before it; `make docs` runs them.
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 OTHERS = [
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
