@@ -3,10 +3,11 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kseq2seq import plots
 from kseq2seq.data import as_pairs
 from kseq2seq.decoding import Search
 from kseq2seq.inference.batches import check_texts, length_sorted_batches, text_tensor
@@ -18,6 +19,10 @@ from kseq2seq.inference.results import (
     decoded_text,
 )
 from kseq2seq.utils import Tensor, check_integer, check_number
+
+if TYPE_CHECKING:  # Matplotlib is slow to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class BaseTranslator(ABC):
@@ -149,6 +154,35 @@ class BaseTranslator(ABC):
         inputs = {"text": sources, "target": targets}
         rows = self._run_in_batches("align", inputs, targets, batch_size, progress)
         return [alignment_of_row(row) for row in rows]
+
+    def plot(
+        self,
+        text: str,
+        target: str | None = None,
+        title: str | None = None,
+        ax: "Axes | None" = None,
+    ) -> "Figure":
+        """Heatmap of the alignment of a text with its translation.
+
+        Args:
+            text: The source.
+            target: The translation to align it with; the model's own if `None`.
+            title: Text above the figure, or `None`.
+            ax: `matplotlib.axes.Axes` to draw into; a figure of its own if `None`.
+
+        Returns:
+            The `matplotlib.figure.Figure`, which notebooks show by themselves and
+            `kseq2seq.plots.save` writes to a file.
+
+        Raises:
+            ValueError: If the model has no attention.
+        """
+        if target is None:
+            options: dict[str, Any] = {"num_hypotheses": 1, "alignments": True}
+            ((drawn, *_),) = self.translate([text], **options)
+        else:
+            (drawn,) = self.align([(text, target)])
+        return plots.alignment_heatmap(drawn, title=title, ax=ax)
 
     def encode(
         self, texts: Iterable[str], batch_size: int = 64, progress: bool = False

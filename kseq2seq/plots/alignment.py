@@ -105,8 +105,9 @@ def _weights_and_tokens(alignment, source_tokens, target_tokens):
         if alignment is None or source_tokens is None or target_tokens is None:
             raise ValueError(
                 "`alignment` must be weights, given with `source_tokens` and "
-                "`target_tokens`, or a translation with an alignment, which a model "
-                f"with attention gives. Received: alignment={given!r:.200}"
+                "`target_tokens`, or a translation with an alignment, as "
+                "`translate(texts, alignments=True)` of a model with attention gives. "
+                f"Received: alignment={given!r:.200}"
             )
     if source_tokens is None or target_tokens is None:
         raise ValueError(

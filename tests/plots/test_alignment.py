@@ -173,7 +173,7 @@ def test_a_translation_may_be_given_as_it_is(name, tmp_path):
     [
         (([[1.0]],), "weights, given with `source_tokens`.*alignment=..1.0"),
         ((Translation("a dog", 0.0, 0.0, ["a"], ["b"]),), "translation with an align"),
-        ((Translation("a dog", 0.0),), "which a model with attention gives"),
+        ((Translation("a dog", 0.0),), "alignments=True\\)` of a model with attention"),
         (
             ([[1.0]], ["a"]),
             r"together.*source_tokens=\['a'\], target_tokens=None",
