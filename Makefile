@@ -49,9 +49,11 @@ coverage: $(INSTALLED) ## Run the tests; fail if they reach less than 97 % of li
 backends: $(INSTALLED) ## Run the tests of the JAX and PyTorch backends, if installed
 	$(BIN)/python -m pytest -rs -k other_backends
 
-lint: $(INSTALLED) ## Check style and format
+# The environment variable: no question to a registry whether there is a newer one.
+lint: $(INSTALLED) ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
 # Its makers announce another program in place of MkDocs at each build.
 docs: $(DOCS_INSTALLED) ## Build the documentation in site/, with Python 3.11 or newer

@@ -113,7 +113,8 @@ def open_binary(path: PathLike) -> Iterator[IO[bytes]]:
     """
     path = Path(path)
     with ExitStack() as stack:
-        file = stack.enter_context(path.open("rb"))
+        # Of all readers of packed files only `peek` is asked, which no type has.
+        file: Any = stack.enter_context(path.open("rb"))
         start = file.peek(_START)
         for beginning, suffix, unpack in _PACKED:
             if re.match(beginning, start) or path.suffix == suffix:

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kseq2seq.data.containers import Pairs
 from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, read_lines
@@ -71,10 +71,10 @@ def read_tsv(
         quoting = check_boolean("quoting", quoting)
     rows, delimiter = _read_rows(path, quoting)
     if by_name:
-        columns = _find_columns(columns, rows, path)
+        columns = _find_columns(cast(Sequence[str], columns), rows, path)
     if by_name or header:
         rows = rows[1:]
-    pairs = _take_columns(rows, columns, delimiter, path)
+    pairs = _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
     if quoting is None and not _is_csv(path):
         _check_quotes(pairs, path, len(rows))
     kept = without_empty_sides([pair for _, pair in pairs], str(path))

@@ -1,5 +1,6 @@
 """Metrics per real token: padding does not count."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,6 +18,9 @@ from kseq2seq.utils import PAD_ID, Tensor, check_integer
 
 class _TokenMean(keras.metrics.Mean):
     """Mean over real tokens; a subclass says in `_values` of what."""
+
+    # From labels and logits to a number for each label.
+    _values: Callable[[Tensor, Tensor], Tensor]
 
     def __init__(
         self, name: str, dtype: str = "float32", ignore_class: int | None = PAD_ID

@@ -6,6 +6,9 @@ from kseq2seq.layers.attention.bahdanau import (
 from kseq2seq.layers.attention.base import (
     Attention,
 )
+from kseq2seq.layers.attention.building import (
+    build_attention,
+)
 from kseq2seq.layers.attention.chunkwise import (
     ChunkwiseAttention,
 )
@@ -67,6 +70,7 @@ __all__ = [
     "MonotonicAttention",
     "MultiHeadAttention",
     "additive_score",
+    "build_attention",
     "chunk_alignment",
     "dot_score",
     "entmax15",

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import Memory, Shape
+from kseq2seq.layers.attention.building import build_attention
 from kseq2seq.layers.attention.global_attention import GlobalAttention
 from kseq2seq.layers.attention.monotonic import MonotonicAttention, check_energies
 from kseq2seq.layers.attention.monotonic_alignment import chunk_alignment
@@ -115,8 +116,7 @@ class ChunkwiseAttention(MonotonicAttention):
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
     ) -> None:
         super().build(query_shape, value_shape, key_shape)
-        if not self.chunk_score.built:
-            self.chunk_score.build(query_shape, value_shape, key_shape)
+        build_attention(self.chunk_score, query_shape, value_shape, key_shape)
 
     def prepare(
         self,

@@ -55,7 +55,8 @@ class GlobalAttention(Attention):
         super().__init__(**kwargs)
         self.dropout = check_fraction("dropout", dropout)
         self.seed = seed
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        # Keras's `get` is not typed.
+        self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.probability_fn = check_choice(
             "probability_fn", probability_fn, PROBABILITY_FNS

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
+from kseq2seq.layers.attention.building import build_attention
 from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
 from kseq2seq.layers.attention.scores import project
 from kseq2seq.layers.nested import NestedLayers
@@ -36,9 +37,7 @@ class LocalAttention(NestedLayers, Attention):
     def build(
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
     ) -> None:
-        if not self.score.built:
-            self.score.build(query_shape, value_shape, key_shape)
-            self.score.built = True
+        build_attention(self.score, query_shape, value_shape, key_shape)
 
     @property
     def takes_attention_mask(self) -> bool:
@@ -266,7 +265,8 @@ class LocalPredictiveAttention(LocalAttention):
     ) -> None:
         super().__init__(score, half_width, **kwargs)
         self.units = check_integer("units", units, least=1, optional=True)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        # Keras's `get` is not typed.
+        self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
 
     def build(
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
+from kseq2seq.layers.attention.building import build_attention
 from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
 from kseq2seq.layers.attention.monotonic_alignment import (
     hard_alignment,
@@ -108,8 +109,7 @@ class MonotonicAttention(NestedLayers, Attention):
     def build(
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
     ) -> None:
-        if not self.score.built:
-            self.score.build(query_shape, value_shape, key_shape)
+        build_attention(self.score, query_shape, value_shape, key_shape)
         self.score_bias = self.add_weight(
             shape=(),
             initializer=keras.initializers.Constant(self.score_bias_init),

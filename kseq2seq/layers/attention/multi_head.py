@@ -1,6 +1,6 @@
 """Attention with several heads."""
 
-from typing import Any
+from typing import Any, cast
 
 import keras
 from keras import ops
@@ -121,7 +121,7 @@ class MultiHeadAttention(GlobalAttention):
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
     ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
-        value_dim = value_shape[-1]
+        value_dim = cast(int, value_shape[-1])
         if value_dim % self.num_heads:
             raise ValueError(
                 "The size of the values must be a multiple of `num_heads`, since each "

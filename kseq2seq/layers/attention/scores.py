@@ -119,12 +119,12 @@ def masked_probabilities(
     function = _FUNCTIONS[probability_fn]
     if mask is None:
         return ops.cast(function(scores), dtype)
-    mask = ops.cast(mask, "bool")
-    if len(mask.shape) < len(scores.shape):
-        mask = mask[:, None, :]  # (B, 1, S)
+    real = ops.cast(mask, "bool")
+    if len(real.shape) < len(scores.shape):
+        real = real[:, None, :]  # (B, 1, S)
     # Twice, since a row with no position left would be shared out among all.
-    alignment = function(ops.where(mask, scores, -1e9))
-    return ops.cast(ops.where(mask, alignment, 0.0), dtype)
+    alignment = function(ops.where(real, scores, -1e9))
+    return ops.cast(ops.where(real, alignment, 0.0), dtype)
 
 
 def sparsemax(scores: Tensor) -> Tensor:

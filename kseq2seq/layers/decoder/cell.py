@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import Attention
+from kseq2seq.layers.attention import Attention, build_attention
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.utils import Tensor, check_choice
 
@@ -108,7 +108,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         self.input_feeding = input_feeding
         self.query = query
         self.residual = residual
-        self.context_size = None  # known once built
+        self.context_size: Any = None  # an integer, once built
 
     @property
     def state_size(self) -> list[int]:
@@ -143,9 +143,9 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             size = cell.output_size
         if self.attention is None:
             return
-        if not self.attention.built:
-            self.attention.build((None, None, size), (None, None, self.context_size))
-            self.attention.built = True
+        build_attention(
+            self.attention, (None, None, size), (None, None, self.context_size)
+        )
         if self.attentional is not None and not self.attentional.built:
             self.attentional.build((None, self.context_size + size))
             self.attentional.built = True
@@ -214,7 +214,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         if asks_first:
             last = cell_states[-self._num_states(self.cells[-1])]
             context, alignment, others = self._attend(
-                last, memory, others, beam, draws, training
+                self.attention, last, memory, others, beam, draws, training
             )
             fed = [context]
         if fed:
@@ -226,7 +226,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             return output, None, cell_states
         if not asks_first:
             context, alignment, others = self._attend(
-                output, memory, others, beam, draws, training
+                self.attention, output, memory, others, beam, draws, training
             )
         if self.attentional is None:
             output = context
@@ -235,7 +235,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         fed = [output] if self.input_feeding else []
         return output, alignment, [*cell_states, *fed, *others]
 
-    def _attend(self, query, memory, state, beam, draws, training):
+    def _attend(self, attention, query, memory, state, beam, draws, training):
         batch = ops.shape(memory["mask"])[0]
 
         # In full, since a size of -1 cannot be told where there are no rows.
@@ -245,7 +245,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         def by_row(x):
             return ops.reshape(x, (batch * beam, ops.shape(x)[-1]))
 
-        context, alignment, state = self.attention.attend(
+        context, alignment, state = attention.attend(
             by_source(query),
             memory,
             tuple(by_source(x) for x in state),

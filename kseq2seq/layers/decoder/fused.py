@@ -8,7 +8,7 @@ Glossary of shapes, used in the comments below: B batch size, T target length, S
 length, D size of the memory's values, U units, A size of the attentional vector.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import keras
 from keras import ops
@@ -135,7 +135,9 @@ def decode(
     Returns:
         Tensor of shape `(batch, target_length, output_size)`.
     """
-    input_dim, attention = inputs.shape[-1], cell.attention
+    input_dim = inputs.shape[-1]
+    attention = cast(LuongAttention | BahdanauAttention, cell.attention)
+    attentional = cast(keras.layers.Dense, cell.attentional)
     plan = _Plan(
         num_levels=len(cell.cells),
         residual=cell.residual,
@@ -163,7 +165,7 @@ def decode(
         bias=(ops.cast(memory["mask"], "float32") - 1.0) * 1e9,
         kernels=kernels,
         biases=biases[1:],
-        attentional=as_tensor(cell.attentional.kernel),
+        attentional=as_tensor(attentional.kernel),
         score=score,
         states=list(states),
         dropout=memory.get("cell_dropout", []),

@@ -128,7 +128,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
             return outputs
         size = self.cell.output_size
         outputs, alignment = outputs[..., :size], outputs[..., size:]
-        if has_loss:
+        if attention is not None and has_loss:
             self.add_loss(attention.alignment_loss(alignment, target_mask))
         return (outputs, alignment) if return_attention_scores else outputs
 
@@ -142,7 +142,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
             output, alignment, states = cell.step(
                 inputs, states, memory, 1, draws, bool(training)
             )
-            if with_alignment:  # it costs to keep them
+            if with_alignment and alignment is not None:  # it costs to keep them
                 output = ops.concatenate([output, alignment[:, 0]], axis=-1)
             return output, states
 

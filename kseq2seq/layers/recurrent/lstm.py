@@ -215,17 +215,17 @@ class LSTM(keras.layers.LSTM):
         states = [ops.cast(x, self.compute_dtype) for x in initial_state]
         sequences = ops.swapaxes(sequences, 0, 1)  # (T, B, D)
         if mask is None:
-            mask = ops.ones((length, batch_size), "float32")
+            real = ops.ones((length, batch_size), "float32")
         else:
-            mask = ops.swapaxes(ops.cast(mask, "float32"), 0, 1)
+            real = ops.swapaxes(ops.cast(mask, "float32"), 0, 1)
             # A gradient of 0 does not hide an input that is infinite or NaN.
-            sequences = ops.where(mask[..., None] > 0.5, sequences, 0.0)
+            sequences = ops.where(real[..., None] > 0.5, sequences, 0.0)
         if self.go_backwards:
-            sequences, mask = ops.flip(sequences, axis=0), ops.flip(mask, axis=0)
+            sequences, real = ops.flip(sequences, axis=0), ops.flip(real, axis=0)
         cell = self.cell
         z = ops.matmul(sequences, cell.kernel) + as_tensor(cell.bias)
         kernel = as_tensor(cell.recurrent_kernel)
-        outputs, *states = _run(z, mask[..., None], *states, kernel)
+        outputs, *states = _run(z, real[..., None], *states, kernel)
         outputs = ops.swapaxes(outputs, 0, 1)
         return (outputs, *states) if self.return_state else outputs
 
