@@ -1,11 +1,4 @@
-"""Keras's Adam, with TensorFlow's operation for its step.
-
-Private API: `_get_variable_index`, `_momentums`, `_velocities` and `_clip_gradients` of
-`keras.optimizers.Adam`. Nothing public tells an optimizer's subclass which of its
-variables belong to a weight, or lets it clip in another way. An optimizer of its own on
-the public base class would have the moments, but no Keras file of a
-`keras.optimizers.Adam` would load into it, nor the other way round.
-"""
+"""Keras's Adam, with TensorFlow's operation for its step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,9 +40,11 @@ class Adam(keras.optimizers.Adam):
     """
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        if not self._can_update_at_once():
+        if self.built or not self._can_update_at_once():
             return super().build(variables)
         import tensorflow as tf
+
+        self.moments = _Moments()
 
         # Keras does it in the first step, and a graph that has made variables is traced
         # twice, the second time without them.
@@ -59,6 +54,33 @@ class Adam(keras.optimizers.Adam):
 
         with tf.init_scope(), tf.variable_creator_scope(outside):
             return super().build(variables)
+
+    def add_variable_from_reference(
+        self,
+        reference_variable: Any,
+        name: str | None = None,
+        initializer: Any = "zeros",
+    ) -> keras.Variable:
+        variable = super().add_variable_from_reference(
+            reference_variable, name, initializer
+        )
+        if name in ("momentum", "velocity") and self._can_update_at_once():
+            self.moments[_native(reference_variable).ref(), name] = variable
+        return variable
+
+    def apply(
+        self,
+        grads: Sequence[Any],
+        trainable_variables: Sequence[Any] | None = None,
+    ) -> None:
+        clip_norm = self.global_clipnorm
+        if not self._can_clip_ahead(trainable_variables):
+            return super().apply(grads, trainable_variables)
+        self.global_clipnorm = None  # what Keras need not do again
+        try:
+            super().apply(_clip_by_global_norm(grads, clip_norm), trainable_variables)
+        finally:
+            self.global_clipnorm = clip_norm
 
     def update_step(
         self, gradient: Tensor, variable: Any, learning_rate: Tensor
@@ -75,16 +97,28 @@ class Adam(keras.optimizers.Adam):
 
         return not tf.distribute.has_strategy()
 
+    def _can_clip_ahead(self, variables):
+        """Whether Keras does nothing else to gradients ahead of clipping their norm."""
+        return (
+            # Keras takes a norm that is not above 0 for none.
+            (self.global_clipnorm or 0.0) > 0
+            and variables is not None
+            and not self.gradient_accumulation_steps
+            and self.loss_scale_factor is None
+            and not any(getattr(x, "overwrite_with_gradient", 0) for x in variables)
+            and self._can_update_at_once()
+        )
+
     def _update_at_once(self, gradient, variable, learning_rate):
         import tensorflow as tf
 
-        place = self._get_variable_index(variable)
+        weight = _native(variable)
         dtype = keras.backend.standardize_dtype(variable.dtype)
         step = ops.cast(ops.add(self.iterations, 1), dtype)
         tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[place]),
-            v=_handle(self._velocities[place]),
+            var=weight.handle,
+            m=_native(self.moments[weight.ref(), "momentum"]).handle,
+            v=_native(self.moments[weight.ref(), "velocity"]).handle,
             beta1_power=ops.power(ops.cast(self.beta_1, dtype), step),
             beta2_power=ops.power(ops.cast(self.beta_2, dtype), step),
             lr=ops.cast(learning_rate, dtype),
@@ -95,12 +129,13 @@ class Adam(keras.optimizers.Adam):
             grad=ops.cast(tf.convert_to_tensor(gradient), dtype),
         )
 
-    def _clip_gradients(self, gradients):
-        # Keras takes a norm that is not above 0 for none.
-        clip_norm = self.global_clipnorm or 0.0
-        if clip_norm > 0 and self._can_update_at_once():
-            return _clip_by_global_norm(gradients, clip_norm)
-        return super()._clip_gradients(gradients)
+
+class _Moments(dict):
+    """Moments by a reference to their weight, and their name.
+
+    Of this class, since TensorFlow wraps a dict that an optimizer holds, and saves no
+    object with one whose keys are no strings.
+    """
 
 
 def _clip_by_global_norm(gradients, clip_norm):
@@ -108,6 +143,8 @@ def _clip_by_global_norm(gradients, clip_norm):
     import tensorflow as tf
 
     rows = [getattr(x, "values", x) for x in gradients if x is not None]
+    if not rows:
+        return gradients  # Keras says so
     halves = [tf.nn.l2_loss(tf.cast(x, "float32")) for x in rows]
     norm = tf.sqrt(2.0 * tf.add_n(halves))
 
@@ -129,7 +166,6 @@ def _with_values(gradient, values):
     return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
-def _handle(variable):
-    """Of TensorFlow's variable, which Keras passes as such or in its own."""
-    variable = variable.value if isinstance(variable, keras.Variable) else variable
-    return variable.handle
+def _native(variable):
+    """TensorFlow's variable, which Keras passes as such or in its own."""
+    return variable.value if isinstance(variable, keras.Variable) else variable

@@ -72,6 +72,8 @@ IMPORTED_WHERE_USED = {
 
 # The one file that may use names that are no public API, and says why.
 USES_PRIVATE_NAMES = "kseq2seq/utils/gradients.py"
+# Public, though they begin with `_`.
+OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 
 MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 420, 60, 10
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -211,6 +213,34 @@ def private_names(tree):
     return [name for name in names if re.match(private, name)]
 
 
+def defined_names(tree):
+    """All names that code gives to something, be it an attribute or an argument."""
+    for node in ast.walk(tree):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def private_attributes(tree):
+    """Attributes by names that begin with one underscore."""
+    attributes = {x.attr for x in ast.walk(tree) if isinstance(x, ast.Attribute)}
+    return {x for x in attributes if re.match("_(?!_)", x)} - OF_NAMED_TUPLES
+
+
+def overridden_private_names(cls):
+    """Private names of a class of ours that a base class of others has too."""
+    others = [x for x in cls.__mro__ if not x.__module__.startswith("kseq2seq")]
+    own = [x for x in vars(cls) if re.match("_(?!_)", x)]
+    # What Python itself puts into abstract and generic classes.
+    own = [x for x in own if not x.startswith("_abc_") and x != "_is_protocol"]
+    return [x for x in own if any(x in vars(other) for other in others)]
+
+
 def lines_without_docstring(function):
     lines = function.end_lineno - function.lineno + 1
     if ast.get_docstring(function, clean=False) is not None:
@@ -325,6 +355,40 @@ def test_private_names_stand_in_one_file(path):
 )
 def test_a_private_name_is_found(statement):
     assert private_names(ast.parse(statement))
+
+
+def test_private_attributes_are_our_own():
+    """Those of an object of Keras or TensorFlow are given a name nowhere here."""
+    defined = {name for path in MODULES for name in defined_names(parse(path))}
+    foreign = {
+        relative_path(path): private_attributes(parse(path)) - defined
+        for path in MODULES
+    }
+    assert [path for path, names in foreign.items() if names] == [USES_PRIVATE_NAMES]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_no_private_name_of_a_base_class_is_overridden(path):
+    module = importlib.import_module(f"kseq2seq.{module_name(path)}".rstrip("."))
+    classes = [x for x in vars(module).values() if inspect.isclass(x)]
+    own = [x for x in classes if x.__module__ == module.__name__]
+    assert not [name for x in own for name in overridden_private_names(x)]
+
+
+def test_a_private_name_of_a_base_class_is_found():
+    class Mine(keras.optimizers.SGD):
+        __module__ = "kseq2seq.mine"
+
+        def _clip_gradients(self, gradients):
+            return gradients
+
+        def _of_its_own(self):
+            return None
+
+    assert overridden_private_names(Mine) == ["_clip_gradients"]
+    assert private_attributes(
+        ast.parse("optimizer._momentums[0], pair._replace()")
+    ) == {"_momentums"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

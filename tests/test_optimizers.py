@@ -97,24 +97,50 @@ def test_rows_of_an_embedding():
     assert np.ptp(results[0]) > 0.1
 
 
+def recorder(base, norm, shapes, dtype="float32", **kwargs):
+    """An optimizer, and a function from gradients to those that its step is made of."""
+    recorded = []
+
+    class Recorder(base):
+        def update_step(self, gradient, variable, learning_rate):
+            recorded.append(gradient)
+
+    weights = [keras.Variable(np.zeros(shape), dtype=dtype) for shape in shapes]
+    optimizer = Recorder(global_clipnorm=norm, **kwargs)
+    optimizer.build(weights)
+
+    def apply(*gradients):
+        recorded.clear()
+        optimizer.apply([*gradients], weights)
+        return [*recorded]
+
+    return optimizer, apply
+
+
+def clipped(base, norm, gradients, in_graph=False, **kwargs):
+    """Gradients after clipping."""
+    shapes, dtype = [x.shape for x in gradients], gradients[0].dtype
+    optimizer, apply = recorder(base, norm, shapes, dtype, **kwargs)
+    results = (tf.function(apply) if in_graph else apply)(*gradients)
+    assert optimizer.global_clipnorm == norm
+    return results
+
+
 @pytest.mark.parametrize("in_graph", [False, True])
 @pytest.mark.parametrize("size", [0.0, 1e-3, 0.1, 1.0, 1e4, np.inf, np.nan])
 def test_clipping_is_keras_own(size, in_graph):
-    """Below the norm, above it and without one; not every weight has a gradient."""
+    """Below the norm, above it and without one."""
     rng = np.random.default_rng(2)
     sizes = np.array([[size], [0.01]])  # one row alone is endless or no number
     dense, rows = (
         tf.constant(sizes * rng.uniform(0.1, 1.0, (2, width)), "float32")
         for width in (3, 5)
     )
-    found = []
-    for one in (Adam, keras.optimizers.Adam):
-        clip = one(global_clipnorm=0.7)._clip_gradients
-        clip = tf.function(clip) if in_graph else clip
-        slices = tf.IndexedSlices(rows, tf.constant([4, 1]), tf.constant([11, 5]))
-        found.append(clip([dense, None, slices]))
-    (ours, nothing, our_rows), (theirs, _, their_rows) = found
-    assert nothing is None
+    slices = tf.IndexedSlices(rows, tf.constant([4, 1]), tf.constant([11, 5]))
+    (ours, our_rows), (theirs, their_rows) = (
+        clipped(one, 0.7, [dense, slices], in_graph)
+        for one in (Adam, keras.optimizers.Adam)
+    )
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     assert isinstance(our_rows, tf.IndexedSlices)  # the others are not even written
     their_rows = tf.gather(tf.convert_to_tensor(their_rows), our_rows.indices)
@@ -125,15 +151,34 @@ def test_clipping_is_keras_own(size, in_graph):
 def test_a_norm_that_is_none_clips_nothing(norm):
     gradients = [tf.constant([3.0, -4.0])]
     for one in (Adam, keras.optimizers.Adam):
-        (found,) = one(global_clipnorm=norm)._clip_gradients(gradients)
-        np.testing.assert_array_equal(found, gradients[0])
+        np.testing.assert_array_equal(clipped(one, norm, gradients)[0], gradients[0])
+
+
+def test_a_scaled_loss_is_clipped_by_its_own_norm():
+    """Keras takes the factor of the loss out of gradients first."""
+    gradients = [tf.constant([3.0, -4.0])]
+    for one in (Adam, keras.optimizers.Adam):
+        (half,) = clipped(one, 1.0, gradients, loss_scale_factor=10.0)
+        np.testing.assert_allclose(half, [0.3, -0.4], rtol=1e-6)
+
+
+def test_weights_without_a_gradient():
+    weights = [keras.Variable([1.0, 2.0]), keras.Variable([3.0])]
+    optimizer = Adam(0.1, global_clipnorm=1.0)
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([tf.constant([3.0, -4.0]), None], weights)
+    np.testing.assert_allclose(weights[0], [0.9, 2.1], rtol=1e-5)
+    assert float(weights[1].value[0]) == 3.0
+    with pytest.raises(ValueError, match="No gradients provided"):
+        optimizer.apply([None, None], weights)
+    assert optimizer.global_clipnorm == 1.0
 
 
 def test_a_norm_beyond_float16_is_no_endless_one():
     gradients = [tf.constant([3e4, -4e4], "float16")]
-    (found,) = Adam(global_clipnorm=1.0)._clip_gradients(gradients)
-    assert found.dtype == "float16"
-    np.testing.assert_allclose(found, [0.6, -0.8], rtol=2e-3)
+    (small,) = clipped(Adam, 1.0, gradients)
+    assert small.dtype == "float16"
+    np.testing.assert_allclose(small, [0.6, -0.8], rtol=2e-3)
 
 
 def variables_after_scaled_steps(base, in_graph):
@@ -167,15 +212,15 @@ def test_scaled_losses(in_graph):
 
 
 def test_a_small_norm_writes_no_gradients_anew():
-    optimizer = Adam(global_clipnorm=0.7)
-    graph = tf.function(optimizer._clip_gradients)
-    concrete = graph.get_concrete_function([tf.TensorSpec((7, 3))])
+    _, apply = recorder(Adam, 0.7, [(7, 3)])
+    concrete = tf.function(apply).get_concrete_function(tf.TensorSpec((7, 3)))
     of_its_shape = [
         x.type
         for x in concrete.graph.get_operations()
         if any(output.shape == (7, 3) for output in x.outputs)
     ]
-    assert set(of_its_shape) == {"Identity", "Placeholder", "StatelessIf"}
+    copied = {"Identity", "IdentityN"}  # by reference
+    assert set(of_its_shape) - copied == {"Placeholder", "StatelessIf"}
 
 
 def test_the_first_step_is_traced_once():

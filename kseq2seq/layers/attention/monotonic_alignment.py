@@ -14,11 +14,10 @@ positions in any case. All functions here add and multiply only, so nothing is l
 any length, and p may be exactly 0, as it is at padding, or exactly 1.
 """
 
-import keras
 from keras import ops
 
 from kseq2seq.layers.attention.scores import permute_source
-from kseq2seq.layers.recurrent import run_cell
+from kseq2seq.layers.recurrent import scan
 from kseq2seq.utils import Tensor
 
 
@@ -88,6 +87,7 @@ def successive_alignments(
     steps = target_length + source_length - 1
     if query_mask is None:
         query_mask = ops.ones((batch, target_length), "bool")
+    query_mask = ops.cast(query_mask, "bool")
     # Row i starts i steps late.
     delayed = ops.pad(choice, [(0, 0), (0, 0), (0, target_length)])
     delayed = ops.reshape(delayed, (batch, target_length * (steps + 1)))
@@ -95,36 +95,25 @@ def successive_alignments(
         delayed[:, : target_length * steps], (batch, target_length, steps)
     )
     previous = ops.pad(previous, [(0, 0), (0, target_length - 1)])
-    inputs = ops.concatenate([previous[:, None], delayed], axis=1)
     zeros = ops.zeros((batch, target_length), choice.dtype)
-    # Named, since outside of a call a name must not start with `_`.
-    cell = _DiagonalCell(name="diagonal_cell", dtype="float32")
-    states = [zeros, zeros, ops.cast(query_mask, "bool")]
-    outputs = run_cell(cell, ops.swapaxes(inputs, 1, 2), states)
+
+    # One diagonal; of each output, a position on: what went by here, and what it left.
+    def step(carry, inputs):
+        (passed, followed), (first, choice) = carry, inputs  # (B, T)
+        before = ops.concatenate([first[:, None], followed[:, :-1]], axis=-1)
+        reached = passed + before
+        alignment = choice * reached
+        followed = ops.where(query_mask, alignment, before)
+        return ((1 - choice) * reached, followed), alignment
+
+    inputs = ops.swapaxes(previous, 0, 1), ops.transpose(delayed, (2, 0, 1))
+    _, outputs = scan(step, (zeros, zeros), inputs)  # (steps, B, T)
     # And back.
-    outputs = ops.reshape(ops.swapaxes(outputs, 1, 2), (batch, target_length * steps))
+    outputs = ops.transpose(outputs, (1, 2, 0))
+    outputs = ops.reshape(outputs, (batch, target_length * steps))
     outputs = ops.pad(outputs, [(0, 0), (0, target_length)])
     outputs = ops.reshape(outputs, (batch, target_length, steps + 1))
     return outputs[:, :, :source_length]
-
-
-class _DiagonalCell(keras.layers.Layer):
-    """One diagonal of outputs and positions, in the protocol of `keras.layers.RNN`."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.state_size = self.output_size = 0  # asked for by Keras, never used
-        self.built = True
-
-    def call(self, inputs, states):
-        # Of each output, a position on: what went by here, and what it left behind.
-        passed, followed, query_mask = states  # (B, T)
-        choice = inputs[:, 1:]
-        previous = ops.concatenate([inputs[:, :1], followed[:, :-1]], axis=-1)
-        reached = passed + previous
-        alignment = choice * reached
-        followed = ops.where(query_mask, alignment, previous)
-        return alignment, [(1 - choice) * reached, followed, query_mask]
 
 
 def hard_alignment(choice: Tensor, previous: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from kseq2seq.layers.recurrent.scans import (
     scan,
 )
 from kseq2seq.layers.recurrent.step_loop import (
-    run_cell,
     run_steps,
 )
 
@@ -23,7 +22,6 @@ __all__ = [
     "is_default_lstm",
     "lstm_step",
     "lstm_step_gradient",
-    "run_cell",
     "run_steps",
     "scan",
     "supports_custom_gradient",

@@ -1,16 +1,17 @@
-"""A loop over time that returns the outputs of all steps, on TensorFlow and jax."""
+"""A loop over time that returns the outputs of all steps."""
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
 
 def scan(
     step: Callable[[Any, Any], tuple[Any, Any]],
     carry: Any,
     inputs: Any,
-    output_dtypes: Any,
+    output_dtypes: Any = None,
     reverse: bool = False,
 ) -> tuple[Any, Any]:
     """Runs `step` over the first axis, as `jax.lax.scan` does.
@@ -23,19 +24,33 @@ def scan(
             carry keeps its shapes and dtypes.
         carry: Nested tensors.
         inputs: Nested tensors of shape `(length, ...)`, at least one.
-        output_dtypes: Dtypes of the outputs, nested as they are.
+        output_dtypes: Dtypes of the outputs, nested as they are, for a loop whose
+            gradient is not asked for. If `None`, TensorFlow runs the first step twice
+            to learn them, and the loop can be differentiated in XLA too.
         reverse: Whether to begin at the end. The outputs are in the inputs' order
             all the same.
 
     Returns:
         A tuple `(carry, outputs)`: the last carry, and the outputs, of shape
         `(length, ...)` each.
+
+    Example:
+
+    >>> total, totals = scan(
+    ...     lambda total, x: (total + x, total + x),
+    ...     keras.ops.convert_to_tensor(0.0),
+    ...     keras.ops.convert_to_tensor([1.0, 2.0, 4.0]),
+    ... )
+    >>> float(total), keras.ops.convert_to_numpy(totals).tolist()
+    (7.0, [1.0, 3.0, 7.0])
     """
     if keras.backend.backend() == "jax":
         import jax
 
         return jax.lax.scan(step, carry, inputs, reverse=reverse)
-    return _scan_tensorflow(step, carry, inputs, output_dtypes, reverse)
+    if keras.backend.backend() == "tensorflow":
+        return _scan_tensorflow(step, carry, inputs, output_dtypes, reverse)
+    return _scan_eagerly(step, carry, inputs, reverse)
 
 
 def _scan_tensorflow(step, carry, inputs, output_dtypes, reverse):
@@ -44,8 +59,17 @@ def _scan_tensorflow(step, carry, inputs, output_dtypes, reverse):
     flat_inputs = keras.tree.flatten(inputs)
     length = tf.shape(flat_inputs[0])[0]
     arrays = [tf.TensorArray(x.dtype, length).unstack(x) for x in flat_inputs]
-    dtypes = keras.tree.flatten(output_dtypes)
-    written = tuple(tf.TensorArray(dtype, length) for dtype in dtypes)
+    if output_dtypes is None:
+        _, output_dtypes = step(carry, keras.tree.map_structure(_first, inputs))
+        written = tuple(
+            tf.TensorArray(x.dtype, length, element_shape=x.shape)
+            for x in keras.tree.flatten(output_dtypes)
+        )
+        max_steps = length
+    else:
+        dtypes = keras.tree.flatten(output_dtypes)
+        written = tuple(tf.TensorArray(dtype, length) for dtype in dtypes)
+        max_steps = None
 
     def body(count, carry, written):
         place = length - 1 - count if reverse else count
@@ -55,7 +79,25 @@ def _scan_tensorflow(step, carry, inputs, output_dtypes, reverse):
         return count + 1, carry, tuple(array.write(place, x) for array, x in pairs)
 
     _, carry, written = tf.while_loop(
-        lambda count, carry, written: count < length, body, (0, carry, written)
+        lambda count, carry, written: count < length,
+        body,
+        (0, carry, written),
+        maximum_iterations=max_steps,
     )
     outputs = [array.stack() for array in written]
     return carry, keras.tree.pack_sequence_as(output_dtypes, outputs)
+
+
+def _first(x):
+    return x[0]
+
+
+def _scan_eagerly(step, carry, inputs, reverse):
+    outputs = []
+    places = range(keras.tree.flatten(inputs)[0].shape[0])
+    for place in reversed(places) if reverse else places:
+        at_step = keras.tree.map_structure(lambda x, place=place: x[place], inputs)
+        carry, output = step(carry, at_step)
+        outputs.append(output)
+    outputs = outputs[::-1] if reverse else outputs
+    return carry, keras.tree.map_structure(lambda *x: ops.stack(x), *outputs)

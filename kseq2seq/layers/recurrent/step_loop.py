@@ -1,4 +1,4 @@
-"""A loop over time on every backend, with automatic differentiation."""
+"""A loop over time of a step that reads a memory, with automatic differentiation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,34 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from kseq2seq.layers.recurrent.scans import scan
 from kseq2seq.utils import Tensor
 
 Step = Callable[[Tensor, list[Tensor], dict, dict], tuple[Tensor, list[Tensor]]]
-
-
-def run_cell(
-    cell: keras.layers.Layer,
-    sequence: Tensor,
-    states: list[Any],
-    training: bool = False,
-) -> Tensor:
-    """Outputs of a cell over a whole sequence.
-
-    Args:
-        cell: Layer in the protocol of cells of `keras.layers.RNN`.
-        sequence: Tensor of shape `(batch, length, size)`.
-        states: List of what the first step gets as states: tensors, or dicts of
-            tensors, of any shape.
-        training: Whether this is training; for cells that ask.
-
-    Returns:
-        Tensor of shape `(batch, length, output_size)`.
-    """
-    loop = keras.layers.RNN(cell, return_sequences=True, dtype=cell.dtype_policy)
-    # Private API: `RNN.inner_loop` has a public name but is not documented. A call of
-    # the layer would cast integers and booleans among the states to floats.
-    _, outputs, _ = loop.inner_loop(sequence, states, None, training)
-    return outputs
 
 
 def run_steps(
@@ -60,26 +36,28 @@ def run_steps(
         Tensor of shape `(batch, length, output_size)`.
     """
     # Named, since outside of a call a name must not start with `_`.
-    cell = _StepCell(step, name="step_cell", dtype=dtype)
-    constants = {"memory": memory, "draws": draws, "number": ops.array(0, "int32")}
-    return run_cell(cell, sequence, [*states, constants])
+    layer = _Step(step, name="step", dtype=dtype)
+
+    def one_step(states, inputs):
+        at_step, drawn = inputs
+        drawn = {name: x[:, None] for name, x in drawn.items()}
+        output, states = layer(at_step, states, memory, drawn)
+        return [*states], output
+
+    by_time = keras.tree.map_structure(
+        lambda x: ops.swapaxes(x, 0, 1), (sequence, {**draws})
+    )
+    _, outputs = scan(one_step, [*states], by_time)
+    return ops.swapaxes(outputs, 0, 1)
 
 
-class _StepCell(keras.layers.Layer):
-    """One step, as a cell whose last state, a dict, has what all steps share."""
+class _Step(keras.layers.Layer):
+    """A step as a layer, so that it computes in the dtype of a policy."""
 
     def __init__(self, step, **kwargs):
         super().__init__(**kwargs)
         self.step = step
-        self.state_size = self.output_size = 0  # asked for by Keras, never used
         self.built = True
 
-    def call(self, inputs, states):
-        *states, constants = states
-        number = constants["number"]
-        draws = {
-            name: ops.take(drawn, number, axis=1)[:, None]
-            for name, drawn in constants["draws"].items()
-        }
-        output, states = self.step(inputs, states, constants["memory"], draws)
-        return output, [*states, {**constants, "number": number + 1}]
+    def call(self, inputs, states, memory, draws):
+        return self.step(inputs, states, memory, draws)
