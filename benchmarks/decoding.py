@@ -129,12 +129,12 @@ class Contender:
             self._searches[beam] = self.search(beam)
         search = self._searches[beam]
         began = time.perf_counter()
-        self.found = [search(source) for source in batches]
+        self.last_ids = [search(source) for source in batches]
         return time.perf_counter() - began
 
     def ids(self):
         """Ids of the hypotheses that were found last, a list of rows."""
-        return [row for ids in self.found for row in ids.tolist()]
+        return [row for ids in self.last_ids for row in ids.tolist()]
 
 
 class Ours(Contender):
@@ -214,10 +214,10 @@ class Ours(Contender):
                 step, state = self.start(source)
                 if beam == 1:
                     return decoding.greedy_search(step, state, **lengths).ids[:, 0]
-                found = decoding.beam_search(
+                hypotheses = decoding.beam_search(
                     step, state, beam_size=beam, length_penalty=1.0, **lengths
                 )
-                return found.ids[:, 0]
+                return hypotheses.ids[:, 0]
 
         values = [x.value for x in variables]
         return lambda source: np.asarray(search(values, source))
@@ -272,12 +272,12 @@ class Torch(Contender):
             source = torch.from_numpy(source).long().to(self.device)
             with baseline.autocast(self.device, self.dtype):
                 if beam == 1:
-                    found = baseline.greedy(self.model, source, **lengths)
+                    ids = baseline.greedy(self.model, source, **lengths)
                 else:
-                    found = baseline.beam_search(
+                    ids = baseline.beam_search(
                         self.model, source, beam_size=beam, **lengths
                     )
-            return found.cpu().numpy()
+            return ids.cpu().numpy()
 
         return search
 
@@ -333,16 +333,16 @@ def compare(contenders, options, beam, batch_size):
     count = len(ids["ours"])
     config = make_config(options.vocabulary, options.units)
     work = flops.forward(config, [SOURCE_LENGTH], [options.length], beam)
-    found = {**case, "sentences": count, "flops_per_sentence": work}
+    result = {**case, "sentences": count, "flops_per_sentence": work}
     rates = {name: [count / x for x in times] for name, times in seconds.items()}
     for name in contenders:
-        found[name] = rated(rates[name], gemm[name], work)
+        result[name] = rated(rates[name], gemm[name], work)
     if "torch" in contenders:
         for name in rates.keys() - {"torch"}:
-            found[f"{name}_to_torch"] = round(machine.ratio(rates, name, "torch"), 3)
+            result[f"{name}_to_torch"] = round(machine.ratio(rates, name, "torch"), 3)
         pairs = zip(ids["ours"], ids["torch"], strict=True)
-        found["same_ids"] = sum(x == y for x, y in pairs)
-    return found
+        result["same_ids"] = sum(x == y for x, y in pairs)
+    return result
 
 
 def shown(report):

@@ -72,11 +72,11 @@ def as_array(value):
     return np.asarray(value, object if isinstance(value, bytes) else None)
 
 
-def differences(found, alone):
+def differences(batched, alone):
     """In what an answer differs from that of the text alone, and by how much.
 
     Args:
-        found: Dict from output to array, one row of a batch.
+        batched: Dict from output to array, one row of a batch.
         alone: The same of a batch of one, which may be narrower.
 
     Returns:
@@ -86,7 +86,7 @@ def differences(found, alone):
 
     problems, largest = [], 0.0
     for name, expected in alone.items():
-        expected, value = as_array(expected), as_array(found[name])
+        expected, value = as_array(expected), as_array(batched[name])
         value = value[(*(slice(size) for size in expected.shape), ...)]
         if expected.dtype.kind != "f":
             if not np.array_equal(value, expected):
@@ -116,28 +116,28 @@ def faults(inputs, outputs, card=None):
     """
     import numpy as np
 
-    found = []
+    problems = []
     for name, value in outputs.items():
         value = as_array(value)
         if value.dtype.kind == "O":
-            found += [f"{name}: no UTF-8" for x in value.ravel() if not is_utf8(x)]
+            problems += [f"{name}: no UTF-8" for x in value.ravel() if not is_utf8(x)]
         if value.dtype.kind == "f" and np.isnan(value).any():
-            found.append(f"{name}: NaN")
+            problems.append(f"{name}: NaN")
     target = inputs.get("target", outputs.get("translation"))
     for side, text in (("source", inputs["text"]), ("target", target)):
         if f"{side}_starts" in outputs:
-            found += faults_of_spans(side, text, outputs)
+            problems += faults_of_spans(side, text, outputs)
     if "links" in outputs:
         sources, targets = (int(outputs[f"num_{x}_tokens"]) for x in SIDES)
         links = outputs["links"]
         if not ((links[:targets] >= 0) & (links[:targets] < sources)).all():
-            found.append("links: not all to a token")
+            problems.append("links: not all to a token")
         if (links[targets:] != -1).any() or outputs["alignment"][:, sources:].any():
-            found.append("padding is linked, or attended to")
+            problems.append("padding is linked, or attended to")
     empty = outputs.get("translation", b"") == b"" and outputs.get("score", 0.0) == 0.0
     if is_blank(inputs["text"]) and not empty:
-        found.append("translation: of nothing but blanks, and not empty")
-    return found + ([] if card is None else beyond_limits(inputs, outputs, card))
+        problems.append("translation: of nothing but blanks, and not empty")
+    return problems + ([] if card is None else beyond_limits(inputs, outputs, card))
 
 
 def is_blank(text):
@@ -152,11 +152,11 @@ def is_blank(text):
 
 def beyond_limits(inputs, outputs, card):
     """Which limits of a model card an answer does not keep."""
-    found, limits, search = [], card["limits"], card["search"]
+    problems, limits, search = [], card["limits"], card["search"]
     given = [inputs[name] for name in ("text", "target") if name in inputs]
     long = [x for x in given if len(x) > limits["max_bytes"] and not is_blank(x)]
     if long and not outputs.get("truncated", True):
-        found.append("truncated: false for a text of too many bytes")
+        problems.append("truncated: false for a text of too many bytes")
     most = {"source": limits["max_tokens"], "target": max(2, search["max_length"])}
     if "target" not in inputs and "num_source_tokens" in outputs:
         allowed = search["max_length_factor"] * int(outputs["num_source_tokens"])
@@ -164,8 +164,8 @@ def beyond_limits(inputs, outputs, card):
         most["target"] = min(search["max_length"], allowed)
     for side, count in most.items():
         if int(outputs.get(f"num_{side}_tokens", 0)) > count:
-            found.append(f"num_{side}_tokens: more than {count:g}")
-    return found
+            problems.append(f"num_{side}_tokens: more than {count:g}")
+    return problems
 
 
 def faults_of_spans(side, text, outputs):
@@ -174,21 +174,21 @@ def faults_of_spans(side, text, outputs):
     tokens, starts, ends = (
         outputs[f"{side}_{x}"] for x in ("tokens", "starts", "ends")
     )
-    found = []
+    problems = []
     if not 0 <= count <= len(tokens) or any(tokens[count:]) or not all(tokens[:count]):
-        found.append(f"num_{side}_tokens: {count}, not the number of tokens")
+        problems.append(f"num_{side}_tokens: {count}, not the number of tokens")
     starts, ends = starts[:count].tolist(), ends[:count].tolist()
     if not all(0 <= x <= y <= len(text) for x, y in zip(starts, ends, strict=True)):
-        found.append(f"{side}: offsets not within the text")
+        problems.append(f"{side}: offsets not within the text")
     if starts != sorted(starts) or ends != sorted(ends):
-        found.append(f"{side}: offsets not in order")
+        problems.append(f"{side}: offsets not in order")
     if count and tokens[count - 1] == b"</s>" and starts[-1] != len(text):
-        found.append(f"{side}: EOS not at the text's end")
+        problems.append(f"{side}: EOS not at the text's end")
     if is_utf8(text):
         spans = zip(starts, ends, strict=True)
         if not all(is_utf8(text[x:y]) for x, y in spans):
-            found.append(f"{side}: an offset within a character")
-    return found
+            problems.append(f"{side}: an offset within a character")
+    return problems
 
 
 def is_utf8(text):
@@ -356,10 +356,12 @@ def table(report):
     """The results as Markdown, and the first problems."""
     rows = [["signature", "requests", "rows", "p50, ms", "p99, ms", "longest, ms"]]
     rows.append(["---"] * 6)
-    for name, found in report["signatures"].items():
-        times = found["milliseconds"] or {}
+    for name, measured in report["signatures"].items():
+        times = measured["milliseconds"] or {}
         shown = [f"{times[x]:.0f}" if times else "" for x in ("p50", "p99", "max")]
-        rows.append([f"`{name}`", str(found["requests"]), str(found["rows"]), *shown])
+        rows.append(
+            [f"`{name}`", str(measured["requests"]), str(measured["rows"]), *shown]
+        )
     lines = ["| " + " | ".join(row) + " |\n" for row in rows]
     lines.append(
         f"\n{report['strings']:,} strings; {report['good_rows_checked']:,} good rows, "

@@ -1,4 +1,4 @@
-"""How time grows: training with length, batch and vocabulary, search with the beam.
+"""Growth of time: training by length, batch and vocabulary, search by the beam.
 
 The standard model in float32 on synthetic ids, without padding. Of training the time is
 that of a step within `model.fit`, from the end of one batch to the end of another; the
@@ -143,13 +143,13 @@ def measure(sweep, options):
     for _ in range(options.repeat):
         seconds.append([case.seconds() for case in cases])
     rates.append(machine.gemm_rate("tensorflow"))
-    gemm, found = statistics.mean(rates), []
+    gemm, results = statistics.mean(rates), []
     for number, case in enumerate(cases):
         times = [row[number] for row in seconds]
         second = statistics.median(times)
         target_tokens, tokens = case.tokens()
         limit = flops.tokens_per_second(gemm, case.flops(), target_tokens)
-        found.append(
+        results.append(
             {
                 "size": case.size,
                 "seconds": times,
@@ -165,7 +165,7 @@ def measure(sweep, options):
     return {
         "sizes": SWEEPS[sweep][1],
         "gemm_gflops": rates,
-        "results": found,
+        "results": results,
         # In time per token of both sides, round by round.
         "last_to_first": machine.ratio(grown, "last", "first"),
     }
@@ -174,17 +174,17 @@ def measure(sweep, options):
 def table(sweep, report):
     rows = [[report["sizes"], "µs per target token", "µs per token of both sides"]]
     rows[0] += ["target tokens/s", "achieved / limit"]
-    for found in report["results"]:
+    for result in report["results"]:
         rows.append(
             [
-                f"{found['size']:,}",
-                f"{found['microseconds_per_target_token']:.1f}",
-                f"{found['microseconds_per_token']:.1f}",
-                f"{found['target_tokens_per_second']:,.0f}",
-                f"{found['achieved_to_limit']:.2f}",
+                f"{result['size']:,}",
+                f"{result['microseconds_per_target_token']:.1f}",
+                f"{result['microseconds_per_token']:.1f}",
+                f"{result['target_tokens_per_second']:,.0f}",
+                f"{result['achieved_to_limit']:.2f}",
             ]
         )
-    sizes = [found["size"] for found in report["results"]]
+    sizes = [result["size"] for result in report["results"]]
     told = f"{sweep}, {sizes[-1]:,} to {sizes[0]:,}: {report['last_to_first']:.2f}"
     return f"{machine.table(rows)}\nTime per token, {told}\n"
 
@@ -196,7 +196,7 @@ def draw(sweeps):
     figure = Figure((3.6 * len(sweeps), 3.4), layout="constrained")
     panels = figure.subplots(1, len(sweeps), squeeze=False)[0]
     for axes, (name, report) in zip(panels, sweeps.items(), strict=True):
-        sizes = [found["size"] for found in report["results"]]
+        sizes = [result["size"] for result in report["results"]]
         times = [x["microseconds_per_target_token"] for x in report["results"]]
         axes.plot(sizes, times, "o-", color="#1769aa")
         axes.set_xscale("log", base=2)
@@ -242,8 +242,8 @@ def main(arguments=None):
     }
     machine.write_results(options.output / "growth.json", report)
     plots.save(draw(sweeps), options.output / "growth.png")
-    for name, found in sweeps.items():
-        print("\n" + table(name, found), end="")
+    for name, sweep in sweeps.items():
+        print("\n" + table(name, sweep), end="")
 
 
 if __name__ == "__main__":

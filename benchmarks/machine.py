@@ -20,8 +20,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = (
-    *("kseq2seq", "keras", "tensorflow", "tensorflow-text", "jax", "jaxlib", "torch"),
-    *("numpy", "sentencepiece", "OpenNMT-tf", "OpenNMT-py", "joeynmt"),
+    "kseq2seq",
+    "keras",
+    "tensorflow",
+    "tensorflow-text",
+    "jax",
+    "jaxlib",
+    "torch",
+    "numpy",
+    "sentencepiece",
+    "OpenNMT-tf",
+    "OpenNMT-py",
+    "joeynmt",
 )
 NO_TORCH = (
     "PyTorch is not installed. Run: pip install kseq2seq[benchmarks], or name another "
@@ -109,17 +119,17 @@ _PRODUCTS = {
 
 def versions():
     """The versions of Python and of those packages that are installed."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            numbers[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def describe():
-    """Where and when something was measured: date, machine, versions, commit.
+    """The record of a measurement: date, machine, versions, commit.
 
     Returns:
         A dict with `date` (UTC), `machine` (`cpu`, `cores`, `threads`, `gpu`),
@@ -143,21 +153,21 @@ def _processor():
         threads = len(os.sched_getaffinity(0))
     else:
         threads = os.cpu_count()
-    found = {"cpu": platform.processor() or platform.machine(), "cores": threads}
+    processor = {"cpu": platform.processor() or platform.machine(), "cores": threads}
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return {**found, "threads": threads}
+        return {**processor, "threads": threads}
     blocks = [
         {key.strip(): value.strip() for key, _, value in fields}
         for block in text.strip().split("\n\n")
         if (fields := [line.partition(":") for line in block.splitlines()])
     ]
     if names := [block["model name"] for block in blocks if "model name" in block]:
-        found["cpu"] = names[0]
+        processor["cpu"] = names[0]
     cores = {(x.get("physical id"), x.get("core id")) for x in blocks} - {(None, None)}
     return {
-        "cpu": found["cpu"],
+        "cpu": processor["cpu"],
         "cores": min(len(cores) or threads, threads),
         "threads": threads,
     }

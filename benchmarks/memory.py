@@ -71,9 +71,9 @@ def measure(kind, dtype, task, batches, options):
 
 def table(results):
     rows = [["model", "dtype", "task", "model made, MB", "peak, MB"]]
-    for found in results:
-        sizes = [f"{(found[x] or 0) / 1e6:,.0f}" for x in ("made", "peak")]
-        rows.append([found["kind"], found["dtype"], found["task"], *sizes])
+    for result in results:
+        sizes = [f"{(result[x] or 0) / 1e6:,.0f}" for x in ("made", "peak")]
+        rows.append([result["kind"], result["dtype"], result["task"], *sizes])
     return machine.table(rows)
 
 

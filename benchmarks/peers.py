@@ -196,9 +196,9 @@ class Logged(logging.Handler):
         self.rates = []
 
     def emit(self, record):
-        found = re.search(r"tokens/s = .*?(\d+) target", record.getMessage())
-        if found:
-            self.rates.append(int(found[1]))
+        match = re.search(r"tokens/s = .*?(\d+) target", record.getMessage())
+        if match:
+            self.rates.append(int(match[1]))
 
 
 class Peer:
@@ -300,11 +300,13 @@ class Peer:
     def decode(self):
         """Decodes the test set: seconds, tokens and the lines of pieces, in order."""
         began = time.perf_counter()
-        found = [self.infer(features) for features in self.dataset]
-        found = [{key: x.numpy() for key, x in outputs.items()} for outputs in found]
+        answers = [self.infer(features) for features in self.dataset]
+        answers = [
+            {key: x.numpy() for key, x in outputs.items()} for outputs in answers
+        ]
         seconds = time.perf_counter() - began
         lines = {}
-        for outputs in found:
+        for outputs in answers:
             columns = (outputs[name] for name in ("index", "tokens", "length"))
             for index, tokens, length in zip(*columns, strict=True):
                 best = tokens[0][: length[0]].tolist()
@@ -317,9 +319,9 @@ def decode(peer, test, repeat, shortest, longest):
     from kseq2seq import evaluation
 
     peer.call("start_decoding", shortest=shortest, longest=longest)
-    found = [peer.call("decode") for _ in range(repeat)]
-    seconds = [x["seconds"] for x in found]
-    lines, references = found[0]["lines"], [target for _, target in test]
+    decodings = [peer.call("decode") for _ in range(repeat)]
+    seconds = [x["seconds"] for x in decodings]
+    lines, references = decodings[0]["lines"], [target for _, target in test]
     bleu = evaluation.bleu([as_text(line).strip() for line in lines], references)
     return {
         "sentences": len(lines),
@@ -350,8 +352,8 @@ def measure(options, folder):
             f"forced_{length}": decode(peer, test, options.repeat, length, length)
         }
         if options.train_steps:
-            found = decode(peer, test, options.repeat, 0, None)
-            report["decoding"]["real_text"] = found
+            decoded = decode(peer, test, options.repeat, 0, None)
+            report["decoding"]["real_text"] = decoded
         if missing <= 0:
             # Last, so that what is decoded stays as it was kept.
             report["training"] = peer.call("train", steps=options.steps)
@@ -392,7 +394,7 @@ def main(arguments=None):
     rates = [machine.call_elsewhere(None, "machine.py", *product)]
     with tempfile.TemporaryDirectory() as folder:
         kept = folder if options.model is None else options.model
-        found = measure(options, Path(kept))
+        results = measure(options, Path(kept))
     rates.append(machine.call_elsewhere(None, "machine.py", *product))
     report = {
         **machine.describe(),
@@ -406,7 +408,7 @@ def main(arguments=None):
             "search": PREFERENCES,
         },
         "gemm_gflops": rates,
-        **found,
+        **results,
         "measured_once_on_another_day": MEASURED_ONCE,
     }
     machine.write_results(options.output / "peers.json", report)

@@ -77,10 +77,10 @@ def training_rate(options):
     path = options.output / "training.json"
     if not path.is_file():
         return None, None
-    found = json.loads(path.read_text(encoding="utf-8"))["contenders"]
+    contenders = json.loads(path.read_text(encoding="utf-8"))["contenders"]
     rates = {
-        name: found[name]["tokens_per_second"]
-        for name in found
+        name: contenders[name]["tokens_per_second"]
+        for name in contenders
         if name.startswith("ours-")
     }
     if not rates:
@@ -93,7 +93,7 @@ def count_epoch(dataset):
     """Counts of one epoch of batches.
 
     Args:
-        dataset: What `kseq2seq.data.batches` returns.
+        dataset: Result of `kseq2seq.data.batches`.
 
     Returns:
         A dict: batches, the different shapes of batches, sentences, real tokens of
@@ -129,12 +129,12 @@ def padding(pairs, tokenizer):
     ways = {"default": {"buckets": DEFAULT_BUCKETS}}
     ways |= {name: {"buckets": buckets} for name, buckets in BUCKETS.items()}
     ways |= {f"default, {n} tokens": {"batch_tokens": n} for n in BATCH_TOKENS}
-    found = {}
+    epochs = {}
     for name, arguments in ways.items():
         arguments = {"batch_size": BATCH_SIZE, "seed": SEED, **arguments}
         dataset = data.batches(pairs, tokenizer, tokenizer, **arguments)
-        found[name] = {**arguments, **count_epoch(dataset)}
-    return found
+        epochs[name] = {**arguments, **count_epoch(dataset)}
+    return epochs
 
 
 def measure(pairs, tokenizer, repeats):
@@ -189,8 +189,8 @@ def run(options):
     folder = options.data / "multi30k"
     pairs = data.read_parallel(folder / "train.en.gz", folder / "train.de.gz")
     tokenizer, _ = train_tokenizers(pairs, VOCABULARY_SIZE, shared=True)
-    found = padding(pairs, tokenizer)
-    epoch = found["default"]
+    padded = padding(pairs, tokenizer)
+    epoch = padded["default"]
     seconds = measure(pairs, tokenizer, options.repeat)
     per_second = rates(seconds, epoch, len(pairs))
     consumed, source = training_rate(options)
@@ -215,22 +215,22 @@ def run(options):
             ),
             "wanted": WANTED,
         },
-        "padding": found,
+        "padding": padded,
     }
 
 
 def table(report):
     """The results as Markdown: rates, then padding."""
-    found, training = report["per_second"], report["training"]
+    rates, training = report["per_second"], report["training"]
     make = statistics.median(report["seconds"]["make_batches"])
     rows = [
         ["what", "measured"],
-        ["tokenisation, pairs/s", f"{found['tokenize_pairs']:,.0f}"],
-        ["tokenisation, source tokens/s", f"{found['tokenize_source_tokens']:,.0f}"],
-        ["tokenisation, target tokens/s", f"{found['tokenize_target_tokens']:,.0f}"],
+        ["tokenisation, pairs/s", f"{rates['tokenize_pairs']:,.0f}"],
+        ["tokenisation, source tokens/s", f"{rates['tokenize_source_tokens']:,.0f}"],
+        ["tokenisation, target tokens/s", f"{rates['tokenize_target_tokens']:,.0f}"],
         ["`batches` itself, once, s", f"{make:.2f}"],
-        ["pipeline, target tokens/s", f"{found['pipeline_target_tokens']:,.0f}"],
-        ["pipeline, batches/s", f"{found['pipeline_batches']:,.0f}"],
+        ["pipeline, target tokens/s", f"{rates['pipeline_target_tokens']:,.0f}"],
+        ["pipeline, batches/s", f"{rates['pipeline_batches']:,.0f}"],
     ]
     if training["target_tokens_per_second"]:
         consumed = f"{training['target_tokens_per_second']:,.0f}"

@@ -166,16 +166,16 @@ def greedy(model, source, max_length, min_length=0):
     memory, state = model.encode(source)
     tokens = source.new_full((len(source),), BOS_ID)
     finished = torch.zeros_like(tokens, dtype=torch.bool)
-    found = []
+    steps = []
     for number in range(max_length):
         state = model.step(model.target_embedding(tokens), state, memory)
         logits = forbid(model.projection(state[-1]), number < min_length)
         tokens = logits.argmax(-1).masked_fill(finished, PAD_ID)
-        found.append(tokens)
+        steps.append(tokens)
         finished = finished | (tokens == EOS_ID)
         if finished.all():
             break
-    return torch.stack(found, 1)
+    return torch.stack(steps, 1)
 
 
 @torch.inference_mode()
@@ -203,7 +203,7 @@ def beam_search(
     )
     first_row = torch.arange(batch, device=source.device)[:, None] * beam_size  # (B, 1)
     tokens = source.new_full((batch, beam_size), BOS_ID)
-    found = source.new_empty((batch, beam_size, 0))
+    ids = source.new_empty((batch, beam_size, 0))
     finished = torch.zeros_like(tokens, dtype=torch.bool)
     scores = torch.full(tokens.shape, float("-inf"), device=source.device)
     scores[:, 0] = 0  # all hypotheses are alike as yet
@@ -219,14 +219,14 @@ def beam_search(
         tokens = best % new.shape[-1]
         rows = (first_row + parents).flatten()
         state = tuple(x[rows] for x in state)
-        found = found.gather(1, parents[..., None].expand_as(found))
-        found = torch.cat([found, tokens[..., None]], -1)
+        ids = ids.gather(1, parents[..., None].expand_as(ids))
+        ids = torch.cat([ids, tokens[..., None]], -1)
         finished = finished.gather(1, parents) | (tokens == EOS_ID)
         if finished.all():
             break
-    lengths = (found != PAD_ID).sum(-1)
+    lengths = (ids != PAD_ID).sum(-1)
     chosen = (scores / ((5 + lengths) / 6) ** length_penalty).argmax(-1)
-    return found[torch.arange(batch, device=source.device), chosen]
+    return ids[torch.arange(batch, device=source.device), chosen]
 
 
 def forbid(logits, too_short):
@@ -243,10 +243,18 @@ def from_config(config):
         ValueError: If the config names an architecture that this one is not.
     """
     expected = {
-        **{"attention": "luong_general", "input_feeding": True, "cell": "lstm"},
-        **{"bidirectional": True, "bridge": "copy", "tie_embeddings": False},
-        **{"encoder_layers": 1, "decoder_layers": 1, "attention_query": "current"},
-        **{"encoder_units": None, "attentional_units": None, "attention_options": {}},
+        "attention": "luong_general",
+        "input_feeding": True,
+        "cell": "lstm",
+        "bidirectional": True,
+        "bridge": "copy",
+        "tie_embeddings": False,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "attention_query": "current",
+        "encoder_units": None,
+        "attentional_units": None,
+        "attention_options": {},
     }
     others = {name: config[name] for name, x in expected.items() if config[name] != x}
     if others:

@@ -42,15 +42,15 @@ def cells(rated):
     ]
 
 
-def shown_text(found):
+def shown_text(results):
     """Results of `real_text` as Markdown."""
-    names = [x for x in ("python", "saved_model", "int8") if x in found]
+    names = [x for x in ("python", "saved_model", "int8") if x in results]
     rows = [["real text", "ms/sentence", "sentences/s", "of the limit"]]
-    rows += [[name, *cells(found[name])] for name in names]
-    ratio = f"SavedModel to Python {found['saved_model_to_python']:.2f}"
-    bleu = f"BLEU {found['bleu']['value']:.1f}"
-    if "int8" in found:
-        bleu += f", with products in int8 {found['int8_bleu']['value']:.1f}"
+    rows += [[name, *cells(results[name])] for name in names]
+    ratio = f"SavedModel to Python {results['saved_model_to_python']:.2f}"
+    bleu = f"BLEU {results['bleu']['value']:.1f}"
+    if "int8" in results:
+        bleu += f", with products in int8 {results['int8_bleu']['value']:.1f}"
     return f"{machine.table(rows)}\n{ratio}, {bleu}.\n"
 
 
@@ -76,7 +76,7 @@ def real_text(data, run, model, repeat, sentences, int8=False):
     pairs = kseq2seq.data.read_parallel(*paths)[:sentences]
     texts, references = ([x[side] for x in pairs] for side in (0, 1))
     translator = kseq2seq.Translator.load(run)
-    search, found = kseq2seq.Search(beam_size=BEAM_SIZE), {}
+    search, translated = kseq2seq.Search(beam_size=BEAM_SIZE), {}
     with tempfile.TemporaryDirectory() as exported:
         if model is None:
             model = translator.export(Path(exported) / "float32", search)
@@ -90,7 +90,7 @@ def real_text(data, run, model, repeat, sentences, int8=False):
             ways["int8"] = in_session(model, texts)
 
     def call(name):
-        found[name] = ways[name]()
+        translated[name] = ways[name]()
 
     calls = {name: partial(call, name) for name in ways}
     seconds, gemm = {name: [] for name in calls}, []
@@ -98,7 +98,7 @@ def real_text(data, run, model, repeat, sentences, int8=False):
         for name, times in machine.seconds_of(calls, 1, 0).items():
             seconds[name] += times if number else []  # the first compiles
         gemm += [machine.gemm_rate("tensorflow")] if number else []
-    best = [translations[0] for translations in found["python"]]
+    best = [translations[0] for translations in translated["python"]]
     settings = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
     config = kseq2seq.Seq2SeqConfig.from_dict(settings)
     lengths = [
@@ -107,16 +107,18 @@ def real_text(data, run, model, repeat, sentences, int8=False):
     work = flops.forward(config, *lengths, BEAM_SIZE) / len(texts)
     rates = {name: [len(texts) / x for x in times] for name, times in seconds.items()}
     best = [x.text for x in best]
-    bleu = {"bleu": best, **({"int8_bleu": found["int8"]} if int8 else {})}
+    bleu = {"bleu": best, **({"int8_bleu": translated["int8"]} if int8 else {})}
     bleu = {name: evaluation.bleu(x, references) for name, x in bleu.items()}
     return {
-        **{"beam": BEAM_SIZE, "batch_size": BATCH_SIZE, "sentences": len(texts)},
+        "beam": BEAM_SIZE,
+        "batch_size": BATCH_SIZE,
+        "sentences": len(texts),
         "tokens_per_sentence": statistics.mean(lengths[1]),
         **{name: rated(x, gemm, work) for name, x in rates.items()},
         "saved_model_to_python": round(
             machine.ratio(rates, "saved_model", "python"), 3
         ),
-        "same_translations": sum(map(eq, best, found["saved_model"])),
+        "same_translations": sum(map(eq, best, translated["saved_model"])),
         **{
             name: {"value": round(x.value, 2), "signature": x.signature}
             for name, x in bleu.items()
@@ -135,8 +137,8 @@ def in_session(model, texts):
         results = [None] * len(texts)
         for rows in length_sorted_batches(texts, BATCH_SIZE, progress=False):
             inputs = {"text": [texts[row].encode() for row in rows]}
-            found = session.run("serving_default", inputs)["translation"]
-            for row, text in zip(rows, found, strict=True):
+            answers = session.run("serving_default", inputs)["translation"]
+            for row, text in zip(rows, answers, strict=True):
                 results[row] = text.decode()
         return results
 

@@ -110,16 +110,16 @@ def load_in_processes(options, text):
     import statistics
 
     command = [sys.executable, __file__, "--load", "--model", str(options.model)]
-    found = []
+    runs = []
     for _ in range(options.loads):
         done = subprocess.run(
             command, input=text, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"the model was not loaded: {done.stderr[-2000:]}")
-        found.append(json.loads(done.stdout.splitlines()[-1]))
+        runs.append(json.loads(done.stdout.splitlines()[-1]))
     return {
-        name: round(statistics.median(x[name] for x in found), 3) for name in found[0]
+        name: round(statistics.median(x[name] for x in runs), 3) for name in runs[0]
     }
 
 
@@ -134,7 +134,7 @@ def request(dtypes, texts):
 
 def latencies(session, texts, count):
     """For each signature, milliseconds of requests of one text."""
-    found = {}
+    latencies = {}
     for name, dtypes in session.inputs.items():
         seconds = []
         for number in range(WARM_UP + count):
@@ -142,15 +142,15 @@ def latencies(session, texts, count):
             began = time.perf_counter()
             session.run(name, inputs)
             seconds.append(time.perf_counter() - began)
-        found[name] = quantiles(seconds[WARM_UP:])
-    return found
+        latencies[name] = quantiles(seconds[WARM_UP:])
+    return latencies
 
 
 def throughputs(session, texts):
     """Texts a second by the size of batches, the best of some rounds."""
     from kseq2seq.inference import length_sorted_batches
 
-    found = {}
+    rates = {}
     for size in BATCH_SIZES:
         batches = [
             request(["text"], [texts[row] for row in rows])
@@ -162,8 +162,8 @@ def throughputs(session, texts):
             for inputs in batches:
                 session.run("serving_default", inputs)
             seconds.append(time.perf_counter() - began)
-        found[str(size)] = round(len(texts) / min(seconds[1:]), 1)
-    return found
+        rates[str(size)] = round(len(texts) / min(seconds[1:]), 1)
+    return rates
 
 
 def memory():
@@ -252,24 +252,27 @@ def against_python(session, options, texts):
         results = [None] * len(texts)
         for rows in length_sorted_batches(texts, size, progress=False):
             inputs = request(["text"], [texts[row] for row in rows])
-            found = session.run("serving_default", inputs)["translation"]
-            for row, text in zip(rows, found, strict=True):
+            answers = session.run("serving_default", inputs)["translation"]
+            for row, text in zip(rows, answers, strict=True):
                 results[row] = text.decode()
         return results
 
     def by_python():
         return [x[0].text for x in translator.translate(texts, search, size)]
 
-    ways, seconds, found = {"session": by_session, "python": by_python}, {}, {}
+    ways, seconds, translations = {"session": by_session, "python": by_python}, {}, {}
     for name, translate in ways.items():
-        found[name], seconds[name] = translate(), []  # compiles
+        translations[name], seconds[name] = translate(), []  # compiles
     for _ in range(ROUNDS):
         for name, translate in ways.items():
             began = time.perf_counter()
             translate()
             seconds[name].append(time.perf_counter() - began)
     rates = {name: len(texts) / min(times) for name, times in seconds.items()}
-    same = sum(x == y for x, y in zip(found["session"], found["python"], strict=True))
+    same = sum(
+        x == y
+        for x, y in zip(translations["session"], translations["python"], strict=True)
+    )
     return {
         "texts": len(texts),
         "batch_size": size,
@@ -285,8 +288,8 @@ def table(report):
     load = report["load_seconds"]
     rows.append(["load, s", f"{load['load']:.2f}"])
     rows.append(["first request, s", f"{load['first_request']:.2f}"])
-    for name, found in report["latency_milliseconds"].items():
-        shown = " / ".join(f"{found[x]:.1f}" for x in ("p50", "p95", "p99"))
+    for name, latency in report["latency_milliseconds"].items():
+        shown = " / ".join(f"{latency[x]:.1f}" for x in ("p50", "p95", "p99"))
         rows.append([f"one text, `{name}`, ms: p50 / p95 / p99", shown])
     for size, rate in report["texts_per_second"].items():
         rows.append([f"batches of {size}, texts/s", f"{rate:.0f}"])

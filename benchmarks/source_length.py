@@ -249,15 +249,15 @@ def score_model(task, translator, sets, options):
     about, pairs = TASKS[task], [*chain(*sets.values())]
     search = kseq2seq.Search(**settings_of(task, options)["search"])
     metric = kseq2seq.evaluation.METRICS[about["metric"]].function
-    began = time.perf_counter()
-    sources = [source for source, _ in pairs]
-    found = translator.translate(sources, search, progress=sys.stderr.isatty())
+    sources, began = [source for source, _ in pairs], time.perf_counter()
+    answers = translator.translate(sources, search, progress=sys.stderr.isatty())
 
     def score(rows):
         if not rows:
             return None
-        texts = [found[row][0].text for row in rows], [pairs[row][1] for row in rows]
-        result = metric(*texts, bootstrap=options.bootstrap)
+        best = [answers[row][0].text for row in rows]
+        references = [pairs[row][1] for row in rows]
+        result = metric(best, references, bootstrap=options.bootstrap)
         interval = result.interval and [round(x, 2) for x in result.interval]
         value = round(result.value, 2)
         return {"value": value, "interval": interval, "signature": result.signature}

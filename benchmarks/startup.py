@@ -65,7 +65,7 @@ def run(way):
 
 def summarize(seconds):
     """Of each way the median, that over Keras, the most wanted, and if it is kept."""
-    found, any_number = {}, float("inf")
+    summary, any_number = {}, float("inf")
     for way, times in seconds.items():
         over = [a - b for a, b in zip(times, seconds[KERAS], strict=True)]
         median, median_over = statistics.median(times), statistics.median(over)
@@ -73,27 +73,27 @@ def summarize(seconds):
             median < MOST.get(way, any_number),
             median_over <= MOST_OVER_KERAS.get(way, any_number),
         ]
-        found[way] = {
+        summary[way] = {
             "seconds": median,
             "over_keras": median_over,
             "most": MOST.get(way),
             "most_over_keras": MOST_OVER_KERAS.get(way),
             "kept": all(kept),
         }
-    return found
+    return summary
 
 
 def table(report):
     """The results as Markdown."""
     rows = [["Python runs", "seconds", "over Keras", "wanted"]]
-    for way, found in report["ways"].items():
-        over = f"{found['over_keras']:+.2f}" if way in AFTER_KERAS else ""
+    for way, result in report["ways"].items():
+        over = f"{result['over_keras']:+.2f}" if way in AFTER_KERAS else ""
         wanted = ""
-        if found["most"] is not None:
-            wanted = f"under {found['most']} s"
-        if found["most_over_keras"] is not None:
-            wanted = f"at most {found['most_over_keras']} s over Keras"
-        rows.append([f"`{way}`", f"{found['seconds']:.2f}", over, wanted])
+        if result["most"] is not None:
+            wanted = f"under {result['most']} s"
+        if result["most_over_keras"] is not None:
+            wanted = f"at most {result['most_over_keras']} s over Keras"
+        rows.append([f"`{way}`", f"{result['seconds']:.2f}", over, wanted])
     return machine.table(rows)
 
 
@@ -113,7 +113,7 @@ def main(arguments=None):
     }
     machine.write_results(options.output / f"{options.name}.json", report)
     print(table(report), end="")
-    return int(not all(found["kept"] for found in report["ways"].values()))
+    return int(not all(result["kept"] for result in report["ways"].values()))
 
 
 if __name__ == "__main__":

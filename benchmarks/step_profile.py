@@ -1,4 +1,4 @@
-"""Where the time of a training step and of searches goes, by kind of operation.
+"""Profile of a training step and of searches, by kind of operation.
 
 By TensorFlow's profiler, on batches of the standard model's sizes without padding. The
 times of operations are summed over threads, so that together they may be more than what
@@ -45,8 +45,15 @@ PRODUCTS = {
 }
 # What calls the others or waits, the executor among them.
 NOT_WORK = (
-    *("__inference", "While", "Call", "Execute", "Process", "Run"),
-    *("Listener", "Region", "Record"),
+    "__inference",
+    "While",
+    "Call",
+    "Execute",
+    "Process",
+    "Run",
+    "Listener",
+    "Region",
+    "Record",
 )
 
 
@@ -119,26 +126,26 @@ def by_operation(path):
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     space = xplane_pb2.XSpace.FromString(path.read_bytes())
-    found = collections.Counter()
+    milliseconds = collections.Counter()
     for plane in space.planes:
         names = {key: value.name for key, value in plane.event_metadata.items()}
         for line in plane.lines:
             for event in line.events:
                 _, colon, operation = names[event.metadata_id].rpartition(":")
                 if colon and operation and not any(x in operation for x in NOT_WORK):
-                    found[operation] += event.duration_ps / 1e9 / STEPS
-    return found
+                    milliseconds[operation] += event.duration_ps / 1e9 / STEPS
+    return milliseconds
 
 
 def by_kind(operations):
     """The same, by `KINDS`."""
-    found = dict.fromkeys(KINDS, 0.0)
+    by_kind = dict.fromkeys(KINDS, 0.0)
     for operation, milliseconds in operations.items():
         kind = next(
             k for k, words in KINDS.items() if any(w in operation for w in words)
         )
-        found[kind] += milliseconds
-    return found
+        by_kind[kind] += milliseconds
+    return by_kind
 
 
 def cases():

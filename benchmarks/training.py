@@ -143,10 +143,10 @@ def measure(remotes, count, options):
         count: Batches of an epoch.
         options: Of the command line.
     """
-    found = {}
+    results = {}
     for name, remote in remotes.items():
         print(f"{name}: warming up", file=sys.stderr)
-        found[name] = {
+        results[name] = {
             "dtype": CONTENDERS[name].dtype,
             "warm_up_seconds": remote.call("warm_up"),
             "seconds": [],
@@ -164,21 +164,21 @@ def measure(remotes, count, options):
                 taken[name].append((part["seconds"], part["loss"] * (last - first)))
         for name, remote in remotes.items():
             seconds, losses = (sum(x) for x in zip(*taken[name], strict=True))
-            found[name]["seconds"].append(seconds)
-            found[name]["loss"].append(losses / count)
-            found[name]["gemm_gflops"].append(remote.call("gemm_rate"))
+            results[name]["seconds"].append(seconds)
+            results[name]["loss"].append(losses / count)
+            results[name]["gemm_gflops"].append(remote.call("gemm_rate"))
     for name, remote in remotes.items():
-        found[name] |= remote.call("about")
-    return found
+        results[name] |= remote.call("about")
+    return results
 
 
-def summarize(found, num_tokens, num_flops):
+def summarize(results, num_tokens, num_flops):
     """Rates, limits and ratios of what `measure` found, which it adds to."""
     rates = {
         name: [num_tokens / seconds for seconds in result["seconds"]]
-        for name, result in found.items()
+        for name, result in results.items()
     }
-    for name, result in found.items():
+    for name, result in results.items():
         rate, gemm = (
             statistics.median(x) for x in (rates[name], result["gemm_gflops"])
         )
@@ -193,8 +193,8 @@ def summarize(found, num_tokens, num_flops):
     return {
         f"{name} / {other}": machine.ratio(rates, name, other)
         for other in ("torch-float32", "torch-bfloat16", "ours-float32")
-        for name in found
-        if other in found and name != other
+        for name in results
+        if other in results and name != other
     }
 
 
@@ -218,19 +218,19 @@ def table(report):
     head = ["contender", "target tokens/s", "lowest to highest", "GEMM, GFLOP/s"]
     head += ["limit, tokens/s", "achieved / limit", "compiling, s", "loss", "peak, MB"]
     rows, num_tokens = [head], report["epoch"]["target_tokens"]
-    for name, found in report["contenders"].items():
-        rates = sorted(num_tokens / x for x in found["seconds"])
+    for name, result in report["contenders"].items():
+        rates = sorted(num_tokens / x for x in result["seconds"])
         rows.append(
             [
                 name,
-                f"{found['tokens_per_second']:,.0f}",
+                f"{result['tokens_per_second']:,.0f}",
                 f"{rates[0]:,.0f} to {rates[-1]:,.0f}",
-                f"{statistics.median(found['gemm_gflops']):.0f}",
-                f"{found['limit_tokens_per_second']:,.0f}",
-                f"{found['achieved_to_limit']:.2f}",
-                f"{found['compile_seconds']:.1f}",
-                f"{found['loss'][-1]:.2f}",
-                f"{(found['peak_memory'] or 0) / 1e6:,.0f}",
+                f"{statistics.median(result['gemm_gflops']):.0f}",
+                f"{result['limit_tokens_per_second']:,.0f}",
+                f"{result['achieved_to_limit']:.2f}",
+                f"{result['compile_seconds']:.1f}",
+                f"{result['loss'][-1]:.2f}",
+                f"{(result['peak_memory'] or 0) / 1e6:,.0f}",
             ]
         )
     ratios = [["ratio, same round", "median"]]
@@ -256,8 +256,8 @@ def run(options, path):
         remotes = {
             name: stack.enter_context(start(name, options, path)) for name in names
         }
-        found = measure(remotes, len(batches), options)
-    ratios = summarize(found, epoch["target_tokens"], num_flops)
+        results = measure(remotes, len(batches), options)
+    ratios = summarize(results, epoch["target_tokens"], num_flops)
     return {
         **machine.describe(),
         "settings": {
@@ -271,7 +271,7 @@ def run(options, path):
         },
         "epoch": epoch,
         "flops_per_target_token": num_flops / epoch["target_tokens"],
-        "contenders": found,
+        "contenders": results,
         "ratios": ratios,
     }
 

@@ -23,7 +23,7 @@ MAX_ROWS = 64
 
 
 class ServerError(Exception):
-    """What went wrong, in words for the user."""
+    """An error of the server, in words for the user."""
 
 
 def predict(url, signature, inputs, timeout=60):

@@ -47,7 +47,7 @@ class Translator(BaseTranslator):
     translations at random (`sample`).
 
     Args:
-        model: What `kseq2seq.build_model` returned, trained.
+        model: A model of `kseq2seq.build_model`, trained.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
 

@@ -1,4 +1,4 @@
-"""What every test shares: a quiet TensorFlow, fixed seeds, where real data lies."""
+"""Shared by all tests: a quiet TensorFlow, fixed seeds, the folder of real data."""
 
 import gc
 import os

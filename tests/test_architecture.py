@@ -515,6 +515,15 @@ def test_what_is_public_has_a_docstring(path):
     assert not [x.name for x in public if not ast.get_docstring(x)]
 
 
+@pytest.mark.parametrize("path", MODULES + SCRIPTS + TESTS, ids=relative_path)
+def test_docstrings_name_the_thing(path):
+    documented = (ast.Module, ast.ClassDef, *FUNCTIONS)
+    nodes = [x for x in ast.walk(parse(path)) if isinstance(x, documented)]
+    docstrings = filter(None, map(ast.get_docstring, nodes))
+    relative = r"(What|Whatever|Who|How|Where)\b"
+    assert not [x.splitlines()[0] for x in docstrings if re.match(relative, x)]
+
+
 PUBLIC_API = [
     *((kseq2seq, name) for name in kseq2seq.__all__),
     *((layers, x) for x in vars(layers) if x[0].isupper()),

@@ -1,4 +1,4 @@
-"""What `pip install` brings: dependencies, extras, and the versions that are tested."""
+"""Packaging: dependencies, extras, and the versions that are tested."""
 
 import ast
 import configparser

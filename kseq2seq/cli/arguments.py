@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         """Prints an error and ends the process with exit code 2.
 
         Args:
-            message: What is wrong.
+            message: The error.
         """
         self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
@@ -63,7 +63,7 @@ def add_verb(
     """Adds a parser to those of a command.
 
     Args:
-        subparsers: What `ArgumentParser.add_subparsers` returned.
+        subparsers: Result of `ArgumentParser.add_subparsers`.
         name: The word on the command line.
         summary: One sentence.
         epilog: Text behind the options, printed as it is: notes and an example.
@@ -87,7 +87,7 @@ def add_path(parser: argparse.ArgumentParser, text: str) -> None:
 
     Args:
         parser: The parser of a verb.
-        text: What the path may be.
+        text: Kinds of paths that it may be.
     """
     parser.add_argument("path", metavar="PATH", type=Path, help=text)
     parser.add_argument(
@@ -106,7 +106,7 @@ def add_input_and_output(parser: argparse.ArgumentParser, text: str) -> None:
 
     Args:
         parser: The parser of a verb.
-        text: What the lines of the input are.
+        text: Meaning of the lines of the input.
     """
     parser.add_argument(
         "--input", metavar="FILE", help=f"{text} (default: standard input)"

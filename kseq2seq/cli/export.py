@@ -27,7 +27,7 @@ class Format(NamedTuple):
         folder: Folder of the exports that no other folder is named for. Each format has
             its own: servers take any number in a folder of SavedModels for a version.
         summary: One sentence.
-        note: What is written, printed as it is.
+        note: Description of the export, printed as it is.
         add_options: Function that adds the format's options to a parser.
         write: Function from the options and the folder to the path written.
     """

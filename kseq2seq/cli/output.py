@@ -1,4 +1,4 @@
-"""Where verbs write to: a file or standard output, and a progress bar."""
+"""Output of verbs: a file or standard output, and a progress bar."""
 
 import sys
 from collections.abc import Callable, Iterator

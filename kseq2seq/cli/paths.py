@@ -28,7 +28,7 @@ def check_run_folder(path: Path, purpose: str) -> None:
 
     Args:
         path: The path.
-        purpose: What the verb is about to do with it, such as "to draw".
+        purpose: Aim of the verb, such as "to draw".
 
     Raises:
         ValueError: If it is none.
@@ -45,7 +45,7 @@ def check_saved_model(path: Path, purpose: str) -> None:
 
     Args:
         path: The path.
-        purpose: What the verb is about to do with it, such as "to serve".
+        purpose: Aim of the verb, such as "to serve".
 
     Raises:
         ValueError: If it is none.

@@ -78,7 +78,7 @@ def add_n_best(parser: argparse.ArgumentParser, text: str) -> None:
 
     Args:
         parser: The parser of a verb.
-        text: What the verb does with them.
+        text: Their use by the verb.
     """
     parser.add_argument(
         "--n-best", type=count, metavar="N", dest="num_hypotheses", help=text

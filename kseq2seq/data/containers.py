@@ -132,7 +132,7 @@ def _rows(pairs: Any, name: str) -> Iterable[Any]:
 
 
 def _remedy_of_row(row: Any, name: str) -> str:
-    """How to make a pair of what a row holds."""
+    """The advice of an error on a row that is no pair."""
     if isinstance(row, Mapping):
         of_dict, path = row, "row"
         # As the data sets of Hugging Face have them: {"translation": {"en": ...}}.

@@ -53,7 +53,7 @@ def search_function(
     """The search as a function of ids, to be traced for another runtime.
 
     Args:
-        model: What `kseq2seq.models.portable_copy` returned.
+        model: A model of `kseq2seq.models.portable_copy`.
         search: A `kseq2seq.Search`.
         shape: Shape of the source ids; `None` for what may vary.
 

@@ -52,7 +52,7 @@ def export_litert(
         folder: Path of the folder of versions, in which are no SavedModels; made if
             it is not there. The next number under it, from 1 on, is written whole or
             not at all.
-        model: What `kseq2seq.build_model` returned, trained.
+        model: A model of `kseq2seq.build_model`, trained.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
         search: The `kseq2seq.Search` whose lengths are fixed in the graph; its

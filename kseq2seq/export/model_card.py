@@ -81,7 +81,7 @@ def model_card(
         num_bytes: Bytes of the weights.
         tokenizers: Dict from `source` and `target` to the bytes of each
             SentencePiece model.
-        runs: What `kseq2seq.runs.from_run` returned for each run folder; several for
+        runs: Results of `kseq2seq.runs.from_run`, of each run folder; several for
             an ensemble.
         example: A text, to show a request.
         created: When the export was made, as ISO 8601; now if `None`.

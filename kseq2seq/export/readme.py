@@ -27,7 +27,7 @@ def readme(card: Mapping[str, Any]) -> str:
     """A model card as Markdown.
 
     Args:
-        card: What `model_card` returned, or the same read from a file.
+        card: Result of `model_card`, or the same read from a file.
 
     Returns:
         A `str` that ends with a newline.

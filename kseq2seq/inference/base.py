@@ -115,7 +115,7 @@ class BaseTranslator(ABC):
         batch_size: int = 64,
         progress: bool = False,
     ) -> list[tuple[float, int]]:
-        """How probable the model finds given translations.
+        """Log-probabilities of given translations.
 
         Args:
             pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them.

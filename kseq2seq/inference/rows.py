@@ -59,7 +59,7 @@ def longest(lengths: Tensor) -> Tensor:
 
 
 def offsets(side: str, starts: Tensor, ends: Tensor) -> dict[str, Tensor]:
-    """Where the tokens of one side begin and end, by the names of the outputs."""
+    """Offsets of the tokens of one side, by the names of the outputs."""
     return {f"{side}_starts": starts, f"{side}_ends": ends}
 
 

@@ -206,7 +206,7 @@ class TextToText:
         }
 
     def score(self, text: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """How probable given translations are, EOS included.
+        """Log-probabilities of given translations, EOS included.
 
         Args:
             text: String tensor of shape `(batch,)`.

@@ -74,20 +74,19 @@ def build_model(
         embeddings_initializer=_embedding_initializer(config),
         name="target_embedding",
     )
-    x = embedding(target)
-    x = Dropout(config.dropout, name="target_dropout")(x)
+    embedded = Dropout(config.dropout, name="target_dropout")(embedding(target))
     target_mask = PaddingMask(name="target_mask")(target)
     if config.input_feeding or config.attention_query == "previous":
         decode = _decode_stepwise
     else:
         decode = _decode_at_once
-    x = decode(config, attention, x, memory, mask, states, target_mask)
-    x = Dropout(config.dropout, name="output_dropout")(x)
+    features = decode(config, attention, embedded, memory, mask, states, target_mask)
+    features = Dropout(config.dropout, name="output_dropout")(features)
     if config.tie_embeddings:
-        logits = embedding(x, reverse=True)
+        logits = embedding(features, reverse=True)
     else:
         size = config.target_vocabulary_size
-        logits = VocabularyProjection(size, name="projection")(x)
+        logits = VocabularyProjection(size, name="projection")(features)
     logits = Logits(config.output_probability_fn, name="logits")(logits)
     inputs = {"source": source, "target": target}
     return Seq2SeqModel(inputs, logits, name="seq2seq")
@@ -118,19 +117,19 @@ def _recurrent_layer(config, units, **kwargs):
 def _encode(config, source):
     """Memory, its mask and the last states (a list for each layer)."""
     mask = PaddingMask(name="source_mask")(source)
-    x = keras.layers.Embedding(
+    embedded = keras.layers.Embedding(
         config.source_vocabulary_size,
         config.embedding_size,
         embeddings_initializer=_embedding_initializer(config),
         name="source_embedding",
     )(source)
-    x = Dropout(config.dropout, name="source_dropout")(x)
+    inputs = Dropout(config.dropout, name="source_dropout")(embedded)
     all_states = []
     for level in range(config.encoder_layers):
         name = f"encoder_{level}"
         if config.bidirectional:
             layer = _recurrent_layer(config, config.memory_size // 2)
-            outputs = keras.layers.Bidirectional(layer, name=name)(x, mask=mask)
+            outputs = keras.layers.Bidirectional(layer, name=name)(inputs, mask=mask)
             states = outputs[1:]
             half = len(states) // 2
             states = [
@@ -139,16 +138,16 @@ def _encode(config, source):
             ]
         else:
             layer = _recurrent_layer(config, config.memory_size, name=name)
-            outputs = layer(x, mask=mask)
+            outputs = layer(inputs, mask=mask)
             states = list(outputs[1:])
         all_states.append(states)
         output = outputs[0]
         if level and config.residual:
-            output = keras.layers.Add(name=f"{name}_residual")([output, x])
+            output = keras.layers.Add(name=f"{name}_residual")([output, inputs])
         last = level == config.encoder_layers - 1
         name = "memory" if last else f"{name}_dropout"
-        x = Dropout(config.dropout, name=name)(output)
-    return x, mask, all_states
+        inputs = Dropout(config.dropout, name=name)(output)
+    return inputs, mask, all_states
 
 
 def _bridge(config, encoder_states):
@@ -193,7 +192,7 @@ def _attentional_layer(config):
     return keras.layers.Dense(size, "tanh", use_bias=False, name="attentional")
 
 
-def _decode_stepwise(config, attention, x, memory, mask, states, target_mask):
+def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mask):
     """The decoder as one loop: each step's input depends on the step before."""
     cell_type = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
     cell = DecoderCell(
@@ -210,7 +209,7 @@ def _decode_stepwise(config, attention, x, memory, mask, states, target_mask):
     )
     decoder = DecoderRNN(cell, dropout=config.dropout, name="decoder")
     return decoder(
-        x,
+        inputs,
         memory,
         memory_mask=mask,
         initial_state=states,
@@ -218,21 +217,21 @@ def _decode_stepwise(config, attention, x, memory, mask, states, target_mask):
     )
 
 
-def _decode_at_once(config, attention, x, memory, mask, states, target_mask):
+def _decode_at_once(config, attention, inputs, memory, mask, states, target_mask):
     """The decoder layer by layer: attention is one product for the whole target."""
     count = len(states) // config.decoder_layers
     for level in range(config.decoder_layers):
         name = f"decoder_{level}"
         if level:
-            x = Dropout(config.dropout, name=f"{name}_dropout")(x)
+            inputs = Dropout(config.dropout, name=f"{name}_dropout")(inputs)
         own = states[level * count : (level + 1) * count]
         layer = _recurrent_layer(config, config.units, name=name)
-        output = layer(x, initial_state=own)[0]
+        output = layer(inputs, initial_state=own)[0]
         if level and config.residual:
-            output = keras.layers.Add(name=f"{name}_residual")([output, x])
-        x = output
+            output = keras.layers.Add(name=f"{name}_residual")([output, inputs])
+        inputs = output
     if attention is None:
-        return x
-    context = attention(x, memory, query_mask=target_mask, value_mask=mask)
-    x = keras.layers.Concatenate(name="attention_input")([context, x])
-    return _attentional_layer(config)(x)
+        return inputs
+    context = attention(inputs, memory, query_mask=target_mask, value_mask=mask)
+    inputs = keras.layers.Concatenate(name="attention_input")([context, inputs])
+    return _attentional_layer(config)(inputs)

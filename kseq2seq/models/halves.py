@@ -27,7 +27,7 @@ def encoder_model(model: keras.Model) -> keras.Model:
     """The half of a model that reads the source, cut from the same layers.
 
     Args:
-        model: What `build_model` returned, or the same loaded from a file.
+        model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
         A `keras.Model` from source ids of shape `(batch, source_length)` to a dict
@@ -66,7 +66,7 @@ def step_model(model: keras.Model) -> keras.Model:
     """The half of a model that makes one step of the target, cut likewise.
 
     Args:
-        model: What `build_model` returned, or the same loaded from a file.
+        model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
         A `keras.Model` from a dict of `tokens`, the last ids of each hypothesis, of
@@ -240,7 +240,7 @@ def start_decoding(model: keras.Model) -> Callable[[Tensor], tuple[Step, Any]]:
     """The start of a search by one model, for a loop of `kseq2seq.decoding`.
 
     Args:
-        model: What `build_model` returned, or the same loaded from a file.
+        model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
         A function from source ids, of shape `(batch, source_length)`, to what
@@ -286,7 +286,7 @@ def vocabulary_sizes(model: keras.Model) -> tuple[int, int]:
     """The numbers of source and target ids that a model was built with.
 
     Args:
-        model: What `build_model` returned, or the same loaded from a file.
+        model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
         A tuple `(source_vocabulary_size, target_vocabulary_size)`.
@@ -310,7 +310,7 @@ def vocabulary_sizes(model: keras.Model) -> tuple[int, int]:
 
 
 def _num_bridged_states(model):
-    """How many states, the first ones, the decoder gets from the encoder."""
+    """Number of the states, the first ones, that the decoder gets from the encoder."""
     return sum(layer.name.startswith("bridge_") for layer in model.layers)
 
 

@@ -9,7 +9,7 @@ def is_float32(model: keras.Model) -> bool:
     """Whether all layers of a model compute in float32.
 
     Args:
-        model: What `kseq2seq.build_model` returned.
+        model: A model of `kseq2seq.build_model`.
 
     Example:
 
@@ -26,7 +26,7 @@ def float32_copy(model: keras.Model) -> keras.Model:
     """A model with the same weights that computes in float32 throughout.
 
     Args:
-        model: What `kseq2seq.build_model` returned, of any dtype policy.
+        model: A model of `kseq2seq.build_model`, of any dtype policy.
 
     Returns:
         A `keras.Model` of its own layers and variables.
@@ -40,7 +40,7 @@ def portable_copy(model: keras.Model) -> keras.Model:
     """A float32 copy of a model whose graph runs on any device.
 
     Args:
-        model: What `kseq2seq.build_model` returned, of any dtype policy.
+        model: A model of `kseq2seq.build_model`, of any dtype policy.
 
     Returns:
         A `keras.Model` of its own layers and variables.

@@ -29,7 +29,7 @@ def set_pretrained_embeddings(
     embeddings like all others.
 
     Args:
-        model: What `kseq2seq.build_model` returned.
+        model: A model of `kseq2seq.build_model`.
         side: `"source"` or `"target"`. With `tie_embeddings` the target's
             embeddings are also the weights of the softmax.
         tokenizer: The `kseq2seq.Tokenizer` of that side.

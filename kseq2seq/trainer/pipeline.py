@@ -329,7 +329,7 @@ def fit(training: Training) -> None:
     """Trains, from where the run folder stands to the last epoch.
 
     Args:
-        training: What `prepare` returned.
+        training: Result of `prepare`.
     """
     folder, settings = training.folder, training.settings.training
     if folder.num_epochs >= settings.epochs or folder.is_done():
@@ -365,7 +365,7 @@ def score(training: Training) -> dict[str, Score]:
     """Translates the test set with the best model, and writes translations and scores.
 
     Args:
-        training: What `prepare` returned, trained by `fit`.
+        training: Result of `prepare`, trained by `fit`.
 
     Returns:
         A dict from the name of a metric to its `kseq2seq.evaluation.Score`.

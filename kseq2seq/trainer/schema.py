@@ -53,7 +53,7 @@ def setting(default: Any, kind: Kind, text: str, may_change: bool = False) -> An
 
     Args:
         default: Value of a setting that is not given.
-        kind: What it may be.
+        kind: The values that it may have.
         text: Its help, a sentence without a full stop.
         may_change: Whether a training may be resumed with another value.
     """

@@ -31,7 +31,7 @@ def score(value, low=None, high=None):
 
 
 def result(**changes):
-    """What `run_task` gives for a task with three bins, the second of them empty."""
+    """A result of `run_task` for a task with three bins, the second of them empty."""
     plain = {"sets": {"test": score(40.0, 30.0, 52.5)}}
     plain["bins"] = [score(90.04, 80.0, 100.0), None, score(0.0)]
     other = {"sets": {"test": score(60.0)}, "bins": [score(95.0), None, score(55.0)]}
@@ -175,8 +175,18 @@ def test_held_out_commands_are_not_trained_on(source_length, data):
 def test_the_script_trains_scores_and_scores_again(source_length, data, capsys):
     output = data.parent / "results"
     arguments = [
-        *("--data", data, "--output", output, "--tasks", "scan"),
-        *("--epochs", "1", "--units", "8", "--bootstrap", "20"),
+        "--data",
+        data,
+        "--output",
+        output,
+        "--tasks",
+        "scan",
+        "--epochs",
+        "1",
+        "--units",
+        "8",
+        "--bootstrap",
+        "20",
     ]
     arguments = [str(x) for x in arguments]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What no sane client sends, to every signature; and that the fuzzer sees faults."""
+"""The fuzzer: strange requests to every signature, and faults that it must see."""
 
 import json
 import random
@@ -77,7 +77,12 @@ def test_whatever_comes_no_signature_breaks(fuzzer, texts, number):
 
 def test_good_texts_have_answers_that_differ(fuzzer):
     assert set(fuzzer.session.inputs) == {
-        *("serving_default", "nbest", "translate_align", "align", "score", "encode"),
+        "serving_default",
+        "nbest",
+        "translate_align",
+        "align",
+        "score",
+        "encode",
         "sample",
     }
     for name in ("serving_default", "translate_align", "sample"):

@@ -102,7 +102,10 @@ def test_texts_are_those_of_the_file_or_dates(serving, tmp_path):
 def test_quantiles_are_in_milliseconds(serving):
     seconds = [n / 1000 for n in range(101)][::-1]
     assert serving.quantiles(seconds) == {
-        **{"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0},
+        "p50": 50.0,
+        "p95": 95.0,
+        "p99": 99.0,
+        "max": 100.0,
     }
 
 
@@ -110,7 +113,10 @@ def test_growth_counts_from_when_the_memory_has_settled(serving):
     samples = [(1.0, 500), (9.5, 700), (10.5, 710), (30.0, 790), (60.0, 750)]
     assert serving.grown(samples, 10) == {
         "memory": {
-            **{"at 10 s": 710, "at 60 s": 750, "growth": 40, "most": 790},
+            "at 10 s": 710,
+            "at 60 s": 750,
+            "growth": 40,
+            "most": 790,
             "samples": [500, 700, 710, 790, 750],
         }
     }

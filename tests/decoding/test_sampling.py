@@ -24,7 +24,7 @@ def distribution(model, row):
 
 
 def restricted(p, temperature=1.0, top_k=None, top_p=None):
-    """What is left of the distribution, written as the definitions go."""
+    """The restricted distribution, written as the definitions go."""
     p = p ** (1.0 / temperature)
     order = np.argsort(-p)[:top_k]
     kept = np.zeros_like(p)

@@ -1,4 +1,4 @@
-"""What goes wrong while a SavedModel is written: other writers, full disks, kills."""
+"""Faults while a SavedModel is written: other writers, full disks, kills."""
 
 import json
 import os
@@ -21,9 +21,14 @@ from translators import TEXTS, tiny_translator
 
 SEARCH = Search(beam_size=2, max_length=7)
 FILES = {
-    *("saved_model.pb", "fingerprint.pb", "model_card.json", "README.md"),
-    *("variables/variables.index", "variables/variables.data-00000-of-00001"),
-    *("assets.extra/kseq2seq.json", "assets.extra/tf_serving_warmup_requests"),
+    "saved_model.pb",
+    "fingerprint.pb",
+    "model_card.json",
+    "README.md",
+    "variables/variables.index",
+    "variables/variables.data-00000-of-00001",
+    "assets.extra/kseq2seq.json",
+    "assets.extra/tf_serving_warmup_requests",
 }
 # Exports once in earnest, and then again and again what it has made, until killed.
 WRITER = """
@@ -203,7 +208,7 @@ def fill(folder, left):
 
 @pytest.fixture(scope="module")
 def traced(translator):
-    """What an export has in memory before it writes."""
+    """The graphs that an export has in memory before it writes."""
     return saved_model._trace([translator], ExportSettings(SEARCH))
 
 

@@ -283,8 +283,17 @@ UNEQUAL = ("tiny", "INVALID_ARGUMENT", "must have as many rows as `text`")
         ),
     ],
     ids=[
-        *("model", "no model", "signature", "no inputs", "a missing input"),
-        *("one too many", "another name", "type", "score", "align", "sample"),
+        "model",
+        "no model",
+        "signature",
+        "no inputs",
+        "a missing input",
+        "one too many",
+        "another name",
+        "type",
+        "score",
+        "align",
+        "sample",
     ],
 )
 def test_what_cannot_be_answered_is_refused(

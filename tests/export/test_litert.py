@@ -70,7 +70,7 @@ def runner(path):
 
 
 def run(path, texts):
-    """What LiteRT gives for each text: ids up to their end, and the score."""
+    """LiteRT's answer for each text: ids up to their end, and the score."""
     run_greedy = runner(path)
     for text in texts:
         found = run_greedy(source=source_ids(path, text))
@@ -144,9 +144,14 @@ def test_the_lengths_of_the_search_hold(translator, tmp_path):
     [
         {"attention": "none", "cell": "gru", "bidirectional": False},
         {
-            **{"attention": "luong_general", "input_feeding": True},
-            **{"tie_embeddings": True, "bridge": "dense", "encoder_units": 8},
-            **{"encoder_layers": 2, "decoder_layers": 2, "residual": True},
+            "attention": "luong_general",
+            "input_feeding": True,
+            "tie_embeddings": True,
+            "bridge": "dense",
+            "encoder_units": 8,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "residual": True,
         },
         {"attention": "chunkwise", "attention_query": "previous"},
         {"attention": "location_sensitive", "attention_query": "previous"},
@@ -174,8 +179,11 @@ def test_shapes_are_fixed(exported):
 def test_the_folder_tells_what_it_is(exported):
     path = exported["int8"]
     assert {x.name for x in path.iterdir()} == {
-        *("greedy.tflite", "source.model", "target.model"),
-        *("README.md", "kseq2seq.json"),
+        "greedy.tflite",
+        "source.model",
+        "target.model",
+        "README.md",
+        "kseq2seq.json",
     }
     about = json.loads((path / "kseq2seq.json").read_text())
     assert (about["format"], about["weights"]) == ("litert", "int8")

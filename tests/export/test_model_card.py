@@ -16,9 +16,15 @@ from kseq2seq.inference import Signature
 from kseq2seq.runs import from_run
 
 SEARCH = {
-    **{"beam_size": 3, "num_hypotheses": 2, "length_penalty": 0.5},
-    **{"coverage_penalty": 0.0, "max_length": 41, "max_length_factor": 1.5},
-    **{"max_length_offset": 7, "min_length": 0, "min_length_factor": 0.0},
+    "beam_size": 3,
+    "num_hypotheses": 2,
+    "length_penalty": 0.5,
+    "coverage_penalty": 0.0,
+    "max_length": 41,
+    "max_length_factor": 1.5,
+    "max_length_offset": 7,
+    "min_length": 0,
+    "min_length_factor": 0.0,
     "forbid_unknown": False,
 }
 SCORES = {
@@ -75,7 +81,7 @@ def write_run(folder, **files):
 
 @pytest.fixture
 def run(tmp_path):
-    """What a run folder tells that has everything."""
+    """The records of a run folder that has everything."""
     start = {"date": "2026-01-02T03:04:05+00:00", "command": "python train.py 'a b'"}
     start |= {"code": {"commit": "c0ffee", "changed": True}, "versions": {"keras": "9"}}
     card = {"source": "English", "target": "German", "data": "Some", "licence": "CC0"}
@@ -95,9 +101,13 @@ def run(tmp_path):
 
 def test_a_run_folder_tells_what_a_training_wrote(run):
     assert run == {
-        **{"source": "English", "target": "German", "data": "Some", "licence": "CC0"},
+        "source": "English",
+        "target": "German",
+        "data": "Some",
+        "licence": "CC0",
         "example": "A dog.",
-        **{"pairs": {"training": 29000, "test": 1013}, "epochs": 2},
+        "pairs": {"training": 29000, "test": 1013},
+        "epochs": 2,
         "started": "2026-01-02T03:04:05+00:00",
         "finished": "2026-01-02T05:00:00+00:00",
         "command": "python train.py 'a b'",
@@ -130,15 +140,25 @@ def test_the_readme_tells_where_the_model_comes_from(run, monkeypatch):
     monkeypatch.setattr(model_card, "git_state", lambda: code)
     text = readme(card_of(runs=[run]))
     for fact in (
-        *("# en_de\n", "From: English. To: German.", "Data: Some. Licence: CC0."),
-        *("29,000 for training, 1,013 for test. Epochs: 2", "`python train.py 'a b'`"),
-        *("trained it: `c0ffee`, with changes.", "exported it: `beef`."),
-        *("Exported with: python 3", "Trained with: keras 9."),
-        *("`BLEU|nrefs:1|tok:13a = 12.35`", "Measured on 1,013 texts, by the search"),
-        *("1,234,567 parameters in float32, 4,938,268 bytes", "sha256 `ba7816bf"),
-        *("Search: beam 3, length penalty 0.5", "at most min(41, 1.5 n + 7) tokens"),
-        *("longer than 10,007 bytes", "longer than 211 tokens"),
-        *("`truncated` tells it in `encode`.", "not UTF-8, and NUL"),
+        "# en_de\n",
+        "From: English. To: German.",
+        "Data: Some. Licence: CC0.",
+        "29,000 for training, 1,013 for test. Epochs: 2",
+        "`python train.py 'a b'`",
+        "trained it: `c0ffee`, with changes.",
+        "exported it: `beef`.",
+        "Exported with: python 3",
+        "Trained with: keras 9.",
+        "`BLEU|nrefs:1|tok:13a = 12.35`",
+        "Measured on 1,013 texts, by the search",
+        "1,234,567 parameters in float32, 4,938,268 bytes",
+        "sha256 `ba7816bf",
+        "Search: beam 3, length penalty 0.5",
+        "at most min(41, 1.5 n + 7) tokens",
+        "longer than 10,007 bytes",
+        "longer than 211 tokens",
+        "`truncated` tells it in `encode`.",
+        "not UTF-8, and NUL",
         f"by kseq2seq {kseq2seq.__version__} on 20",
     ):
         assert fact in text, fact
@@ -149,10 +169,14 @@ def test_the_readme_tells_where_the_model_comes_from(run, monkeypatch):
 def test_the_readme_says_what_is_not_known(tmp_path):
     text = readme(card_of(runs=[write_run(tmp_path)]))
     for fact in (
-        *("From: not known. To: not known.", "Data: not known. Licence: not known."),
-        *("Pairs: not known. Epochs: not known.", "Command: not known."),
-        *("Begun: not known. Finished: not known.", "trained it: not known."),
-        *("Trained with: not known.", "They are not known."),
+        "From: not known. To: not known.",
+        "Data: not known. Licence: not known.",
+        "Pairs: not known. Epochs: not known.",
+        "Command: not known.",
+        "Begun: not known. Finished: not known.",
+        "trained it: not known.",
+        "Trained with: not known.",
+        "They are not known.",
     ):
         assert fact in text, fact
     assert "None" not in text

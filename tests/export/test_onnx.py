@@ -68,7 +68,7 @@ def padded(rows, extra=0):
 
 
 def run(path, source):
-    """What ONNX Runtime gives: ids, scores and lengths."""
+    """ONNX Runtime's answer: ids, scores and lengths."""
     session = onnxruntime.InferenceSession(
         path, providers=["CPUExecutionProvider"]
     )  # fmt: skip
@@ -187,8 +187,13 @@ def test_only_operations_of_the_opset_are_in_it(exported):
 
 def test_the_folder_tells_what_it_is(exported):
     assert {x.name for x in exported.iterdir()} == {
-        *("greedy.onnx", "beam.onnx", "weights.bin", "source.model", "target.model"),
-        *("README.md", "kseq2seq.json"),
+        "greedy.onnx",
+        "beam.onnx",
+        "weights.bin",
+        "source.model",
+        "target.model",
+        "README.md",
+        "kseq2seq.json",
     }
     about = json.loads((exported / "kseq2seq.json").read_text())
     assert about["format"] == "onnx"

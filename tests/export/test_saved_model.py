@@ -169,9 +169,14 @@ def test_strange_rows_cost_the_others_nothing(translator, saved):
         (
             Search(beam_size=3, max_length=11, min_length_factor=0.5),
             {
-                **{"attention": "luong_general", "input_feeding": True},
-                **{"tie_embeddings": True, "bridge": "dense", "encoder_units": 8},
-                **{"encoder_layers": 2, "decoder_layers": 2, "residual": True},
+                "attention": "luong_general",
+                "input_feeding": True,
+                "tie_embeddings": True,
+                "bridge": "dense",
+                "encoder_units": 8,
+                "encoder_layers": 2,
+                "decoder_layers": 2,
+                "residual": True,
             },
         ),
         (

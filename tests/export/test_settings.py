@@ -1,4 +1,4 @@
-"""What is fixed in an export stands in two files, and is the same in both."""
+"""Fixed settings of an export, which stand in two files and are the same in both."""
 
 import json
 

@@ -165,7 +165,7 @@ class Services(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
-    """What is asked for, given by the models: a dict, name -> `SessionModel`."""
+    """Servicers of the models in a dict, name -> `SessionModel`."""
 
     def __init__(self, models):
         self.models = models

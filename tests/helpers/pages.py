@@ -35,7 +35,7 @@ def prose(path):
 
 
 def anchors(path):
-    """What a link to a page may have behind `#`, as GitHub makes them of headings."""
+    """Anchors of a page, as GitHub makes them of headings."""
     text = path.read_text(encoding="utf-8")
     text = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
     return {

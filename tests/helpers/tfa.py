@@ -131,7 +131,7 @@ def beam_search(golden, weight, count_end_at_once, beam=4, max_length=8):
 
 
 def follow(parents, values, after_step):
-    """What belongs to each final beam, at each step, by the parents' pointers.
+    """Steps of each final beam, followed by the parents' pointers.
 
     `values` have shape `(batch, steps, beam, ...)`; `after_step` says whether their
     beams are those after the selection of a step, or those before it.

@@ -1,4 +1,4 @@
-"""What every public layer must survive; one row per layer."""
+"""Conformance of every public layer; one row per layer."""
 
 import copy
 import inspect

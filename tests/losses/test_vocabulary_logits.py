@@ -54,13 +54,13 @@ KINDS = ("bias", "no_bias", "tied")
 
 
 def plainly(make):
-    """What makes plain logits instead."""
+    """A layer that makes plain logits instead."""
     return lambda x: make(x).logits
 
 
 @pytest.fixture(name="runs")
 def runs_(monkeypatch):
-    """How often logits of the real positions were computed."""
+    """Number of times that logits of the real positions were computed."""
     runs, crossentropy = [], vocabulary_logits._crossentropy
     monkeypatch.setattr(
         vocabulary_logits,
@@ -276,7 +276,7 @@ def test_labels_must_be_as_long_as_the_logits(use, shape):
 
 
 def test_ties_count_as_right():
-    """Where logits are equal, as in bfloat16 they may be, none of them is wrong."""
+    """Of equal logits, as there are in bfloat16, none is wrong."""
     layer = VocabularyProjection(V, kernel_initializer="zeros")
     features = tf.constant(FEATURES)
     logits = VocabularyLogits(layer(features), features, layer.product())

@@ -64,7 +64,7 @@ def compiled(model, **kwargs):
 
 
 def reported(model, **kwargs):
-    """What three steps and an evaluation report, one batch without anything real."""
+    """Reports of three steps and an evaluation, one batch without anything real."""
     compiled(model, **kwargs)
     results = [
         model.train_on_batch(INPUTS, labels, WEIGHTS, return_dict=True)
@@ -85,7 +85,7 @@ def assert_same(received, expected, **tolerance):
 
 @pytest.fixture(name="runs")
 def runs_(monkeypatch):
-    """How often logits of the real positions were computed."""
+    """Number of times that logits of the real positions were computed."""
     runs, crossentropy = [], vocabulary_logits._crossentropy
     monkeypatch.setattr(
         vocabulary_logits,

@@ -95,7 +95,7 @@ def page(browser, url):
 
 
 def lit(page, side):
-    """What is lit on a side: the texts, in their order, and how much."""
+    """Lit texts of a side, in their order, and how much they are."""
     units = page.locator(f"#{side} .unit").all()
     found = [(x.inner_text(), x.evaluate("x => x.style.getPropertyValue('--weight')"))
              for x in units]  # fmt: skip

@@ -58,7 +58,7 @@ def the_block_with(text):
 
 
 def save_weights(golden):
-    """What the page's code of tensorflow-addons leaves behind, and a checkpoint."""
+    """Files that the page's code of tensorflow-addons writes, and a checkpoint."""
     np.savez("weights.npz", **tfa.weights(golden))
     wrapper = tf.Module()
     for name, array in tfa.weights(golden, tfa.CHECKPOINT).items():

@@ -1,4 +1,4 @@
-"""What tensorflow-addons 0.23 computed, computed here; and where it errs.
+"""Parity with tensorflow-addons 0.23, and its errors.
 
 The numbers are in `tests/goldens`, whose README.md says how they came about. What
 concerns one layer alone stands with that layer's tests.
@@ -152,7 +152,7 @@ def search(golden, weight):
 
 
 def assert_same_hypotheses(found, expected, golden):
-    """What our search found, and what a NumPy loop or tensorflow-addons did."""
+    """Compares our search with a NumPy loop or tensorflow-addons."""
     close(found["log_probs"], expected["log_probs"])
     close(found["scores"], expected["scores"][:, -1])
     for row, slot in np.ndindex(found["lengths"].shape):

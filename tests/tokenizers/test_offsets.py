@@ -1,4 +1,4 @@
-"""Where tokens stand in their text, against Python's SentencePiece."""
+"""Offsets of tokens in their text, against Python's SentencePiece."""
 
 import io
 import resource
@@ -99,7 +99,11 @@ def bytes_tokenizer():
         vocab_size=280,
         byte_fallback=True,
         hard_vocab_limit=False,
-        **{"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "minloglevel": 2},
+        pad_id=0,
+        unk_id=1,
+        bos_id=2,
+        eos_id=3,
+        minloglevel=2,
     )
     return training.Tokenizer(model.getvalue())
 

@@ -1,4 +1,4 @@
-"""What is told of training texts that a tokenizer does not give back."""
+"""The report on training texts that a tokenizer does not give back."""
 
 import re
 

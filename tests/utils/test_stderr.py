@@ -12,7 +12,7 @@ ENVIRONMENT = {
 
 
 def run(code, **environment):
-    """What a new process writes to standard error."""
+    """Standard error of a new process."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -145,13 +145,13 @@ class LocationSensitiveAttention(BahdanauAttention):
         batch, count, length = ops.shape(past)
         # In full, since a size of -1 cannot be told where there are no rows.
         rows = ops.reshape(past, (batch * count, length, 1))
-        found = ops.conv(
+        filtered = ops.conv(
             rows, self.filters, padding="same", data_format="channels_last"
         )
         # TensorFlow gives no rows the number of channels of its input.
-        found = ops.reshape(found, (batch * count, length, self.num_filters))
-        found = project(found, self.location_kernel)  # (B * T, S, U)
-        return ops.reshape(found, (batch, count, length, self.units))
+        filtered = ops.reshape(filtered, (batch * count, length, self.num_filters))
+        projected = project(filtered, self.location_kernel)  # (B * T, S, U)
+        return ops.reshape(projected, (batch, count, length, self.units))
 
     def attend(
         self,
@@ -163,10 +163,10 @@ class LocationSensitiveAttention(BahdanauAttention):
     ) -> tuple[Tensor, Tensor, State]:
         (past,) = state  # (B, T, S)
         scores = self.scores(query, memory["keys"], self._locations(past))
-        found = self.align(scores, memory["front"])
-        alignment = permute_source(found, memory["place"], memory["order"])
+        in_front = self.align(scores, memory["front"])
+        alignment = permute_source(in_front, memory["place"], memory["order"])
         context = self.read(alignment, memory, draws)
-        return context, alignment, (past + found if self.cumulative else found,)
+        return context, alignment, (past + in_front if self.cumulative else in_front,)
 
     def get_config(self) -> dict[str, Any]:
         return {

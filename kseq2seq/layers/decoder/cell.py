@@ -199,7 +199,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
                 `cell_dropout`, a list of factors for the inputs of the cells above
                 the first.
             beam: Number of hypotheses of each source.
-            draws: What attention drew for this step; `None` outside of training.
+            draws: Tensors drawn by attention for this step; `None` outside of training.
             training: Whether this is training.
 
         Returns:

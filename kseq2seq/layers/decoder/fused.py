@@ -224,8 +224,8 @@ def _step(plan, tensors, z, fed, h, c):
     levels, inputs, new_h, new_c = [], [], [], []
     for level, kernel in enumerate(tensors.kernels):
         if level:
-            x = output * tensors.dropout[level - 1] if tensors.dropout else output
-            entering = ops.concatenate([x, h[level]], axis=1)
+            below = output * tensors.dropout[level - 1] if tensors.dropout else output
+            entering = ops.concatenate([below, h[level]], axis=1)
             z = tensors.biases[level - 1]
         else:
             entering = ops.concatenate([*fed, h[0]], axis=1)
@@ -238,7 +238,7 @@ def _step(plan, tensors, z, fed, h, c):
         new_h.append(output)
         new_c.append(level_c)
         if level and plan.residual:
-            output = output + x
+            output = output + below
     if not plan.asks_first:
         query = output
         context, projected, alignment = _attend(plan, tensors, query)

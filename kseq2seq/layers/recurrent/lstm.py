@@ -47,7 +47,7 @@ def lstm_step_gradient(
         dh: Gradient of the new `h`, of shape `(batch, units)`.
         dc: Gradient of the new `c`.
         c: The cell state before the step.
-        saved: What `lstm_step` saved.
+        saved: Tensors that `lstm_step` saved.
 
     Returns:
         A tuple `(dz, dc)`: gradients of `z` and of `c` before the step.

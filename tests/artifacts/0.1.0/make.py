@@ -176,7 +176,7 @@ def train_romans():
 
 
 def answers(name, translator, arrays):
-    """What a run folder or a SavedModel answers, and into `arrays` what is long."""
+    """Answers of a run folder or a SavedModel; long ones go into `arrays`."""
     texts, pairs = QUESTIONS[name.partition("/")[2]]
     search = kseq2seq.Search(**SEARCH)
     found = translator.translate(texts, search)

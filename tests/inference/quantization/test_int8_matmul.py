@@ -176,8 +176,12 @@ def test_what_is_not_to_be_rounded_stays():
 CONFIGS = {
     "bahdanau": {"units": 22, "embedding_size": 17},
     "tied, fed, two levels": {
-        **{"units": 22, "embedding_size": 22, "attention": "luong_scaled_general"},
-        **{"tie_embeddings": True, "input_feeding": True, "decoder_layers": 2},
+        "units": 22,
+        "embedding_size": 22,
+        "attention": "luong_scaled_general",
+        "tie_embeddings": True,
+        "input_feeding": True,
+        "decoder_layers": 2,
     },
 }
 

@@ -1,4 +1,4 @@
-"""What all attention layers share: masks, padding, dropout, keys ahead of a loop."""
+"""Shared by all attention layers: masks, padding, dropout, keys ahead of a loop."""
 
 import keras
 import numpy as np
@@ -231,7 +231,7 @@ DROPPED = 0.3
 
 
 def dropout_factors(layer, length, training=True):
-    """What dropout multiplied each position with: values are one-hot."""
+    """Factors of dropout for each position: values are one-hot."""
     query = np.random.default_rng(1).normal(size=(B, length, S)).astype("float32")
     value = np.repeat(np.eye(S, dtype="float32")[None], B, axis=0)
     context, alignment = layer(

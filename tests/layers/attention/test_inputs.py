@@ -1,4 +1,4 @@
-"""What an attention layer refuses, in every mechanism, before any weight is made."""
+"""Inputs that every mechanism refuses, before any weight is made."""
 
 import keras
 import numpy as np

@@ -281,7 +281,9 @@ def test_weights(inputs):
 @pytest.mark.parametrize(
     "score",
     [
-        *("luong", None, keras.layers.Attention()),
+        "luong",
+        None,
+        keras.layers.Attention(),
         *(MultiHeadAttention(2, 4), CoverageAttention(5)),
     ],
     ids=lambda x: type(x).__name__,

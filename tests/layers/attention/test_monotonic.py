@@ -345,7 +345,7 @@ NOISE = 1.7
 
 
 def noise_of(layer, length=1009, training=True):
-    """What was added to each energy, from the first position's probability."""
+    """The noise on each energy, from the first position's probability."""
     energy = np.zeros((B, length, S), "float32")
     memory = layer.prepare(np.eye(S, dtype="float32")[None].repeat(B, axis=0))
     draws = layer.draw(memory, length, training)

@@ -141,7 +141,7 @@ DROPPED = 0.3
 
 
 def dropout_factors(layer, length=53, training=True):
-    """What each head's alignment is multiplied with: values are one-hot.
+    """Factors of each head's alignment: values are one-hot.
 
     The matrix of the values gives each head the same one-hot values, so each head's
     part of the context is its alignment.

@@ -27,7 +27,7 @@ X, H, C = random(B, T, D), random(B, U, seed=1), random(B, U, seed=2)
 
 @pytest.fixture(name="calls")
 def calls_(monkeypatch):
-    """How often the laid out loop was taken."""
+    """Number of times that the laid out loop was taken."""
     found = []
     plain = lstm._run
     monkeypatch.setattr(lstm, "_run", lambda *x: found.append(1) or plain(*x))
