@@ -15,6 +15,7 @@ from kseq2seq.data.lines import (
     iter_lines,
     read_lines,
 )
+from kseq2seq.data.noise import add_noise
 from kseq2seq.data.pairs import (
     group_references,
     split,
@@ -36,6 +37,7 @@ __all__ = [
     "Coverage",
     "DataError",
     "Pairs",
+    "add_noise",
     "as_pairs",
     "as_texts",
     "batches",

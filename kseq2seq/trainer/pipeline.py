@@ -33,6 +33,8 @@ from kseq2seq.translator import Translator
 from kseq2seq.utils import PathLike, check_installed, write_text
 
 _logger = logging.getLogger("kseq2seq")
+# Settings of [batches] that are arguments of `kseq2seq.data.add_noise`.
+NOISES = ("source_mask", "target_mask", "source_swap")
 
 
 @dataclasses.dataclass
@@ -207,12 +209,13 @@ def make_batches(
         pairs: List of `(source, target)`.
         source: The tokenizer of the source.
         target: That of the target.
-        seed: Seed to shuffle by; the pairs keep their order if `None`.
+        seed: Seed to shuffle by, and of the noise; the pairs keep their order, and
+            there is no noise, if `None`.
 
     Returns:
         A `tf.data.Dataset`.
     """
-    return data.batches(
+    batches = data.batches(
         pairs,
         source,
         target,
@@ -221,6 +224,10 @@ def make_batches(
         buckets=settings.buckets,
         seed=seed,
     )
+    rates = {x: getattr(settings, x) for x in NOISES}
+    if seed is None or not any(rates.values()):
+        return batches
+    return data.add_noise(batches, **rates, seed=seed)
 
 
 def make_config(

@@ -121,6 +121,15 @@ class BatchSettings:
         integers(least=1),
         "Lengths in tokens that batches are padded to; longer pairs are left out",
     )
+    source_mask: float = setting(
+        0.0, number(below=1), "Share of the source's tokens that are hidden in training"
+    )
+    target_mask: float = setting(
+        0.0, number(below=1), "Likewise, of the tokens that the decoder reads"
+    )
+    source_swap: float = setting(
+        0.0, number(below=1), "Share of the source's tokens that are swapped, likewise"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

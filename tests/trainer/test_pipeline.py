@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kseq2seq
-from kseq2seq import runs, tokenizers, trainer
+from kseq2seq import losses, runs, tokenizers, trainer
 from kseq2seq.trainer import pipeline
 from kseq2seq.trainer.schema import SettingsError
 
@@ -44,6 +44,31 @@ def test_a_model_is_compiled_as_the_settings_say(tokenizer):
     )
     assert type(model.loss) is kseq2seq.SampledCrossentropy
     assert model.loss.num_sampled == 7
+
+
+@pytest.mark.parametrize("attribute", ["source_mask", "target_mask", "source_swap"])
+def test_noise_is_for_training_alone(tokenizer, attribute):
+    settings = read_settings(f"batches.{attribute}=0.9").batches
+    pairs = [("abcabcabc", "cba")] * 11
+    sides = tokenizer, tokenizer
+
+    def batch(settings, seed):
+        keras.utils.set_random_seed(0)
+        return next(iter(pipeline.make_batches(settings, pairs, *sides, seed)))
+
+    plain, _ = batch(read_settings().batches, 3)
+    noisy, _ = batch(settings, 3)
+    side = attribute.partition("_")[0]
+    assert (np.asarray(noisy[side]) != np.asarray(plain[side])).any()
+    for inputs in (batch(settings, None), batch(read_settings().batches, None)):
+        np.testing.assert_array_equal(inputs[0][side], plain[side])
+
+
+def test_the_loss_fits_the_probabilities(tokenizer):
+    model = make_model(tokenizer, "model.output_probability_fn=sparsemax")
+    assert type(model.loss) is losses.EntmaxLoss
+    assert model.loss.probability_fn == "sparsemax"
+    assert model.loss.label_smoothing == 0.1
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])

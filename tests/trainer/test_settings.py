@@ -83,6 +83,13 @@ def test_no_coverage_without_attention():
         read_settings(DATES, changes)
 
 
+def test_no_sample_of_a_sparse_vocabulary():
+    changes = ["training.num_sampled=7", "training.label_smoothing=0.0"]
+    changes += ["model.output_probability_fn=sparsemax"]
+    with pytest.raises(SettingsError, match="Received: num_sampled = 7 with 'sparse"):
+        read_settings(DATES, changes)
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [

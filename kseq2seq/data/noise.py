@@ -1,0 +1,118 @@
+"""Noise for training: tokens that are hidden, or swapped with their neighbours."""
+
+from typing import TYPE_CHECKING
+
+from kseq2seq.data.batching import without_autotune
+from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID, check_fraction, check_integer
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from kseq2seq.utils import Tensor
+
+
+def add_noise(
+    batches: "tf.data.Dataset",
+    source_mask: float = 0.0,
+    target_mask: float = 0.0,
+    source_swap: float = 0.0,
+    seed: int | None = None,
+) -> "tf.data.Dataset":
+    """Batches with noise, drawn anew in each epoch, against overfitting.
+
+    A token that is hidden becomes UNK. Labels, BOS, EOS and what stands behind EOS in a
+    source, such as features, are never changed, and no shape is.
+
+    Args:
+        batches: A `tf.data.Dataset` as `batches` makes it.
+        source_mask: Share of the source's tokens that are hidden, from 0 to below 1.
+        target_mask: Share of the tokens that the decoder reads that are hidden, which
+            makes it look at the source instead of its own past.
+        source_swap: Share of the source's tokens that change places with the next one.
+        seed: Integer seed; another noise each time if `None`.
+
+    Returns:
+        A `tf.data.Dataset` of the same cardinality and shapes.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> from kseq2seq.data import batches
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["abc"], kind="character")
+    >>> plain = batches([("ab", "c")], tokenizer, tokenizer)
+    >>> noisy = add_noise(plain, source_mask=0.9999, seed=1)
+    >>> inputs, labels = next(iter(noisy))
+    >>> tokenizer.pieces(inputs["source"][0])
+    ['<unk>', '<unk>', '</s>', '<pad>']
+
+    Reference:
+        [Gal & Ghahramani, 2016](https://arxiv.org/abs/1512.05287), section 4.2 (hidden
+        words); [Lample et al., 2018](https://arxiv.org/abs/1711.00043), section 2.3
+        (swapped ones).
+    """
+    import tensorflow as tf
+
+    rates = {
+        name: float(check_fraction(name, value))
+        for name, value in (
+            ("source_mask", source_mask),
+            ("target_mask", target_mask),
+            ("source_swap", source_swap),
+        )
+    }
+    seed = check_integer("seed", seed, optional=True)
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+
+    def noisy(element, number):
+        inputs, *others = element
+        source, target = inputs["source"], inputs["target"]
+        source = _swapped(source, rates["source_swap"], [number, 0])
+        source = _masked(source, rates["source_mask"], [number, 1])
+        # Its first token is BOS.
+        words = _masked(target[:, 1:], rates["target_mask"], [number, 2])
+        target = tf.concat([target[:, :1], words], axis=1)
+        return ({**inputs, "source": source, "target": target}, *others)
+
+    count = batches.cardinality()
+    dataset = tf.data.Dataset.zip(batches, seeds).map(noisy)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return without_autotune(dataset.prefetch(4))
+
+
+def _is_token(ids: "Tensor") -> "Tensor":
+    """Which positions hold tokens of the text: neither EOS nor anything behind it."""
+    import tensorflow as tf
+
+    ended = tf.cumsum(tf.cast(ids == EOS_ID, tf.int32), axis=1) > 0
+    return tf.logical_and(tf.logical_not(ended), ids != PAD_ID)
+
+
+def _masked(ids, rate, seed):
+    import tensorflow as tf
+
+    if not rate:
+        return ids
+    drawn = tf.random.stateless_uniform(tf.shape(ids), seed) < rate
+    return tf.where(tf.logical_and(drawn, _is_token(ids)), UNK_ID, ids)
+
+
+def _swapped(ids, rate, seed):
+    """Pairs of neighbours swapped, of which no token is in two."""
+    import tensorflow as tf
+
+    if not rate:
+        return ids
+    is_token = _is_token(ids)
+    both = tf.logical_and(is_token[:, :-1], is_token[:, 1:])
+    drawn = tf.random.stateless_uniform(tf.shape(both), seed) < rate
+    first = tf.logical_and(drawn, both)
+    # Not where the token before begins a pair itself.
+    before = tf.pad(first[:, :-1], [[0, 0], [1, 0]])
+    first = tf.pad(tf.logical_and(first, tf.logical_not(before)), [[0, 0], [0, 1]])
+    second = tf.pad(first[:, :-1], [[0, 0], [1, 0]])
+    following = tf.concat([ids[:, 1:], ids[:, :1]], axis=1)
+    previous = tf.concat([ids[:, -1:], ids[:, :-1]], axis=1)
+    return tf.where(first, following, tf.where(second, previous, ids))
