@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage backends lint docs bench clean
+.PHONY: help demo preset test coverage backends lint docs bench clean
 
 help: ## Show this list
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -38,6 +38,10 @@ demo: $(INSTALLED) ## Train on dates, export, translate, draw: a few minutes
 	@paste $(DEMO_RUN)/five.translated.txt $(DEMO_RUN)/five.txt
 	$(BIN)/kseq2seq plot $(DEMO_RUN) --text "$(DEMO_DATE)" \
 		--output $(DEMO_RUN)/alignment.png
+
+# `make demo` trains the run.
+preset: $(INSTALLED) ## Make the preset "dates" of the package of runs/dates
+	$(BIN)/python training/make_preset.py $(DEMO_RUN) kseq2seq/presets/shipped/dates
 
 test: $(INSTALLED) ## Run the tests, on all cores
 	$(BIN)/python -m pytest -n auto

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kseq2seq import export
+from kseq2seq import export, presets
 from kseq2seq.decoding import Search
 from kseq2seq.inference import (
     TEXT,
@@ -281,6 +281,74 @@ class Translator(BaseTranslator):
             folder, [self], search, limits, weights, products
         )
 
+    def save_to_preset(
+        self, folder: PathLike, weights: str = "float32", licence: str | None = None
+    ) -> Path:
+        """Writes a preset: a run folder with checksums and a model card, to share.
+
+        Records of the run folder that the translator was loaded from are copied:
+        settings, commands, versions and scores of the training.
+
+        Args:
+            folder: Path of the preset, which must not exist yet, or be empty.
+            weights: "float32", or "float16" to store half of the bytes. The loaded
+                model computes in float32 in any case.
+            licence: Licence of the preset, as model hubs name it, such as
+                "apache-2.0"; its README.md names none if `None`.
+
+        Returns:
+            The `Path` of the preset.
+
+        Raises:
+            FileExistsError: If there is something at the path.
+            OSError: If it cannot be written.
+            ValueError: If `weights` or `licence` is none of these, or a weight is too
+                large for float16.
+        """
+        return export.export_preset(folder, self, weights, licence)
+
+    @classmethod
+    def from_preset(cls, preset: PathLike) -> "Translator":
+        """A translator by its name.
+
+        All files are checked by size and SHA-256 before they are loaded, and none of
+        them holds code. Downloads are kept: `hf://` in the cache of huggingface_hub,
+        URLs in that of `kseq2seq.presets.cache_folder`. Where the network is down,
+        the last download is taken, and a warning says so.
+
+        Args:
+            preset: "dates", which comes along; or "hf://USER/NAME", a model on the
+                hub, also with "@REVISION" behind it (extra `hub`); or the https URL of
+                a folder, or a path of one, as `save_to_preset` writes it. A folder
+                named like a preset comes first.
+
+        Returns:
+            A `Translator`.
+
+        Raises:
+            ConnectionError: If it cannot be downloaded, and there is no earlier
+                download.
+            FileNotFoundError: If there is none of this name.
+            ValueError: If it is no preset, or a file is not as its manifest says, or
+                the model has layers that are not of Keras, of this package or
+                registered by the program.
+
+        Example:
+
+        >>> translator = Translator.from_preset("dates")
+        >>> translator(["4 mai 1989"])
+        ['1989-05-04']
+        """
+        folder = presets.find_preset(preset)
+        try:
+            return cls._load_run(folder)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{preset}: its model must be made of layers of Keras, of kseq2seq and "
+                "of modules that you import and trust; import those first. Received: "
+                f"{error}"
+            ) from error
+
     def save(self, folder: PathLike) -> None:
         """Writes model and tokenizers into a folder, each beside and renamed.
 
@@ -320,6 +388,10 @@ class Translator(BaseTranslator):
                     + ("" if path.is_dir() else ", which is no folder")
                 )
             return SavedTranslator(path)
+        return cls._load_run(path)
+
+    @classmethod
+    def _load_run(cls, path):
         # Importing the layers has registered them: no custom_objects are needed.
         model: Any = keras.saving.load_model(path / MODEL_FILE, compile=False)
         if not is_float32(model):

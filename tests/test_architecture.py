@@ -33,7 +33,7 @@ FLOORS = [
     {"evaluation", "optimizers", "data"},
     {"layers", "tokenizers", "decoding", "plots"},
     {"losses", "tfa", "runs", "config"},
-    {"models"},
+    {"models", "presets"},
     {"inference"},
     {"export"},
     {"translator"},

@@ -2,9 +2,13 @@
 
 import copy
 import ctypes
+import json
 import pickle
+import shutil
+import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import kseq2seq
-from kseq2seq import Search, Translator
+from kseq2seq import Search, Translator, presets
 from kseq2seq.models import precision
 from kseq2seq.utils import EOS_ID
 from translators import PAIRS, TEXTS, tiny_translator
@@ -184,6 +188,112 @@ def test_load_says_what_is_missing(tmp_path):
     (tmp_path / "model.keras").touch()
     with pytest.raises(FileNotFoundError, match="which is no folder"):
         Translator.load(tmp_path / "model.keras")
+
+
+def test_a_preset_is_loaded_as_it_was_saved(translator, tmp_path):
+    folder = translator.save_to_preset(tmp_path / "greetings", licence="apache-2.0")
+    loaded = Translator.from_preset(folder)
+    expected = translator.translate(TEXTS, SEARCH)
+    assert_same(loaded.translate(TEXTS, SEARCH), expected, exact=True)
+    assert type(Translator.load(folder)) is Translator
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlibrary_name: kseq2seq\n")
+    assert "\nlicense: apache-2.0\n---\n\n# greetings\n" in card
+    assert "language" not in card and str(tmp_path) not in card
+    assert 'Translator.from_preset("greetings")' in card
+    assert "Nothing is recorded." in card
+    parameters = sum(np.size(x) for x in translator.model.get_weights())
+    assert f"{parameters:,} parameters in float32" in card
+
+
+def test_a_preset_of_a_preset_keeps_its_records(tmp_path):
+    dates = Translator.from_preset("dates")
+    folder = dates.save_to_preset(tmp_path / "copy")
+    again = Translator.from_preset(folder)
+    assert again.run_folder == folder
+    for name in ("settings.json", "training.json", "scores.json", "history.json"):
+        copied, original = folder / name, dates.run_folder / name
+        assert copied.read_bytes() == original.read_bytes()
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "exact_match|" in card and "license:" not in card
+
+
+def test_float16_has_half_of_the_bytes_and_rounded_weights(tmp_path):
+    translator = tiny_translator(units=94)
+    before = translator.model.get_weights()
+    whole = translator.save_to_preset(tmp_path / "whole")
+    half = translator.save_to_preset(tmp_path / "half", weights="float16")
+    sizes = [(x / "model.keras").stat().st_size for x in (half, whole)]
+    assert sizes[0] < 0.6 * sizes[1]
+    loaded = Translator.from_preset(half)
+    assert precision.is_float32(loaded.model)
+    for weight, found in zip(before, loaded.model.get_weights(), strict=True):
+        rounded = np.asarray(weight, np.float16).astype(np.float32)
+        np.testing.assert_array_equal(found, rounded)
+    assert "in float16" in (half / "README.md").read_text(encoding="utf-8")
+    bias = translator.model.get_layer("projection").bias
+    bias.assign(np.full(bias.shape, 1e5))
+    with pytest.raises(ValueError, match=r"at most 65,504.*store float32"):
+        translator.save_to_preset(tmp_path / "large", weights="float16")
+    assert not (tmp_path / "large").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"weights": "int8"}, "`weights` must be one of float32, float16"),
+        ({"licence": "a: b"}, r"`licence` must be a name.*'apache-2\.0'.*'a: b'"),
+    ],
+)
+def test_save_to_preset_refuses(translator, tmp_path, options, match):
+    with pytest.raises(ValueError, match=match):
+        translator.save_to_preset(tmp_path / "new", **options)
+    assert [*tmp_path.iterdir()] == []
+
+
+def layer_of_a_module(name):
+    """A layer in a `.keras` file that names a class of some module."""
+    module, _, cls = name.rpartition(".")
+    return {"module": module, "class_name": cls, "config": {}, "registered_name": name}
+
+
+def of_a_lambda():
+    inputs = keras.Input((3,))
+    function = keras.layers.Lambda(lambda x: x + Path("stolen").write_text("x"))
+    return json.loads(keras.Model(inputs, function(inputs)).to_json())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        of_a_lambda,
+        lambda: layer_of_a_module("this_runs_when_imported.Layer"),
+        lambda: layer_of_a_module("os.system"),
+        lambda: layer_of_a_module("keras.utils.get_file"),
+    ],
+)
+def test_no_code_of_a_preset_is_run(translator, tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    config = make()
+    (tmp_path / "stolen").unlink(missing_ok=True)  # Keras calls a layer to make it
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "this_runs_when_imported.py").write_text("open('stolen', 'w')")
+    translator.save(tmp_path / "run")
+    path = tmp_path / "run" / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+    def save(folder):
+        shutil.copytree(tmp_path / "run", folder, dirs_exist_ok=True)
+
+    presets.write_preset(tmp_path / "preset", save)
+    with pytest.raises(ValueError, match="preset: its model must be made of layers"):
+        Translator.from_preset(tmp_path / "preset")
+    assert not (tmp_path / "stolen").exists()
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

@@ -16,6 +16,9 @@ from kseq2seq.export.litert import (
 from kseq2seq.export.onnx import (
     export_onnx,
 )
+from kseq2seq.export.preset import (
+    export_preset,
+)
 from kseq2seq.export.saved_model import (
     export_translators,
 )
@@ -28,6 +31,7 @@ __all__ = [
     "check_folder",
     "export_litert",
     "export_onnx",
+    "export_preset",
     "export_translators",
     "greedy",
     "search_function",

@@ -1,4 +1,4 @@
-"""The model card of an export, for programs.
+"""The model card of an export or a preset, for programs.
 
 Nothing in a card is guessed: what is not known is `None`.
 """
@@ -104,10 +104,7 @@ def model_card(
         },
         "search": fixed["search"],
         "limits": fixed["limits"],
-        "tokenizers": {
-            side: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            for side, content in tokenizers.items()
-        },
+        "tokenizers": _tokenizers(tokenizers),
         "example": example,
         "signatures": {
             signature: {
@@ -119,6 +116,50 @@ def model_card(
         },
         "guards": _guards(signatures, settings),
         "trainings": list(runs),
+    }
+
+
+def preset_card(
+    num_parameters: int,
+    num_bytes: int,
+    dtype: str,
+    tokenizers: Mapping[str, bytes],
+    run: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The card of a preset.
+
+    Args:
+        num_parameters: Number of the parameters of the model.
+        num_bytes: Bytes of its file.
+        dtype: Type of its weights.
+        tokenizers: Dict from `source` and `target` to the bytes of each
+            SentencePiece model.
+        run: What `kseq2seq.runs.from_run` returned for the run folder; `None` if the
+            model does not come from one.
+
+    Returns:
+        A dict of what JSON has.
+    """
+    scores = (run or {}).get("scores") or {}
+    return {
+        "created": now(),
+        "versions": package_versions(),
+        "weights": {
+            "dtype": dtype,
+            "products": "float32",
+            "parameters": num_parameters,
+            "bytes": num_bytes,
+        },
+        "search": scores.get("search", {}),
+        "tokenizers": _tokenizers(tokenizers),
+        "trainings": [] if run is None else [dict(run)],
+    }
+
+
+def _tokenizers(models):
+    return {
+        side: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for side, content in models.items()
     }
 
 

@@ -1,9 +1,10 @@
-"""The README of a SavedModel: its model card, for people.
+"""The README of a SavedModel or a preset: its model card, for people.
 
 What is not known is "not known".
 """
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +63,50 @@ def readme(card: Mapping[str, Any]) -> str:
     )
 
 
+def preset_readme(
+    preset: str, card: Mapping[str, Any], licence: str | None = None
+) -> str:
+    """The README of a preset, with the metadata that a hub reads.
+
+    Args:
+        preset: Name of the preset, for `Translator.from_preset`.
+        card: What `preset_card` returned.
+        licence: Its licence, as the hub names it, such as "apache-2.0"; left out if
+            `None`.
+
+    Returns:
+        A `str` that ends with a newline.
+
+    Raises:
+        ValueError: If `licence` is no such name.
+    """
+    if licence is not None and not re.fullmatch(r"[\w.+-]+", licence):
+        raise ValueError(
+            "`licence` must be a name of one word, such as 'apache-2.0', 'mit' or "
+            f"'cc-by-4.0'; describe others in the README. Received: licence={licence!r}"
+        )
+    run = (card["trainings"] or [{}])[0]
+    text = run.get("example") or "a text"
+    training = "## Training\n\nNothing is recorded."
+    return fill_template(
+        "preset",
+        licence="" if licence is None else f"license: {licence}\n",
+        name=preset.rpartition("/")[2],
+        source=run.get("source") or UNKNOWN,
+        target=run.get("target") or UNKNOWN,
+        version=card["versions"]["kseq2seq"],
+        created=card["created"],
+        quoted_preset=json.dumps(preset, ensure_ascii=False),
+        quoted_text=json.dumps(text, ensure_ascii=False),
+        shell_preset=shlex.quote(preset),
+        shell_text=shlex.quote(text),
+        contents=_bullets(
+            [*_weights(card), *(_search(card["search"]) if card["search"] else [])]
+        ),
+        training=_training(card, 0).rstrip() if run else training,
+    )
+
+
 def _bullets(lines):
     return "\n".join(f"- {line}" for line in lines)
 
@@ -105,6 +150,15 @@ def _search(settings):
 
 
 def _contents(card):
+    return [
+        *_weights(card),
+        f"Commit of the code that exported it: {_commit(card['code'])}.",
+        f"Exported with: {_versions(card['versions'])}.",
+    ]
+
+
+def _weights(card):
+    """Sentences on the weights and the tokenizers."""
     weights = card["weights"]
     tokenizers = [
         f"Tokenizer of the {side}: SentencePiece, {model['bytes']:,} bytes, sha256 "
@@ -115,8 +169,6 @@ def _contents(card):
         f"Weights: {weights['parameters']:,} parameters in {weights['dtype']}, "
         f"{weights['bytes']:,} bytes. Products with them: {weights['products']}.",
         *tokenizers,
-        f"Commit of the code that exported it: {_commit(card['code'])}.",
-        f"Exported with: {_versions(card['versions'])}.",
     ]
 
 

@@ -16,6 +16,7 @@ from kseq2seq.models.loading import (
     load_model,
 )
 from kseq2seq.models.precision import (
+    float16_copy,
     float32_copy,
     is_float32,
     portable_copy,
@@ -33,6 +34,7 @@ __all__ = [
     "encode_and_step",
     "encoder_model",
     "final_states",
+    "float16_copy",
     "float32_copy",
     "is_float32",
     "load_model",

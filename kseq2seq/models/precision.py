@@ -1,4 +1,4 @@
-"""Float32 copies of models."""
+"""Copies of models in another precision."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def is_float32(model: keras.Model) -> bool:
     True
     """
     config = model.get_config()
-    return _in_float32(config) == config
+    return _with_policy(config, "float32") == config
 
 
 def float32_copy(model: keras.Model) -> keras.Model:
@@ -31,9 +31,30 @@ def float32_copy(model: keras.Model) -> keras.Model:
     Returns:
         A `keras.Model` of its own layers and variables.
     """
-    copy = type(model).from_config(_in_float32(model.get_config()))
-    copy.set_weights(model.get_weights())
-    return copy
+    return _copy(model, "float32")
+
+
+def float16_copy(model: keras.Model) -> keras.Model:
+    """A model with its weights in float16, to store: half of the bytes.
+
+    `float32_copy` of it has the weights rounded to float16, and computes in float32.
+
+    Args:
+        model: What `kseq2seq.build_model` returned, of any dtype policy.
+
+    Returns:
+        A `keras.Model` of its own layers and variables.
+
+    Raises:
+        ValueError: If a weight is too large for float16.
+    """
+    for weight in model.weights:
+        if keras.ops.max(keras.ops.abs(weight)) > 65_504:
+            raise ValueError(
+                "Weights must be at most 65,504 to be stored in float16: store float32 "
+                f"instead. Received: larger ones in {weight.path}"
+            )
+    return _copy(model, "float16")
 
 
 def portable_copy(model: keras.Model) -> keras.Model:
@@ -62,12 +83,18 @@ def _with_sublayers(layers):
             yield from (layer.forward_layer, layer.backward_layer)
 
 
-def _in_float32(config: Any) -> Any:
-    """A layer's config, however deep, with float32 for every dtype policy."""
+def _copy(model: keras.Model, dtype: str) -> keras.Model:
+    copy = type(model).from_config(_with_policy(model.get_config(), dtype))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _with_policy(config: Any, dtype: str) -> Any:
+    """A layer's config, however deep, with `dtype` for every dtype policy."""
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":
-            return {**config, "config": {"name": "float32"}}
-        return {key: _in_float32(value) for key, value in config.items()}
+            return {**config, "config": {"name": dtype}}
+        return {key: _with_policy(value, dtype) for key, value in config.items()}
     if isinstance(config, (list, tuple)):
-        return type(config)(_in_float32(value) for value in config)
+        return type(config)(_with_policy(value, dtype) for value in config)
     return config

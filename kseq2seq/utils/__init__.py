@@ -12,6 +12,7 @@ from kseq2seq.utils.checks import (
     is_number,
 )
 from kseq2seq.utils.files import (
+    atomic_folder,
     atomic_path,
     atomic_write,
     write_bytes,
@@ -50,6 +51,7 @@ __all__ = [
     "PathLike",
     "Tensor",
     "add_numbered_folder",
+    "atomic_folder",
     "atomic_path",
     "atomic_write",
     "check_boolean",

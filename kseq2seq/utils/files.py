@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,51 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.replace(beside, place)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: PathLike) -> Iterator[Path]:
+    """Yields an empty folder beside `folder`, which then takes its place.
+
+    An error leaves nothing; a killed process no more than a hidden folder,
+    `.incomplete-*`, which may be deleted.
+
+    Args:
+        folder: Path of the folder, which must not exist yet, or be empty.
+
+    Yields:
+        The path of the folder to fill.
+
+    Raises:
+        FileExistsError: If there is a file at the path, or a folder with files.
+        OSError: If it cannot be written.
+
+    Example:
+
+    >>> folder = Path(tempfile.mkdtemp()) / "one"
+    >>> with atomic_folder(folder) as beside:
+    ...     _ = (beside / "one.txt").write_text("A dog.")
+    ...     folder.exists()
+    False
+    >>> [path.name for path in folder.iterdir()]
+    ['one.txt']
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(
+            f"{folder} must not exist yet, or be an empty folder: name another one, or "
+            "delete it first. Received: a "
+            + ("folder with files" if folder.is_dir() else "file")
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Only its owner may look into a temporary folder; into the one inside, all may.
+    with tempfile.TemporaryDirectory(
+        prefix=".incomplete-", dir=folder.parent, ignore_cleanup_errors=True
+    ) as hidden:
+        beside = Path(hidden) / "complete"
+        beside.mkdir()
+        yield beside
+        os.rename(beside, folder)
 
 
 @contextmanager

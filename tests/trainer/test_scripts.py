@@ -6,7 +6,9 @@ import random
 
 import pytest
 
+from kseq2seq import presets
 from paths import ROOT
+from translators import TEXTS, tiny_translator
 
 NAMES = ("keras_blog", "keras_blog_attention")
 
@@ -46,3 +48,16 @@ def test_a_script_is_short_and_has_help(name, capsys):
     assert "--epochs" in capsys.readouterr().out
     text = (ROOT / "training" / f"{name}.py").read_text()
     assert len(text.splitlines()) < 60
+
+
+def test_a_preset_is_made_of_a_run_folder(tmp_path, capsys):
+    run, folder = tmp_path / "run", tmp_path / "preset"
+    tiny_translator().save(run)
+    (tmp_path / "texts").write_text("\n".join(filter(None, TEXTS)))
+    arguments = [str(run), str(folder), "--texts", str(tmp_path / "texts")]
+    for _ in range(2):  # the second time in the place of the first
+        load("make_preset").main(arguments)
+        presets.check_preset(folder)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        wanted = f"{folder}: {size:,} bytes; 0 of 5 texts differ\n"
+        assert capsys.readouterr().out == wanted

@@ -1,0 +1,49 @@
+"""Names of presets: which of them comes first, and what is said of no name."""
+
+import shutil
+
+import pytest
+
+from kseq2seq.presets import (
+    check_preset,
+    find_preset,
+    is_preset_name,
+    preset_label,
+    shipped_presets,
+)
+
+
+@pytest.mark.parametrize("name", shipped_presets())
+def test_presets_that_come_along_are_whole_and_small(name):
+    folder = find_preset(name)
+    check_preset(folder)
+    assert sum(x.stat().st_size for x in folder.iterdir()) <= 1_500_000
+    assert f'from_preset("{name}")' in (folder / "README.md").read_text("utf-8")
+
+
+def test_a_folder_of_the_name_comes_first(preset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert is_preset_name("dates")
+    shutil.copytree(preset, "dates")
+    assert not is_preset_name("dates")
+    assert find_preset("dates").resolve() == tmp_path / "dates"
+    assert find_preset(tmp_path / "dates") == tmp_path / "dates"
+    (tmp_path / "dates" / "source.model").write_text("other")
+    with pytest.raises(ValueError, match="dates: source.model is damaged"):
+        find_preset("dates")
+
+
+@pytest.mark.parametrize("name", ["nothing", "no/such/folder"])
+def test_an_unknown_name_lists_the_names_and_other_spellings(name):
+    with pytest.raises(FileNotFoundError) as raised:
+        find_preset(name)
+    message = str(raised.value)
+    assert repr(name) in message
+    for spelling in (*shipped_presets(), "hf://USER/NAME", "https URL", "path"):
+        assert spelling in message
+
+
+def test_labels_are_the_last_part():
+    assert preset_label("https://example.org/models/names/") == "names"
+    assert preset_label("hf://a/names@v1.0") == "names"
+    assert preset_label("runs/names") == preset_label("names") == "names"
