@@ -20,13 +20,18 @@ from kseq2seq.inference import (
     Translation,
     check_inputs,
     check_texts,
-    decoded_text,
     find_signature,
     rows_of_batches,
     signature_functions,
     text_tensor,
+    translations_of_row,
 )
-from kseq2seq.models import float32_copy, is_float32, vocabulary_sizes
+from kseq2seq.models import (
+    float16_copy,
+    float32_copy,
+    is_float32,
+    vocabulary_sizes,
+)
 from kseq2seq.runs import (
     MODEL_FILE,
     SAVED_MODEL_FILE,
@@ -36,7 +41,7 @@ from kseq2seq.runs import (
     save_tokenizers,
 )
 from kseq2seq.tokenizers import Limits, Tokenizer
-from kseq2seq.utils import PAD_ID, PathLike, Tensor
+from kseq2seq.utils import PathLike, Tensor, check_choice
 
 
 class Translator(BaseTranslator):
@@ -172,7 +177,8 @@ class Translator(BaseTranslator):
             return {name: x.numpy() for name, x in outputs.items()}
 
         rows = rows_of_batches(run, texts, batch_size, progress)
-        return [self._translations(row) for row in rows]
+        pieces = self.source_tokenizer.pieces, self.target_tokenizer.pieces
+        return [translations_of_row(row, *pieces) for row in rows]
 
     def run(
         self, signature: str, inputs: Mapping[str, Tensor]
@@ -212,30 +218,6 @@ class Translator(BaseTranslator):
             # warns of retracing.
             self._searches[key] = graph.get_concrete_function()
         return self._searches[key]
-
-    def _translations(self, row):
-        """The `Translation`s in one row of what a search gave."""
-        source = row["source"]
-        source_tokens = self.source_tokenizer.pieces(source[source != PAD_ID].tolist())
-        translations = []
-        for n, length in enumerate(row["lengths"]):
-            if n and length == 0:
-                continue
-            alignment = None
-            if "alignments" in row:
-                alignment = row["alignments"][n, :length, : len(source_tokens)]
-            ids = row["ids"][n, :length].tolist()
-            translations.append(
-                Translation(
-                    text=decoded_text(row["translations"][n]),
-                    score=float(row["scores"][n]),
-                    log_prob=float(row["log_probs"][n]),
-                    source_tokens=source_tokens,
-                    target_tokens=self.target_tokenizer.pieces(ids),
-                    alignment=alignment,
-                )
-            )
-        return translations
 
     def export(
         self,
@@ -281,84 +263,81 @@ class Translator(BaseTranslator):
             folder, [self], search, limits, weights, products
         )
 
+    def save(self, folder: PathLike, weights: str = "float32") -> None:
+        """Writes model and tokenizers into a folder, each beside and renamed.
+
+        Args:
+            folder: Path of the folder; made if it is not there.
+            weights: "float32" for the model as it is, or "float16" for half of the
+                bytes, which `load` makes float32 of.
+        """
+        check_choice("weights", weights, ("float32", "float16"))
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_tokenizers(folder, self.source_tokenizer, self.target_tokenizer)
+        model = self.model if weights == "float32" else float16_copy(self.model)
+        save_model(model, folder / MODEL_FILE)
+
     def save_to_preset(
         self, folder: PathLike, weights: str = "float32", licence: str | None = None
     ) -> Path:
         """Writes a preset: a run folder with checksums and a model card, to share.
 
-        Records of the run folder that the translator was loaded from are copied:
-        settings, commands, versions and scores of the training.
-
         Args:
             folder: Path of the preset, which must not exist yet, or be empty.
-            weights: "float32", or "float16" to store half of the bytes. The loaded
-                model computes in float32 in any case.
-            licence: Licence of the preset, as model hubs name it, such as
-                "apache-2.0"; its README.md names none if `None`.
+            weights: As for `save`.
+            licence: Its licence, as model hubs name it, such as "apache-2.0"; its
+                README.md names none if `None`.
 
         Returns:
             The `Path` of the preset.
-
-        Raises:
-            FileExistsError: If there is something at the path.
-            OSError: If it cannot be written.
-            ValueError: If `weights` or `licence` is none of these, or a weight is too
-                large for float16.
         """
         return export.export_preset(folder, self, weights, licence)
 
-    @classmethod
-    def from_preset(cls, preset: PathLike) -> "Translator":
-        """A translator by its name.
-
-        All files are checked by size and SHA-256 before they are loaded, and none of
-        them holds code. Downloads are kept: `hf://` in the cache of huggingface_hub,
-        URLs in that of `kseq2seq.presets.cache_folder`. Where the network is down,
-        the last download is taken, and a warning says so.
+    def push(
+        self,
+        preset: str,
+        weights: str = "float32",
+        licence: str | None = None,
+        private: bool | None = None,
+    ) -> str:
+        """Uploads a preset, with its model card, to the hub (extra `hub`).
 
         Args:
-            preset: "dates", which comes along; or "hf://USER/NAME", a model on the
-                hub, also with "@REVISION" behind it (extra `hub`); or the https URL of
-                a folder, or a path of one, as `save_to_preset` writes it. A folder
-                named like a preset comes first.
+            preset: Its name, "hf://USER/NAME".
+            weights: As for `save`.
+            licence: As for `save_to_preset`.
+            private: Whether a new repository is; `None` for the account's default.
+
+        Returns:
+            The name of what was uploaded, "hf://USER/NAME@COMMIT".
+        """
+        write = partial(
+            export.export_preset,
+            translator=self,
+            weights=weights,
+            licence=licence,
+            preset=preset,
+        )
+        return presets.push_hub(preset, write, private)
+
+    @classmethod
+    def from_preset(cls, preset: PathLike) -> "Translator":
+        """A translator by its name; see `kseq2seq.presets.find_preset`.
+
+        Args:
+            preset: "dates", which comes along; "hf://USER/NAME"; the https URL of a
+                folder, or the path of one, as `save_to_preset` writes it.
 
         Returns:
             A `Translator`.
 
-        Raises:
-            ConnectionError: If it cannot be downloaded, and there is no earlier
-                download.
-            FileNotFoundError: If there is none of this name.
-            ValueError: If it is no preset, or a file is not as its manifest says, or
-                the model has layers that are not of Keras, of this package or
-                registered by the program.
-
         Example:
 
-        >>> translator = Translator.from_preset("dates")
-        >>> translator(["4 mai 1989"])
+        >>> Translator.from_preset("dates")(["4 mai 1989"])
         ['1989-05-04']
         """
-        folder = presets.find_preset(preset)
-        try:
-            return cls._load_run(folder)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{preset}: its model must be made of layers of Keras, of kseq2seq and "
-                "of modules that you import and trust; import those first. Received: "
-                f"{error}"
-            ) from error
-
-    def save(self, folder: PathLike) -> None:
-        """Writes model and tokenizers into a folder, each beside and renamed.
-
-        Args:
-            folder: Path of the folder; made if it is not there.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_tokenizers(folder, self.source_tokenizer, self.target_tokenizer)
-        save_model(self.model, folder / MODEL_FILE)
+        return presets.load_preset(preset, cls._load_run)
 
     @classmethod
     def load(cls, path: PathLike) -> "Translator | SavedTranslator":

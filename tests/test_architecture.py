@@ -62,6 +62,7 @@ TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
 # Slow to import, and not needed by all who import the package.
 IMPORTED_WHERE_USED = {
     "matplotlib",
+    "huggingface_hub",
     "tensorflow_datasets",
     "babel",
     "tensorflow_serving",

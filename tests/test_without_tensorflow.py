@@ -7,6 +7,7 @@ REFUSED = [
     "ai_edge_litert",
     "babel",
     "flask",
+    "huggingface_hub",
     "matplotlib",
     "onnx",
     "sacrebleu",

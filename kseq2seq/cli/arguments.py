@@ -3,11 +3,16 @@
 import argparse
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 MAX_COUNT = 10_000
 MAX_PORT = 65_535
+# What most verbs take for `PATH`.
+RUN_FOLDER = (
+    "run folder, or name of a preset: dates, hf://USER/NAME, or the https URL of a "
+    "folder; a folder of the name comes first"
+)
+MODEL = f"SavedModel, {RUN_FOLDER}"
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,7 +94,7 @@ def add_path(parser: argparse.ArgumentParser, text: str) -> None:
         parser: The parser of a verb.
         text: Kinds of paths that it may be.
     """
-    parser.add_argument("path", metavar="PATH", type=Path, help=text)
+    parser.add_argument("path", metavar="PATH", help=text)
     parser.add_argument(
         "--import",
         action="append",

@@ -5,8 +5,8 @@ from contextlib import nullcontext
 from typing import Any
 
 from kseq2seq.cli import loading, output
-from kseq2seq.cli.arguments import add_path, add_verb, index
-from kseq2seq.cli.paths import check_model
+from kseq2seq.cli.arguments import MODEL, add_path, add_verb, index
+from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
 from kseq2seq.runs import read_settings
@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "\n\nexample:\n  kseq2seq evaluate runs/multi30k_en_de --source test.en.gz "
         "--reference test.de.gz",
     )
-    add_path(parser, "run folder or SavedModel")
+    add_path(parser, MODEL)
     test_set = parser.add_mutually_exclusive_group(required=True)
     test_set.add_argument(
         "--source", metavar="FILE", help="sentences to translate, plain or gzipped"
@@ -72,7 +72,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Translates, scores, and prints a line for each metric."""
-    check_model(options.path)
+    options.path = find_model(options.path)
     loading.check_search_options(options)
     metrics = options.metrics
     if not metrics:

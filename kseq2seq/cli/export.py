@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kseq2seq.cli import loading
-from kseq2seq.cli.arguments import add_path, add_verb, count, index
-from kseq2seq.cli.paths import check_run_folder
+from kseq2seq.cli.arguments import RUN_FOLDER, add_path, add_verb, count, index
+from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.cli.search_options import add_n_best, add_search_options, make_search
+from kseq2seq.presets import is_preset_name, preset_label
 from kseq2seq.runs import MODEL_FILE, is_run_folder
 from kseq2seq.utils import check_installed
 
@@ -68,7 +69,7 @@ def _add_format(formats: Any, format_: Format) -> None:
         f" fixed\nin what is written. {format_.note}\n\n"
         f"example:\n  kseq2seq export {format_.name} runs/dates {format_.folder}/dates",
     )
-    add_path(parser, "run folder")
+    add_path(parser, RUN_FOLDER)
     parser.add_argument(
         "folder",
         metavar="FOLDER",
@@ -95,11 +96,15 @@ def _with_format(arguments: list[str]) -> list[str]:
 
 def run(options: argparse.Namespace) -> None:
     """Exports, and prints the path of what was written."""
-    check_run_folder(options.path, "to export")
+    name = options.path
+    options.path = find_run_folder(name, "to export")
     format_ = next(x for x in FORMATS if x.name == options.format)
     folder = options.folder
     if folder is None:
-        folder = Path(format_.folder) / options.path.resolve().name
+        label = (
+            preset_label(name) if is_preset_name(name) else Path(name).resolve().name
+        )
+        folder = Path(format_.folder) / label
     print(format_.write(options, folder))
 
 

@@ -116,8 +116,9 @@ def make_parser(verbs: Sequence[Verb] = VERBS) -> argparse.ArgumentParser:
         "serve them.",
         epilog="A run folder is what 'kseq2seq train', or Translator.save, writes; "
         "a SavedModel is what 'kseq2seq export' writes, its folder with or without "
-        "the version's number. Text is UTF-8, one sentence a line. Input that "
-        "cannot be used gives one line on standard error and exit code 2.",
+        "the version's number; a preset is a run folder that is found by a name, "
+        "such as dates or hf://USER/NAME. Text is UTF-8, one sentence a line. Input "
+        "that cannot be used gives one line on standard error and exit code 2.",
     )
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {__version__}"

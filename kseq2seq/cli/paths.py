@@ -1,58 +1,76 @@
-"""Checks of the path that a verb was given, before anything slow."""
+"""The folder of the model that a verb was given, before anything slow."""
 
 from pathlib import Path
 
+from kseq2seq.presets import find_preset, is_preset_name
 from kseq2seq.runs import MODEL_FILE, SAVED_MODEL_FILE, find_saved_model, is_run_folder
 
 
-def check_model(path: Path) -> None:
-    """Checks that a path is a run folder or a SavedModel.
+def find_model(path: str) -> Path:
+    """The folder of a model.
 
     Args:
-        path: The path.
+        path: Path of a run folder or a SavedModel, or the name of a preset, which is
+            downloaded if it must be. A folder of the name comes first.
+
+    Returns:
+        The `Path` of the folder.
 
     Raises:
-        ValueError: If it is neither.
+        OSError: If a preset cannot be had.
+        ValueError: If the path is neither, or a preset is damaged.
     """
-    if is_run_folder(path) or find_saved_model(path) is not None:
-        return
-    wrong = "holds no model" if path.is_dir() else "is no folder"
+    if is_preset_name(path):
+        return find_preset(path)
+    folder = Path(path)
+    if is_run_folder(folder) or find_saved_model(folder) is not None:
+        return folder
+    wrong = "holds no model" if folder.is_dir() else "is no folder"
     raise ValueError(
-        f"{path} {wrong}: give a run folder, in which is {MODEL_FILE}, or a "
-        f"SavedModel, in which is {SAVED_MODEL_FILE}."
+        f"{path} {wrong}: give a run folder, in which is {MODEL_FILE}, a SavedModel, "
+        f"in which is {SAVED_MODEL_FILE}, or a preset, dates or hf://USER/NAME."
     )
 
 
-def check_run_folder(path: Path, purpose: str) -> None:
-    """Checks that a path is a run folder.
+def find_run_folder(path: str, purpose: str) -> Path:
+    """The run folder of a model.
 
     Args:
-        path: The path.
+        path: Its path, or the name of a preset.
         purpose: Aim of the verb, such as "to draw".
 
+    Returns:
+        The `Path` of the folder.
+
     Raises:
+        OSError: If a preset cannot be had.
         ValueError: If it is none.
     """
-    check_model(path)
-    if not is_run_folder(path):
+    folder = find_model(path)
+    if not is_run_folder(folder):
         raise ValueError(
             f"{path} is a SavedModel: give the run folder that it came from {purpose}."
         )
+    return folder
 
 
-def check_saved_model(path: Path, purpose: str) -> None:
-    """Checks that a path is a SavedModel.
+def find_served_model(path: str, purpose: str) -> Path:
+    """The folder of a SavedModel.
 
     Args:
-        path: The path.
+        path: Its path.
         purpose: Aim of the verb, such as "to serve".
+
+    Returns:
+        The `Path` of the folder.
 
     Raises:
         ValueError: If it is none.
     """
-    check_model(path)
-    if is_run_folder(path):
+    if is_preset_name(path) or is_run_folder(path):
+        kind = "preset" if is_preset_name(path) else "run folder"
         raise ValueError(
-            f"{path} is a run folder: give the SavedModel that 'kseq2seq export "
-            f"{path}' writes {purpose}."
+            f"{path} is a {kind}: give the SavedModel that 'kseq2seq export {path}' "
+            f"writes {purpose}."
         )
+    return find_model(path)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from kseq2seq.cli import loading
-from kseq2seq.cli.arguments import add_path, add_verb
-from kseq2seq.cli.paths import check_model, check_run_folder
+from kseq2seq.cli.arguments import MODEL, add_path, add_verb
+from kseq2seq.cli.paths import find_model, find_run_folder
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.runs import is_run_folder, read_history
 from kseq2seq.utils import is_blank
@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'example:\n  kseq2seq plot runs/dates --text "4 mai 1989" '
         "--output alignment.png",
     )
-    add_path(parser, "run folder, or, with --text, SavedModel")
+    add_path(parser, f"{MODEL}; --history needs a run folder")
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument(
         "--text", help="translate this and draw the attention to its tokens"
@@ -45,8 +45,9 @@ def run(options: argparse.Namespace) -> None:
     from kseq2seq import plots
 
     if options.history:
-        check_run_folder(options.path, "to draw its history")
-    check_model(options.path)
+        options.path = find_run_folder(options.path, "to draw its history")
+    else:
+        options.path = find_model(options.path)
     loading.check_search_options(options)
     if options.output.suffix.lower() not in plots.FORMATS:
         raise ValueError(

@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from kseq2seq.cli import loading
-from kseq2seq.cli.arguments import add_input_and_output, add_path, add_verb
+from kseq2seq.cli.arguments import MODEL, add_input_and_output, add_path, add_verb
 from kseq2seq.cli.output import open_output
-from kseq2seq.cli.paths import check_model
+from kseq2seq.cli.paths import find_model
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "perplexity\nof all goes to standard error.\n\n"
         "example:\n  paste in.en out.de | kseq2seq score runs/multi30k_en_de",
     )
-    add_path(parser, "run folder or SavedModel")
+    add_path(parser, MODEL)
     add_input_and_output(
         parser,
         "lines of source and target with a tab between them; further columns are "
@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the log-probability of each target and the number of its tokens."""
-    check_model(options.path)
+    options.path = find_model(options.path)
     pairs = _read_pairs(options.input)
     with open_output(options.output) as file:
         translator = loading.load_translator(options.path, options.modules)

@@ -5,7 +5,7 @@ from typing import Any
 
 from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import add_path, add_verb, port
-from kseq2seq.cli.paths import check_saved_model
+from kseq2seq.cli.paths import find_served_model
 from kseq2seq.utils import check_installed
 
 
@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Serves until it is interrupted."""
-    check_saved_model(options.path, "to serve")
+    options.path = find_served_model(options.path, "to serve")
     check_installed("serve")
     from kseq2seq import serve
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from kseq2seq.cli import loading, output
-from kseq2seq.cli.arguments import add_input_and_output, add_path, add_verb
-from kseq2seq.cli.paths import check_model
+from kseq2seq.cli.arguments import MODEL, add_input_and_output, add_path, add_verb
+from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.search_options import add_n_best, add_search_options
 from kseq2seq.utils import is_blank
 
@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "Translate lines of text.",
         "example:\n  kseq2seq translate runs/multi30k_en_de < in.en > out.de",
     )
-    add_path(parser, "run folder or SavedModel")
+    add_path(parser, MODEL)
     add_input_and_output(parser, "lines to translate; a blank line stays blank")
     add_n_best(
         parser,
@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Translates, and prints a line for each line of input."""
-    check_model(options.path)
+    options.path = find_model(options.path)
     loading.check_search_options(options)
     chunks, total = _read_chunks(options.input)
     number = 0

@@ -1,19 +1,29 @@
 """Presets of translators: a run folder with checksums and a model card."""
 
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from kseq2seq.export.model_card import preset_card
 from kseq2seq.export.readme import README_FILE, preset_readme
 from kseq2seq.export.saved_model import Exportable
-from kseq2seq.models import float16_copy
 from kseq2seq.presets import write_preset
-from kseq2seq.runs import MODEL_FILE, from_run, save_model, save_tokenizers
-from kseq2seq.utils import PathLike, check_choice, write_text
+from kseq2seq.runs import MODEL_FILE, from_run
+from kseq2seq.utils import PathLike, write_text
+
+
+class Savable(Exportable, Protocol):
+    """An `Exportable` that writes its files itself, such as a `kseq2seq.Translator`."""
+
+    def save(self, folder: PathLike, weights: str = "float32") -> None:
+        """Writes model and tokenizers; see `kseq2seq.Translator.save`."""
+        ...
 
 
 def export_preset(
     folder: PathLike,
-    translator: Exportable,
+    translator: Savable,
     weights: str = "float32",
     licence: str | None = None,
     preset: str | None = None,
@@ -37,20 +47,19 @@ def export_preset(
         ValueError: If `weights` or `licence` is none of these, or a weight is too large
             for float16.
     """
-    check_choice("weights", weights, ("float32", "float16"))
     name = Path(folder).resolve().name if preset is None else preset
-    model = translator.model if weights == "float32" else float16_copy(translator.model)
-    source, target = translator.source_tokenizer, translator.target_tokenizer
     run_folder = translator.run_folder
 
     def save(path: Path) -> None:
-        save_tokenizers(path, source, target)
-        save_model(model, path / MODEL_FILE)
+        translator.save(path, weights)
         card = preset_card(
-            num_parameters=model.count_params(),
+            num_parameters=int(sum(np.prod(x.shape) for x in translator.model.weights)),
             num_bytes=(path / MODEL_FILE).stat().st_size,
             dtype=weights,
-            tokenizers={"source": source.model, "target": target.model},
+            tokenizers={
+                "source": translator.source_tokenizer.model,
+                "target": translator.target_tokenizer.model,
+            },
             run=None if run_folder is None else from_run(run_folder),
         )
         write_text(path / README_FILE, preset_readme(name, card, licence))

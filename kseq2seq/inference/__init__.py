@@ -19,7 +19,7 @@ from kseq2seq.inference.results import (
     Alignment,
     Encoded,
     Translation,
-    decoded_text,
+    translations_of_row,
 )
 from kseq2seq.inference.saved_model import (
     EXPORT_SETTINGS_FILE,
@@ -50,7 +50,6 @@ __all__ = [
     "Translation",
     "check_inputs",
     "check_texts",
-    "decoded_text",
     "find_signature",
     "int8_product",
     "length_sorted_batches",
@@ -59,5 +58,6 @@ __all__ = [
     "signature_functions",
     "store_weights",
     "text_tensor",
+    "translations_of_row",
     "with_int8_products",
 ]

@@ -1,9 +1,11 @@
 """Results of translators: translations, alignments, encodings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from kseq2seq.utils import PAD_ID
 
 
 class Translation(NamedTuple):
@@ -63,6 +65,40 @@ class Encoded(NamedTuple):
 
     memory: np.ndarray | None
     state: np.ndarray
+
+
+def translations_of_row(
+    row: Mapping[str, Any],
+    source_pieces: Callable[[list[int]], list[str]],
+    target_pieces: Callable[[list[int]], list[str]],
+) -> list[Translation]:
+    """The `Translation`s in one row of the outputs of `TextToText.search_texts`.
+
+    Args:
+        row: Dict from the names of the outputs to their values in this row.
+        source_pieces: Function from ids of the source to the pieces that they are.
+        target_pieces: The same for the target.
+    """
+    source = row["source"]
+    source_tokens = source_pieces(source[source != PAD_ID].tolist())
+    translations = []
+    for n, length in enumerate(row["lengths"]):
+        if n and length == 0:
+            continue
+        alignment = None
+        if "alignments" in row:
+            alignment = row["alignments"][n, :length, : len(source_tokens)]
+        translations.append(
+            Translation(
+                text=decoded_text(row["translations"][n]),
+                score=float(row["scores"][n]),
+                log_prob=float(row["log_probs"][n]),
+                source_tokens=source_tokens,
+                target_tokens=target_pieces(row["ids"][n, :length].tolist()),
+                alignment=alignment,
+            )
+        )
+    return translations
 
 
 def decoded_text(text: bytes) -> str:

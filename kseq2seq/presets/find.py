@@ -1,12 +1,17 @@
 """From the name of a preset to its folder."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TypeVar
 
+from kseq2seq.presets.hub import PREFIX, fetch_hub
 from kseq2seq.presets.manifest import check_preset
 from kseq2seq.presets.shipped import SHIPPED_FOLDER, shipped_presets
+from kseq2seq.presets.url import fetch_url
 from kseq2seq.utils import PathLike
+
+Loaded = TypeVar("Loaded")
 
 
 def find_preset(preset: PathLike) -> Path:
@@ -31,6 +36,10 @@ def find_preset(preset: PathLike) -> Path:
     name = os.fspath(preset)
     folder = Path(name)
     if not folder.is_dir():
+        if name.startswith(PREFIX):
+            return fetch_hub(name)
+        if "://" in name:
+            return fetch_url(name)
         if name not in shipped_presets():
             raise FileNotFoundError(
                 "`preset` must be one that comes along "
@@ -40,6 +49,29 @@ def find_preset(preset: PathLike) -> Path:
         folder = SHIPPED_FOLDER / name
     check_preset(folder, name)
     return folder
+
+
+def load_preset(preset: PathLike, load: Callable[[Path], Loaded]) -> Loaded:
+    """Loads a preset.
+
+    Args:
+        preset: A name, as for `find_preset`.
+        load: Function from a run folder to what is loaded, by Keras in safe mode.
+
+    Raises:
+        OSError: As for `find_preset`.
+        ValueError: As for `find_preset`, or if the model has code in it, or layers of
+            modules that the program has not imported.
+    """
+    folder = find_preset(preset)
+    try:
+        return load(folder)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{os.fspath(preset)}: its model must be made of layers of Keras, of "
+            "kseq2seq and of modules that you trust and import first. Received: "
+            f"{' '.join(str(error).split())}"
+        ) from error
 
 
 def is_preset_name(name: str) -> bool:
@@ -54,18 +86,3 @@ def is_preset_name(name: str) -> bool:
     (True, False)
     """
     return not Path(name).is_dir() and ("://" in name or name in shipped_presets())
-
-
-def preset_label(name: str) -> str:
-    """A short name for a preset, to name files after.
-
-    Args:
-        name: Name of the preset.
-
-    Example:
-
-    >>> preset_label("hf://user/pronunciation@v1"), preset_label("dates")
-    ('pronunciation', 'dates')
-    """
-    path = urlsplit(name).path if "://" in name else name
-    return path.rstrip("/").rpartition("/")[2].partition("@")[0]

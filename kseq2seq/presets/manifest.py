@@ -24,6 +24,7 @@ from kseq2seq.runs import (
 from kseq2seq.utils import PathLike, atomic_folder, write_text
 
 MANIFEST_FILE = "preset.json"
+CARD_FILE = "README.md"  # for people, who may edit it: it is not in the manifest
 FORMAT = 1
 REQUIRED = (MODEL_FILE, SOURCE_FILE, TARGET_FILE)
 # Of a training: what model cards tell, and the search that it was scored with.
@@ -63,9 +64,11 @@ def write_preset(
     Raises:
         FileExistsError: If there is something at the path.
         OSError: If it cannot be written.
+        ValueError: If `save` writes a file that no preset has.
     """
     with atomic_folder(folder) as beside:
         save(beside)
+        _check_known(beside)
         if run_folder is not None:
             _copy_records(Path(run_folder), beside)
         files = {
@@ -169,10 +172,38 @@ def check_file(
         )
 
 
+def _check_known(folder: Path) -> None:
+    others = {x.name for x in folder.iterdir()} - {*REQUIRED, *RECORDS, CARD_FILE}
+    if others:
+        raise ValueError(
+            "A preset has no files but those that Translator.load reads, and "
+            f"{CARD_FILE}. Received: {', '.join(sorted(others))}; write others beside "
+            "the preset."
+        )
+
+
 def _copy_records(run_folder: Path, folder: Path) -> None:
     for name in RECORDS:
         if (run_folder / name).is_file():
             shutil.copyfile(run_folder / name, folder / name)
+
+
+def check_size(preset: str, name: str, size: int) -> None:
+    """Checks that a file is not too large to be one of a preset.
+
+    Args:
+        preset: Name of the preset, for errors.
+        name: Name of the file.
+        size: Its bytes.
+
+    Raises:
+        ValueError: If it is too large.
+    """
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"{preset}: {name} must have at most {MAX_BYTES:,} bytes. Received: "
+            f"{size:,}. Download it by other means and use `Translator.load`."
+        )
 
 
 def _described(path: Path) -> PresetFile:
@@ -214,11 +245,7 @@ def _checked_entry(preset: str, name: str, entry: Any) -> PresetFile:
         raise _no_manifest(preset, f"bytes={size!r} of {name}")
     if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
         raise _no_manifest(preset, f"sha256={digest!r} of {name}")
-    if size > MAX_BYTES:
-        raise ValueError(
-            f"{preset}: {name} must have at most {MAX_BYTES:,} bytes. Received: "
-            f"{size:,}. Download it by other means and use `Translator.load`."
-        )
+    check_size(preset, name, size)
     return PresetFile(size, digest)
 
 

@@ -53,6 +53,16 @@ def test_a_preset_is_written_whole_or_not_at_all(tmp_path):
         write_preset(tmp_path / "empty", save)
 
 
+def test_a_file_that_no_preset_has_is_not_written(tmp_path):
+    def save_more(folder):
+        save(folder)
+        (folder / "code.py").touch()
+
+    with pytest.raises(ValueError, match="no files but those.*Received: code.py"):
+        write_preset(tmp_path / "preset", save_more)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_changed_card_and_other_files_change_nothing(preset):
     (preset / "README.md").write_text("# Mine")
     (preset / "code.py").write_text("raise SystemExit")
