@@ -56,11 +56,15 @@ def parse_hub_name(preset: str) -> HubName:
     """
     match = _NAME.fullmatch(preset)
     if match is None:
-        raise ValueError(
-            "The name of a preset on the hub must be hf://USER/NAME, or "
-            f"hf://USER/NAME@REVISION. Received: {preset!r}"
-        )
+        raise _misspelled(preset)
     return HubName(match[1], match[2])
+
+
+def _misspelled(preset: str) -> ValueError:
+    return ValueError(
+        "The name of a preset on the hub must be hf://USER/NAME, or "
+        f"hf://USER/NAME@REVISION. Received: {preset!r}"
+    )
 
 
 def fetch_hub(preset: str) -> Path:
@@ -176,6 +180,8 @@ def _check_on_hub(preset: str, name: HubName) -> Exception | None:
             timeout=TIMEOUT_SECONDS,
             files_metadata=True,
         )
+    except errors.HFValidationError as error:
+        raise _misspelled(preset) from error
     except errors.RevisionNotFoundError as error:
         raise FileNotFoundError(
             f"{preset}: the model has no revision {name.revision!r}. Name a branch, a "

@@ -120,17 +120,18 @@ def _check_url(url: str) -> None:
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to where a request may go."""
+    """Follows redirects to https, and from this machine to itself."""
 
-    def redirect_request(self, *arguments: Any) -> Any:
-        *_, url = arguments
-        _check_redirect(url)
-        return super().redirect_request(*arguments)
-
-
-def _check_redirect(url: str) -> None:
-    # Signed URLs of other hosts have queries.
-    _check_url(urlsplit(url)._replace(query="", fragment="").geturl())
+    def redirect_request(self, req: Any, fp: Any, *others: Any) -> Any:
+        *_, url = others
+        # Signed URLs have queries.
+        _check_url(urlsplit(url)._replace(query="", fragment="").geturl())
+        if url.startswith("http:") and not req.full_url.startswith("http:"):
+            raise ValueError(
+                f"{req.full_url} must lead to https. Received: {url!r}. Do not load "
+                "what is there."
+            )
+        return super().redirect_request(req, fp, *others)
 
 
 def _open(url: str) -> Any:

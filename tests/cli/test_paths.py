@@ -1,4 +1,4 @@
-"""What verbs take for PATH: folders, and presets by their names."""
+"""Paths of verbs: folders, and presets by their names."""
 
 import shutil
 from pathlib import Path

@@ -111,9 +111,17 @@ def test_what_the_hub_does_not_have(hub):
 
 @pytest.mark.parametrize(
     "name",
-    ["hf://", "hf://names", "hf://a/b/c", "hf://a/b@", "hf://a/../b", "hf://a b"],
+    [
+        "hf://",
+        "hf://names",
+        "hf://a/b/c",
+        "hf://a/b@",
+        "hf://a/../b",
+        "hf://a/b..c",
+        "hf://a b",
+    ],
 )
-def test_other_spellings_are_refused(name):
+def test_other_spellings_are_refused(hub, name):
     with pytest.raises(ValueError, match="must be hf://USER/NAME"):
         find_preset(name)
 

@@ -4,12 +4,14 @@ import json
 import logging
 import socket
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from file_server import FileServer, running
 from kseq2seq.presets import cache_folder, find_preset, write_preset
+from kseq2seq.presets import url as url_module
 from preset_files import CONTENTS, LOADED, save
 
 FOLDER = "/models/names"
@@ -214,6 +216,16 @@ def test_redirects_are_followed_only_to_where_a_request_may_go(server, url):
     server.redirects["/bad/preset.json"] = "http://example.org/names/preset.json"
     with pytest.raises(ValueError, match=r"Received: 'http://example\.org/names/pre"):
         find_preset(f"{server.url}/bad")
+    # What is elsewhere may not lead to a server on this machine.
+    (handler,) = (x for x in vars(url_module).values() if is_redirect_handler(x))
+    request = urllib.request.Request("https://example.org/names/preset.json")
+    with pytest.raises(ValueError, match="must lead to https. Received: 'http://local"):
+        handler().redirect_request(request, None, 302, "", {}, "http://localhost/x")
+
+
+def is_redirect_handler(value):
+    redirects = urllib.request.HTTPRedirectHandler
+    return isinstance(value, type) and issubclass(value, redirects)
 
 
 def test_the_cache_is_in_the_users(monkeypatch, tmp_path):
