@@ -172,14 +172,31 @@ def token_weights(
 
     Returns:
         A float32 tensor of shape `(batch, length)`.
+
+    Raises:
+        ValueError: If `sample_weight` has another shape.
     """
     weights = ops.cast(real_tokens(labels, ignore_class), "float32")
     if sample_weight is None:
         return weights
     factors = ops.convert_to_tensor(sample_weight, dtype="float32")
+    if getattr(factors.shape, "rank", 0) is None:
+        # A graph of TensorFlow that has seen weights of one axis, then of two.
+        return weights * ops.reshape(factors, (ops.shape(weights)[0], -1))
+    received = tuple(factors.shape)
     # Per sentence: (B,) must become (B, 1), or it would broadcast along time.
     for _ in range(len(weights.shape) - len(factors.shape)):
         factors = ops.expand_dims(factors, -1)
+    sizes, expected = tuple(factors.shape), tuple(weights.shape)
+    if len(sizes) != len(expected) or not all(
+        size in (other, 1) or None in (size, other)
+        for size, other in zip(sizes, expected, strict=True)
+    ):
+        raise ValueError(
+            "`sample_weight` must have shape (batch,), for a weight of each sentence, "
+            "or (batch, length), for one of each token. Received: sample_weight.shape="
+            f"{received}, labels.shape={expected}"
+        )
     return weights * factors
 
 

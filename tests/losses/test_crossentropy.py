@@ -1,5 +1,7 @@
 """The masked loss and metrics against loops and against Keras's dense losses."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -98,6 +100,36 @@ def pad(labels, logits, columns, value):
     labels = np.pad(labels, ((0, 0), (0, columns)), constant_values=PAD_ID)
     logits = np.pad(logits, ((0, 0), (0, columns), (0, 0)), constant_values=value)
     return labels, logits
+
+
+@pytest.mark.parametrize("shape", [(B, T, 1), (T,), (B, T + 1), (T, T), (B + 1, 1)])
+@pytest.mark.parametrize("make", [MaskedCrossentropy, TokenAccuracy, Perplexity])
+def test_weights_of_other_shapes_are_refused(labels, logits, make, shape):
+    match = re.escape("(batch, length), for one of each token. Received: sample_")
+    with pytest.raises(ValueError, match=f"{match}.*={re.escape(str(shape))}"):
+        make()(labels, logits, np.ones(shape, "float32"))
+
+
+def test_one_sentence_has_one_weight(labels, logits):
+    with pytest.raises(ValueError, match=r"sample_weight.shape=\(3,\), labels"):
+        MaskedCrossentropy()(labels[:1], logits[:1], np.ones(B, "float32"))
+
+
+@pytest.mark.parametrize("name", ["loss", "token_accuracy", "perplexity"])
+def test_a_fit_may_have_weights_of_sentences_and_then_of_tokens(labels, logits, name):
+    """TensorFlow's graph then knows no number of axes."""
+    model = keras.Sequential([keras.Input((T, V)), keras.layers.Identity()])
+    metrics = [TokenAccuracy(), Perplexity()]
+    model.compile("sgd", MaskedCrossentropy(), weighted_metrics=metrics)
+    per_sentence = np.array([0.5, 2.0, 1.3], "float32")
+    per_token = np.repeat(per_sentence[:, None], T, axis=1)
+    values = [
+        model.evaluate(logits, labels, verbose=0, return_dict=True, sample_weight=x)
+        for x in (per_sentence, per_token, per_sentence[:, None], per_sentence)
+    ]
+    np.testing.assert_allclose([x[name] for x in values], values[0][name], rtol=1e-6)
+    expected = reference(labels, logits, per_token)
+    np.testing.assert_allclose(values[1]["loss"], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e4, np.inf, np.nan])
