@@ -113,9 +113,9 @@ def _train(options: argparse.Namespace, path: Path) -> int | None:
             return 1
         for score in trainer.score(training).values():
             print(score)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as error:
         logger.error("stopped; go on with --resume")
-        return 130
+        return 130 if isinstance(error, KeyboardInterrupt) else error.code
     return None
 
 

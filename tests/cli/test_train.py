@@ -142,14 +142,15 @@ def test_divergence_is_told(call, tmp_path):
     assert not (tmp_path / "run" / "history.json").exists()
 
 
-def test_an_interrupt_says_how_to_go_on(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_how_to_go_on(call, tmp_path, monkeypatch, number):
     def interrupt(training):
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr(trainer, "prepare", lambda *arguments: None)
     monkeypatch.setattr(trainer, "fit", interrupt, raising=False)
     result = call(*arguments(tmp_path / "run"))
-    assert result.code == 130
+    assert result.code == 128 + number
     assert result.err == "kseq2seq train: stopped; go on with --resume\n"
 
 
