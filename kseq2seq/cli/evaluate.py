@@ -6,6 +6,7 @@ from typing import Any
 
 from kseq2seq.cli import loading, output
 from kseq2seq.cli.arguments import MODEL, add_path, add_verb, index
+from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
@@ -66,6 +67,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", metavar="FILE", help="where to write the translations"
     )
+    add_max_characters(parser)
     add_search_options(parser)
     return parser
 
@@ -93,6 +95,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _translate(options: argparse.Namespace, sources: list[str]) -> list[str]:
     translate = loading.load_translate_function(options)
+    sources = cut_lines(sources, options, name="source")
     hypotheses = []
     with output.progress_bar(len(sources), options.output) as update:
         for first in range(0, len(sources), output.CHUNK_LINES):

@@ -7,6 +7,7 @@ from typing import Any
 
 from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import MODEL, add_input_and_output, add_path, add_verb
+from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.output import open_output
 from kseq2seq.cli.paths import find_model
 
@@ -28,13 +29,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "lines of source and target with a tab between them; further columns are "
         "ignored",
     )
+    add_max_characters(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the log-probability of each target and the number of its tokens."""
     options.path = find_model(options.path)
-    pairs = _read_pairs(options.input)
+    pairs = _read_pairs(options)
     with open_output(options.output) as file:
         translator = loading.load_translator(options.path, options.modules)
         results = translator.score(pairs, progress=sys.stderr.isatty())
@@ -49,12 +51,12 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _read_pairs(path: str | None) -> list[tuple[str, str]]:
+def _read_pairs(options: argparse.Namespace) -> list[tuple[str, str]]:
     from kseq2seq.data import read_lines
 
-    name = path or "standard input"
+    name = options.input or "standard input"
     pairs = []
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(options.input), 1):
         source, tab, rest = line.partition("\t")
         if not tab:
             raise ValueError(
@@ -64,4 +66,7 @@ def _read_pairs(path: str | None) -> list[tuple[str, str]]:
         pairs.append((source, rest.partition("\t")[0]))
     if not pairs:
         raise ValueError(f"{name}: no lines to score.")
-    return pairs
+    sources, targets = zip(*pairs, strict=True)
+    sources = cut_lines(sources, options, name="source")
+    targets = cut_lines(targets, options, name="target")
+    return [*zip(sources, targets, strict=True)]

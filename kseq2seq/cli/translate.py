@@ -8,6 +8,7 @@ from typing import Any
 
 from kseq2seq.cli import loading, output
 from kseq2seq.cli.arguments import MODEL, add_input_and_output, add_path, add_verb
+from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.search_options import add_n_best, add_search_options
 from kseq2seq.utils import is_blank
@@ -36,6 +37,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "has a row of attention weights for each token of the translation, or is "
         "null if the model has no attention; log_prob is null from a SavedModel",
     )
+    add_max_characters(parser)
     add_search_options(parser)
     return parser
 
@@ -50,6 +52,7 @@ def run(options: argparse.Namespace) -> None:
         translate = loading.load_translate_function(options)
         with output.progress_bar(total, options.output) as update:
             for chunk in chunks:
+                chunk = cut_lines(chunk, options, number + 1)
                 translations = iter(translate([x for x in chunk if not is_blank(x)]))
                 for line in chunk:
                     number += 1

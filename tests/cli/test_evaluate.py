@@ -52,3 +52,12 @@ def test_metrics_are_those_of_the_run(call, folder, reverser):
     assert names == ["BLEU", "chrF2", ""]
     (folder / "settings.json").write_text('{"training": {"metrics": ["ter"]}}')
     assert call("evaluate", folder, "--tsv", path).out.startswith("TER|")
+
+
+def test_long_sources_are_cut_and_told(call, folder, reverser):
+    path = folder.parent / "test.tsv"
+    path.write_text("ab\tba\nabc\tba\n")
+    options = "--tsv", path, "--metrics", "exact_match", "--max-characters", 2
+    result = call("evaluate", folder, *options)
+    assert "= 100.00" in result.out
+    assert "source 2 is cut to the first 2 of its 3 characters" in result.err

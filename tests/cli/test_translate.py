@@ -25,6 +25,25 @@ def test_lines_are_translated_in_order(call, folder, reverser, monkeypatch):
     assert call("translate", folder, stdin="").out == ""
 
 
+def test_long_lines_are_cut_and_told(call, folder, reverser, monkeypatch):
+    monkeypatch.setattr(output, "CHUNK_LINES", 3)
+    stdin = "\nabcd\nabc\n\nabcdefg\nabcde\nabcdef\n"
+    result = call("translate", folder, "--max-characters", 4, stdin=stdin)
+    assert result.out == "\ndcba\ncba\n\ndcba\ndcba\ndcba\n"
+    assert result.code == 0
+    assert result.err == (
+        "kseq2seq translate: line 5 is cut to the first 4 of its 7 characters, and "
+        "1 more up to number 6. Split long lines, or set --max-characters.\n"
+        "kseq2seq translate: line 7 is cut to the first 4 of its 6 characters. Split "
+        "long lines, or set --max-characters.\n"
+    )
+    result = call("translate", folder, stdin=f"{'a' * 9999}b\n{'a' * 10_001}")
+    assert [*map(len, result.out.splitlines())] == [10_000, 10_000]
+    assert "line 2 is cut to the first 10000 of its 10001" in result.err
+    result = call("translate", folder, "--max-characters", 0, stdin="a" * 10_001)
+    assert len(result.out) == 10_002 and result.err == ""
+
+
 def test_n_best_lines_have_number_and_score(call, folder, reverser):
     result = call("translate", folder, "--n-best", "2", stdin="ab\n\nc\n")
     assert result.out == (
@@ -142,7 +161,7 @@ def test_a_saved_model_is_asked_for_no_more_than_it_gives(
     found = call("translate", saved, "--n-best", "2", stdin="ab").out
     assert found == "1\t0.0000\tba\n1\t-0.1250\tba'\n"
     assert call("score", saved, stdin="ab\tc").out == "-2.000000\t1\n"
-    plot = ["plot", saved, "--text", "x", "--output", "x.png"]
+    plot = ["plot", saved, "--history", "--output", "x.png"]
     assert_refused(call(*plot), "is a SavedModel: give the run folder")
 
 
