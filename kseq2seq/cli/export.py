@@ -14,7 +14,6 @@ from kseq2seq.cli.arguments import RUN_FOLDER, add_path, add_verb, count, index
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.cli.search_options import add_n_best, add_search_options, make_search
 from kseq2seq.presets import is_preset_name, preset_label
-from kseq2seq.runs import MODEL_FILE, is_run_folder
 from kseq2seq.utils import check_installed
 
 WEIGHTS = ("float32", "float16", "int8")
@@ -129,11 +128,10 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ensemble",
         nargs="+",
-        type=Path,
         default=[],
         metavar="RUN",
-        help="run folders whose probabilities are averaged with those of PATH, in one "
-        "search",
+        help="run folders or presets whose probabilities are averaged with those of "
+        "PATH, in one search",
     )
     parser.add_argument(
         "--max-bytes",
@@ -152,10 +150,8 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
-    for path in options.ensemble:
-        if not is_run_folder(path):
-            raise ValueError(f"--ensemble {path}: no run folder, with {MODEL_FILE}.")
-    paths = [options.path, *options.ensemble]
+    others = [find_run_folder(name, "to average") for name in options.ensemble]
+    paths = [options.path, *others]
     translators = [loading.load_translator(path, options.modules) for path in paths]
     from kseq2seq import Limits
     from kseq2seq.export import export_translators

@@ -32,7 +32,7 @@ def test_several_runs_are_exported_as_one(call, run, tmp_path):
     result = call("translate", saved, "--n-best", "3", stdin="ja")
     assert_refused(result, "from 1 to 2, as many as were asked for at the export")
     result = call("export", run, tmp_path / "two", "--ensemble", tmp_path)
-    assert_refused(result, "no run folder")
+    assert_refused(result, "holds no model: give a run folder")
     result = call("export", run, tmp_path / "two", "--max-bytes", "3")
     assert_refused(result, "`max_bytes` must be an integer of at least 4")
 
