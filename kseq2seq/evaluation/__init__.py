@@ -1,5 +1,9 @@
 """Corpus scores with their signatures."""
 
+from kseq2seq.evaluation.alignment import (
+    AlignmentStatistics,
+    alignment_statistics,
+)
 from kseq2seq.evaluation.corpus import (
     bleu,
     chrf,
@@ -28,8 +32,10 @@ from kseq2seq.evaluation.score import (
 __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
+    "AlignmentStatistics",
     "Metric",
     "Score",
+    "alignment_statistics",
     "bleu",
     "character_error_rate",
     "check_metrics",
