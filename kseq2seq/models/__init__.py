@@ -27,8 +27,14 @@ from kseq2seq.models.pretrained import (
 from kseq2seq.models.seq2seq_model import (
     Seq2SeqModel,
 )
+from kseq2seq.models.transfer import (
+    PARTS,
+    freeze,
+    transfer_weights,
+)
 
 __all__ = [
+    "PARTS",
     "Seq2SeqModel",
     "build_model",
     "encode_and_step",
@@ -36,6 +42,7 @@ __all__ = [
     "final_states",
     "float16_copy",
     "float32_copy",
+    "freeze",
     "is_float32",
     "load_model",
     "portable_copy",
@@ -43,5 +50,6 @@ __all__ = [
     "start_decoding",
     "start_search",
     "step_model",
+    "transfer_weights",
     "vocabulary_sizes",
 ]

@@ -1,5 +1,9 @@
 """SentencePiece tokenizers that run in the graph."""
 
+from kseq2seq.tokenizers.extension import (
+    EXTENDABLE_KINDS,
+    add_symbols,
+)
 from kseq2seq.tokenizers.offsets import (
     source_spans,
     target_spans,
@@ -21,11 +25,13 @@ from kseq2seq.tokenizers.truncation import (
 )
 
 __all__ = [
+    "EXTENDABLE_KINDS",
     "KINDS",
     "NORMALIZATIONS",
     "Limits",
     "Tokenizer",
     "TruncatedIds",
+    "add_symbols",
     "cut_bytes",
     "source_spans",
     "target_spans",

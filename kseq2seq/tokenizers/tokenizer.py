@@ -166,6 +166,19 @@ class Tokenizer:
         """
         return [self._processor.id_to_piece(int(id_)) for id_ in ids]
 
+    def read(self, text: str) -> list[tuple[str, int]]:
+        """The pieces of a text, also of those that are unknown, and their ids.
+
+        Args:
+            text: A `str`.
+
+        Returns:
+            A list of tuples of `str` and `int`, without EOS. Neighbouring pieces that
+            are unknown are one.
+        """
+        pieces = self._processor.encode(text, out_type=str)
+        return list(zip(pieces, self._processor.encode(text), strict=True))
+
     def piece_strings(self, ids: Tensor) -> Tensor:
         """The piece of each id in the graph, for alignments.
 
