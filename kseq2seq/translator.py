@@ -15,6 +15,7 @@ from kseq2seq.decoding import Search
 from kseq2seq.inference import (
     TEXT,
     BaseTranslator,
+    Joinable,
     SavedTranslator,
     TextToText,
     Translation,
@@ -44,7 +45,7 @@ from kseq2seq.tokenizers import Limits, Tokenizer
 from kseq2seq.utils import PathLike, Tensor, check_choice
 
 
-class Translator(BaseTranslator):
+class Translator(Joinable, BaseTranslator):
     """Translates text with a model and the tokenizers that it was trained with.
 
     It also tells how probable a given translation is (`score`), which tokens belong
@@ -115,6 +116,8 @@ class Translator(BaseTranslator):
         self._searches: dict[tuple[Search, bool], Callable[..., Any]] = {}
 
     def __reduce__(self):
+        if self.members:
+            return type(self).ensemble, (self.members, self.member_weights)
         # Keras writes the model as into a file; graphs are traced anew.
         parts = self.model, self.source_tokenizer, self.target_tokenizer
         return type(self), parts, {"run_folder": self.run_folder}
@@ -259,8 +262,9 @@ class Translator(BaseTranslator):
                 none of these, no matrix is large enough for products in int8, or the
                 model holds operations that some server lacks.
         """
+        members, shares = self.members or [self], self.member_weights
         return export.export_translators(
-            folder, [self], search, limits, weights, products
+            folder, members, search, limits, weights, products, shares
         )
 
     def save(self, folder: PathLike, weights: str = "float32") -> None:
@@ -270,8 +274,12 @@ class Translator(BaseTranslator):
             folder: Path of the folder; made if it is not there.
             weights: "float32" for the model as it is, or "float16" for half of the
                 bytes, which `load` makes float32 of.
+
+        Raises:
+            ValueError: If it is an ensemble.
         """
         check_choice("weights", weights, ("float32", "float16"))
+        self._check_is_single("save")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_tokenizers(folder, self.source_tokenizer, self.target_tokenizer)

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kseq2seq.cli import loading
-from kseq2seq.cli.arguments import RUN_FOLDER, add_path, add_verb, count, index
+from kseq2seq.cli.arguments import (
+    RUN_FOLDER,
+    add_path,
+    add_verb,
+    count,
+    index,
+    weight,
+)
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.cli.search_options import add_n_best, add_search_options, make_search
 from kseq2seq.presets import is_preset_name, preset_label
@@ -134,6 +141,14 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
         "PATH, in one search",
     )
     parser.add_argument(
+        "--ensemble-weights",
+        nargs="+",
+        type=weight,
+        metavar="W",
+        help="what PATH and each RUN of --ensemble count in the average, such as 2 1 1 "
+        "(default: all the same)",
+    )
+    parser.add_argument(
         "--max-bytes",
         type=index,
         metavar="N",
@@ -159,7 +174,12 @@ def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
     limits = Limits(**_given(options, "max_bytes", "max_tokens"))
     types = _given(options, "weights", "products")
     return export_translators(
-        folder, translators, make_search(options), limits, **types
+        folder,
+        translators,
+        make_search(options),
+        limits,
+        shares=options.ensemble_weights,
+        **types,
     )
 
 

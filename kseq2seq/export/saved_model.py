@@ -26,6 +26,7 @@ from kseq2seq.inference import (
     EXPORT_SETTINGS_FILE,
     Signature,
     TextToText,
+    check_same_tokenizers,
     signature_functions,
 )
 from kseq2seq.models import portable_copy
@@ -68,6 +69,7 @@ def export_translators(
     limits: Limits | None = None,
     weights: str = "float32",
     products: str = "float32",
+    shares: Sequence[float] | None = None,
 ) -> Path:
     """Writes the next version of a SavedModel, of one model or of an ensemble.
 
@@ -79,20 +81,22 @@ def export_translators(
         limits: The `kseq2seq.Limits`; its defaults if `None`.
         weights: "float32", "float16" or "int8".
         products: "float32" or "int8".
+        shares: What each of several counts in the average, positive numbers in any
+            ratio; all the same if `None`.
 
     Returns:
         The `Path` of the new version.
 
     Raises:
         OSError: If it cannot be written.
-        ValueError: If the translators have different tokenizers, and as for
-            `Translator.export`.
+        ValueError: If the translators have different tokenizers, `shares` are not a
+            positive number for each, and as for `Translator.export`.
     """
     folder = Path(folder)
     settings = ExportSettings(search or Search(), limits or Limits(), weights, products)
     _check_folder(folder)
-    _check_tokenizers(translators)
-    traced = _trace(translators, settings)
+    check_same_tokenizers(translators)
+    traced = _trace(translators, settings, shares)
 
     def write(path):
         try:
@@ -137,18 +141,6 @@ def _check_folder(folder):
         )
 
 
-def _check_tokenizers(translators):
-    first = translators[0]
-    for other in translators[1:]:
-        for side in ("source_tokenizer", "target_tokenizer"):
-            if getattr(other, side).model != getattr(first, side).model:
-                raise ValueError(
-                    "The models of an ensemble must have the same tokenizers, and so "
-                    "be trained on the same data, or with tokenizers of one run. "
-                    f"Received: models of which the {side}s differ"
-                )
-
-
 class _Traced(NamedTuple):
     """The functions to write, their variables, and the `Signature` of each."""
 
@@ -157,7 +149,7 @@ class _Traced(NamedTuple):
     signatures: dict[str, Signature]
 
 
-def _trace(translators, settings):
+def _trace(translators, settings, shares):
     # In float32, whatever the model was trained in: it runs at a like speed on every
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
@@ -170,6 +162,7 @@ def _trace(translators, settings):
         settings.limits,
         settings.weights,
         settings.products,
+        shares,
     )
     graphs, signatures = {}, {}
     for name, function in signature_functions(text_to_text).items():

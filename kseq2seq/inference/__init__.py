@@ -9,6 +9,10 @@ from kseq2seq.inference.batches import (
     length_sorted_batches,
     text_tensor,
 )
+from kseq2seq.inference.ensemble import (
+    Joinable,
+    check_same_tokenizers,
+)
 from kseq2seq.inference.quantization import (
     int8_product,
     quantized_halves,
@@ -43,12 +47,14 @@ __all__ = [
     "Alignment",
     "BaseTranslator",
     "Encoded",
+    "Joinable",
     "SavedTranslator",
     "Signature",
     "SignatureFunction",
     "TextToText",
     "Translation",
     "check_inputs",
+    "check_same_tokenizers",
     "check_texts",
     "find_signature",
     "int8_product",

@@ -50,8 +50,7 @@ class TextToText:
     translation, with score 0. What is longer than the limits is cut.
 
     Args:
-        models: List of what `kseq2seq.build_model` returned; several are an ensemble,
-            whose probabilities are averaged at each step.
+        models: List of what `kseq2seq.build_model` returned; several are an ensemble.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
         search: The `kseq2seq.Search` of translations, whose `num_hypotheses` the n best
@@ -59,6 +58,7 @@ class TextToText:
         limits: The `kseq2seq.Limits` of texts; none if `None`.
         weights: "float32", or "float16" or "int8" for matrices stored in fewer bits.
         products: "float32", or "int8" for products with large matrices.
+        shares: What each counts in the mean of probabilities; the same if `None`.
 
     Attributes:
         default_search: The `Search`.
@@ -94,6 +94,7 @@ class TextToText:
         limits: Limits | None = None,
         weights: str = "float32",
         products: str = "float32",
+        shares: Sequence[float] | None = None,
     ) -> None:
         self.default_search = search
         self._models = models
@@ -104,7 +105,7 @@ class TextToText:
         self._target_limits = limits and dataclasses.replace(
             limits, max_tokens=max(2, search.max_length)
         )
-        encode, step = quantized_halves(models, weights, products)
+        encode, step = quantized_halves(models, weights, products, shares)
         self._encode_ids = _one_graph(IDS)(encode)
         encoded = _structured_outputs(self._encode_ids)
         states = keras.tree.map_structure(

@@ -4,6 +4,7 @@
 joins those of one model, or of several, in the form that `kseq2seq.decoding` takes.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -20,7 +21,7 @@ from kseq2seq.layers import (
     DecoderStep,
     masked_probabilities,
 )
-from kseq2seq.utils import Tensor
+from kseq2seq.utils import Tensor, check_number
 
 
 def encoder_model(model: keras.Model) -> keras.Model:
@@ -117,7 +118,9 @@ def step_model(model: keras.Model) -> keras.Model:
 
 
 def encode_and_step(
-    models: Sequence[keras.Model], variables: Sequence[keras.Variable] = ()
+    models: Sequence[keras.Model],
+    variables: Sequence[keras.Variable] = (),
+    shares: Sequence[float] | None = None,
 ) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
     """The two halves of a model, or of several as one.
 
@@ -128,6 +131,8 @@ def encode_and_step(
         models: List of what `kseq2seq.build_model` returned.
         variables: Variables of the models whose values the two functions are given
             as their last argument, such as rounded ones.
+        shares: What each model counts in the average, positive numbers in any ratio;
+            all the same if `None`.
 
     Returns:
         A tuple `(encode, step)`. `encode(source, weights=())` takes ids of shape
@@ -138,8 +143,8 @@ def encode_and_step(
         `alignment` where there is one. `weights` has a tensor for each of `variables`.
 
     Raises:
-        ValueError: If the models' vocabularies differ in size, or one of them does
-            not come from `build_model`.
+        ValueError: If the models' vocabularies differ in size, one of them does not
+            come from `build_model`, or `shares` are not a positive number for each.
 
     Example:
 
@@ -164,6 +169,7 @@ def encode_and_step(
             "Models of an ensemble must have vocabularies of the same size. Received: "
             f"(source, target) vocabularies of {sizes}"
         )
+    shares = _normalized(shares, len(models))
     encoders = [encoder_model(model) for model in models]
     steppers = [step_model(model) for model in models]
 
@@ -182,8 +188,8 @@ def encode_and_step(
             ]
         extras = {}
         if all("alignment" in x for x in outputs):
-            extras["alignment"] = _mean([x["alignment"] for x in outputs])
-        logits = _log_mean([x["logits"] for x in outputs])
+            extras["alignment"] = _mean([x["alignment"] for x in outputs], shares)
+        logits = _log_mean([x["logits"] for x in outputs], shares)
         return logits, [x["states"] for x in outputs], extras
 
     return encode, step
@@ -365,14 +371,32 @@ def _log_probabilities(logits, probability_fn):
     )
 
 
-def _mean(tensors):
-    return sum(tensors) / len(tensors) if len(tensors) > 1 else tensors[0]
+def _normalized(shares, count):
+    """Shares that sum to 1."""
+    if shares is None:
+        return [1 / count] * count
+    shares = [check_number("weights of an ensemble", x, above=0) for x in shares]
+    if len(shares) != count:
+        raise ValueError(
+            "The weights of an ensemble must be a number for each of its "
+            f"{count} models. Received: {shares}"
+        )
+    return [share / sum(shares) for share in shares]
 
 
-def _log_mean(logits):
+def _mean(tensors, shares):
+    if len(tensors) == 1:
+        return tensors[0]
+    return sum(x * share for x, share in zip(tensors, shares, strict=True))
+
+
+def _log_mean(logits, shares):
     """Logits of the mean probabilities; of one model its own, which is cheaper."""
     if len(logits) == 1:
         return logits[0]
-    log_probs = [ops.log_softmax(x) for x in logits]
     # Of log-probabilities, not probabilities: none of them becomes log(0).
-    return ops.logsumexp(ops.stack(log_probs), axis=0) - ops.log(float(len(log_probs)))
+    log_probs = [
+        ops.log_softmax(x) + math.log(share)
+        for x, share in zip(logits, shares, strict=True)
+    ]
+    return ops.logsumexp(ops.stack(log_probs), axis=0)

@@ -13,6 +13,7 @@ from kseq2seq.cli import export
 
 def test_several_runs_are_exported_as_one(call, run, tmp_path):
     arguments = ["--ensemble", run, "--weights", "int8", "--n-best", "2"]
+    arguments += ["--ensemble-weights", "2", "1"]
     limits = ["--max-bytes", "9", "--max-tokens", "7"]
     call("export", run, tmp_path / "two", *arguments, *limits)
     saved = tmp_path / "two" / "1"
@@ -33,6 +34,8 @@ def test_several_runs_are_exported_as_one(call, run, tmp_path):
     assert_refused(result, "from 1 to 2, as many as were asked for at the export")
     result = call("export", run, tmp_path / "two", "--ensemble", tmp_path)
     assert_refused(result, "holds no model: give a run folder")
+    result = call("export", run, tmp_path / "two", "--ensemble-weights", "2", "1")
+    assert_refused(result, "a number for each of its 1 models. Received: .2.0, 1.0.")
     result = call("export", run, tmp_path / "two", "--max-bytes", "3")
     assert_refused(result, "`max_bytes` must be an integer of at least 4")
 

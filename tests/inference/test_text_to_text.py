@@ -1,6 +1,7 @@
 """Text to text, against the model itself, brute force and NumPy."""
 
 import dataclasses
+import pickle
 
 import keras
 import numpy as np
@@ -242,7 +243,7 @@ def two():
     ]
 
 
-def averaged_greedy(translators, text, steps):
+def averaged_greedy(translators, text, steps, weights=(1, 1)):
     """Greedy search by the mean of the whole models' probabilities, token by token."""
     source, labels = ids_of(translators[0], [text], [""])
     found, total = [], 0.0
@@ -251,7 +252,7 @@ def averaged_greedy(translators, text, steps):
         log_probs = [
             whole_model_log_probs(x, source, labels)[0, -1] for x in translators
         ]
-        mean = np.mean(np.exp(log_probs), axis=0)
+        mean = np.average(np.exp(log_probs), axis=0, weights=weights)
         mean[[PAD_ID, BOS_ID]] = 0
         found.append(int(mean.argmax()))
         total += np.log(mean[found[-1]])
@@ -262,14 +263,14 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
     search = Search(beam_size=1, max_length=7)
     from kseq2seq.export import export_translators
 
-    path = export_translators(tmp_path, two, search)
+    path = export_translators(tmp_path, two, search, shares=[7, 2])
     text = {"text": strings(TEXTS)}
     found, aligned, encoded = run_session(
         path, [("serving_default", text), ("translate_align", text), ("encode", text)]
     )
     for row in (0, 2, 5):
         line = TEXTS[row]
-        ids, total = averaged_greedy(two, line, 7)
+        ids, total = averaged_greedy(two, line, 7, [7, 2])
         pieces = two[0].target_tokenizer.pieces(ids)
         count = aligned["num_target_tokens"][row]
         got = [x.decode() for x in aligned["target_tokens"][row][:count]]
@@ -281,6 +282,40 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
     assert encoded["memory"].shape[2] == sum(
         x.model.get_layer("memory").output.shape[-1] for x in two
     )
+
+
+@pytest.mark.parametrize("weights", [None, [0.2, 0.9]])
+def test_an_ensemble_is_a_translator(two, weights, tmp_path):
+    together = Translator.ensemble(two, weights)
+    copy = pickle.loads(pickle.dumps(together))
+    for one in (together, copy):
+        for row in (0, 5):
+            search = Search(beam_size=1, max_length=7)
+            ((best,),) = one.translate([TEXTS[row]], search)
+            _, total = averaged_greedy(two, TEXTS[row], 7, weights or (1, 1))
+            assert best.log_prob == pytest.approx(total, rel=1e-4)
+    with pytest.raises(ValueError, match="must be called for a single model"):
+        together.save(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        ([1.0], "a number for each of its 2 models. Received"),
+        ([1.0, 0.0], "`weights of an ensemble` must be .* above 0"),
+        ([1.0, "2"], "must be a finite number"),
+    ],
+)
+def test_weights_that_an_ensemble_cannot_have(two, weights, match):
+    with pytest.raises(ValueError, match=match):
+        Translator.ensemble(two, weights)
+
+
+def test_members_that_an_ensemble_cannot_have(two, tmp_path):
+    with pytest.raises(ValueError, match="at least one: .* Received: "):
+        Translator.ensemble([])
+    with pytest.raises(FileNotFoundError, match="must be a run folder"):
+        Translator.ensemble([two[0], tmp_path])
 
 
 def test_an_ensemble_averages_alignments(two):

@@ -19,7 +19,10 @@ LEAST_ENTRIES = 2**17
 
 
 def quantized_halves(
-    models: Sequence[keras.Model], weights: str = "float32", products: str = "float32"
+    models: Sequence[keras.Model],
+    weights: str = "float32",
+    products: str = "float32",
+    shares: Sequence[float] | None = None,
 ) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
     """The two halves of a model or an ensemble, with quantised weights.
 
@@ -29,6 +32,7 @@ def quantized_halves(
         models: List of `keras.Model`s in float32.
         weights: "float32", or "float16" or "int8" for matrices stored in fewer bits.
         products: "float32", or "int8" for the products with the models' matrices.
+        shares: As of `kseq2seq.models.encode_and_step`.
 
     Returns:
         A tuple `(encode, step)`, as `kseq2seq.models.encode_and_step` returns it. The
@@ -50,9 +54,9 @@ def quantized_halves(
     check_choice("products", products, PRODUCTS)
     stored = store_weights(models, weights)
     if products == "int8":
-        return _halves_in_int8(models, dict(_by_id(stored)))
+        return _halves_in_int8(models, dict(_by_id(stored)), shares)
     variables = [variable for variable, _ in stored]
-    encode, step = encode_and_step(models, variables)
+    encode, step = encode_and_step(models, variables, shares)
 
     def encode_restored(source):
         values = [restore() for _, restore in stored]
@@ -65,13 +69,13 @@ def _by_id(stored):
     return ((id(variable), restore) for variable, restore in stored)
 
 
-def _halves_in_int8(models, restores):
+def _halves_in_int8(models, restores, shares):
     variables = [variable for model in models for variable in model.weights]
     matrices = [
         x.numpy() if _is_large(x) else tf.TensorSpec(x.shape, x.dtype)
         for x in variables
     ]
-    encode, step = encode_and_step(models, variables)
+    encode, step = encode_and_step(models, variables, shares)
     ids = tf.TensorSpec([None, None], tf.int32)
     encode = with_int8_products(encode, [ids], matrices)
     states, memory = encode.outputs["states"], encode.outputs["memory"]
