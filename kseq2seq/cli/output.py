@@ -1,5 +1,6 @@
-"""Output of verbs: a file or standard output, and a progress bar."""
+"""Output of verbs: files, standard output, a log and a progress bar."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -40,3 +41,22 @@ def progress_bar(
     hidden = total is None or seen or not sys.stderr.isatty()
     with tqdm(total=total, unit=" lines", disable=hidden) as bar:
         yield bar.update
+
+
+@contextmanager
+def log_to_stderr(verb: str) -> Iterator[None]:
+    """Writes the package's log to standard error, each line with the verb ahead.
+
+    Args:
+        verb: The word on the command line.
+    """
+    logger, handler = logging.getLogger("kseq2seq"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"kseq2seq {verb}: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)

@@ -3,12 +3,11 @@
 import argparse
 import logging
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kseq2seq.cli.arguments import add_verb
+from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.utils import import_tensorflow
 
 
@@ -23,8 +22,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "examples:\n"
         "  kseq2seq train dates\n"
         "  kseq2seq train tatoeba_en_fr --run runs/own --set data.train=own.tsv \\\n"
-        "      --set data.validation=[]",
+        "      --set data.validation=[]\n"
+        "  kseq2seq train own.toml --from runs/dates --run runs/tuned",
     )
+    _add_arguments(parser)
+    return parser
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recipe",
         metavar="RECIPE",
@@ -51,6 +56,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         dest="folder",
         help="run folder to write (default: runs/ and the name of RECIPE)",
     )
+    parser.add_argument(
+        "--from",
+        type=Path,
+        metavar="RUN",
+        dest="from_run",
+        help="run folder to begin with: its weights and tokenizers, to which new "
+        "characters or words of the data are added",
+    )
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
         "--resume",
@@ -68,7 +81,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="SECTION.NAME=VALUE",
         help="change a setting, such as training.epochs=3; may be repeated",
     )
-    return parser
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -90,7 +102,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.folder is None:
         options.folder = Path("runs") / path.stem
     import_tensorflow()
-    with _messages():
+    with log_to_stderr("train"):
         return _train(options, path)
 
 
@@ -104,6 +116,7 @@ def _train(options: argparse.Namespace, path: Path) -> int | None:
         options.resume,
         options.fresh,
         command(options),
+        options.from_run,
     )
     logger = logging.getLogger("kseq2seq")
     try:
@@ -119,21 +132,6 @@ def _train(options: argparse.Namespace, path: Path) -> int | None:
     return None
 
 
-@contextmanager
-def _messages() -> Iterator[None]:
-    """Writes the package's log to standard error."""
-    logger, handler = logging.getLogger("kseq2seq"), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("kseq2seq train: %(message)s"))
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        logger.removeHandler(handler)
-
-
 def command(options: argparse.Namespace) -> str:
     """The command line, without folders of this machine.
 
@@ -147,6 +145,8 @@ def command(options: argparse.Namespace) -> str:
     if options.data != Path():
         words += ["--data", _shown(options.data)]
     words += ["--run", _shown(options.folder)]
+    if options.from_run is not None:
+        words += ["--from", _shown(options.from_run)]
     words += [word for change in options.changes for word in ("--set", change)]
     return shlex.join([*words, *(["--resume"] if options.resume else [])])
 

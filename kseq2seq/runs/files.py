@@ -2,8 +2,11 @@
 
 import re
 import shutil
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from kseq2seq.utils import PathLike, atomic_path, numbered_folders
 
@@ -40,6 +43,8 @@ _FILES = (
     ALIGNMENT_FILE,
 )
 _CHECKPOINTS = "checkpoint-*.keras"
+# Weights of the best epochs, until they are averaged.
+_BEST_WEIGHTS = "best-*.npz"
 # A kill may leave a file that was being written beside its place: a hidden one, with
 # the number of its process in its name.
 _INCOMPLETE = re.compile(r"\..+\.\d+(\.\w+)?")
@@ -144,6 +149,60 @@ def remove_other_checkpoints(folder: PathLike, kept: str) -> None:
             path.unlink()
 
 
+def save_best_weights(weights: Sequence[Any], folder: PathLike, epoch: int) -> None:
+    """Writes the weights after an epoch, to be averaged with others.
+
+    Args:
+        weights: List of arrays.
+        folder: Path of the run folder.
+        epoch: Number of the epoch, from 1.
+    """
+    with atomic_path(_best_weights(folder, epoch)) as beside:
+        np.savez(beside, *weights)
+
+
+def average_best_weights(folder: PathLike, epochs: Sequence[int]) -> list[Any]:
+    """The mean of weights that `save_best_weights` wrote.
+
+    Args:
+        folder: Path of the run folder.
+        epochs: Numbers of the epochs, from 1.
+
+    Returns:
+        List of arrays in float64, in the order that the weights had.
+
+    Raises:
+        FileNotFoundError: If the weights of an epoch are missing.
+    """
+    means: list[Any] = []
+    for count, epoch in enumerate(epochs, 1):
+        with np.load(_best_weights(folder, epoch)) as arrays:
+            for place, name in enumerate(arrays.files):
+                value = arrays[name].astype("float64")
+                if count == 1:
+                    means.append(value)
+                else:
+                    means[place] += (value - means[place]) / count
+    return means
+
+
+def remove_other_best_weights(folder: PathLike, kept: Collection[int]) -> None:
+    """Deletes weights that `save_best_weights` wrote.
+
+    Args:
+        folder: Path of the run folder.
+        kept: Numbers of the epochs whose weights stay.
+    """
+    names = {_best_weights(folder, epoch).name for epoch in kept}
+    for path in Path(folder).glob(_BEST_WEIGHTS):
+        if path.name not in names:
+            path.unlink()
+
+
+def _best_weights(folder: PathLike, epoch: int) -> Path:
+    return Path(folder) / _BEST_WEIGHTS.replace("*", str(epoch))
+
+
 def remove_incomplete(folder: PathLike) -> None:
     """Deletes files that a killed training was just writing.
 
@@ -164,4 +223,5 @@ def clear(folder: PathLike) -> None:
     folder = Path(folder)
     for path in [*(folder / name for name in _FILES), *folder.glob(_CHECKPOINTS)]:
         path.unlink(missing_ok=True)
+    remove_other_best_weights(folder, ())
     shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kseq2seq.runs.files import HISTORY_FILE, TABLE_FILE
 from kseq2seq.utils import PathLike, write_text
@@ -18,10 +18,14 @@ class History(NamedTuple):
     Attributes:
         epochs: A dict from name to number for each epoch, NaN where there is none.
         checkpoint: Name of a file in the run folder.
+        average: Of the average of the best epochs' weights: `epochs`, their numbers
+            from 1, `scores`, a dict from name to number, and `kept`, whether it is the
+            model now; `None` if there is no such average.
     """
 
     epochs: list[dict[str, float]]
     checkpoint: str
+    average: dict[str, Any] | None = None
 
 
 def write_history(folder: PathLike, history: History) -> None:
@@ -31,10 +35,12 @@ def write_history(folder: PathLike, history: History) -> None:
         folder: Path of the run folder.
         history: The `History`.
     """
-    content = {
+    content: dict[str, Any] = {
         "checkpoint": history.checkpoint,
         "epochs": [_without_nan(row) for row in history.epochs],
     }
+    if history.average is not None:
+        content["average"] = history.average
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_text(Path(folder) / HISTORY_FILE, text)
     write_text(Path(folder) / TABLE_FILE, _table(history.epochs))
@@ -63,7 +69,7 @@ def load_history(folder: PathLike) -> History:
         {name: math.nan if value is None else value for name, value in row.items()}
         for row in content["epochs"]
     ]
-    return History(epochs, content["checkpoint"])
+    return History(epochs, content["checkpoint"], content.get("average"))
 
 
 def read_history(folder: PathLike) -> dict[str, list[float]]:

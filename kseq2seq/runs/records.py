@@ -77,6 +77,18 @@ def record_finish(folder: PathLike) -> None:
     _write(path, {**_read(path), "finished": now()})
 
 
+def is_finished(folder: PathLike) -> bool:
+    """Whether the training in a run folder is finished.
+
+    Args:
+        folder: Path of the run folder, which need not exist.
+
+    Raises:
+        ValueError: If its record is no JSON.
+    """
+    return bool(_read(Path(folder) / RECORD_FILE).get("finished"))
+
+
 def write_scores(folder: PathLike, report: Mapping[str, Any]) -> None:
     """Writes the scores of a training's best model.
 

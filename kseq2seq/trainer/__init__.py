@@ -11,26 +11,42 @@ from kseq2seq.trainer.recipe_files import describe_recipes, find_recipe, recipe_
 
 if TYPE_CHECKING:
     from kseq2seq.trainer.help import describe_settings
-    from kseq2seq.trainer.pipeline import Training, fit, prepare, score
+    from kseq2seq.trainer.pipeline import fit, prepare, score
+    from kseq2seq.trainer.plateau import ReduceOnPlateau
     from kseq2seq.trainer.readers import READERS, Reader
     from kseq2seq.trainer.run_folder import RunFolder
     from kseq2seq.trainer.schedules import SCHEDULES, Schedule
     from kseq2seq.trainer.schema import SettingsError
     from kseq2seq.trainer.settings import Settings, read_settings
+    from kseq2seq.trainer.sweep import (
+        SweepResult,
+        SweepScore,
+        describe_sweep,
+        run_sweep,
+    )
+    from kseq2seq.trainer.sweep_settings import SweepRun, read_sweep
+    from kseq2seq.trainer.training import Training
 
 _HOMES = {
     "READERS": "readers",
     "Reader": "readers",
+    "ReduceOnPlateau": "plateau",
     "RunFolder": "run_folder",
     "SCHEDULES": "schedules",
     "Schedule": "schedules",
     "Settings": "settings",
     "SettingsError": "schema",
-    "Training": "pipeline",
+    "SweepResult": "sweep",
+    "SweepRun": "sweep_settings",
+    "SweepScore": "sweep",
+    "Training": "training",
     "describe_settings": "help",
+    "describe_sweep": "sweep",
     "fit": "pipeline",
     "prepare": "pipeline",
     "read_settings": "settings",
+    "read_sweep": "sweep_settings",
+    "run_sweep": "sweep",
     "score": "pipeline",
 }
 
@@ -38,18 +54,25 @@ __all__ = [
     "READERS",
     "SCHEDULES",
     "Reader",
+    "ReduceOnPlateau",
     "RunFolder",
     "Schedule",
     "Settings",
     "SettingsError",
+    "SweepResult",
+    "SweepRun",
+    "SweepScore",
     "Training",
     "describe_recipes",
     "describe_settings",
+    "describe_sweep",
     "find_recipe",
     "fit",
     "prepare",
     "read_settings",
+    "read_sweep",
     "recipe_names",
+    "run_sweep",
     "score",
 ]
 

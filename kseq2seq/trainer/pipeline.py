@@ -10,61 +10,32 @@ from typing import Any, Literal
 import keras
 
 from kseq2seq import data, evaluation, losses, plots, runs
-from kseq2seq.callbacks import DecodeAndScore
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import Score
-from kseq2seq.models import build_model, set_pretrained_embeddings
-from kseq2seq.optimizers import Adam
+from kseq2seq.models import build_model, freeze, set_pretrained_embeddings
 from kseq2seq.tokenizers import Tokenizer, train_tokenizers
+from kseq2seq.trainer.epochs import (
+    keep_average,
+    make_callbacks,
+    make_run_folder,
+    make_scorer,
+)
+from kseq2seq.trainer.fine_tuning import begin_with
+from kseq2seq.trainer.optimizer import leave_out_vectors, make_optimizer
 from kseq2seq.trainer.pairs import read_parts
 from kseq2seq.trainer.precision import advice
 from kseq2seq.trainer.readers import READERS, Pairs
-from kseq2seq.trainer.run_folder import RunFolder
-from kseq2seq.trainer.schedules import SCHEDULES
+from kseq2seq.trainer.resuming import check_resumed
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import (
-    BatchSettings,
-    Settings,
-    TrainingSettings,
-    check_resumed,
-)
+from kseq2seq.trainer.settings import BatchSettings, Settings, TrainingSettings
+from kseq2seq.trainer.training import Training
 from kseq2seq.translator import Translator
 from kseq2seq.utils import PathLike, check_installed, write_text
 
 _logger = logging.getLogger("kseq2seq")
 # Settings of [batches] that are arguments of `kseq2seq.data.add_noise`.
 NOISES = ("source_mask", "target_mask", "source_swap")
-
-
-@dataclasses.dataclass
-class Training:
-    """A training that is ready to begin, or to go on, made by `prepare`.
-
-    Attributes:
-        settings: The `Settings`.
-        folder: The `RunFolder`.
-        source: The `kseq2seq.Tokenizer` of the source.
-        target: That of the target.
-        model: The compiled model.
-        batches: The `tf.data.Dataset` to train on.
-        validation_batches: That of the validation set.
-        validation: Its pairs.
-        test: The pairs to score at the end; those of the validation set where there are
-            no others.
-        provenance: As of `kseq2seq.runs.provenance_of`.
-    """
-
-    settings: Settings
-    folder: RunFolder
-    source: Tokenizer
-    target: Tokenizer
-    model: keras.Model
-    batches: Any
-    validation_batches: Any
-    validation: Pairs
-    test: Pairs
-    provenance: dict[str, Any]
 
 
 def prepare(
@@ -74,6 +45,7 @@ def prepare(
     resume: bool = False,
     fresh: bool = False,
     command: str | None = None,
+    from_run: PathLike | None = None,
 ) -> Training:
     """Reads, checks and makes all that a training needs, up to the first step.
 
@@ -84,6 +56,9 @@ def prepare(
         resume: Whether to go on with a training in the run folder, if there is one.
         fresh: Whether to delete a training in the run folder, if there is one.
         command: The command line that is recorded.
+        from_run: Path of the run folder of another training, whose weights and
+            tokenizers this one begins with; `None` to begin anew. Symbols of the data
+            that its tokenizers of kind "character" or "word" lack are added.
 
     Returns:
         A `Training`.
@@ -103,23 +78,26 @@ def prepare(
         "pairs for training, validation and test: %s, %s and %s",
         *(f"{size:,}" for size in sizes.values()),
     )
-    metric = training.metrics[0]
-    callback = RunFolder(
-        run,
-        f"val_{metric}",
-        evaluation.METRICS[metric].higher_is_better,
-        training.patience or None,
-    )
+    callback = make_run_folder(settings, run)
+    begin = None
+    if from_run is not None and not (resume and (run / runs.HISTORY_FILE).is_file()):
+        begin = begin_with(Path(from_run), run, settings, pairs)
     resumed = open_run(settings, run, resume, fresh)
     provenance = runs.provenance_of(command, training.seed)
+    if begin is not None:
+        provenance["from"] = begin.record()
     runs.record_start(run, provenance, sizes, resumed)
     model = None
     if resumed:
         source, target = runs.load_tokenizers(run)
         model = callback.restore()
+        leave_out_vectors(model)
         _logger.info("going on after epoch %d", callback.num_epochs)
     else:
-        source, target = make_tokenizers(settings, pairs)
+        if begin is None:
+            source, target = make_tokenizers(settings, pairs)
+        else:
+            source, target = begin.source, begin.target
         runs.save_tokenizers(run, source, target)
     # Another order than that of the epochs before a kill.
     seed = training.seed + callback.num_epochs
@@ -129,6 +107,8 @@ def prepare(
         config = make_config(settings, source, target)
         write_text(run / runs.CONFIG_FILE, config.to_json())
         model = make_model(settings, config, num_steps)
+        if begin is not None:
+            begin.start(model)
         start_embeddings(settings, model, source, target, folder)
     return Training(
         settings=settings,
@@ -257,23 +237,25 @@ def make_model(
         config: Its config.
         num_steps: Number of steps that it is going to be trained for in all.
     """
-    training, optimizer = settings.training, settings.optimizer
+    training = settings.training
     if warning := advice(training.precision):
         _logger.warning(warning)
     keras.config.set_dtype_policy(training.precision)
     model = build_model(config)
-    rate: Any = SCHEDULES[optimizer.schedule].make(
-        optimizer.learning_rate, num_steps, optimizer.warmup_steps
-    )
+    try:
+        freeze(model, training.frozen)
+    except ValueError as error:
+        raise SettingsError(f"training.frozen: {error}") from error
     loss, metrics = make_loss(training, config)
     jit_compile: Any = training.jit_compile or "auto"
     model.compile(
-        Adam(rate, global_clipnorm=optimizer.clip_norm or None),
+        make_optimizer(settings, num_steps),
         loss=loss,
         metrics=metrics,
         jit_compile=jit_compile,
         steps_per_execution=training.steps_per_execution,
     )
+    leave_out_vectors(model)
     # Else a scaled loss makes numbers of its own in the first step, which is traced
     # twice then.
     model.optimizer.build(model.trainable_variables)
@@ -339,33 +321,25 @@ def fit(training: Training) -> None:
         training: Result of `prepare`.
     """
     folder, settings = training.folder, training.settings.training
-    if folder.num_epochs >= settings.epochs or folder.is_done():
-        return
-    callbacks = [
-        DecodeAndScore(
-            training.validation, training.source, training.target, settings.metrics
-        ),
-        folder,
-        keras.callbacks.TerminateOnNaN(),
-    ]
-    if settings.tensorboard:
-        logs = folder.folder / runs.TENSORBOARD_FOLDER
-        callbacks.insert(1, keras.callbacks.TensorBoard(str(logs)))
-    training.model.fit(
-        training.batches,
-        epochs=settings.epochs,
-        initial_epoch=folder.num_epochs,
-        validation_data=training.validation_batches,
-        callbacks=callbacks,
-        shuffle=False,  # the data set does it
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    scorer = make_scorer(training)
+    if folder.num_epochs < settings.epochs and not folder.is_done():
+        training.model.fit(
+            training.batches,
+            epochs=settings.epochs,
+            initial_epoch=folder.num_epochs,
+            validation_data=training.validation_batches,
+            callbacks=make_callbacks(training, scorer),
+            shuffle=False,  # the data set does it
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     if folder.diverged:
         _logger.warning(
             "the loss was no number in epoch %d: lower optimizer.learning_rate, or set "
             "optimizer.clip_norm",
             folder.num_epochs + 1,
         )
+    elif settings.average_best:
+        keep_average(training, scorer)
 
 
 def score(training: Training) -> dict[str, Score]:

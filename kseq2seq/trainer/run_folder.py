@@ -1,6 +1,8 @@
 """Callback that keeps a training in its run folder."""
 
 import math
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +10,20 @@ import keras
 
 import kseq2seq.trainer.schedules  # noqa: F401  # checkpoints hold them
 from kseq2seq import plots
+from kseq2seq.callbacks import AveragedWeights
 from kseq2seq.models import load_model
 from kseq2seq.runs import (
     CURVES_FILE,
     HISTORY_FILE,
     MODEL_FILE,
     History,
+    average_best_weights,
     load_history,
     read_history,
     remove_incomplete,
+    remove_other_best_weights,
     remove_other_checkpoints,
+    save_best_weights,
     save_checkpoint,
     save_model,
     write_history,
@@ -43,14 +49,19 @@ class RunFolder(keras.callbacks.Callback):
         higher_is_better: Whether more of it is better.
         patience: Number of epochs without a better one after which training
             stops; `None` for never.
+        average_best: Number of best epochs whose weights are kept in the folder, for
+            `keep_average`; 0 for none.
+        averaged: The `AveragedWeights` before this callback, if there is one: the best
+            model then has the average, the checkpoint the weights of the training.
 
     Attributes:
         history: List of the logs of each epoch, dicts from name to number.
         diverged: Whether the loss was no finite number.
+        average: What `keep_average` came to, as in `kseq2seq.runs.History`, or `None`.
 
     Raises:
-        ValueError: If `patience` is no positive integer, or the epoch's logs lack
-            `monitor`.
+        ValueError: If `patience` is no positive integer, `average_best` is negative, or
+            the epoch's logs lack `monitor`.
 
     Example:
 
@@ -70,14 +81,19 @@ class RunFolder(keras.callbacks.Callback):
         monitor: str,
         higher_is_better: bool,
         patience: int | None = None,
+        average_best: int = 0,
+        averaged: AveragedWeights | None = None,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.monitor = monitor
         self.higher_is_better = higher_is_better
         self.patience = check_integer("patience", patience, least=1, optional=True)
+        self.average_best = check_integer("average_best", average_best)
+        self.averaged = averaged
         self.history: list[dict[str, float]] = []
         self.diverged = False
+        self.average: dict[str, Any] | None = None
 
     @property
     def num_epochs(self) -> int:
@@ -87,13 +103,14 @@ class RunFolder(keras.callbacks.Callback):
     @property
     def best_epoch(self) -> int | None:
         """Index of the best epoch so far, the first of equals, or `None`."""
-        sign = 1 if self.higher_is_better else -1
-        scored = [
-            (sign * row[self.monitor], -index)
-            for index, row in enumerate(self.history)
-            if math.isfinite(row.get(self.monitor, math.nan))
-        ]
-        return -max(scored)[1] if scored else None
+        return next(iter(self._ranked()), None)
+
+    def _ranked(self) -> list[int]:
+        """Indices of the epochs that were scored, the best first."""
+        scores = [row.get(self.monitor, math.nan) for row in self.history]
+        scored = [index for index, score in enumerate(scores) if math.isfinite(score)]
+        sign = -1 if self.higher_is_better else 1
+        return sorted(scored, key=lambda index: sign * scores[index])
 
     def restore(self) -> Any:
         """Reads the history of an earlier training in the folder.
@@ -105,7 +122,7 @@ class RunFolder(keras.callbacks.Callback):
         remove_incomplete(self.folder)
         if not (self.folder / HISTORY_FILE).is_file():
             return None
-        self.history, checkpoint = load_history(self.folder)
+        self.history, checkpoint, self.average = load_history(self.folder)
         return load_model(self.folder / checkpoint)
 
     def is_done(self) -> bool:
@@ -132,12 +149,52 @@ class RunFolder(keras.callbacks.Callback):
             self.diverged = model.stop_training = True
             return
         self.history.append({name: float(value) for name, value in logs.items()})
-        if self.best_epoch == self.num_epochs - 1:
+        ranked = self._ranked()
+        if self.num_epochs - 1 in ranked[: self.average_best]:
+            weights = [keras.ops.convert_to_numpy(x) for x in model.trainable_variables]
+            save_best_weights(weights, self.folder, self.num_epochs)
+        if ranked[:1] == [self.num_epochs - 1]:
             save_model(model, self.folder / MODEL_FILE)
-        checkpoint = save_checkpoint(model, self.folder, self.num_epochs)
+        with self.averaged.own_weights() if self.averaged else nullcontext():
+            checkpoint = save_checkpoint(model, self.folder, self.num_epochs)
         write_history(self.folder, History(self.history, checkpoint))
         remove_other_checkpoints(self.folder, checkpoint)
+        best = ranked[: self.average_best]
+        remove_other_best_weights(self.folder, [index + 1 for index in best])
         curves = plots.training_curves(read_history(self.folder))
         plots.save(curves, self.folder / CURVES_FILE)
         if self.is_done():
             model.stop_training = True
+
+    def keep_average(
+        self, model: Any, score: Callable[[Any], Mapping[str, float]]
+    ) -> None:
+        """Averages the best epochs' weights, and keeps them if they score better.
+
+        It is called when training has ended. A kill in between leaves what it takes to
+        do it again; afterwards the weights of single epochs are gone.
+
+        Args:
+            model: The `keras.Model` that was trained; it has the average then.
+            score: Function from the model to its scores, `monitor` among them.
+
+        Reference:
+            [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), section 6.1, who
+            average the last checkpoints.
+        """
+        best = sorted(index + 1 for index in self._ranked()[: self.average_best])
+        if self.average is None and len(best) > 1:
+            means = average_best_weights(self.folder, best)
+            for variable, mean in zip(model.trainable_variables, means, strict=True):
+                variable.assign(mean)
+            scores = {name: float(value) for name, value in score(model).items()}
+            former = self.history[self._ranked()[0]][self.monitor]
+            gain = scores[self.monitor] - former
+            kept = gain > 0 if self.higher_is_better else gain < 0
+            if kept:
+                save_model(model, self.folder / MODEL_FILE)
+            self.average = {"epochs": best, "scores": scores, "kept": kept}
+            checkpoint = load_history(self.folder).checkpoint
+            history = History(self.history, checkpoint, self.average)
+            write_history(self.folder, history)
+        remove_other_best_weights(self.folder, ())

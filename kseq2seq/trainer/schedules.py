@@ -20,10 +20,13 @@ class Schedule(NamedTuple):
             of steps of the warm-up to what an optimizer of Keras takes.
         has_end: Whether it depends on the number of steps in all, so that a training
             cannot be resumed for more of them.
+        on_plateau: Whether the rate is reduced when the first of the metrics does not
+            get better.
     """
 
     make: Callable[[float, int, int], LearningRate]
     has_end: bool
+    on_plateau: bool = False
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -154,9 +157,21 @@ def inverse_square_root(
     return WarmUp(learning_rate, warmup_steps, decay) if warmup_steps else decay
 
 
+def plateau(learning_rate: float, num_steps: int, warmup_steps: int) -> LearningRate:
+    """The rate that a `ReduceOnPlateau` begins with."""
+    if warmup_steps:
+        raise ValueError(
+            "optimizer.warmup_steps must be 0 with optimizer.schedule = 'plateau', "
+            "whose rate is a number that a callback lowers. Take the schedule "
+            f"'inverse_square_root', or no warm-up. Received: {warmup_steps}"
+        )
+    return learning_rate
+
+
 SCHEDULES = {
     "constant": Schedule(constant, has_end=False),
     "cosine": Schedule(cosine, has_end=True),
     "linear": Schedule(linear, has_end=True),
     "inverse_square_root": Schedule(inverse_square_root, has_end=False),
+    "plateau": Schedule(plateau, has_end=False, on_plateau=True),
 }

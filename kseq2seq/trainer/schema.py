@@ -69,6 +69,20 @@ def integer(least: int = 0) -> Kind:
     )
 
 
+def none_or_integer(least: int) -> Kind:
+    """0 for none, or an integer of at least `least`."""
+
+    def check(name: str, value: Any) -> int:
+        if is_integer(value) and value == 0:
+            return 0
+        try:
+            return check_integer(name, value, least)
+        except ValueError as error:
+            raise ValueError(f"{error}; 0 is for none") from error
+
+    return Kind(f"0 for none, or an integer of at least {least}", check)
+
+
 def number(above: float | None = None, below: float | None = None) -> Kind:
     """A finite number above `above`, or else of at least 0, and less than `below`."""
     least = 0 if above is None else None
@@ -96,12 +110,12 @@ def choice(choices: Collection[str]) -> Kind:
     )
 
 
-def strings(choices: Collection[str] | None = None) -> Kind:
+def strings(choices: Collection[str] | None = None, least: int = 1) -> Kind:
     """A list of strings; a string alone becomes a list of one.
 
     Args:
-        choices: The strings allowed, of which there must be at least one; any, or none,
-            if `None`.
+        choices: The strings allowed; any, or none, if `None`.
+        least: How many of them there must be.
     """
 
     def check(name: str, value: Any) -> tuple[str, ...]:
@@ -114,7 +128,7 @@ def strings(choices: Collection[str] | None = None) -> Kind:
         if choices is not None:
             for item in values:
                 check_choice(name, item, choices)
-            if not values:
+            if len(values) < least:
                 raise ValueError(
                     f"`{name}` must be at least one of {', '.join(choices)}. "
                     f"Received: {value!r}"
@@ -123,7 +137,7 @@ def strings(choices: Collection[str] | None = None) -> Kind:
 
     if choices is None:
         return Kind("a string or a list of strings", check)
-    return Kind("one or several of", check, choices)
+    return Kind("one or several of" if least else "any of", check, choices)
 
 
 def integers(least: int = 0, count: int | None = None) -> Kind:

@@ -9,6 +9,7 @@ from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.data import DEFAULT_BUCKETS
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import METRICS
+from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
 from kseq2seq.trainer.readers import READERS
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
@@ -21,6 +22,7 @@ from kseq2seq.trainer.schema import (
     integer,
     integers,
     make_section,
+    none_or_integer,
     number,
     one_or_two,
     setting,
@@ -31,8 +33,7 @@ from kseq2seq.trainer.schema import (
 from kseq2seq.utils import PathLike
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-# Sections that a training may be resumed with other values of: they have no part in it.
-NOT_OF_TRAINING = ("search", "card")
+VALIDATION_SEARCHES = ("greedy", "search")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +147,26 @@ class OptimizerSettings:
     clip_norm: float = setting(
         5.0, number(), "Largest norm of all gradients together; 0 for none"
     )
+    weight_decay: float = setting(
+        0.0,
+        number(),
+        "Share of each matrix, times the learning rate, that a step takes away, as "
+        "Keras's AdamW does; biases and other vectors keep all; 0 for none",
+    )
+    accumulation_steps: int = setting(
+        1, integer(1), "Batches whose gradients are averaged for one update"
+    )
+    plateau_factor: float = setting(
+        0.5,
+        number(above=0, below=1),
+        "With schedule = 'plateau': what the learning rate is multiplied by",
+    )
+    plateau_patience: int = setting(
+        2,
+        integer(1),
+        "With schedule = 'plateau': epochs without a better one after which it is; "
+        "better by the first of training.metrics",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +204,38 @@ class TrainingSettings:
         0,
         integer(),
         "Epochs without a better one after which to stop; 0 for never",
+        may_change=True,
+    )
+    ema: float = setting(
+        0.0,
+        number(below=1),
+        "Momentum of a moving average of the weights, such as 0.999, over batches; the "
+        "average is what is scored and kept; 0 for none",
+    )
+    frozen: tuple[str, ...] = setting(
+        (),
+        strings(PARTS, least=0),
+        "Parts of the model that are not trained, such as in fine-tuning (--from) or "
+        "with word vectors",
+    )
+    average_best: int = setting(
+        0,
+        none_or_integer(2),
+        "Best epochs whose weights are averaged at the end; the average is kept if it "
+        "scores better than the best epoch",
+    )
+    validation_search: str = setting(
+        "greedy",
+        choice(VALIDATION_SEARCHES),
+        "How the validation set is translated after each epoch: greedily, or by the "
+        "section [search], as the model is used, which takes longer",
+    )
+    val_alignment: bool = setting(
+        True,
+        boolean(),
+        "Whether to tell, from the translations of the validation set, how attention "
+        "aligns: val_alignment (0: not at all) and its like; and to warn at the end of "
+        "a model that has not learnt to",
         may_change=True,
     )
     tensorboard: bool = setting(
@@ -301,6 +354,13 @@ def make_settings(
             "search.coverage_penalty needs a model with attention. Received: "
             f"{searches.coverage_penalty} with model.attention = 'none'"
         )
+    schedule = settings.optimizer
+    try:
+        SCHEDULES[schedule.schedule].make(
+            schedule.learning_rate, 1000, schedule.warmup_steps
+        )
+    except ValueError as error:
+        errors.append(str(error))
     if settings.training.num_sampled and settings.training.label_smoothing:
         errors.append(
             "training.num_sampled has no label smoothing: set training.label_smoothing "
@@ -342,39 +402,3 @@ def _as_now(optimizer: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
             f" has taken its place. Received: {decay!r}"
         )
     return {"schedule": "cosine" if decay else "constant", **settings}
-
-
-def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -> None:
-    """Checks that a training may be resumed with these settings.
-
-    Args:
-        former: The settings that it began with, as `kseq2seq.runs.read_settings` reads
-            them.
-        settings: Those to resume it with.
-
-    Raises:
-        SettingsError: If others differ than may, such as the number of epochs where a
-            schedule was made for another one.
-    """
-    # An older version may lack a setting that has its default now.
-    before = make_settings(former, []).to_dict()
-    now = settings.to_dict()
-    wrong = []
-    for section in now.keys() - set(NOT_OF_TRAINING):
-        for name in sorted({*before[section], *now[section]}):
-            values = before[section].get(name), now[section].get(name)
-            if values[0] != values[1] and not _may_change(settings, section, name):
-                wrong.append("{}.{} was {!r}, now {!r}".format(section, name, *values))
-    if wrong:
-        raise SettingsError(
-            f"--resume cannot go on with other settings: {'; '.join(sorted(wrong))}. "
-            "Take back the change, or start anew with --fresh or in another folder "
-            "with --run."
-        )
-
-
-def _may_change(settings: Settings, section: str, name: str) -> bool:
-    if (section, name) == ("training", "epochs"):
-        return not SCHEDULES[settings.optimizer.schedule].has_end
-    fields = {x.name: x for x in dataclasses.fields(SECTIONS.get(section, Settings))}
-    return name in fields and fields[name].metadata.get("may_change", False)

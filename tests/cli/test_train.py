@@ -25,6 +25,7 @@ SMALL = {
     "model.units": 16,
     "model.embedding_size": 8,
     "training.epochs": 3,
+    "training.val_alignment": False,
     "search.beam_size": 2,
     "search.max_length": 12,
 }

@@ -191,3 +191,27 @@ def test_dates_are_read_in_digits_of_full_width():
     # Targets are written as they were read.
     backs = target.detokenize(target.tokenize([date for _, date in pairs])).numpy()
     assert [back.decode() for back in backs] == [date for _, date in pairs]
+
+
+def test_a_training_with_averages_ends_whole(tmp_path, caplog):
+    changes = ["data.count=60", "data.held_out=7", "batches.buckets=[40]"]
+    changes += ["training.epochs=3", "training.ema=0.9", "training.average_best=2"]
+    changes += ["training.validation_search=search", "search.beam_size=2"]
+    changes += ["optimizer.schedule=plateau", "optimizer.accumulation_steps=2"]
+    changes += ["optimizer.weight_decay=0.01", "batches.batch_size=16"]
+    changes += ["training.metrics=ter", "search.max_length=12"]
+    caplog.set_level("INFO", "kseq2seq")
+    training = trainer.prepare(read_settings(*changes), tmp_path)
+    trainer.fit(training)
+    average = runs.load_history(tmp_path).average
+    assert len(average["epochs"]) == 2 and "val_ter" in average["scores"]
+    assert f"average of the epochs {average['epochs'][0]}, " in caplog.text
+    assert not list(tmp_path.glob("best-*"))
+    history = runs.read_history(tmp_path)
+    names = {"learning_rate", "val_ter", "val_alignment", "val_alignment_sharpness"}
+    assert names < set(history) and len(history["val_ter"]) == 3
+    before = (tmp_path / runs.MODEL_FILE).stat().st_mtime_ns
+    again = trainer.prepare(read_settings(*changes), tmp_path, resume=True)
+    trainer.fit(again)
+    assert (tmp_path / runs.MODEL_FILE).stat().st_mtime_ns == before
+    assert again.folder.average == average

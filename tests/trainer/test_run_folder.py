@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import kseq2seq
+from kseq2seq.callbacks import AveragedWeights
 from kseq2seq.runs import read_history
 from kseq2seq.trainer import SCHEDULES, RunFolder
 
@@ -153,3 +154,121 @@ def test_errors_of_the_run_folder(tiny, tmp_path):
         end_epochs(RunFolder(tmp_path, "val_bleu", True), tiny, [{"loss": 1.0}])
     with pytest.raises(FileNotFoundError, match=r"history\.json: no such file"):
         read_history(tmp_path)
+
+
+def set_bias(model, value):
+    model.layers[-1].bias.assign([value, 0, 0])
+
+
+def bias(path):
+    return float(keras.saving.load_model(path / "model.keras").layers[-1].bias[0])
+
+
+def best_files(path):
+    return sorted(x.name for x in path.glob("best-*"))
+
+
+@pytest.fixture
+def with_best(tiny, tmp_path):
+    """Trains epochs whose numbers are the weights; returns the callback."""
+
+    def end(scores, **options):
+        callback = RunFolder(tmp_path, "bleu", True, average_best=3, **options)
+        callback.restore()
+        for score in scores:
+            set_bias(tiny, callback.num_epochs + 1)
+            end_epochs(callback, tiny, [{"bleu": score}])
+        return callback
+
+    return end
+
+
+def test_weights_of_the_best_epochs_are_kept(with_best, tmp_path):
+    with_best([3.0, math.nan, 1.0, 1.0, 9.0])
+    assert best_files(tmp_path) == ["best-1.npz", "best-3.npz", "best-5.npz"]
+    with_best([2.0])
+    assert best_files(tmp_path) == ["best-1.npz", "best-5.npz", "best-6.npz"]
+
+
+@pytest.mark.parametrize(("score", "kept"), [(10.0, True), (9.0, False)])
+def test_their_average_is_kept_if_it_is_better(
+    tiny, with_best, tmp_path, monkeypatch, score, kept
+):
+    def score_of(model):
+        np.testing.assert_allclose(model.layers[-1].bias[0], (1 + 2 + 5) / 3)
+        return {"bleu": score}
+
+    def killed(folder, history):
+        raise KeyboardInterrupt
+
+    callback = with_best([3.0, 4.0, 1.0, math.nan, 9.0, 2.0])
+    with monkeypatch.context() as patched:
+        patched.setattr("kseq2seq.trainer.run_folder.write_history", killed)
+        with pytest.raises(KeyboardInterrupt):
+            callback.keep_average(tiny, score_of)
+    callback = with_best([])
+    assert callback.average is None and len(best_files(tmp_path)) == 3
+    callback.keep_average(tiny, score_of)
+    assert bias(tmp_path) == pytest.approx(8 / 3 if kept else 5)
+    assert best_files(tmp_path) == []
+    record = {"epochs": [1, 2, 5], "scores": {"bleu": score}, "kept": kept}
+    assert strict_json(tmp_path / "history.json")["average"] == record
+    again = with_best([])
+    assert again.average == record
+    again.keep_average(tiny, None)  # does nothing
+
+
+def test_one_epoch_has_no_average(tiny, with_best, tmp_path):
+    callback = with_best([3.0])
+    callback.keep_average(tiny, None)
+    assert callback.average is None and best_files(tmp_path) == []
+    assert bias(tmp_path) == 1
+
+
+def test_a_folder_has_the_average_as_model_and_the_weights_as_checkpoint(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
+    averaged = AveragedWeights()
+    folder = RunFolder(tmp_path, "loss", False, averaged=averaged)
+    x, y = np.ones((8, 2)), np.ones((8, 3))
+    options = {"batch_size": 2, "verbose": 0, "callbacks": [averaged, folder]}
+    model.fit(x, y, epochs=2, **options)
+    best = keras.saving.load_model(tmp_path / "model.keras")
+    again = RunFolder(tmp_path, "loss", False)
+    checkpoint = again.restore()
+    np.testing.assert_array_equal(best.get_weights()[0], model.get_weights()[0])
+    assert np.abs(best.get_weights()[0] - checkpoint.get_weights()[0]).max() > 1e-4
+    checkpoint.optimizer.finalize_variable_values(checkpoint.trainable_variables)
+    np.testing.assert_array_equal(best.get_weights()[0], checkpoint.get_weights()[0])
+
+
+def test_an_average_goes_on_after_a_kill(tmp_path):
+    """Three epochs, in one go and with a kill after the second."""
+    x, y = np.ones((8, 2)), np.ones((8, 3))
+    best, last = [], []
+    for stops in ((3,), (2, 3)):
+        path = tmp_path / str(len(stops))
+        path.mkdir()
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+        model.compile(kseq2seq.Adam(0.1, use_ema=True, ema_momentum=0.8), "mse")
+        for stop in stops:
+            averaged = AveragedWeights()
+            folder = RunFolder(path, "loss", False, averaged=averaged)
+            model = folder.restore() or model
+            model.fit(
+                x,
+                y,
+                batch_size=4,
+                initial_epoch=folder.num_epochs,
+                epochs=stop,
+                callbacks=[averaged, folder],
+                shuffle=False,
+                verbose=0,
+            )
+        best.append(keras.saving.load_model(path / "model.keras").get_weights())
+        last.append(RunFolder(path, "loss", False).restore().get_weights())
+    for ours, theirs in (best, last):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(best[0][0], last[0][0])

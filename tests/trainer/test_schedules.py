@@ -34,8 +34,11 @@ def expected(name, step, warmup):
     return 0.3 * math.sqrt(1000 / (1000 + step))
 
 
+WITH_WARM_UP = [name for name in schedules.SCHEDULES if name != "plateau"]
+
+
 @pytest.mark.parametrize("warmup", [0, 4])
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@pytest.mark.parametrize("name", WITH_WARM_UP)
 def test_schedules(name, warmup):
     rate = schedules.SCHEDULES[name].make(0.3, 20, warmup)
     wanted = [expected(name, step, warmup) for step in STEPS]
@@ -43,10 +46,13 @@ def test_schedules(name, warmup):
 
 
 def test_a_constant_rate_is_a_number():
-    assert schedules.constant(0.3, 20, 0) == 0.3
+    assert schedules.constant(0.3, 20, 0) == schedules.plateau(0.3, 20, 0) == 0.3
+    assert [name for name, x in schedules.SCHEDULES.items() if x.on_plateau] == [
+        "plateau"
+    ]
 
 
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@pytest.mark.parametrize("name", WITH_WARM_UP)
 def test_a_warm_up_longer_than_the_training_still_rises(name):
     rate = schedules.SCHEDULES[name].make(0.3, 5, 10)
     np.testing.assert_allclose(values(rate, (0, 5, 9)), [0, 0.15, 0.27], rtol=1e-6)
@@ -103,6 +109,6 @@ def test_a_schedule_from_outside_is_one_entry(monkeypatch, tmp_path):
         trainer.find_recipe("dates"), ["optimizer.schedule=steps", "model.units=6"]
     )
     assert settings.optimizer.schedule == "steps"
-    assert "inverse_square_root, steps" in " ".join(trainer.describe_settings().split())
+    assert "plateau, steps" in " ".join(trainer.describe_settings().split())
     rate = trainer.SCHEDULES[settings.optimizer.schedule].make(0.3, 20, 0)
     np.testing.assert_allclose(values(rate, (0, 19)), [0.3, 0.03], rtol=1e-6)

@@ -1,18 +1,14 @@
 """Settings: of recipes, of older versions, and those that cannot be."""
 
 import dataclasses
-import json
 
 import pytest
 
-from kseq2seq import runs, trainer
-from kseq2seq.trainer import settings
+from kseq2seq import trainer
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import check_resumed, read_settings
-from paths import TESTS
+from kseq2seq.trainer.settings import read_settings
 
 DATES = trainer.find_recipe("dates")
-RELEASED = TESTS / "artifacts" / "0.1.0" / "runs" / "dates"
 
 
 @pytest.mark.parametrize("name", trainer.recipe_names())
@@ -46,6 +42,16 @@ def test_settings_are_frozen():
         ("optimizer.learning_rate=nan", "learning_rate` must be a finite number above"),
         ("optimizer.learning_rate=inf", "learning_rate` must be a finite number above"),
         ("optimizer.schedule=cosin", "one of constant, cosine, .*'cosin'"),
+        ("optimizer.weight_decay=-1", "weight_decay` must be a finite number of at le"),
+        ("optimizer.accumulation_steps=0", "steps` must be an integer of at least 1"),
+        (
+            "optimizer.plateau_factor=1",
+            "factor` must be .* less than 1. .*=1",
+        ),
+        ("training.ema=1.0", "ema` must be a finite number .* less than 1"),
+        ("training.average_best=1", "at least 2. Received: .*=1; 0 is for none"),
+        ("training.average_best=true", "average_best` must be an integer .*True"),
+        ("training.validation_search=beam", "one of greedy, search. .*'beam'"),
         ("optimizer.decay=true", "`optimizer.decay` must be .* without .*schedule"),
         ("data.train=[3]", r"train` must be a string or a list of .*Received: \[3\]"),
         ("data.columns=[0, -1]", "columns` must be a list of 2 integers of at least 0"),
@@ -75,6 +81,12 @@ def test_all_errors_are_told_at_once():
     with pytest.raises(SettingsError) as error:
         read_settings(DATES, changes)
     assert len(error.value.messages) == len(changes)
+
+
+def test_a_plateau_has_no_warm_up():
+    changes = ["optimizer.schedule=plateau", "optimizer.warmup_steps=7"]
+    with pytest.raises(SettingsError, match="warmup_steps must be 0 .* Received: 7"):
+        read_settings(DATES, changes)
 
 
 def test_no_coverage_without_attention():
@@ -124,40 +136,3 @@ def test_settings_of_the_first_release_are_read(tmp_path, decay, schedule):
     path.write_text("[optimizer]\ndecay = 3\n")
     with pytest.raises(SettingsError, match="`optimizer.decay` must be true or false"):
         read_settings(path)
-
-
-def test_a_training_of_the_first_release_may_be_resumed():
-    former = runs.read_settings(RELEASED)
-    assert "decay" in former["optimizer"]
-    errors = []
-    read = settings.make_settings(former, errors)
-    assert errors == []
-    check_resumed(former, read)
-
-
-def changed(read, section, **values):
-    part = getattr(read, section)
-    if isinstance(part, dict):
-        return dataclasses.replace(read, **{section: {**part, **values}})
-    return dataclasses.replace(read, **{section: dataclasses.replace(part, **values)})
-
-
-def test_what_may_change_when_resuming():
-    read = read_settings(DATES)
-    former = json.loads(json.dumps(read.to_dict()))
-    del former["card"]  # as before there were model cards
-    del former["training"]["jit_compile"]  # as before it could be set
-    now = changed(read, "training", patience=7, tensorboard=True)
-    now = changed(now, "search", beam_size=9)
-    check_resumed(former, now)
-    more = changed(now, "training", epochs=4)
-    with pytest.raises(SettingsError, match=r"training\.epochs was 3, now 4"):
-        check_resumed(former, more)
-    former["optimizer"]["schedule"] = "constant"
-    more = changed(more, "optimizer", schedule="constant")
-    check_resumed(former, more)
-    with pytest.raises(SettingsError, match="execution was 1, now 2"):
-        check_resumed(former, changed(more, "training", steps_per_execution=2))
-    model = {name: x for name, x in more.model.items() if name != "units"}
-    with pytest.raises(SettingsError, match=r"model\.units was 128, now None"):
-        check_resumed(former, dataclasses.replace(more, model=model))

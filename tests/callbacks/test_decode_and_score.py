@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -56,7 +57,7 @@ def test_weights_of_now_are_scored_and_only_every_few_epochs(
             return super().translate(texts, search)
 
     seen, searches, values = [], [], []
-    monkeypatch.setattr("kseq2seq.callbacks.Translator", Recorder)
+    monkeypatch.setattr("kseq2seq.callbacks.decode_and_score.Translator", Recorder)
     search = Search(beam_size=2, max_length=3)
     callback = DecodeAndScore(PAIRS, *tokenizers, ["ter"], search, every=2)
     callback.set_model(model)
@@ -87,3 +88,55 @@ def test_errors_of_decode_and_score(tokenizers, changes, match):
     arguments = {"source_tokenizer": source, "target_tokenizer": target}
     with pytest.raises(ValueError, match=match):
         DecodeAndScore(**{"pairs": PAIRS, **arguments, **changes})
+
+
+def letters(count):
+    """Pairs of a word and itself."""
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefg"), size=5)) for _ in range(count)]
+    return [(word, word) for word in words]
+
+
+def trained(pairs, layer, epochs, learning_rate, caplog, **config):
+    """Logs of a small training, and the warnings of its end."""
+    keras.utils.set_random_seed(0)
+    tokenizers = kseq2seq.train_tokenizers(pairs, kind="character")
+    sizes = {
+        f"{side}_vocabulary_size": tokenizer.vocabulary_size
+        for side, tokenizer in zip(("source", "target"), tokenizers, strict=True)
+    }
+    settings = {"units": 32, "embedding_size": 16, "dropout": 0.0, **sizes, **config}
+    model = kseq2seq.build_model(kseq2seq.Seq2SeqConfig(**settings), layer)
+    loss = kseq2seq.MaskedCrossentropy()
+    model.compile(kseq2seq.Adam(learning_rate, global_clipnorm=1.0), loss=loss)
+    callback = DecodeAndScore(
+        pairs[:23], *tokenizers, ["exact_match"], every=epochs, alignments=True
+    )
+    batches = data.batches(pairs, *tokenizers, batch_size=32, buckets=(6,), seed=0)
+    options = {"epochs": epochs, "verbose": 0, "shuffle": False}
+    logs = model.fit(batches, callbacks=[callback], **options).history
+    return logs, [x for x in caplog.messages if "not learnt to align" in x]
+
+
+def test_a_model_that_copies_has_learnt_to_align(caplog):
+    logs, warnings = trained(letters(509), None, 12, 0.02, caplog)
+    assert logs["val_exact_match"][-1] > 50
+    assert logs["val_alignment"][-1] > 0.3 and warnings == []
+    assert logs["val_alignment_monotonicity"][-1] > 0.5
+
+
+def test_attention_that_is_uniform_gets_a_warning(caplog):
+    uniform = kseq2seq.layers.LuongAttention(
+        "general", kernel_initializer="zeros", trainable=False
+    )
+    logs, warnings = trained(letters(61), uniform, 1, 0.02, caplog)
+    assert logs["val_alignment"][-1] == pytest.approx(0, abs=1e-5)
+    assert logs["val_alignment_sharpness"][-1] == pytest.approx(0, abs=1e-5)
+    assert len(warnings) == 1
+    assert "(val_alignment 0.000, of 1 at most; below 0.1 is told)" in warnings[0]
+
+
+def test_a_model_without_attention_is_left_out(caplog):
+    logs, warnings = trained(letters(61), None, 1, 0.02, caplog, attention="none")
+    assert warnings == []
+    assert set(logs) == {"loss", "val_exact_match"}

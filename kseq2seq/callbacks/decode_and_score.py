@@ -1,5 +1,6 @@
-"""Callbacks for `model.fit`: scores of translations after each epoch."""
+"""Callback that scores translations after each epoch."""
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any, cast
@@ -11,7 +12,11 @@ from kseq2seq.data import as_pairs, group_references
 from kseq2seq.decoding import Search
 from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.translator import Translator
-from kseq2seq.utils import check_choice, check_integer
+from kseq2seq.utils import check_boolean, check_choice, check_integer
+
+_logger = logging.getLogger("kseq2seq")
+# Of attention that tells nothing there is hardly any information; see docs/training.md.
+LEAST_INFORMATION = 0.1
 
 
 class DecodeAndScore(keras.callbacks.Callback):
@@ -21,6 +26,14 @@ class DecodeAndScore(keras.callbacks.Callback):
     so that callbacks behind this one can watch them; they are NaN for an epoch
     that was not scored.
 
+    With `alignments` the logs also tell whether the model learns to align, as
+    `kseq2seq.evaluation.alignment_statistics` of the same translations:
+    `val_alignment` (the information), `val_alignment_sharpness`,
+    `val_alignment_coverage` and `val_alignment_monotonicity`. If the last one scored
+    has a `val_alignment` below 0.1, a warning of the logger "kseq2seq" says so when
+    training ends: the model writes targets without looking at the source, such as with
+    a learning rate that is too high. Models without attention have no such logs.
+
     Args:
         pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them; a
             source with several targets accepts each of them.
@@ -29,6 +42,7 @@ class DecodeAndScore(keras.callbacks.Callback):
         metrics: Names from `kseq2seq.evaluation.METRICS`.
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
+        alignments: Whether to tell of alignments as well.
 
     Raises:
         ValueError: If `pairs` is empty, a metric is unknown or `every` is not a
@@ -64,6 +78,7 @@ class DecodeAndScore(keras.callbacks.Callback):
         metrics: Sequence[str] = ("bleu",),
         search: Search | None = None,
         every: int = 1,
+        alignments: bool = False,
     ) -> None:
         super().__init__()
         pairs = as_pairs(pairs)
@@ -76,6 +91,8 @@ class DecodeAndScore(keras.callbacks.Callback):
         self.metrics = tuple(metrics)
         self.search = search or Search(beam_size=1)
         self.every = check_integer("every", every, least=1)
+        self.alignments = check_boolean("alignments", alignments)
+        self._last_information = math.nan
         self._translator: Translator | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -89,12 +106,51 @@ class DecodeAndScore(keras.callbacks.Callback):
         logs.update({f"val_{name}": math.nan for name in self.metrics})
         if (epoch + 1) % self.every or not math.isfinite(logs.get("loss", 0.0)):
             return
+        logs.update(self.score(cast(keras.Model, self.model)))
+
+    def score(self, model: keras.Model) -> dict[str, float]:
+        """The scores of a model's translations of the development set.
+
+        Args:
+            model: The `keras.Model`, of the tokenizers' vocabularies.
+
+        Returns:
+            Dict from name, such as `val_bleu`, to number.
+        """
         # Once for each model: the graph is traced once, and reads the weights anew.
-        model = cast(keras.Model, self.model)
         if self._translator is None or self._translator.model is not model:
             self._translator = Translator(model, *self.tokenizers)
         translations = self._translator.translate(self.sources, self.search)
         hypotheses = [best[0].text if best else "" for best in translations]
         scores = evaluation.evaluate(hypotheses, self.references, self.metrics)
-        for name, score in scores.items():
-            logs[f"val_{name}"] = score.value
+        logs = {f"val_{name}": score.value for name, score in scores.items()}
+        return {**logs, **self._alignment_logs(translations)}
+
+    def _alignment_logs(self, translations):
+        alignments = [best[0].alignment for best in translations if best]
+        if not self.alignments or any(x is None for x in alignments):
+            return {}
+        told = evaluation.alignment_statistics(alignments)
+        self._last_information = told.information
+        others = told._asdict()
+        return {
+            "val_alignment": others.pop("information"),
+            **{f"val_alignment_{name}": value for name, value in others.items()},
+        }
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forgets the alignments of an earlier training."""
+        self._last_information = math.nan
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Warns of a model that has not learnt to align."""
+        if self._last_information < LEAST_INFORMATION:
+            _logger.warning(
+                "the model has not learnt to align: where it looks in the source does "
+                "not depend on the step (val_alignment %.3f, of 1 at most; below %s "
+                "is told). Lower the learning rate or give it a warm-up, take another "
+                "seed, or another attention. Targets of a token or two, or that do not "
+                "depend on the source's order, need no alignment",
+                self._last_information,
+                LEAST_INFORMATION,
+            )

@@ -1,0 +1,105 @@
+"""Callbacks of a training: scores, averages and rates between its epochs."""
+
+import logging
+from pathlib import Path
+
+import keras
+
+from kseq2seq import evaluation, runs
+from kseq2seq.callbacks import AveragedWeights, DecodeAndScore
+from kseq2seq.decoding import Search
+from kseq2seq.trainer.plateau import ReduceOnPlateau
+from kseq2seq.trainer.run_folder import RunFolder
+from kseq2seq.trainer.schedules import SCHEDULES
+from kseq2seq.trainer.settings import Settings
+from kseq2seq.trainer.training import Training
+
+_logger = logging.getLogger("kseq2seq")
+
+
+def make_run_folder(settings: Settings, run: Path) -> RunFolder:
+    """The callback that keeps the training in its folder.
+
+    Args:
+        settings: The `Settings`.
+        run: Path of the run folder.
+    """
+    training = settings.training
+    metric = training.metrics[0]
+    return RunFolder(
+        run,
+        f"val_{metric}",
+        evaluation.METRICS[metric].higher_is_better,
+        training.patience or None,
+        training.average_best,
+        AveragedWeights() if training.ema else None,
+    )
+
+
+def make_scorer(training: Training) -> DecodeAndScore:
+    """The callback that scores each epoch, as the section [training] asks for.
+
+    Args:
+        training: What `prepare` returned.
+    """
+    settings = training.settings
+    search = None
+    if settings.training.validation_search == "search":
+        search = Search(**settings.search)
+    return DecodeAndScore(
+        training.validation,
+        training.source,
+        training.target,
+        settings.training.metrics,
+        search,
+        alignments=settings.training.val_alignment,
+    )
+
+
+def make_callbacks(
+    training: Training, scorer: DecodeAndScore
+) -> list[keras.callbacks.Callback]:
+    """The callbacks, each behind those whose logs and weights it needs.
+
+    Args:
+        training: What `prepare` returned.
+        scorer: What `make_scorer` returned for it.
+    """
+    folder, settings = training.folder, training.settings
+    callbacks: list[keras.callbacks.Callback] = []
+    if folder.averaged is not None:
+        callbacks.append(folder.averaged)
+    callbacks.append(scorer)
+    if SCHEDULES[settings.optimizer.schedule].on_plateau:
+        callbacks.append(
+            ReduceOnPlateau(
+                folder.monitor,
+                folder.higher_is_better,
+                settings.optimizer.plateau_factor,
+                settings.optimizer.plateau_patience,
+                folder.history,
+            )
+        )
+    if settings.training.tensorboard:
+        logs = folder.folder / runs.TENSORBOARD_FOLDER
+        callbacks.append(keras.callbacks.TensorBoard(str(logs)))
+    return [*callbacks, folder, keras.callbacks.TerminateOnNaN()]
+
+
+def keep_average(training: Training, scorer: DecodeAndScore) -> None:
+    """Averages the best epochs' weights at the end of a training, and tells the score.
+
+    Args:
+        training: What `prepare` returned, trained.
+        scorer: What `make_scorer` returned for it.
+    """
+    folder = training.folder
+    folder.keep_average(training.model, scorer.score)
+    if folder.average is not None:
+        _logger.info(
+            "average of the epochs %s: %s %.2f, %s",
+            ", ".join(map(str, folder.average["epochs"])),
+            folder.monitor,
+            folder.average["scores"][folder.monitor],
+            "which is kept" if folder.average["kept"] else "no better than the best",
+        )

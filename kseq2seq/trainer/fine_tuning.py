@@ -1,0 +1,152 @@
+"""Fine-tuning: a training that begins with the weights and tokenizers of a run."""
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from kseq2seq import runs
+from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.models import load_model, transfer_weights
+from kseq2seq.tokenizers import EXTENDABLE_KINDS, Tokenizer, add_symbols
+from kseq2seq.trainer.readers import Pairs
+from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.settings import Settings
+
+_logger = logging.getLogger("kseq2seq")
+# Settings of a model that have no part in the shape of its weights or their meaning.
+_FREE = ("dropout", "source_vocabulary_size", "target_vocabulary_size")
+_TOKENIZER_SETTINGS = ("kind", "shared", "normalization")
+
+
+class Beginning(NamedTuple):
+    """The run that a training begins with.
+
+    Attributes:
+        run: `Path` of its run folder.
+        source: The `kseq2seq.Tokenizer` of the source, with new symbols.
+        target: That of the target.
+        new_symbols: Dict from the sides, `source` and `target`, to the lists of them.
+    """
+
+    run: Path
+    source: Tokenizer
+    target: Tokenizer
+    new_symbols: dict[str, list[str]]
+
+    def start(self, model: keras.Model) -> None:
+        """Gives a new model the run's weights.
+
+        Args:
+            model: The model, of the sizes that the tokenizers have.
+        """
+        former = load_model(self.run / runs.MODEL_FILE, compile=False)
+        transfer_weights(model, former)
+
+    def record(self) -> dict[str, Any]:
+        """What a run folder records of it, of what JSON has."""
+        return {"run": self.run.resolve().name, "new_symbols": self.new_symbols}
+
+
+def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Beginning:
+    """Reads the run to begin with, and adds the symbols of new pairs.
+
+    Args:
+        run: Path of the run folder.
+        written: Path of the run folder of the new training.
+        settings: The `Settings` of the new training.
+        pairs: List of `(source, target)` to train on.
+
+    Raises:
+        SettingsError: If there is no such run, or a setting does not fit it.
+    """
+    if not runs.is_run_folder(run):
+        raise SettingsError(
+            f"--from must name a run folder, with {runs.MODEL_FILE}, as 'kseq2seq "
+            f"train' or Translator.save writes it. Received: {run}"
+        )
+    if run.resolve() == written.resolve():
+        raise SettingsError(
+            "--from must name another run folder than --run, which is written. "
+            f"Received: {run}"
+        )
+    _check_settings(run, settings)
+    tokenizers = runs.load_tokenizers(run)
+    shared = tokenizers[0].model == tokenizers[1].model
+    texts = [[pair[side] for pair in pairs] for side in (0, 1)]
+    if shared:
+        texts = [texts[0] + texts[1]] * 2
+    new: list[tuple[Tokenizer, list[str]]] = []
+    for side, name in enumerate(("source", "target")):
+        kinds, sizes = settings.tokenizer.kind, settings.tokenizer.vocabulary_size
+        kind = kinds[side] if isinstance(kinds, tuple) else kinds
+        size = sizes[side] if isinstance(sizes, tuple) else sizes
+        if kind in EXTENDABLE_KINDS:
+            size = max(size, tokenizers[side].vocabulary_size)
+            new.append(add_symbols(tokenizers[side], texts[side], kind, size))
+        else:
+            new.append((tokenizers[side], []))
+        _report(name, *new[side])
+    (source, added), (target, others) = new
+    _check_frozen(settings, added or others)
+    return Beginning(run, source, target, {"source": added, "target": others})
+
+
+def _report(side: str, tokenizer: Tokenizer, added: list[str]) -> None:
+    if not added:
+        _logger.info("%s vocabulary: no new symbols", side)
+        return
+    _logger.info(
+        "%s vocabulary: new symbols, with ids from %d on: %s%s",
+        side,
+        tokenizer.vocabulary_size - len(added),
+        " ".join(added[:50]),
+        f" and {len(added) - 50} more" if len(added) > 50 else "",
+    )
+
+
+def _check_settings(run: Path, settings: Settings) -> None:
+    """Refuses settings of a model or of tokenizers other than the run's."""
+    wrong = []
+    path = run / runs.CONFIG_FILE
+    if path.is_file():
+        sizes = {"source_vocabulary_size": 1000, "target_vocabulary_size": 1000}
+        former = _config_of(path)
+        now = Seq2SeqConfig(**sizes, **settings.model)
+        wrong += [
+            f"model.{name} must be {value!r}. Received: {getattr(now, name)!r}"
+            for name, value in former.items()
+            if name not in _FREE and getattr(now, name) != value
+        ]
+    tokenizer = runs.read_settings(run).get("tokenizer", {})
+    for name in _TOKENIZER_SETTINGS:
+        value = getattr(settings.tokenizer, name)
+        given = list(value) if isinstance(value, tuple) else value
+        if name in tokenizer and tokenizer[name] != given:
+            wrong.append(
+                f"tokenizer.{name} must be {tokenizer[name]!r}. Received: {given!r}"
+            )
+    if wrong:
+        raise SettingsError(
+            *(f"--from {run}: as in this run, {message}" for message in wrong)
+        )
+
+
+def _config_of(path: Path) -> dict[str, Any]:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    config = Seq2SeqConfig.from_dict(values)
+    return {x.name: getattr(config, x.name) for x in dataclasses.fields(config)}
+
+
+def _check_frozen(settings: Settings, has_new: Any) -> None:
+    learnt = [x for x in settings.training.frozen if x in ("embeddings", "output")]
+    if has_new and learnt:
+        raise SettingsError(
+            f"training.frozen must not hold {' and '.join(learnt)} where there are new "
+            "symbols, whose rows would never be trained: train it as well, or set "
+            "tokenizer.vocabulary_size to the size that the run's vocabularies have. "
+            f"Received: {list(settings.training.frozen)!r}"
+        )

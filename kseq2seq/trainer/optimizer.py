@@ -1,0 +1,46 @@
+"""The optimizer that the section [optimizer] asks for."""
+
+from typing import Any
+
+import keras
+
+from kseq2seq.optimizers import Adam
+from kseq2seq.trainer.schedules import SCHEDULES
+from kseq2seq.trainer.settings import Settings
+
+
+def make_optimizer(settings: Settings, num_steps: int) -> Adam:
+    """Adam, as the settings say.
+
+    Args:
+        settings: The `Settings`.
+        num_steps: Number of batches that a model is going to be trained with in all.
+    """
+    options, ema = settings.optimizer, settings.training.ema
+    rate: Any = SCHEDULES[options.schedule].make(
+        float(options.learning_rate), num_steps, options.warmup_steps
+    )
+    steps = options.accumulation_steps
+    average = {"use_ema": True, "ema_momentum": ema} if ema else {}
+    return Adam(
+        rate,
+        global_clipnorm=options.clip_norm or None,
+        weight_decay=options.weight_decay or None,
+        gradient_accumulation_steps=steps if steps > 1 else None,
+        **average,
+    )
+
+
+def leave_out_vectors(model: keras.Model) -> None:
+    """Leaves biases, scales and other vectors out of weight decay.
+
+    Keras does not write this into files: a model that was loaded needs it again.
+
+    Args:
+        model: The compiled model, before it is trained.
+    """
+    optimizer: Any = model.optimizer
+    # That of a loss in float16 is inside of another one.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    vectors = [x for x in model.trainable_variables if len(x.shape) < 2]
+    optimizer.exclude_from_weight_decay(var_list=vectors)

@@ -1,0 +1,58 @@
+"""Whether a training may be resumed with the settings that are given now."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from kseq2seq.trainer.schedules import SCHEDULES
+from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.settings import SECTIONS, Settings, make_settings
+
+# Sections that a training may be resumed with other values of: they have no part in it.
+NOT_OF_TRAINING = ("search", "card")
+
+
+def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -> None:
+    """Checks that a training may be resumed with these settings.
+
+    Args:
+        former: The settings that it began with, as `kseq2seq.runs.read_settings` reads
+            them.
+        settings: Those to resume it with.
+
+    Raises:
+        SettingsError: If others differ than may, such as the number of epochs where a
+            schedule was made for another one.
+    """
+    # An older version may lack a setting that has its default now.
+    before = make_settings(former, []).to_dict()
+    now = settings.to_dict()
+    wrong = []
+    for section in now.keys() - set(_not_of_training(settings)):
+        for name in sorted({*before[section], *now[section]}):
+            values = before[section].get(name), now[section].get(name)
+            if values[0] != values[1] and not _may_change(settings, section, name):
+                wrong.append("{}.{} was {!r}, now {!r}".format(section, name, *values))
+    if wrong:
+        raise SettingsError(
+            f"--resume cannot go on with other settings: {'; '.join(sorted(wrong))}. "
+            "Take back the change, or start anew with --fresh or in another folder "
+            "with --run."
+        )
+
+
+def _not_of_training(settings: Settings) -> tuple[str, ...]:
+    if settings.training.validation_search == "search":
+        return ("card",)  # the best epoch is chosen by the search
+    return NOT_OF_TRAINING
+
+
+def _may_change(settings: Settings, section: str, name: str) -> bool:
+    # The weights of the best epochs are gone when they have been averaged at the end.
+    ends = section == "training" and name in ("epochs", "patience")
+    if ends and settings.training.average_best:
+        return False
+    if (section, name) == ("training", "epochs"):
+        return not SCHEDULES[settings.optimizer.schedule].has_end
+    fields = {x.name: x for x in dataclasses.fields(SECTIONS.get(section, Settings))}
+    return name in fields and fields[name].metadata.get("may_change", False)

@@ -1,0 +1,41 @@
+"""A training that is ready to begin."""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.trainer.readers import Pairs
+from kseq2seq.trainer.run_folder import RunFolder
+from kseq2seq.trainer.settings import Settings
+
+
+@dataclasses.dataclass
+class Training:
+    """A training that is ready to begin, or to go on, made by `prepare`.
+
+    Attributes:
+        settings: The `Settings`.
+        folder: The `RunFolder`.
+        source: The `kseq2seq.Tokenizer` of the source.
+        target: That of the target.
+        model: The compiled model.
+        batches: The `tf.data.Dataset` to train on.
+        validation_batches: That of the validation set.
+        validation: Its pairs.
+        test: The pairs to score at the end; those of the validation set where there are
+            no others.
+        provenance: As of `kseq2seq.runs.provenance_of`.
+    """
+
+    settings: Settings
+    folder: RunFolder
+    source: Tokenizer
+    target: Tokenizer
+    model: keras.Model
+    batches: Any
+    validation_batches: Any
+    validation: Pairs
+    test: Pairs
+    provenance: dict[str, Any]

@@ -1,0 +1,130 @@
+"""A training that begins with another one's weights and tokenizers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kseq2seq import runs, trainer
+from kseq2seq.trainer.schema import SettingsError
+
+FILE = """
+[data]
+format = "tsv"
+train = "own.tsv"
+validation = "own.tsv"
+test = "own.tsv"
+[tokenizer]
+kind = ["character", "word"]
+[batches]
+buckets = [10]
+[model]
+units = 6
+embedding_size = 4
+[training]
+epochs = 1
+metrics = "exact_match"
+"""
+OLD = [("abc", "A B C"), ("ba", "B A"), ("cab", "C A B"), ("bc", "B C"), ("ac", "A C")]
+NEW = [*OLD, ("adb", "A D B"), ("dee", "D E E"), ("dab", "D A B"), ("bad", "B A D")]
+
+
+@pytest.fixture
+def prepare(tmp_path):
+    """Makes a training ready, from a file of pairs."""
+
+    def ready(name, pairs, *changes, **options):
+        rows = [f"{source}\t{target}\n" for source, target in [*pairs, *pairs]]
+        (tmp_path / "own.tsv").write_text("".join(rows))
+        (tmp_path / "own.toml").write_text(FILE)
+        settings = trainer.read_settings(tmp_path / "own.toml", changes)
+        return trainer.prepare(settings, tmp_path / name, tmp_path, **options)
+
+    return ready
+
+
+@pytest.fixture
+def former(prepare, tmp_path):
+    """The model of a run that was trained, as it were."""
+    training = prepare("former", OLD, "model.dropout=0.5")
+    runs.save_model(training.model, tmp_path / "former" / runs.MODEL_FILE)
+    return training
+
+
+def rows(model, name, axis=0):
+    layer = model.get_layer(name)
+    matrix = layer.kernel if axis else layer.embeddings
+    return np.moveaxis(matrix.numpy(), axis, 0)
+
+
+def test_new_symbols_get_new_rows(former, prepare, tmp_path, caplog):
+    caplog.set_level("INFO", "kseq2seq")
+    begin = {"from_run": tmp_path / "former"}
+    training = prepare("tuned", NEW, "training.frozen=['encoder']", **begin)
+    assert "source vocabulary: new symbols, with ids from 7 on: d e" in caplog.text
+    assert "target vocabulary: new symbols, with ids from 7 on: ▁D ▁E" in caplog.text
+    assert training.source.pieces([7, 8]) == ["d", "e"]
+    for name, axis in (("source_embedding", 0), ("target_embedding", 0)):
+        ours, theirs = rows(training.model, name, axis), rows(former.model, name, axis)
+        assert len(ours) == len(theirs) + 2
+        np.testing.assert_array_equal(ours[:-2], theirs)
+    ours, theirs = (rows(x.model, "projection", 1) for x in (training, former))
+    np.testing.assert_array_equal(ours[:-2], theirs)
+    frozen = training.model.get_layer("encoder_0")
+    assert not frozen.trainable and training.model.get_layer("attention").trainable
+    record = json.loads((tmp_path / "tuned" / runs.RECORD_FILE).read_text())
+    assert record["starts"][0]["from"] == {
+        "run": "former",
+        "new_symbols": {"source": ["d", "e"], "target": ["▁D", "▁E"]},
+    }
+    config = json.loads((tmp_path / "tuned" / runs.CONFIG_FILE).read_text())
+    assert config["source_vocabulary_size"] == 9
+    # A training that is resumed does not begin anew.
+    trainer.fit(training)
+    again = prepare("tuned", NEW, "training.frozen=['encoder']", resume=True, **begin)
+    for now, then in zip(again.model.weights, training.model.weights, strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert not again.model.get_layer("encoder_0").trainable
+
+
+def test_the_same_symbols_need_no_rows(former, prepare, tmp_path, caplog):
+    caplog.set_level("INFO", "kseq2seq")
+    training = prepare("tuned", OLD[::-1], from_run=tmp_path / "former")
+    assert caplog.text.count("vocabulary: no new symbols") == 2
+    for now, then in zip(training.model.weights, former.model.weights, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (["model.units=8"], r"model\.units must be 6\. Received: 8"),
+        (["model.attention=none"], r"model\.attention must be 'luong_scaled_general'"),
+        (["tokenizer.kind=bpe"], r"tokenizer\.kind must be .*word.* Received: 'bpe'"),
+        (["tokenizer.normalization=nfkc"], r"tokenizer\.normalization must be 'id"),
+        (
+            ["training.frozen=embeddings"],
+            "must not hold embeddings where there",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(former, prepare, tmp_path, changes, match):
+    with pytest.raises(SettingsError, match=match):
+        prepare("tuned", NEW, *changes, from_run=tmp_path / "former")
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_folders_that_cannot_be_begun_with(former, prepare, tmp_path):
+    with pytest.raises(SettingsError, match="--from must name a run folder, with"):
+        prepare("tuned", OLD, from_run=tmp_path)
+    with pytest.raises(SettingsError, match="--from must name another run folder"):
+        prepare("former", OLD, from_run=tmp_path / "former", fresh=True)
+    assert (tmp_path / "former" / runs.MODEL_FILE).is_file()
+
+
+def test_parts_that_the_model_lacks_are_refused_by_name(prepare):
+    changes = ["model.attention=none", "training.frozen=attention"]
+    with pytest.raises(SettingsError, match=r"training\.frozen: .* 'attention', of"):
+        prepare("own", OLD, *changes)
+    with pytest.raises(SettingsError, match=r"frozen` must be one of embeddings, "):
+        prepare("own", OLD, "training.frozen=encoders")

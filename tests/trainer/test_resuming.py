@@ -1,0 +1,70 @@
+"""What a training may be resumed with."""
+
+import dataclasses
+import json
+
+import pytest
+
+from kseq2seq import runs, trainer
+from kseq2seq.trainer import settings
+from kseq2seq.trainer.resuming import check_resumed
+from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.settings import read_settings
+from paths import TESTS
+
+DATES = trainer.find_recipe("dates")
+RELEASED = TESTS / "artifacts" / "0.1.0" / "runs" / "dates"
+
+
+def test_a_training_of_the_first_release_may_be_resumed():
+    former = runs.read_settings(RELEASED)
+    assert "decay" in former["optimizer"]
+    errors = []
+    read = settings.make_settings(former, errors)
+    assert errors == []
+    check_resumed(former, read)
+
+
+def changed(read, section, **values):
+    part = getattr(read, section)
+    if isinstance(part, dict):
+        return dataclasses.replace(read, **{section: {**part, **values}})
+    return dataclasses.replace(read, **{section: dataclasses.replace(part, **values)})
+
+
+def test_what_may_change_when_resuming():
+    read = read_settings(DATES)
+    former = json.loads(json.dumps(read.to_dict()))
+    del former["card"]  # as before there were model cards
+    del former["training"]["jit_compile"]  # as before it could be set
+    now = changed(read, "training", patience=7, tensorboard=True)
+    now = changed(now, "search", beam_size=9)
+    check_resumed(former, now)
+    more = changed(now, "training", epochs=4)
+    with pytest.raises(SettingsError, match=r"training\.epochs was 3, now 4"):
+        check_resumed(former, more)
+    former["optimizer"]["schedule"] = "constant"
+    more = changed(more, "optimizer", schedule="constant")
+    check_resumed(former, more)
+    with pytest.raises(SettingsError, match="execution was 1, now 2"):
+        check_resumed(former, changed(more, "training", steps_per_execution=2))
+    model = {name: x for name, x in more.model.items() if name != "units"}
+    with pytest.raises(SettingsError, match=r"model\.units was 128, now None"):
+        check_resumed(former, dataclasses.replace(more, model=model))
+
+
+def test_a_search_that_chooses_the_epoch_may_not_change():
+    read = read_settings(DATES, ["training.validation_search=search"])
+    former = read.to_dict()
+    with pytest.raises(SettingsError, match=r"search\.beam_size was .*, now 9"):
+        check_resumed(former, changed(read, "search", beam_size=9))
+    check_resumed(former, changed(read, "card", source="English"))
+
+
+def test_an_average_of_the_best_epochs_is_made_once():
+    changes = ["training.average_best=2", "optimizer.schedule=constant"]
+    read = read_settings(DATES, changes)
+    for name in ("epochs", "patience"):
+        with pytest.raises(SettingsError, match=rf"training\.{name} was ., now 7"):
+            check_resumed(read.to_dict(), changed(read, "training", **{name: 7}))
+    check_resumed(read.to_dict(), changed(read, "training", tensorboard=True))
