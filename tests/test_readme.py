@@ -11,7 +11,7 @@ import pytest
 
 from kseq2seq.cli import make_parser
 from kseq2seq.layers import MECHANISMS
-from kseq2seq.trainer import read_settings
+from kseq2seq.trainer import read_settings, read_sweep
 from pages import OTHERS, PAGES, TUTORIALS, anchors, blocks, links, run
 from paths import ROOT
 
@@ -61,7 +61,10 @@ TOML = [
 def test_settings_are_valid(block, tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(block, encoding="utf-8")
-    read_settings(path)
+    if "[sweep]" in block:
+        assert read_sweep(path)
+    else:
+        read_settings(path)
 
 
 def commands():

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from kseq2seq import __version__
-from kseq2seq.cli import evaluate, export, plot, score, serve, train, translate
+from kseq2seq.cli import evaluate, export, plot, score, serve, sweep, train, translate
 from kseq2seq.cli.arguments import Parser, one_line
 
 
@@ -32,7 +32,16 @@ class Verb(Protocol):
         ...
 
 
-VERBS: tuple[Verb, ...] = (train, translate, evaluate, score, export, serve, plot)
+VERBS: tuple[Verb, ...] = (
+    train,
+    sweep,
+    translate,
+    evaluate,
+    score,
+    export,
+    serve,
+    plot,
+)
 
 
 def main(arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS) -> int:

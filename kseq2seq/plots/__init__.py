@@ -12,6 +12,9 @@ from kseq2seq.plots.figures import (
     FORMATS,
     save,
 )
+from kseq2seq.plots.sweeps import (
+    sweep_curves,
+)
 
 __all__ = [
     "FORMATS",
@@ -19,5 +22,6 @@ __all__ = [
     "Quantity",
     "alignment_heatmap",
     "save",
+    "sweep_curves",
     "training_curves",
 ]

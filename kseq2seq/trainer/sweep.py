@@ -1,0 +1,282 @@
+"""Sweeps: many trainings, n at a time, and what they came to."""
+
+import csv
+import io
+import logging
+import math
+import multiprocessing
+import os
+import statistics
+from collections.abc import Sequence
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kseq2seq import plots, runs
+from kseq2seq.evaluation import METRICS
+from kseq2seq.trainer.resuming import check_resumed
+from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.sweep_process import train_in_process
+from kseq2seq.trainer.sweep_settings import SweepRun, read_sweep
+from kseq2seq.utils import PathLike, check_integer, write_text
+
+_logger = logging.getLogger("kseq2seq")
+SWEEP_TABLE_FILE, SWEEP_CURVES_FILE = "sweep.csv", "sweep.png"
+
+
+class SweepScore(NamedTuple):
+    """What one training of a sweep came to.
+
+    Attributes:
+        run: The `SweepRun`.
+        folder: `Path` of its run folder.
+        score: Of the validation set, by the first of the metrics; NaN if the training
+            gave no model.
+        epoch: Number of its best epoch, from 1; 0 if there is none.
+    """
+
+    run: SweepRun
+    folder: Path
+    score: float
+    epoch: int
+
+
+class SweepResult(NamedTuple):
+    """What a sweep came to.
+
+    Attributes:
+        metric: Name of the metric.
+        scores: A `SweepScore` for each training, the best first.
+        best: Paths of the best run folders whose models can be an ensemble, as they
+            have the same tokenizers.
+    """
+
+    metric: str
+    scores: list[SweepScore]
+    best: list[Path]
+
+
+def run_sweep(
+    path: PathLike,
+    folder: PathLike,
+    data: PathLike = "",
+    jobs: int = 1,
+    best: int = 3,
+) -> SweepResult:
+    """Trains what a settings file with a table [sweep] asks for, and compares it.
+
+    Each training is a run folder in `folder`, by a process of its own, with its output
+    in a file `NAME.log` beside it. A sweep that was ended, by a kill as well, goes on
+    when it is called again. Trainings are compared by the validation set; the test set
+    is not looked at. `sweep.csv` is the table, `sweep.png` the picture.
+
+    Args:
+        path: Path of the TOML file; see `read_sweep`.
+        folder: Path of the folder to write; made if it is not there.
+        data: Path of the folder of the data files that the settings name.
+        jobs: Number of trainings at a time.
+        best: Number of the best trainings to name.
+
+    Returns:
+        A `SweepResult`.
+
+    Raises:
+        SettingsError: As `read_sweep`, or if a training in `folder` began with other
+            settings.
+        ValueError: If `jobs` or `best` is no positive integer.
+    """
+    check_integer("jobs", jobs, 1)
+    check_integer("best", best, 1)
+    sweep, folder = read_sweep(path), Path(folder)
+    # All are looked at before one begins.
+    waiting = [run for run in sweep if _is_waiting(run, folder / run.name)]
+    folder.mkdir(parents=True, exist_ok=True)
+    _logger.info("%d trainings, %d of them to go", len(sweep), len(waiting))
+    _train(waiting, folder, Path(data), jobs)
+    result = compare(sweep, folder, best)
+    write_text(folder / SWEEP_TABLE_FILE, _table(result))
+    if any(math.isfinite(x.score) for x in result.scores):
+        _draw(result, folder / SWEEP_CURVES_FILE)
+    return result
+
+
+def _is_waiting(run: SweepRun, place: Path) -> bool:
+    """Whether there is something left to train, such as more epochs than before."""
+    former = runs.read_settings(place)
+    if not former:
+        return True
+    try:
+        check_resumed(former, run.settings)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{place} began with other settings than {run.name} has now: name another "
+            f"folder with --run, or take the change back. {error}"
+        ) from error
+    return not runs.is_finished(place) or former != run.settings.to_dict()
+
+
+def _train(waiting: Sequence[SweepRun], folder: Path, data: Path, jobs: int) -> None:
+    """Trains in processes of their own, so many at a time."""
+    # Threads of TensorFlow do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    queue, running, done = list(waiting), {}, 0
+    try:
+        while queue or running:
+            while queue and len(running) < jobs:
+                run = queue.pop(0)
+                place, log = folder / run.name, folder / f"{run.name}.log"
+                given = run.settings.to_dict(), *map(str, (place, data))
+                process: Any = context.Process(
+                    target=train_in_process, args=(*given, threads, str(log))
+                )
+                process.start()
+                running[process.sentinel] = process, run
+            for sentinel in connection.wait(list(running)):
+                process, run = running.pop(sentinel)
+                process.join()
+                done += 1
+                _tell(f"{done} of {len(waiting)}", run, folder, process.exitcode)
+    finally:
+        for process, _ in running.values():
+            process.terminate()
+        for process, _ in running.values():
+            process.join()
+
+
+def _tell(count: str, run: SweepRun, folder: Path, code: int) -> None:
+    words = ", ".join(f"{name} = {value}" for name, value in run.changes.items())
+    if code:
+        _logger.warning(
+            "%s: %s failed (%s): see %s; it is tried again when the sweep is",
+            count,
+            run.name,
+            words,
+            folder / f"{run.name}.log",
+        )
+        return
+    score, epoch = best_score(folder / run.name, run.settings.training.metrics[0])
+    _logger.info("%s: %s: %.4g in epoch %d (%s)", count, run.name, score, epoch, words)
+
+
+def best_score(folder: PathLike, metric: str) -> tuple[float, int]:
+    """The best score of the validation set in a run folder, and its epoch.
+
+    Args:
+        folder: Path of the run folder.
+        metric: Name of the metric, from `kseq2seq.evaluation.METRICS`.
+
+    Returns:
+        A tuple of the score, NaN if there is none, and the number of the epoch, 0 if
+        there is none. Of an average of epochs that was kept it is the average's score.
+    """
+    name, sign = f"val_{metric}", 1 if METRICS[metric].higher_is_better else -1
+    try:
+        history = runs.load_history(folder)
+    except FileNotFoundError:
+        return math.nan, 0
+    scores = [row.get(name, math.nan) for row in history.epochs]
+    scored = [n for n, score in enumerate(scores) if math.isfinite(score)]
+    if not scored:
+        return math.nan, 0
+    best = max(scored, key=lambda n: (sign * scores[n], -n))
+    if history.average is not None and history.average["kept"]:
+        return history.average["scores"][name], best + 1
+    return scores[best], best + 1
+
+
+def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResult:
+    """What the trainings of a sweep came to, as far as they have run.
+
+    Args:
+        sweep: What `read_sweep` returned.
+        folder: Path of the folder of the run folders.
+        best: Number of the best ones to name.
+    """
+    metric = sweep[0].settings.training.metrics[0]
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    scores = []
+    for run in sweep:
+        place = Path(folder) / run.name
+        scores.append(SweepScore(run, place, *best_score(place, metric)))
+    scores.sort(key=lambda x: sign * x.score if math.isfinite(x.score) else math.inf)
+    models = [x.folder for x in scores if runs.is_run_folder(x.folder)]
+    alike = [x for x in models if _tokenizers(x) == _tokenizers(models[0])]
+    return SweepResult(metric, scores, alike[:best])
+
+
+def _tokenizers(folder: Path) -> list[bytes]:
+    return [
+        (folder / name).read_bytes() for name in (runs.SOURCE_FILE, runs.TARGET_FILE)
+    ]
+
+
+def _by_setting(result: SweepResult) -> list[list[SweepScore]]:
+    """The trainings of each setting, that of the best mean first."""
+    sign = -1 if METRICS[result.metric].higher_is_better else 1
+    settings: dict[str, list[SweepScore]] = {}
+    for score in result.scores:
+        settings.setdefault(repr(score.run.changes), []).append(score)
+
+    def rank(scores):
+        mean = _mean(scores)
+        return sign * mean if math.isfinite(mean) else math.inf
+
+    return sorted(settings.values(), key=rank)
+
+
+def _mean(scores: Sequence[SweepScore]) -> float:
+    """Of the seeds; a training without a model leaves the setting without a score."""
+    return statistics.fmean(x.score for x in scores)
+
+
+def describe_sweep(result: SweepResult) -> str:
+    """A table of a sweep, a line for each setting, the best first.
+
+    Args:
+        result: What `run_sweep` returned.
+    """
+    names = list(result.scores[0].run.changes)
+    rows = [[*names, f"val_{result.metric}", "from", "to", "trainings"]]
+    for scores in _by_setting(result):
+        values = [x.score for x in scores]
+        numbers = [f"{x:.4g}" for x in (_mean(scores), min(values), max(values))]
+        changes = [str(scores[0].run.changes[name]) for name in names]
+        rows.append([*changes, *numbers, str(len(scores))])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _table(result: SweepResult) -> str:
+    """As CSV, a line for each training, the best first."""
+    names = list(result.scores[0].run.changes)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *names, "seed", f"val_{result.metric}", "epoch"])
+    for score in result.scores:
+        values = [score.run.changes[name] for name in names]
+        number = score.score if math.isfinite(score.score) else ""
+        row = [score.run.name, *values, score.run.seed, number, score.epoch or ""]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def _draw(result: SweepResult, path: Path) -> None:
+    curves = {}
+    for scores in _by_setting(result):
+        changes = scores[0].run.changes.items()
+        label = ", ".join(f"{key.partition('.')[2]} {x}" for key, x in changes)
+        histories = [_curve(x.folder, f"val_{result.metric}") for x in scores]
+        curves[label or "all"] = histories, [x.score for x in scores]
+    plots.save(plots.sweep_curves(curves, METRICS[result.metric].label), path)
+
+
+def _curve(folder: Path, name: str) -> list[float]:
+    try:
+        return runs.read_history(folder).get(name, [])
+    except FileNotFoundError:
+        return []
