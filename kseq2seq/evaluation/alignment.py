@@ -8,7 +8,7 @@ import numpy as np
 
 
 class AlignmentStatistics(NamedTuple):
-    """How target and source of a corpus hang together by attention; means over texts.
+    """Means over the texts of a corpus, of how attention joins target and source.
 
     Attributes:
         information: What a place in the target tells of the place in the source that is

@@ -47,7 +47,7 @@ class Beginning(NamedTuple):
         transfer_weights(model, former)
 
     def record(self) -> dict[str, Any]:
-        """What a run folder records of it, of what JSON has."""
+        """The record of it in a run folder, of values that JSON has."""
         return {"run": self.run.resolve().name, "new_symbols": self.new_symbols}
 
 

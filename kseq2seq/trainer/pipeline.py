@@ -72,12 +72,7 @@ def prepare(
         check_installed("tensorboard")
     keras.utils.set_random_seed(training.seed)
     pairs, validation, test = read_parts(settings.data, folder)
-    parts = {"training": pairs, "validation": validation, "test": test}
-    sizes = {part: len(rows) for part, rows in parts.items()}
-    _logger.info(
-        "pairs for training, validation and test: %s, %s and %s",
-        *(f"{size:,}" for size in sizes.values()),
-    )
+    sizes = _tell_sizes(pairs, validation, test)
     callback = make_run_folder(settings, run)
     begin = None
     if from_run is not None and not (resume and (run / runs.HISTORY_FILE).is_file()):
@@ -122,6 +117,16 @@ def prepare(
         test=test or validation,
         provenance=provenance,
     )
+
+
+def _tell_sizes(*parts: Pairs) -> dict[str, int]:
+    """The number of pairs in each part of the data, which is logged."""
+    sizes = dict(zip(("training", "validation", "test"), map(len, parts), strict=True))
+    _logger.info(
+        "pairs for training, validation and test: %s, %s and %s",
+        *(f"{size:,}" for size in sizes.values()),
+    )
+    return sizes
 
 
 def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:

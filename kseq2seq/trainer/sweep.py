@@ -25,7 +25,7 @@ SWEEP_TABLE_FILE, SWEEP_CURVES_FILE = "sweep.csv", "sweep.png"
 
 
 class SweepScore(NamedTuple):
-    """What one training of a sweep came to.
+    """The score of one training of a sweep.
 
     Attributes:
         run: The `SweepRun`.
@@ -42,7 +42,7 @@ class SweepScore(NamedTuple):
 
 
 class SweepResult(NamedTuple):
-    """What a sweep came to.
+    """The scores of a sweep, and its best trainings.
 
     Attributes:
         metric: Name of the metric.
@@ -186,7 +186,7 @@ def best_score(folder: PathLike, metric: str) -> tuple[float, int]:
 
 
 def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResult:
-    """What the trainings of a sweep came to, as far as they have run.
+    """The result of the trainings of a sweep, as far as they have run.
 
     Args:
         sweep: What `read_sweep` returned.

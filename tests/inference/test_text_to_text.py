@@ -312,7 +312,7 @@ def test_weights_that_an_ensemble_cannot_have(two, weights, match):
 
 
 def test_members_that_an_ensemble_cannot_have(two, tmp_path):
-    with pytest.raises(ValueError, match="at least one: .* Received: "):
+    with pytest.raises(ValueError, match="at least one; .* Received: "):
         Translator.ensemble([])
     with pytest.raises(FileNotFoundError, match="must be a run folder"):
         Translator.ensemble([two[0], tmp_path])

@@ -1,4 +1,4 @@
-"""What a training may be resumed with."""
+"""Settings that a training may be resumed with."""
 
 import dataclasses
 import json
