@@ -78,9 +78,9 @@ def run(options: argparse.Namespace) -> int | None:
             result = trainer.run_sweep(
                 options.file, options.folder, options.data, options.jobs, options.best
             )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             logging.getLogger("kseq2seq").error("stopped; the same command goes on")
-            return 130
+            raise
     print(trainer.describe_sweep(result))
     if result.best:
         first, *others = map(str, result.best)

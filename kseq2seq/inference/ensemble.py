@@ -73,6 +73,7 @@ class Joinable:
             ValueError: If there is none, one is a SavedModel or an ensemble, they have
                 other tokenizers, or `weights` are not a positive number for each.
         """
+        translators: list[Any]
         translators = [x if isinstance(x, cls) else cls.load(x) for x in members]
         if not translators or not all(
             isinstance(x, cls) and not x.members for x in translators

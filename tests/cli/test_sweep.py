@@ -64,13 +64,16 @@ def test_a_training_without_a_model_gives_code_1(swept, call):
     assert "the best" not in call("sweep", path, "--run", "x").out
 
 
-def test_an_interrupt_says_how_to_go_on(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)]
+)
+def test_an_interrupt_says_how_to_go_on(call, tmp_path, monkeypatch, error, code):
     def interrupt(*arguments):
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr(trainer, "run_sweep", interrupt, raising=False)
     result = call("sweep", tmp_path / "own.toml")
-    assert result.code == 130
+    assert result.code == code
     assert result.err == "kseq2seq sweep: stopped; the same command goes on\n"
 
 
