@@ -40,30 +40,14 @@ class BahdanauAttention(GlobalAttention):
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of `W`, `U` and `v`.
         bias_initializer: Initializer of the biases of `W` and `U`.
-        probability_fn: What takes the place of softmax: `"softmax"`,
+        probability_fn: Function in the place of softmax: `"softmax"`,
             `"sparsemax"` or `"entmax15"`, which give exact zeros, or `"hardmax"`,
             which gives one position everything and the scores no gradient.
         temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        attention_mask: Boolean tensor of shape `(batch, target_length,
-            source_length)`, True where that query may read that position.
-        use_causal_mask: Whether the query at position `t` may read the positions up
-            to `t` only.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to apply dropout.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
-        of shape `(batch, target_length, source_length)`, before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    applies dropout.
 
     Raises:
         ValueError: If `units` is not a positive integer, `dropout` is not in
@@ -137,9 +121,9 @@ class BahdanauAttention(GlobalAttention):
 
         Args:
             query: Tensor of shape `(batch, target_length, query_dim)`.
-            keys: What `project_keys` returned.
-            past: What else stands in the tanh, for attention that sees its past, of
-                shape `(batch, target_length, source_length, units)`; or `None`.
+            keys: Tensor that `project_keys` returned.
+            past: Tensor that is added inside of the tanh, for attention that sees its
+                past, of shape `(batch, target_length, source_length, units)`; or `None`.
         """
         query = project(query, self.query_kernel)  # (B, T, U)
         if self.use_bias:

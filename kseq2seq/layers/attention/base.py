@@ -34,6 +34,26 @@ class Attention(keras.layers.Layer):
     Args:
         **kwargs: Passed to `keras.layers.Layer`.
 
+    Call arguments:
+        query: Tensor of shape `(batch, target_length, query_dim)`.
+        value: Tensor of shape `(batch, source_length, value_dim)`.
+        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
+            `value`.
+        query_mask: Boolean tensor of shape `(batch, target_length)`.
+        value_mask: Boolean tensor of shape `(batch, source_length)`.
+        attention_mask: Boolean tensor of shape `(batch, target_length,
+            source_length)`, True where that query may read that position; where
+            `takes_attention_mask` is True.
+        use_causal_mask: Whether the query at position `t` may read the positions up
+            to `t` only; likewise.
+        return_attention_scores: Whether to return the alignment as well.
+        training: Whether to do what a mechanism does in training alone.
+
+    Returns:
+        The context, of shape `(batch, target_length, value_dim)`; with
+        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
+        of shape `(batch, target_length, source_length)`, before dropout.
+
     Example: attention to the source position that is the target's own.
 
     >>> class DiagonalAttention(Attention):
@@ -100,7 +120,7 @@ class Attention(keras.layers.Layer):
         """The state before the first step.
 
         Args:
-            memory: What `prepare` returned.
+            memory: Dict that `prepare` returned.
 
         Returns:
             A tuple of tensors of shape `(batch, size)`; empty for attention that
@@ -112,7 +132,7 @@ class Attention(keras.layers.Layer):
         """Random numbers for all steps, drawn ahead of the loop.
 
         Args:
-            memory: What `prepare` returned.
+            memory: Dict that `prepare` returned.
             num_queries: Number of target positions.
             training: Whether this is training.
 
@@ -135,7 +155,7 @@ class Attention(keras.layers.Layer):
         Args:
             query: Tensor of shape `(batch, num_queries, query_dim)`: hypotheses of
                 one source, or target positions where there is no state.
-            memory: What `prepare` returned.
+            memory: Dict that `prepare` returned.
             state: Tuple of tensors of shape `(batch, num_queries, size)`: what
                 the step before returned, or `initial_state` with an axis for the
                 queries.
@@ -164,10 +184,10 @@ class Attention(keras.layers.Layer):
 
         Args:
             query: Tensor of shape `(batch, target_length, query_dim)`.
-            memory: What `prepare` returned.
+            memory: Dict that `prepare` returned.
             query_mask: Boolean tensor of shape `(batch, target_length)`: a position
                 that is False leaves the state as it was. `None` for all True.
-            draws: What `draw` returned for `target_length` queries.
+            draws: Dict that `draw` returned for `target_length` queries.
             training: Whether this is training.
 
         Returns:

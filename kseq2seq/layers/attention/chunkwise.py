@@ -44,25 +44,13 @@ class ChunkwiseAttention(MonotonicAttention):
         chunk_size: Number of positions in a chunk; 1 is `MonotonicAttention`.
         sigmoid_noise: Standard deviation of the normal noise that is added to the
             energies of the choice in training.
-        score_bias_init: What the learned bias `r` of these energies starts at.
+        score_bias_init: First value of the learned bias `r` of these energies.
         hard: Whether the choice is hard outside of training.
         seed: Integer seed of the noise.
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to take the expected alignment and to add the noise.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter,
-        beta, of shape `(batch, target_length, source_length)`, before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    takes the expected alignment and adds the noise. The alignment returned is beta.
 
     Raises:
         ValueError: If `chunk_size` is not a positive integer, `chunk_score` cannot

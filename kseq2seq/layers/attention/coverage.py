@@ -61,20 +61,8 @@ class CoverageAttention(BahdanauAttention):
             `kernel_initializer` (also of `w_c` and `U_f`), `bias_initializer`,
             `probability_fn` and `temperature`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to apply dropout.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
-        of shape `(batch, target_length, source_length)`, before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    applies dropout.
 
     Raises:
         ValueError: If `max_fertility` is not above 0, `loss_weight` is below 0, or

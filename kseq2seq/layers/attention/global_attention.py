@@ -86,7 +86,7 @@ class GlobalAttention(Attention):
 
         Args:
             query: Tensor of shape `(batch, target_length, query_dim)`.
-            keys: What `project_keys` returned.
+            keys: Tensor that `project_keys` returned.
         """
         raise TypeError(
             f"{type(self).__name__} must define `scores(query, keys)`: "

@@ -112,24 +112,8 @@ class LocalMonotonicAttention(LocalAttention):
         half_width: The paper's `D`: the window has `2 D + 1` positions.
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        attention_mask: Boolean tensor of shape `(batch, target_length,
-            source_length)`, True where that query may read that position.
-        use_causal_mask: Whether the query at position `t` may read the positions up
-            to `t` only.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to apply the dropout of `score`.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
-        of shape `(batch, target_length, source_length)`, before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    applies the dropout of `score`.
 
     Raises:
         ValueError: If `score` is no such layer, or `half_width` is not a positive
@@ -218,24 +202,8 @@ class LocalPredictiveAttention(LocalAttention):
         kernel_initializer: Initializer of `W_p` and `v_p`.
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        attention_mask: Boolean tensor of shape `(batch, target_length,
-            source_length)`, True where that query may read that position.
-        use_causal_mask: Whether the query at position `t` may read the positions up
-            to `t` only.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to apply the dropout of `score`.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
-        of shape `(batch, target_length, source_length)`, before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    applies the dropout of `score`.
 
     Raises:
         ValueError: If `score` is no such layer, or `half_width` or `units` is not a

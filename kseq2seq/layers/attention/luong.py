@@ -48,30 +48,14 @@ class LuongAttention(GlobalAttention):
         dropout: Fraction of the alignment to drop in training, from 0 to 1.
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of `W` and `v`.
-        probability_fn: What takes the place of softmax: `"softmax"`,
+        probability_fn: Function in the place of softmax: `"softmax"`,
             `"sparsemax"` or `"entmax15"`, which give exact zeros, or `"hardmax"`,
             which gives one position everything and the scores no gradient.
         temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        attention_mask: Boolean tensor of shape `(batch, target_length,
-            source_length)`, True where that query may read that position.
-        use_causal_mask: Whether the query at position `t` may read the positions up
-            to `t` only.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to apply dropout.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
-        of shape `(batch, target_length, source_length)`, before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    applies dropout.
 
     Raises:
         ValueError: If `score` is unknown; if `units` is missing for `concat` or

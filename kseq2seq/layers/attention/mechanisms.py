@@ -26,7 +26,7 @@ class Mechanism(NamedTuple):
     """A mechanism of attention that a config can name.
 
     Attributes:
-        description: What it is and where it is from, in a line.
+        description: The mechanism and its source, in a line.
         factory: Function from a number of units to a factory of the layer. What a
             config has in `attention_options` is passed to that by name, over its own
             arguments.

@@ -48,27 +48,15 @@ class MonotonicAttention(NestedLayers, Attention):
             `LuongAttention`. Its dropout is that of the alignment.
         sigmoid_noise: Standard deviation of the normal noise that is added to the
             energies in training.
-        score_bias_init: What the learned bias `r` starts at. Below 0 an untrained
+        score_bias_init: First value of the learned bias `r`. Below 0 an untrained
             layer passes positions by, and so sees more of the source.
         hard: Whether the alignment is hard outside of training; if not, it is the
             expected one, without noise.
         seed: Integer seed of the noise.
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to take the expected alignment and to add the noise.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
-        of shape `(batch, target_length, source_length)`, before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    takes the expected alignment and adds the noise.
 
     Raises:
         ValueError: If `score` cannot give energies or has a `probability_fn` or a
@@ -197,7 +185,7 @@ class MonotonicAttention(NestedLayers, Attention):
             chosen: Tensor of shape `(batch, num_queries, source_length)`, in
                 float32.
             query: Tensor of shape `(batch, num_queries, query_dim)`.
-            memory: What `prepare` returned.
+            memory: Dict that `prepare` returned.
 
         Returns:
             Tensor of the shape and dtype of `chosen`.

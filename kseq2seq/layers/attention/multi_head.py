@@ -45,31 +45,14 @@ class MultiHeadAttention(GlobalAttention):
         dropout: Fraction of each head's alignment to drop in training, from 0 to 1.
         seed: Integer seed of the dropout.
         kernel_initializer: Initializer of all matrices and of the score vectors.
-        probability_fn: What takes the place of softmax: `"softmax"`, `"sparsemax"`,
+        probability_fn: Function in the place of softmax: `"softmax"`, `"sparsemax"`,
             `"entmax15"` or `"hardmax"`, as in `BahdanauAttention`.
         temperature: Number that the scores are divided by.
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Call arguments:
-        query: Tensor of shape `(batch, target_length, query_dim)`.
-        value: Tensor of shape `(batch, source_length, value_dim)`, of a size that
-            `num_heads` divides.
-        key: Tensor of shape `(batch, source_length, key_dim)`. Defaults to
-            `value`.
-        query_mask: Boolean tensor of shape `(batch, target_length)`.
-        value_mask: Boolean tensor of shape `(batch, source_length)`.
-        attention_mask: Boolean tensor of shape `(batch, target_length,
-            source_length)`, True where that query may read that position.
-        use_causal_mask: Whether the query at position `t` may read the positions up
-            to `t` only.
-        return_attention_scores: Whether to return the alignment as well.
-        training: Whether to apply dropout.
-
-    Returns:
-        The context, of shape `(batch, target_length, value_dim)`; with
-        `return_attention_scores=True` a tuple `(context, alignment)`, the latter
-        the mean over the heads, of shape `(batch, target_length, source_length)`,
-        before dropout.
+    Call arguments and results are those of `kseq2seq.layers.Attention`; `training`
+    applies dropout. `num_heads` divides the size of the values, and the alignment
+    returned is the mean over the heads.
 
     Raises:
         ValueError: If `num_heads` or `units` is not a positive integer, `num_heads`
@@ -167,7 +150,7 @@ class MultiHeadAttention(GlobalAttention):
 
         Args:
             query: Tensor of shape `(batch, target_length, query_dim)`.
-            memory: What `prepare` returned.
+            memory: Dict that `prepare` returned.
 
         Returns:
             Tensor of shape `(batch, num_heads, target_length, source_length)`.

@@ -50,8 +50,8 @@ def additive_score(
         query: Projected queries, of shape `(batch, target_length, units)`.
         key: Projected keys, of shape `(batch, source_length, units)`.
         vector: Score vector, of shape `(units,)`.
-        past: What else stands in the tanh, of a shape that broadcasts to `(batch,
-            target_length, source_length, units)`; or `None`.
+        past: Tensor that is added inside of the tanh, of a shape that broadcasts to
+            `(batch, target_length, source_length, units)`; or `None`.
 
     Returns:
         Scores before softmax, of shape `(batch, target_length, source_length)`.

@@ -1,6 +1,7 @@
 """Every mechanism in the decoder: whole targets, single steps, beams, saved models."""
 
 import functools
+import re
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.layers import Attention
 from kseq2seq.models import build_model, encoder_model, start_decoding, step_model
 from mechanisms import MECHANISMS
+from paths import DOCS
 from reference import randomize
 
 # All different; the units are such that the heads of the tests divide them.
@@ -201,3 +203,17 @@ def test_options_that_do_not_fit(options, match):
 def test_a_layer_of_ones_own_needs_a_word_all_the_same():
     with pytest.raises(ValueError, match="closest built-in name.*attention=<Bahd"):
         build_model(config(attention="none"), attention=MECHANISMS["bahdanau"]())
+
+
+def test_the_page_lists_all_words():
+    """Each word of a config stands beside its layer, once."""
+    words = {}
+    for line in (DOCS / "mechanisms.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            classes, listed, _ = line.strip("| ").split(" | ")
+            for word in re.findall(r"`(\w+)`", listed):
+                assert word not in words
+                words[word] = re.findall(r"`(\w+)`", classes)
+    assert words.keys() == layers.MECHANISMS.keys()
+    for word, mechanism in layers.MECHANISMS.items():
+        assert type(mechanism.factory(28)()).__name__ in words[word], word
