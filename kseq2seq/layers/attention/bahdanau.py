@@ -122,8 +122,8 @@ class BahdanauAttention(GlobalAttention):
         Args:
             query: Tensor of shape `(batch, target_length, query_dim)`.
             keys: Tensor that `project_keys` returned.
-            past: Tensor that is added inside of the tanh, for attention that sees its
-                past, of shape `(batch, target_length, source_length, units)`; or `None`.
+            past: Tensor that is added inside of the tanh, of attention that sees its
+                past: `(batch, target_length, source_length, units)`; or `None`.
         """
         query = project(query, self.query_kernel)  # (B, T, U)
         if self.use_bias:
