@@ -94,14 +94,21 @@ def __getattr__(name: str) -> Any:
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value  # `__getattr__` is not called again
+    _register_classes()
     return value
+
+
+def _register_classes() -> None:
+    """Lets `keras.models.load_model` find the classes of this package, if Keras runs.
+
+    It knows those that have been imported: all of them are when `load_model` is.
+    """
+    if "keras" in sys.modules:
+        import_module(f"{__name__}.models")
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if "keras" in sys.modules:
-    # `keras.models.load_model` knows the classes that have been imported: all of them
-    # are when `load_model` is.
-    import_module(f"{__name__}.models")
+_register_classes()

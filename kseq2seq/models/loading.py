@@ -14,8 +14,12 @@ from kseq2seq.utils import PathLike
 def load_model(path: PathLike, compile: bool = True) -> keras.Model:
     """`keras.saving.load_model`, with the classes of this package registered.
 
-    Keras's own function does the same once they have been imported: when `kseq2seq`
-    was imported after `keras`, or when one of its models or layers has been used.
+    It works in any order of imports. `keras.saving.load_model` does the same once the
+    classes have been imported, which is when `kseq2seq` is imported after `keras`, or
+    when something that runs on Keras has been taken from it, such as `kseq2seq.layers`
+    or `kseq2seq.Adam`. It fails where `kseq2seq` was imported first and nothing taken
+    from it: the import starts no Keras, so that commands are quick, and Keras imports
+    no modules by the names in a file but its own.
 
     Args:
         path: Path of a `.keras` file.

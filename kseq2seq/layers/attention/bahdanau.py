@@ -8,7 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention.base import Shape
 from kseq2seq.layers.attention.global_attention import GlobalAttention
 from kseq2seq.layers.attention.scores import additive_score, project
-from kseq2seq.utils import Tensor, check_integer
+from kseq2seq.utils import Tensor, check_boolean, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -88,8 +88,8 @@ class BahdanauAttention(GlobalAttention):
             dropout, seed, kernel_initializer, probability_fn, temperature, **kwargs
         )
         self.units = check_integer("units", units, least=1)
-        self.use_bias = use_bias
-        self.normalize = normalize
+        self.use_bias = check_boolean("use_bias", use_bias)
+        self.normalize = check_boolean("normalize", normalize)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
     def build(

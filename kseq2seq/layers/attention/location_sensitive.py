@@ -8,7 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
 from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
 from kseq2seq.layers.attention.scores import permute_source, project
-from kseq2seq.utils import Tensor, check_integer
+from kseq2seq.utils import Tensor, check_boolean, check_integer
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -92,7 +92,7 @@ class LocationSensitiveAttention(BahdanauAttention):
                 "`kernel_size` must be odd, so that a filter has a middle: take one "
                 f"more or one less. Received: kernel_size={kernel_size}"
             )
-        self.cumulative = cumulative
+        self.cumulative = check_boolean("cumulative", cumulative)
 
     def build(
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None

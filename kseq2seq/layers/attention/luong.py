@@ -8,7 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention.base import Shape
 from kseq2seq.layers.attention.global_attention import GlobalAttention
 from kseq2seq.layers.attention.scores import additive_score, dot_score, project
-from kseq2seq.utils import Tensor, check_choice, check_integer
+from kseq2seq.utils import Tensor, check_boolean, check_choice, check_integer
 
 SCORES = ("dot", "general", "concat", "scaled_dot", "scaled_general")
 
@@ -104,7 +104,7 @@ class LuongAttention(GlobalAttention):
                 f"score={score!r}. Received: units={units!r}"
             )
         self.units = units
-        self.use_scale = use_scale
+        self.use_scale = check_boolean("use_scale", use_scale)
 
     def build(
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None

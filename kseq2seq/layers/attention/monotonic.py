@@ -14,7 +14,7 @@ from kseq2seq.layers.attention.monotonic_alignment import (
     successive_alignments,
 )
 from kseq2seq.layers.nested import NestedLayers
-from kseq2seq.utils import Tensor, check_number
+from kseq2seq.utils import Tensor, check_boolean, check_number
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -60,7 +60,8 @@ class MonotonicAttention(NestedLayers, Attention):
 
     Raises:
         ValueError: If `score` cannot give energies or has a `probability_fn` or a
-            `temperature`, or `sigmoid_noise` is no number of at least 0.
+            `temperature`, `sigmoid_noise` is no number of at least 0, or
+            `score_bias_init` or `hard` is not as described.
 
     Example:
 
@@ -89,8 +90,8 @@ class MonotonicAttention(NestedLayers, Attention):
         check_energies(score, "score")
         self.score = score
         self.sigmoid_noise = check_number("sigmoid_noise", sigmoid_noise, least=0)
-        self.score_bias_init = score_bias_init
-        self.hard = hard
+        self.score_bias_init = check_number("score_bias_init", score_bias_init)
+        self.hard = check_boolean("hard", hard)
         self.seed = seed
         self.noise_generator = keras.random.SeedGenerator(seed)
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from kseq2seq.layers.attention import Attention, build_attention
 from kseq2seq.layers.nested import NestedLayers
-from kseq2seq.utils import Tensor, check_choice
+from kseq2seq.utils import Tensor, check_boolean, check_choice
 
 QUERIES = ("current", "previous")
 
@@ -95,6 +95,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
                 f"Received: attention={attention}, attentional={attentional}"
             )
         query = check_choice("query", query, QUERIES)
+        input_feeding = check_boolean("input_feeding", input_feeding)
         if input_feeding and (attention is None or query == "previous"):
             raise ValueError(
                 "`input_feeding` needs attention with query='current': there is no "
@@ -107,7 +108,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         self.attentional = attentional
         self.input_feeding = input_feeding
         self.query = query
-        self.residual = residual
+        self.residual = check_boolean("residual", residual)
         self.context_size: Any = None  # an integer, once built
 
     @property
