@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kseq2seq.layers import LSTM
 from kseq2seq.layers.recurrent import lstm
-from reference import randomize
+from reference import lstm_step, named_weights, randomize
 
 # All different, so that a swapped axis cannot pass.
 B, T, D, U = 5, 7, 3, 11
@@ -66,6 +66,26 @@ def assert_close(found, expected, atol=2e-5):
     assert len(found) == len(expected)
     for place, (x, y) in enumerate(zip(found, expected, strict=True)):
         np.testing.assert_allclose(x, y, atol=atol, err_msg=f"number {place}")
+
+
+@pytest.mark.parametrize("mask", [None, MASK, HOLES], ids=["all", "padded", "holes"])
+def test_equals_the_equations(mask, calls):
+    """Row by row in NumPy; a step that is masked leaves the states as they were."""
+    _, layer = pair()
+    weights = named_weights(layer.cell)
+    outputs, h, c = layer(X, mask=mask, initial_state=[H, C], training=True)
+    for row, steps in enumerate(X):
+        state = H[row], C[row]
+        for place, inputs in enumerate(steps):
+            if mask is None or mask[row, place]:
+                state = lstm_step(weights, inputs, state)
+                expected = state[0]
+            else:
+                expected = np.zeros_like(state[0])
+            np.testing.assert_allclose(outputs[row, place], expected, atol=1e-5)
+        np.testing.assert_allclose(h[row], state[0], atol=1e-5)
+        np.testing.assert_allclose(c[row], state[1], atol=1e-5)
+    assert calls
 
 
 @pytest.mark.parametrize("go_backwards", [False, True])
