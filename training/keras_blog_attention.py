@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""The character model of the Keras blog, with Luong's attention."""
+"""The character model of the Keras blog, with Luong's attention and beam search."""
 
 import argparse
 
 import keras
-import numpy as np
-from keras import layers
+from keras import layers, ops
 
 import kseq2seq
-from kseq2seq.utils import BOS_ID, EOS_ID
+from kseq2seq import decoding
+from kseq2seq.utils import PAD_ID
 
 
 def main(arguments=None):
@@ -29,29 +29,39 @@ def main(arguments=None):
     # In training the decoder is given the target, and learns what comes next in it.
     given = keras.Input((None,), dtype="int32", name="target")
     embedding = layers.Embedding(target.vocabulary_size, 64)
-    decode = layers.LSTM(options.units, return_sequences=True, return_state=True)
+    decode = layers.LSTM(options.units, return_sequences=True)
     attend = kseq2seq.layers.LuongAttention("scaled_general")
     project = layers.Dense(target.vocabulary_size)
-    outputs, *_ = decode(embedding(given), initial_state=states)
+    outputs = decode(embedding(given), initial_state=states)
     joined = layers.concatenate([outputs, attend(outputs, memory)])
     model = keras.Model({"source": characters, "target": given}, project(joined))
     model.compile("adam", loss=kseq2seq.MaskedCrossentropy())
     model.fit(batches, epochs=options.epochs, shuffle=False, verbose=2)
 
-    # To translate, the same layers make an encoder, and a decoder of one step.
+    # To translate, a search asks the same layers for one step at a time.
     encoder = keras.Model(characters, [memory, *states])
-    read, *before = [keras.Input(x.shape[1:]) for x in (memory, *states)]
-    outputs, *after = decode(embedding(given), initial_state=before)
-    joined = layers.concatenate([outputs, attend(outputs, read)])
-    step = keras.Model([given, read, *before], [project(joined), *after])
-    for text, wanted in pairs[:10]:
-        memory, *states = encoder.predict_on_batch(source.tokenize([text]).to_tensor())
-        ids = [BOS_ID]
-        while ids[-1] != EOS_ID and len(ids) < 64:
-            last = np.array([ids[-1:]])
-            logits, *states = step.predict_on_batch([last, memory, *states])
-            ids.append(int(logits[0, -1].argmax()))
-        print(text, target.detokenize([ids])[0].numpy().decode(), wanted, sep="\t")
+
+    def translate(texts):
+        ids = source.tokenize(texts).to_tensor()
+        memory, *states = encoder(ids)
+        prepared = attend.prepare(memory, value_mask=ops.not_equal(ids, PAD_ID))
+
+        def step(tokens, states):
+            batch, beam = ops.shape(tokens)
+            states = [ops.reshape(x, (batch * beam, options.units)) for x in states]
+            embedded = embedding(ops.reshape(tokens, (batch * beam,)))
+            _, states = decode.cell(embedded, states)
+            states = [ops.reshape(x, (batch, beam, options.units)) for x in states]
+            context, _, _ = attend.attend(states[0], prepared)
+            logits = project(ops.concatenate([states[0], context], axis=-1))
+            return ops.log_softmax(logits), states, {}
+
+        best = decoding.beam_search(step, states, beam_size=4, max_length=64)
+        return [text.decode() for text in target.detokenize(best.ids[:, 0]).numpy()]
+
+    texts, wanted = zip(*pairs[:10], strict=True)
+    for row in zip(texts, translate(texts), wanted, strict=True):
+        print(*row, sep="\t")
 
 
 if __name__ == "__main__":

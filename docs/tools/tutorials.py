@@ -8,7 +8,6 @@ error in a cell, or anything on its standard error, is an error of the build.
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,8 +28,6 @@ PathLike: TypeAlias = str | os.PathLike[str]
 # A cell that takes longer in seconds, on small sizes, is a mistake.
 TIMEOUT = 300
 WORKERS = 2
-# Copied beside the notebook, so that its paths are those of the repository.
-BESIDE = ("saved_models/dates",)
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
     "PYTHONPATH": str(ROOT),
@@ -88,8 +85,6 @@ def run_tutorial(name: str, text: str) -> Tutorial:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # not a random one
     with tempfile.TemporaryDirectory() as folder:
-        for path in BESIDE:
-            shutil.copytree(ROOT / path, Path(folder) / path)
         execute(name, notebook, folder)
     return render(name, notebook)
 

@@ -47,7 +47,7 @@ def test_a_script_is_short_and_has_help(name, capsys):
     assert error.value.code == 0
     assert "--epochs" in capsys.readouterr().out
     text = (ROOT / "training" / f"{name}.py").read_text()
-    assert len(text.splitlines()) < 60
+    assert len(text.splitlines()) <= 70
 
 
 def test_a_preset_is_made_of_a_run_folder(tmp_path, capsys):

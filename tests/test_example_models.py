@@ -1,0 +1,115 @@
+"""The models and the local client under `examples/`, on small sizes."""
+
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kseq2seq
+from paths import ROOT
+
+EXAMPLES = ROOT / "examples"
+SAVED_MODEL = ROOT / "saved_models" / "dates" / "1"
+
+
+def load(name):
+    path = EXAMPLES / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_a_forecast_beats_what_needs_no_model(tmp_path, capsys):
+    picture = tmp_path / "alignment.png"
+    options = ["--series", "2000", "--epochs", "6", "--alignment", str(picture)]
+    load("forecast").main(options)
+    errors = {}
+    for line in capsys.readouterr().out.splitlines():
+        name, _, number = line.rpartition("  ")
+        errors[name.strip()] = number
+    # The noise alone has a mean absolute error of 0.5 * sqrt(2 / pi) = 0.399.
+    attention = float(errors["with attention"])
+    assert 0.39 < attention < float(errors["mean of four days"])
+    assert attention < float(errors["as yesterday"])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_tutorial_of_tensorflow_trains_and_exports(tmp_path, capsys):
+    # As in spa.txt: the target first.
+    pairs = kseq2seq.data.dates(300, locales=("es", "en"))
+    rows = [f"{target}\t{source}\tlicence\n" for source, target in pairs]
+    (tmp_path / "spa.txt").write_text("".join(rows), encoding="utf-8")
+    module, folder = load("nmt_with_attention"), tmp_path / "es_en" / "1"
+    options = ["--units", "8", "--vocabulary", "60", "--epochs", "2"]
+    module.main([str(tmp_path / "spa.txt"), *options, "--export", str(folder)])
+    out = capsys.readouterr().out
+    assert out.count("token_accuracy") == 4 and "chrF2" in out
+    printed = [line.split("\t") for line in out.splitlines() if "\t" in line]
+    assert len(printed) == 10
+    served = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    (outputs,) = served(tf.constant([text for text, _ in printed])).values()
+    assert [x.decode() for x in outputs.numpy()] == [x for _, x in printed]
+
+
+def test_the_tutorial_of_tensorflow_searches_as_it_trains():
+    pairs = [("ab", "ba"), ("abc", "cba"), ("c", "c")]
+    tokenizers = kseq2seq.train_tokenizers(pairs, kind="character")
+    seq2seq = load("nmt_with_attention").Seq2Seq(*tokenizers, 7)
+    sources = tokenizers[0].tokenize(["abc", "c"]).to_tensor()
+    # So that what was written before matters.
+    seq2seq.embedding.embeddings.assign(3 * seq2seq.embedding.embeddings)
+    translations, alignments = seq2seq.search(["abc", "c"], beam_size=1)
+    written = tokenizers[1].tokenize(translations).to_tensor()
+    given = tf.concat([tf.fill([2, 1], 2), written[:, :-1]], axis=1)
+    _, expected = seq2seq.attention(
+        seq2seq.decoder(seq2seq.embedding(given)),
+        seq2seq.encoder(sources),
+        value_mask=sources != 0,
+        return_attention_scores=True,
+    )
+    length = int(tf.reduce_min(tf.reduce_sum(tf.cast(written != 0, tf.int32), axis=1)))
+    assert length > 2
+    np.testing.assert_allclose(
+        alignments[:, : length - 1], expected[:, : length - 1], atol=1e-5
+    )
+
+
+def test_a_saved_model_is_loaded_without_this_package():
+    program = (
+        "import sys\nsys.modules.update(dict.fromkeys(['kseq2seq', 'sentencepiece']))\n"
+        "import runpy\nsys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    script = str(EXAMPLES / "translate_saved_model.py")
+    command = [sys.executable, "-c", program, script, str(SAVED_MODEL)]
+    result = subprocess.run(
+        command,
+        input="4 March 2017\n9. November 1989\n",
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["2017-03-04", "1989-11-09"]
+
+
+def test_a_saved_model_needs_tensorflow_text():
+    program = f"import tensorflow as tf; tf.saved_model.load({str(SAVED_MODEL)!r})"
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    # As the script's comment and the page say.
+    assert result.returncode == 1
+    assert "Op type not registered 'Sentencepiece" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name
+)
+def test_examples_are_short_and_listed(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 120
+    page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+    assert f"(../examples/{path.name})" in page
