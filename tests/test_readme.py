@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 import shutil
+import subprocess
 from itertools import chain
 from unittest.mock import patch
 
@@ -16,6 +17,8 @@ from pages import OTHERS, PAGES, TUTORIALS, anchors, blocks, links, run
 from paths import ROOT
 
 README = ROOT / "README.md"
+SETUP = (ROOT / "setup.cfg").read_text(encoding="utf-8").partition("extras_require")[2]
+EXTRAS = {*re.findall(r"^(\w+) =$", SETUP, re.M)}
 # `tests/tfa/test_migration_page.py` runs these with the files that they read.
 OWN_TEST = ROOT / "docs" / "migration_tfa.md"
 # `docs/tools` generates these; `tests/test_site.py` looks into them.
@@ -50,6 +53,13 @@ def test_the_readme_shows_what_matters():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 250
 
 
+EVERY_PAGE = pytest.mark.parametrize(
+    "path",
+    [*PAGES, *TUTORIALS, *OTHERS],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+
+
 TOML = [
     pytest.param(block, id=f"{path.stem}-{number}")
     for path in PAGES
@@ -81,11 +91,41 @@ def test_commands_are_known(words):
     assert options.verb == words[0]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*PAGES, *TUTORIALS, *OTHERS],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
+def shell_commands(path):
+    """The commands of a page, with continued lines joined."""
+    for block in blocks(path, "console"):
+        yield from re.findall(r"^\$ (.*(?:\n(?!\$ ).*)*)", block, re.M)
+
+
+@EVERY_PAGE
+def test_shell_blocks_are_commands(path):
+    everything = [*shell_commands(path)]
+    text = "\n".join(everything)
+    # Each block begins with a command, and no line of it is lost.
+    assert all(block.startswith("$ ") for block in blocks(path, "console"))
+    parsed = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True)
+    assert (parsed.returncode, parsed.stderr) == (0, ""), text
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in everything:
+        for target in re.findall(r"^make (\w+)", command):
+            assert re.search(rf"^{target}:", makefile, re.M), command
+        for extras in re.findall(r"kseq2seq\[([\w,]+)\]", command):
+            assert {*extras.split(",")} <= EXTRAS, command
+        for name in re.findall(r"(?:python|\$ )[ ]?((?!-)[\w./]+\.(?:py|sh))", command):
+            assert (ROOT / name).is_file(), command
+
+
+def test_pages_have_no_code_that_no_test_knows():
+    tested = {"python", "python tfa", "console", "toml", "text"}
+    for path in [*PAGES, *OTHERS]:
+        text = path.read_text(encoding="utf-8")
+        fences = re.findall(r"^ *```(.*)$", text, re.M)
+        assert {*fences[::2]} <= tested and {*fences[1::2]} <= {""}, path
+        # The language has the whole line, or a block would not be found.
+        assert not re.search(r"^ +```|^~~~", text, re.M), path
+
+
+@EVERY_PAGE
 def test_links_lead_somewhere(path):
     for target, anchor in links(path):
         if target.parent == GENERATED:
