@@ -19,6 +19,7 @@ from kseq2seq.inference import (
     SavedTranslator,
     TextToText,
     Translation,
+    check_fork,
     check_inputs,
     check_texts,
     find_signature,
@@ -163,7 +164,7 @@ class Translator(Joinable, BaseTranslator):
         Raises:
             ValueError: If `texts` is no list of strings, or `search` no `Search`.
         """
-        self._check_process()
+        check_fork()
         texts = check_texts(texts)
         search = Search() if search is None else search
         if not isinstance(search, Search):
@@ -200,7 +201,7 @@ class Translator(Joinable, BaseTranslator):
             ValueError: If there is no such signature, as for alignments where the
                 model has no attention, or it takes other inputs.
         """
-        self._check_process()
+        check_fork()
         function = find_signature(signature_functions(self._text_to_text), signature)
         names = [spec.name for spec in function.specs]
         check_inputs(signature, inputs, names)
@@ -262,6 +263,7 @@ class Translator(Joinable, BaseTranslator):
                 none of these, no matrix is large enough for products in int8, or the
                 model holds operations that some server lacks.
         """
+        check_fork()
         members, shares = self.members or [self], self.member_weights
         return export.export_translators(
             folder, members, search, limits, weights, products, shares
@@ -380,6 +382,7 @@ class Translator(Joinable, BaseTranslator):
     @classmethod
     def _load_run(cls, path):
         # Importing the layers has registered them: no custom_objects are needed.
+        check_fork()
         model: Any = keras.saving.load_model(path / MODEL_FILE, compile=False)
         if not is_float32(model):
             model = float32_copy(model)

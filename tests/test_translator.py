@@ -390,10 +390,17 @@ def test_a_fork_is_refused_at_once(translator, tmp_path):
     saved = kseq2seq.Translator.load(translator.export(tmp_path / "tiny").parent)
     with ProcessPoolExecutor(1, get_context("fork")) as pool:
         for forked in (translator, saved):
-            for name in ("__call__", "translate", "encode"):
+            methods = ["__call__", "translate", "encode"]
+            methods += ["export"] if forked is translator else []
+            for name in methods:
                 call = pool.submit(_call_global, id(forked), name)
-                with pytest.raises(RuntimeError, match="load it in the new process"):
+                with pytest.raises(RuntimeError, match="fork first. Received: process"):
                     call.result(timeout=60)
+        translator.save(tmp_path / "run")
+        for path in (tmp_path / "run", tmp_path / "tiny"):
+            call = pool.submit(kseq2seq.Translator.load, path)
+            with pytest.raises(RuntimeError, match='get_context."spawn".'):
+                call.result(timeout=60)
 
 
 def _call_global(address, name):

@@ -2,6 +2,7 @@
 
 from kseq2seq.inference.base import (
     BaseTranslator,
+    check_fork,
     rows_of_batches,
 )
 from kseq2seq.inference.batches import (
@@ -53,6 +54,7 @@ __all__ = [
     "SignatureFunction",
     "TextToText",
     "Translation",
+    "check_fork",
     "check_inputs",
     "check_same_tokenizers",
     "check_texts",

@@ -25,6 +25,31 @@ if TYPE_CHECKING:  # Matplotlib is slow to import
     from matplotlib.figure import Figure
 
 
+# The processes in which there have been translators, forks of which have none of
+# TensorFlow's threads: what they ask of it, even to load a model, waits for ever.
+_processes: set[int] = set()
+
+
+def check_fork() -> None:
+    """Refuses to use TensorFlow in a fork of a process that has used it.
+
+    Raises:
+        RuntimeError: If there has been a translator before this process was forked.
+
+    Example:
+
+    >>> check_fork()
+    """
+    if _processes and os.getpid() not in _processes:
+        raise RuntimeError(
+            "Translators must be loaded and used in a process that was not forked "
+            "after another translator was made, since TensorFlow's threads are not "
+            'there. Start processes by multiprocessing.get_context("spawn"), or fork '
+            f"first. Received: process {os.getpid()}, with translators in process "
+            f"{', '.join(map(str, sorted(_processes)))}"
+        )
+
+
 class BaseTranslator(ABC):
     """Base class of `Translator` and `SavedTranslator`.
 
@@ -33,17 +58,8 @@ class BaseTranslator(ABC):
     """
 
     def __init__(self) -> None:
-        self._process_id = os.getpid()
-
-    def _check_process(self) -> None:
-        """Refuses to run in a fork, where TensorFlow would wait for ever."""
-        if os.getpid() != self._process_id:
-            raise RuntimeError(
-                f"A {type(self).__name__} cannot be used in a process that was forked "
-                "after it was made, since TensorFlow's threads are not there: load it "
-                "in the new process, or start processes by "
-                'multiprocessing.get_context("spawn").'
-            )
+        check_fork()
+        _processes.add(os.getpid())
 
     @abstractmethod
     def run(

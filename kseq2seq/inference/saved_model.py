@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  # registers the operations of the tokenizers
 
 from kseq2seq.decoding import Search
-from kseq2seq.inference.base import BaseTranslator
+from kseq2seq.inference.base import BaseTranslator, check_fork
 from kseq2seq.inference.batches import check_texts
 from kseq2seq.inference.results import Translation, alignment_of_row, decoded_text
 from kseq2seq.inference.signatures import (
@@ -101,7 +101,7 @@ class SavedTranslator(BaseTranslator):
         Raises:
             ValueError: If there is no such signature, or it takes other inputs.
         """
-        self._check_process()
+        check_fork()
         specs = find_signature(self.signatures, signature).inputs
         check_inputs(signature, inputs, specs)
         tensors = {name: _tensor(inputs[name], spec) for name, spec in specs.items()}
