@@ -4,7 +4,7 @@ import argparse
 import logging
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kseq2seq.cli.arguments import add_verb
 from kseq2seq.cli.output import log_to_stderr
@@ -128,7 +128,9 @@ def _train(options: argparse.Namespace, path: Path) -> int | None:
             print(score)
     except (KeyboardInterrupt, SystemExit) as error:
         logger.error("stopped; go on with --resume")
-        return 130 if isinstance(error, KeyboardInterrupt) else error.code
+        # A signal's `SystemExit` has its number.
+        interrupted = isinstance(error, KeyboardInterrupt)
+        return 130 if interrupted else cast(int, error.code)
     return None
 
 

@@ -391,14 +391,8 @@ def _test_set(settings: Settings, pairs: Pairs) -> tuple[list[str], list[list[st
 
 
 def draw_alignment(translations: Sequence[Any], path: Path) -> None:
-    """Draws the first translation that has an alignment.
-
-    Args:
-        translations: For each text the list of its `Translation`s.
-        path: Path of the file.
-    """
+    """Draws the first text's best translation that has an alignment."""
     for best, *_ in filter(None, translations):
         if best.alignment is not None:
-            tokens = best.source_tokens, best.target_tokens
-            plots.save(plots.alignment_heatmap(best.alignment, *tokens), path)
+            plots.save(plots.alignment_heatmap(best), path)
             return

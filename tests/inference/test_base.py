@@ -1,4 +1,4 @@
-"""What both translators share: figures of alignments."""
+"""Figures of alignments, of both translators."""
 
 import numpy as np
 import pytest
