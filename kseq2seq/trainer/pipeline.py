@@ -121,7 +121,8 @@ def prepare(
 
 def _tell_sizes(*parts: Pairs) -> dict[str, int]:
     """The number of pairs in each part of the data, which is logged."""
-    sizes = dict(zip(("training", "validation", "test"), map(len, parts), strict=True))
+    names = "training", "validation", "test"
+    sizes = {name: len(part) for name, part in zip(names, parts, strict=True)}
     _logger.info(
         "pairs for training, validation and test: %s, %s and %s",
         *(f"{size:,}" for size in sizes.values()),
