@@ -18,6 +18,9 @@ from kseq2seq.layers.attention.coverage import (
 from kseq2seq.layers.attention.global_attention import (
     GlobalAttention,
 )
+from kseq2seq.layers.attention.inputs import (
+    check_decoder_inputs,
+)
 from kseq2seq.layers.attention.local import (
     LocalMonotonicAttention,
     LocalPredictiveAttention,
@@ -71,6 +74,7 @@ __all__ = [
     "MultiHeadAttention",
     "additive_score",
     "build_attention",
+    "check_decoder_inputs",
     "chunk_alignment",
     "dot_score",
     "entmax15",

@@ -67,6 +67,37 @@ def check_inputs(
     _check_mask(name, "value_mask", value_mask, "value", value)
 
 
+def check_decoder_inputs(
+    name: str,
+    inputs: Tensor,
+    memory: Tensor | None,
+    memory_mask: Tensor | None,
+    target_mask: Tensor | None = None,
+) -> None:
+    """Checks ranks, sizes and masks of a decoder's inputs, as far as they are known.
+
+    Args:
+        name: Name of the layer, for messages.
+        inputs: Tensor of shape `(batch, target_length, input_dim)`.
+        memory: Tensor of shape `(batch, source_length, memory_dim)`, or `None`.
+        memory_mask: Boolean tensor of shape `(batch, source_length)`, or `None`.
+        target_mask: Boolean tensor of shape `(batch, target_length)`, or `None`.
+
+    Raises:
+        ValueError: If one of them has another shape, or a mask is no mask.
+
+    Example:
+
+    >>> check_decoder_inputs("Mine", keras.ops.ones((2, 3, 5)), None, None)
+    """
+    _check_shape(name, "inputs", inputs, ("batch", "target_length", "input_dim"))
+    _check_mask(name, "target_mask", target_mask, "inputs", inputs)
+    if memory is not None:
+        _check_shape(name, "memory", memory, ("batch", "source_length", "memory_dim"))
+        _check_same(name, "memory", memory, "inputs", inputs, axis=0)
+        _check_mask(name, "memory_mask", memory_mask, "memory", memory)
+
+
 def check_attention_mask(
     name: str, takes: bool, query: Tensor, value: Tensor, options: Mapping[str, Any]
 ) -> None:
@@ -158,6 +189,12 @@ def mask_by_query(
 
 
 def _check_shape(layer: str, name: str, tensor: Tensor, axes: tuple[str, ...]) -> None:
+    if hasattr(tensor, "row_splits"):
+        raise ValueError(
+            f"`{name}` of {layer} must be dense: call to_tensor(), and make its mask by "
+            "tf.sequence_mask(ragged.row_lengths()). Received: a ragged tensor of shape "
+            f"{_shape(tensor)}"
+        )
     if not hasattr(tensor, "shape"):
         raise ValueError(
             f"`{name}` of {layer} must be a tensor of shape ({', '.join(axes)}). "
@@ -187,7 +224,8 @@ def _check_mask(
 ) -> None:
     if mask is None:
         return
-    length = "target_length" if name == "query_mask" else "source_length"
+    of_target = name in ("query_mask", "target_mask")
+    length = "target_length" if of_target else "source_length"
     _check_shape(layer, name, mask, ("batch", length))
     _check_same(layer, name, mask, other, reference, axis=0)
     _check_same(layer, name, mask, other, reference, axis=1)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kseq2seq.layers.attention import check_decoder_inputs
 from kseq2seq.layers.decoder import fused
 from kseq2seq.layers.decoder.cell import DecoderCell
 from kseq2seq.layers.dropout import Dropout
@@ -59,8 +60,8 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
 
     Raises:
         ValueError: If `cell` is no `DecoderCell`, `dropout` is not in `[0, 1)`, an
-            argument of `keras.layers.RNN` is given, or an alignment is asked for
-            without attention.
+            argument of `keras.layers.RNN` is given, an alignment is asked for without
+            attention, or what it is called with does not fit.
 
     Example:
 
@@ -100,6 +101,27 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         if not self.cell.built:
             self.cell.build(step_shape, memory_shape)
             self.cell.built = True
+
+    def __call__(
+        self, inputs, memory=None, memory_mask=None, initial_state=None, **kwargs
+    ):
+        # Ahead of Keras, which builds the layer first and fails there.
+        name, target_mask = type(self).__name__, kwargs.get("target_mask")
+        check_decoder_inputs(name, inputs, memory, memory_mask, target_mask)
+        if self.cell.attention is not None and memory is None:
+            raise ValueError(
+                f"{name} with attention must be called with a memory, such as the "
+                "outputs of an encoder: decoder(inputs, memory). Received: memory=None"
+            )
+        # By name, as Keras takes what is no input, and only what is given, which lets
+        # it pass on the mask that a memory carries.
+        given = {
+            "memory": memory,
+            "memory_mask": memory_mask,
+            "initial_state": initial_state,
+        }
+        given = {x: value for x, value in given.items() if value is not None}
+        return super().__call__(inputs, **given, **kwargs)
 
     def call(
         self,

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
@@ -213,6 +214,13 @@ def test_masks_of_each_query_are_checked(symbolic, shape, dtype, match):
 def test_the_batch_of_a_mask_of_each_query_is_that_of_the_query():
     with pytest.raises(ValueError, match="batch size on axis 0 is another"):
         LuongAttention()(**inputs(), attention_mask=np.ones((B + 1, T, S), "bool"))
+
+
+@pytest.mark.parametrize("name", ["query", "value"])
+def test_ragged_tensors_are_told(name):
+    ragged = tf.RaggedTensor.from_tensor(np.ones(SHAPES[name], "float32"), [1, 3])
+    with pytest.raises(ValueError, match=rf"`{name}` .*row_lengths\(\)\).*a ragged"):
+        LuongAttention()(**{**inputs(), name: ragged})
 
 
 @pytest.mark.parametrize("name", ["mask", "key_mask"])

@@ -480,3 +480,39 @@ def test_dropout_must_be_a_fraction(dropout):
     cell = DecoderCell(cells(), input_feeding=False)
     with pytest.raises(ValueError, match=f"less than 1.*dropout={dropout}"):
         DecoderRNN(cell, dropout=dropout)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "match"),
+    [
+        ("inputs", (B, D), "float32", r"`inputs` .* \(batch, target_length, input_dim"),
+        (
+            "memory",
+            (B, M),
+            "float32",
+            r"`memory` .* \(batch, source_length, memory_dim",
+        ),
+        ("memory", (T, S, M), "float32", "`memory` .* the batch size of `inputs`"),
+        ("memory_mask", (B, T), "bool", "`memory_mask` .* the length of `memory`"),
+        ("memory_mask", (B, S), "float32", "boolean, True .* memory_mask > -1"),
+        ("target_mask", (B, S), "bool", "`target_mask` .* the length of `inputs`"),
+        ("target_mask", (B,), "bool", r"`target_mask` .* \(batch, target_length\)"),
+    ],
+)
+def test_inputs_that_cannot_be_right_are_refused(symbolic, name, shape, dtype, match):
+    shapes = {"inputs": (B, T, D), "memory": (B, S, M), name: shape}
+    dtypes = {"memory_mask": "bool", "target_mask": "bool"}
+    make = keras.KerasTensor if symbolic else keras.ops.ones
+    tensors = {x: make(y, dtypes.get(x, "float32")) for x, y in shapes.items()}
+    tensors[name] = make(shape, dtype)
+    layer = DecoderRNN(make_cell("general", "gru", 1, "current", True, False))
+    with pytest.raises(ValueError, match=match):
+        layer(**tensors)
+    assert not layer.built
+
+
+def test_attention_needs_a_memory():
+    layer = DecoderRNN(make_cell("general", "gru", 1, "current", True, False))
+    with pytest.raises(ValueError, match="with a memory, such as .*memory=None"):
+        layer(random(B, T, D))
