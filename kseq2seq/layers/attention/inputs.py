@@ -191,9 +191,9 @@ def mask_by_query(
 def _check_shape(layer: str, name: str, tensor: Tensor, axes: tuple[str, ...]) -> None:
     if hasattr(tensor, "row_splits"):
         raise ValueError(
-            f"`{name}` of {layer} must be dense: call to_tensor(), and make its mask by "
-            "tf.sequence_mask(ragged.row_lengths()). Received: a ragged tensor of shape "
-            f"{_shape(tensor)}"
+            f"`{name}` of {layer} must be dense: call to_tensor(), and make its mask "
+            "by tf.sequence_mask(ragged.row_lengths()). Received: a ragged tensor of "
+            f"shape {_shape(tensor)}"
         )
     if not hasattr(tensor, "shape"):
         raise ValueError(
