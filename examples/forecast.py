@@ -80,11 +80,11 @@ def main(arguments=None):
     if options.alignment:
         first = {name: values[:1] for name, values in test_inputs.items()}
         (weights,) = alignment_model.predict(first, verbose=0)
-        ago = ["" if n % 12 else f"{n} h" for n in range(-PAST, 0)]
-        hours = ["" if n % 6 else f"+{n} h" for n in range(FUTURE)]
-        figure = kseq2seq.plots.alignment_heatmap(
-            weights / weights.max(), ago, hours, "Weights, relative to the largest"
-        )
+        # Every third hour, and what it reads in spans of three hours.
+        weights = weights[::3].reshape(FUTURE // 3, PAST // 3, 3).sum(axis=-1)
+        ago = ["" if n % 12 else f"{n} h" for n in range(-PAST, 0, 3)]
+        hours = [f"+{n} h" for n in range(0, FUTURE, 3)]
+        figure = kseq2seq.plots.alignment_heatmap(weights, ago, hours)
         print(kseq2seq.plots.save(figure, options.alignment))
 
 

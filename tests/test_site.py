@@ -237,6 +237,7 @@ def test_tutorials_have_described_pictures_and_no_outputs(path):
     [
         ("1 / 0", "ZeroDivisionError"),
         ("import sys\nprint('odd', file=sys.stderr)", "nothing on standard error"),
+        ("object()", "a value that can be read, or none"),
         ("import os\nos._exit(3)", "died"),
     ],
 )

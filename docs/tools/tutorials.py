@@ -124,8 +124,16 @@ def execute(name: str, notebook: NotebookNode, folder: str) -> None:
             raise TutorialError(f"{name}.md: {error}\n{text}") from error
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if output.output_type == "stream" and output.name == "stderr":
-                raise TutorialError(
-                    f"{name}.md: expected nothing on standard error. "
-                    f"Received: {output.text!r} from\n{cell.source}"
-                )
+            _check(name, cell.source, output)
+
+
+def _check(name: str, source: str, output: NotebookNode) -> None:
+    """Refuses warnings, and the address of an object in place of a value."""
+    text = output.get("text") or output.get("data", {}).get("text/plain", "")
+    if output.get("name") == "stderr":
+        expected = "nothing on standard error"
+    elif output.output_type == "execute_result" and re.search(r" at 0x\w+>", text):
+        expected = "a value that can be read, or none"
+    else:
+        return
+    raise TutorialError(f"{name}.md: expected {expected}. Received: {text!r}\n{source}")
