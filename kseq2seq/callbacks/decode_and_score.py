@@ -15,8 +15,8 @@ from kseq2seq.translator import Translator
 from kseq2seq.utils import check_boolean, check_choice, check_integer
 
 _logger = logging.getLogger("kseq2seq")
-# Of attention that tells nothing there is hardly any information; see docs/training.md.
-LEAST_INFORMATION = 0.1
+# docs/training.md has what models came to that had learnt to align, and others.
+LEAST_INFORMATION, LEAST_COVERAGE = 0.1, 0.5
 
 
 class DecodeAndScore(keras.callbacks.Callback):
@@ -30,9 +30,9 @@ class DecodeAndScore(keras.callbacks.Callback):
     `kseq2seq.evaluation.alignment_statistics` of the same translations:
     `val_alignment` (the information), `val_alignment_sharpness`,
     `val_alignment_coverage` and `val_alignment_monotonicity`. If the last one scored
-    has a `val_alignment` below 0.1, a warning of the logger "kseq2seq" says so when
-    training ends: the model writes targets without looking at the source, such as with
-    a learning rate that is too high. Models without attention have no such logs.
+    has a `val_alignment` below 0.1 or a coverage below 0.5, a warning of the logger
+    "kseq2seq" says so when training ends: the model hardly looks at the source, such as
+    with a learning rate that is too high. Models without attention have no such logs.
 
     Args:
         pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them; a
@@ -92,7 +92,7 @@ class DecodeAndScore(keras.callbacks.Callback):
         self.search = search or Search(beam_size=1)
         self.every = check_integer("every", every, least=1)
         self.alignments = check_boolean("alignments", alignments)
-        self._last_information = math.nan
+        self._told: evaluation.AlignmentStatistics | None = None
         self._translator: Translator | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -131,7 +131,7 @@ class DecodeAndScore(keras.callbacks.Callback):
         if not self.alignments or any(x is None for x in alignments):
             return {}
         told = evaluation.alignment_statistics(alignments)
-        self._last_information = told.information
+        self._told = told
         others = told._asdict()
         return {
             "val_alignment": others.pop("information"),
@@ -140,17 +140,27 @@ class DecodeAndScore(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forgets the alignments of an earlier training."""
-        self._last_information = math.nan
+        self._told = None
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Warns of a model that has not learnt to align."""
-        if self._last_information < LEAST_INFORMATION:
-            _logger.warning(
-                "the model has not learnt to align: where it looks in the source does "
-                "not depend on the step (val_alignment %.3f, of 1 at most; below %s "
-                "is told). Lower the learning rate or give it a warm-up, take another "
-                "seed, or another attention. Targets of a token or two, or that do not "
-                "depend on the source's order, need no alignment",
-                self._last_information,
-                LEAST_INFORMATION,
-            )
+        if self._told is None:
+            return
+        if self._told.information < LEAST_INFORMATION:
+            reason = "where it looks in the source does not depend on the step"
+            name, value, least = "", self._told.information, LEAST_INFORMATION
+        elif self._told.coverage < LEAST_COVERAGE:
+            reason = "it keeps to few tokens of the source"
+            name, value, least = "_coverage", self._told.coverage, LEAST_COVERAGE
+        else:
+            return
+        _logger.warning(
+            "the model has not learnt to align: %s (val_alignment%s %.3f, of 1 at "
+            "most; below %s is told). Lower the learning rate or give it a warm-up, "
+            "train for longer, take another seed, or another attention. Targets of a "
+            "token or two, or of a small part of the source, need no alignment",
+            reason,
+            name,
+            value,
+            least,
+        )

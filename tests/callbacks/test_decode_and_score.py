@@ -136,6 +136,34 @@ def test_attention_that_is_uniform_gets_a_warning(caplog):
     assert "(val_alignment 0.000, of 1 at most; below 0.1 is told)" in warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("information", "coverage", "words"),
+    [
+        (0.099, 0.9, ["(val_alignment 0.099, of 1 at most; below 0.1 is told)"]),
+        (0.3, 0.49, ["few tokens of the source (val_alignment_coverage 0.490, of 1"]),
+        (0.1, 0.5, []),
+        (math.nan, math.nan, []),
+    ],
+)
+def test_what_is_told_at_the_end(
+    model, tokenizers, monkeypatch, caplog, information, coverage, words
+):
+    told = evaluation.AlignmentStatistics(information, 0.9, coverage, 0.0)
+    monkeypatch.setattr(evaluation, "alignment_statistics", lambda alignments: told)
+    callback = DecodeAndScore(PAIRS, *tokenizers, ["ter"], alignments=True)
+    callback.set_model(model)
+    callback.on_train_begin()
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    assert logs["val_alignment_coverage"] == pytest.approx(coverage, nan_ok=True)
+    callback.on_train_end()
+    assert len(caplog.messages) == len(words)
+    assert all(x in y for x, y in zip(words, caplog.messages, strict=True))
+    callback.on_train_begin()
+    callback.on_train_end()
+    assert len(caplog.messages) == len(words)
+
+
 def test_a_model_without_attention_is_left_out(caplog):
     logs, warnings = trained(letters(61), None, 1, 0.02, caplog, attention="none")
     assert warnings == []
