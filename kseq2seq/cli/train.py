@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from kseq2seq.cli.arguments import add_verb
 from kseq2seq.cli.output import log_to_stderr
+from kseq2seq.cli.paths import find_run_folder
+from kseq2seq.presets import is_preset_name
 from kseq2seq.utils import import_tensorflow
 
 
@@ -58,11 +60,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--from",
-        type=Path,
         metavar="RUN",
         dest="from_run",
-        help="run folder to begin with: its weights and tokenizers, to which new "
-        "characters or words of the data are added",
+        help="run folder or preset to begin with: its weights and tokenizers, to which "
+        "new characters or words of the data are added",
     )
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
@@ -98,15 +99,17 @@ def run(options: argparse.Namespace) -> int | None:
         raise ValueError(
             f"name a recipe, {', '.join(trainer.recipe_names())}, or a TOML file."
         )
-    path = trainer.find_recipe(options.recipe)
+    path, begin = trainer.find_recipe(options.recipe), options.from_run
+    if begin is not None:
+        begin = find_run_folder(begin, "to begin with")
     if options.folder is None:
         options.folder = Path("runs") / path.stem
     import_tensorflow()
     with log_to_stderr("train"):
-        return _train(options, path)
+        return _train(options, path, begin)
 
 
-def _train(options: argparse.Namespace, path: Path) -> int | None:
+def _train(options: argparse.Namespace, path: Path, begin: Path | None) -> int | None:
     from kseq2seq import trainer
 
     training = trainer.prepare(
@@ -116,7 +119,7 @@ def _train(options: argparse.Namespace, path: Path) -> int | None:
         options.resume,
         options.fresh,
         command(options),
-        options.from_run,
+        begin,
     )
     logger = logging.getLogger("kseq2seq")
     try:
@@ -148,7 +151,8 @@ def command(options: argparse.Namespace) -> str:
         words += ["--data", _shown(options.data)]
     words += ["--run", _shown(options.folder)]
     if options.from_run is not None:
-        words += ["--from", _shown(options.from_run)]
+        name = options.from_run
+        words += ["--from", name if is_preset_name(name) else _shown(Path(name))]
     words += [word for change in options.changes for word in ("--set", change)]
     return shlex.join([*words, *(["--resume"] if options.resume else [])])
 

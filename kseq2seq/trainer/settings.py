@@ -302,6 +302,10 @@ def read_settings(path: PathLike, changes: Iterable[str] = ()) -> Settings:
     """
     given = read_toml(path)
     errors = []
+    if given.pop("sweep", None) is not None:
+        errors.append(
+            f"{path} has a table [sweep]: run 'kseq2seq sweep {path}', or leave it out."
+        )
     for section, values in given.items():
         if not isinstance(values, dict):
             errors.append(

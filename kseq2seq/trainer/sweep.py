@@ -6,6 +6,7 @@ import logging
 import math
 import multiprocessing
 import os
+import shlex
 import statistics
 from collections.abc import Sequence
 from multiprocessing import connection
@@ -92,7 +93,8 @@ def run_sweep(
     waiting = [run for run in sweep if _is_waiting(run, folder / run.name)]
     folder.mkdir(parents=True, exist_ok=True)
     _logger.info("%d trainings, %d of them to go", len(sweep), len(waiting))
-    _train(waiting, folder, Path(data), jobs)
+    command = shlex.join(["kseq2seq", "sweep", Path(path).name])
+    _train(waiting, folder, Path(data), jobs, command)
     result = compare(sweep, folder, best)
     write_text(folder / SWEEP_TABLE_FILE, _table(result))
     if any(math.isfinite(x.score) for x in result.scores):
@@ -115,7 +117,9 @@ def _is_waiting(run: SweepRun, place: Path) -> bool:
     return not runs.is_finished(place) or former != run.settings.to_dict()
 
 
-def _train(waiting: Sequence[SweepRun], folder: Path, data: Path, jobs: int) -> None:
+def _train(
+    waiting: Sequence[SweepRun], folder: Path, data: Path, jobs: int, command: str
+) -> None:
     """Trains in processes of their own, so many at a time."""
     # Threads of TensorFlow do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -128,7 +132,7 @@ def _train(waiting: Sequence[SweepRun], folder: Path, data: Path, jobs: int) -> 
                 place, log = folder / run.name, folder / f"{run.name}.log"
                 given = run.settings.to_dict(), *map(str, (place, data))
                 process: Any = context.Process(
-                    target=train_in_process, args=(*given, threads, str(log))
+                    target=train_in_process, args=(*given, threads, str(log), command)
                 )
                 process.start()
                 running[process.sentinel] = process, run

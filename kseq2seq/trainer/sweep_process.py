@@ -19,6 +19,7 @@ def train_in_process(
     data: str,
     threads: int,
     log: str,
+    command: str,
 ) -> None:
     """Trains, or goes on with a training, and ends when the sweep does.
 
@@ -30,6 +31,7 @@ def train_in_process(
         data: Path of the folder of the data files.
         threads: Number of threads for one operation.
         log: Path of the file that its output is added to.
+        command: The command line that is recorded.
     """
     _end_with_parent()
     with Path(log).open("ab") as file:
@@ -46,7 +48,8 @@ def train_in_process(
     logger = logging.getLogger("kseq2seq")
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
-    training = prepare(make_settings(settings, []), run, data, resume=True)
+    given = make_settings(settings, [])
+    training = prepare(given, run, data, resume=True, command=command)
     fit(training)
     runs.record_finish(run)
 

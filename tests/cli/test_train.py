@@ -215,6 +215,38 @@ def test_a_record_names_no_folder_of_the_machine(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        ("dates", "dates"),
+        ("hf://user/name", "hf://user/name"),
+        ("{}/runs/a", "a"),
+        ("runs/a", "runs/a"),
+    ],
+)
+def test_the_run_to_begin_with_is_recorded(tmp_path, given, recorded):
+    words = ["train", "own.toml", "--run", "x", "--from", given.format(tmp_path)]
+    options = cli.make_parser().parse_args(words)
+    assert train.command(options) == (
+        f"kseq2seq train own.toml --run x --from {recorded}"
+    )
+
+
+def test_a_training_begins_with_a_preset_or_a_run(call, tmp_path, monkeypatch):
+    asked = []
+
+    def prepare(*given):
+        asked.append(given)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(trainer, "prepare", prepare, raising=False)
+    assert_refused(call(*arguments(tmp_path / "run", "--from", "dates")), "enough")
+    assert runs.is_run_folder(asked[0][-1])
+    result = call(*arguments(tmp_path / "run", "--from", tmp_path))
+    assert_refused(result, "holds no model: give a run folder, in which is")
+    assert len(asked) == 1
+
+
 def test_a_record_names_paths_from_this_folder_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = cli.make_parser().parse_args(["train", str(tmp_path / "a" / "b.toml")])

@@ -107,6 +107,7 @@ def test_no_sample_of_a_sparse_vocabulary():
     [
         ("epochs = 3", r"must stand in a \[section\]. Received: 'epochs'"),
         ("[training", "not a TOML file"),
+        ("[sweep]\nseeds = [1]", r"has a table \[sweep\]: run 'kseq2seq sweep "),
         (None, "cannot be read: No such file"),
     ],
 )

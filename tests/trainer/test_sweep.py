@@ -102,6 +102,7 @@ def test_a_killed_sweep_goes_on(killed, caplog):
         assert x.score == history["val_exact_match"][0] and x.epoch == 1
         assert not (x.folder / runs.SCORES_FILE).exists()  # of the test set
         assert runs.is_finished(x.folder)
+        assert runs.from_run(x.folder)["command"] == "kseq2seq sweep own.toml"
     with (place / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["run"] for row in rows] == [x.run.name for x in result.scores]
