@@ -304,7 +304,7 @@ def read_settings(path: PathLike, changes: Iterable[str] = ()) -> Settings:
     errors = []
     if given.pop("sweep", None) is not None:
         errors.append(
-            f"{path} has a table [sweep]: run 'kseq2seq sweep {path}', or leave it out."
+            f"{path}: has a table [sweep]: run 'kseq2seq sweep {path}', or take it out."
         )
     for section, values in given.items():
         if not isinstance(values, dict):
