@@ -90,6 +90,9 @@ def model_card(
         A dict of what JSON has.
     """
     fixed = settings.as_dict()
+    # Only where the models of an ensemble do not all count the same.
+    shares = settings.ensemble_weights
+    weights = {} if shares is None else {"ensemble_weights": list(shares)}
     return {
         "name": name,
         "format": "TensorFlow SavedModel",
@@ -116,6 +119,7 @@ def model_card(
         },
         "guards": _guards(signatures, settings),
         "trainings": list(runs),
+        **weights,
     }
 
 

@@ -46,7 +46,7 @@ def readme(card: Mapping[str, Any]) -> str:
         format=card["format"],
         source=run.get("source") or UNKNOWN,
         target=run.get("target") or UNKNOWN,
-        ensemble=f" It is an ensemble of {count} models." if count > 1 else "",
+        ensemble=_ensemble(card, count),
         version=card["versions"]["kseq2seq"],
         created=card["created"],
         card_file=CARD_FILE,
@@ -182,6 +182,15 @@ def _versions(versions):
     if versions is None:
         return UNKNOWN
     return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _ensemble(card: Mapping[str, Any], count: int) -> str:
+    """A sentence with a space ahead; nothing for a single model."""
+    if count < 2:
+        return ""
+    weights = card.get("ensemble_weights")
+    shares = f", which count {' : '.join(f'{x:g}' for x in weights)}" if weights else ""
+    return f" It is an ensemble of {count} models{shares}."
 
 
 def _training(card, number):

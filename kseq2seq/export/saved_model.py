@@ -93,10 +93,16 @@ def export_translators(
             positive number for each, and as for `Translator.export`.
     """
     folder = Path(folder)
-    settings = ExportSettings(search or Search(), limits or Limits(), weights, products)
+    settings = ExportSettings(
+        search or Search(),
+        limits or Limits(),
+        weights,
+        products,
+        None if shares is None else tuple(shares),
+    )
     _check_folder(folder)
     check_same_tokenizers(translators)
-    traced = _trace(translators, settings, shares)
+    traced = _trace(translators, settings)
 
     def write(path):
         try:
@@ -149,7 +155,7 @@ class _Traced(NamedTuple):
     signatures: dict[str, Signature]
 
 
-def _trace(translators, settings, shares):
+def _trace(translators, settings):
     # In float32, whatever the model was trained in: it runs at a like speed on every
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
@@ -162,7 +168,7 @@ def _trace(translators, settings, shares):
         settings.limits,
         settings.weights,
         settings.products,
-        shares,
+        settings.ensemble_weights,
     )
     graphs, signatures = {}, {}
     for name, function in signature_functions(text_to_text).items():

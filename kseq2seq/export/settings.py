@@ -17,6 +17,8 @@ class ExportSettings:
         limits: The `kseq2seq.Limits`.
         weights: "float32", "float16" or "int8".
         products: "float32" or "int8".
+        ensemble_weights: What each model of an ensemble counts; `None` if all count the
+            same.
 
     Example:
 
@@ -28,7 +30,11 @@ class ExportSettings:
     limits: Limits = dataclasses.field(default_factory=Limits)
     weights: str = "float32"
     products: str = "float32"
+    ensemble_weights: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON has them, with the version of the package."""
-        return {"kseq2seq": __version__, **dataclasses.asdict(self)}
+        values = dataclasses.asdict(self)
+        if self.ensemble_weights is None:
+            del values["ensemble_weights"]
+        return {"kseq2seq": __version__, **values}

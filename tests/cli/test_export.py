@@ -22,6 +22,9 @@ def test_several_runs_are_exported_as_one(call, run, tmp_path):
     assert about["limits"] == {"max_bytes": 9, "max_tokens": 7}
     card = json.loads((saved / "model_card.json").read_text())
     assert len(card["trainings"]) == 2
+    assert about["ensemble_weights"] == card["ensemble_weights"] == [2.0, 1.0]
+    readme = (saved / "README.md").read_text()
+    assert "an ensemble of 2 models, which count 2 : 1." in readme
     size = len(kseq2seq.Translator.load(run).encode(["ja"])[0].state)
     assert len(kseq2seq.Translator.load(saved).encode(["ja"])[0].state) == 2 * size
     found = json.loads(call("translate", saved, "--alignments", stdin="ja").out)
