@@ -40,7 +40,8 @@ def write_history(folder: PathLike, history: History) -> None:
         "epochs": [_without_nan(row) for row in history.epochs],
     }
     if history.average is not None:
-        content["average"] = history.average
+        scores = _without_nan(history.average["scores"])
+        content["average"] = {**history.average, "scores": scores}
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_text(Path(folder) / HISTORY_FILE, text)
     write_text(Path(folder) / TABLE_FILE, _table(history.epochs))

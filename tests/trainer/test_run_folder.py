@@ -196,7 +196,7 @@ def test_their_average_is_kept_if_it_is_better(
 ):
     def score_of(model):
         np.testing.assert_allclose(model.layers[-1].bias[0], (1 + 2 + 5) / 3)
-        return {"bleu": score}
+        return {"bleu": score, "val_alignment": math.nan}
 
     def killed(folder, history):
         raise KeyboardInterrupt
@@ -211,7 +211,8 @@ def test_their_average_is_kept_if_it_is_better(
     callback.keep_average(tiny, score_of)
     assert bias(tmp_path) == pytest.approx(8 / 3 if kept else 5)
     assert best_files(tmp_path) == []
-    record = {"epochs": [1, 2, 5], "scores": {"bleu": score}, "kept": kept}
+    scores = {"bleu": score, "val_alignment": None}
+    record = {"epochs": [1, 2, 5], "scores": scores, "kept": kept}
     assert strict_json(tmp_path / "history.json")["average"] == record
     again = with_best([])
     assert again.average == record
