@@ -33,13 +33,19 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr_
     )
     from kseq2seq.models import build_model, load_model
     from kseq2seq.optimizers import Adam
-    from kseq2seq.tokenizers import Limits, Tokenizer, train_tokenizers
+    from kseq2seq.tokenizers import (
+        FeatureVocabulary,
+        Limits,
+        Tokenizer,
+        train_tokenizers,
+    )
     from kseq2seq.translator import Translator
 
 __version__ = "0.2.0.dev0"
 
 __all__ = [
     "Adam",
+    "FeatureVocabulary",
     "Limits",
     "MaskedCrossentropy",
     "Perplexity",
@@ -70,6 +76,7 @@ __all__ = [
 # The package of each public name that is not a package itself.
 _HOMES = {
     "Adam": "optimizers",
+    "FeatureVocabulary": "tokenizers",
     "Limits": "tokenizers",
     "MaskedCrossentropy": "losses",
     "Perplexity": "losses",

@@ -15,6 +15,7 @@ from kseq2seq.utils import (
 
 CELLS = ("lstm", "gru")
 BRIDGES = ("copy", "dense", "zeros")
+FEATURES = ("joined", "gated")
 
 
 class FrozenOptions(dict):
@@ -59,6 +60,12 @@ class Seq2SeqConfig:
     Args:
         source_vocabulary_size: Number of source ids, the four special ones included.
         target_vocabulary_size: Number of target ids, likewise.
+        feature_vocabulary_size: Number of features' ids, as of
+            `kseq2seq.FeatureVocabulary`, which stand behind the text in a source and go
+            on from `source_vocabulary_size`; 0 for a model without features.
+        features: How features are read: `"joined"` to the text, by the encoder, as
+            symbols behind it; or `"gated"`, by an encoder of their own, with attention
+            of their own and a gate between both contexts.
         embedding_size: Size of source and target embeddings.
         units: Size of each decoder layer's output.
         encoder_units: Size of each encoder layer's output, both directions
@@ -116,10 +123,14 @@ class Seq2SeqConfig:
         - [Luong et al., 2015](https://arxiv.org/abs/1508.04025).
         - [Press & Wolf, 2017](https://arxiv.org/abs/1608.05859), for
           `tie_embeddings`.
+        - [Peters & Martins, 2019](https://aclanthology.org/W19-4207), for gated
+          features.
     """
 
     source_vocabulary_size: int
     target_vocabulary_size: int
+    feature_vocabulary_size: int = 0
+    features: str = "joined"
     embedding_size: int = 256
     units: int = 512
     encoder_units: int | None = None
@@ -145,6 +156,7 @@ class Seq2SeqConfig:
             object.__setattr__(self, name, check(name, getattr(self, name)))
         self._check_sizes()
         self._check_feeding()
+        self._check_features()
 
     def _check_sizes(self):
         sizes = f"units={self.units}, encoder_units={self.encoder_units}"
@@ -200,6 +212,22 @@ class Seq2SeqConfig:
             raise ValueError(
                 "attention_query='previous' feeds the context into each step already; "
                 f"leave input_feeding out. Received: {received}"
+            )
+
+    def _check_features(self):
+        if self.features != "gated":
+            return
+        if not self.feature_vocabulary_size:
+            raise ValueError(
+                "features='gated' needs features: set feature_vocabulary_size, or "
+                "data.features_column in the settings of a training. Received: "
+                f"feature_vocabulary_size={self.feature_vocabulary_size}"
+            )
+        if self.attention == "none":
+            raise ValueError(
+                "features='gated' needs attention, with whose context theirs is mixed; "
+                "features='joined' does not. "
+                f"Received: attention={self.attention!r}"
             )
 
     @property
@@ -278,6 +306,8 @@ _check_vocabulary_size = partial(check_integer, least=5)
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "source_vocabulary_size": _check_vocabulary_size,
     "target_vocabulary_size": _check_vocabulary_size,
+    "feature_vocabulary_size": partial(check_integer, least=0),
+    "features": partial(check_choice, choices=FEATURES),
     "embedding_size": _check_size,
     "units": _check_size,
     "encoder_units": _check_optional_size,

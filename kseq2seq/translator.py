@@ -13,6 +13,7 @@ import tensorflow as tf
 from kseq2seq import export, presets
 from kseq2seq.decoding import Search
 from kseq2seq.inference import (
+    FEATURES,
     TEXT,
     BaseTranslator,
     Joinable,
@@ -22,6 +23,7 @@ from kseq2seq.inference import (
     check_fork,
     check_inputs,
     check_texts,
+    check_vocabularies,
     find_signature,
     rows_of_batches,
     signature_functions,
@@ -38,11 +40,13 @@ from kseq2seq.runs import (
     MODEL_FILE,
     SAVED_MODEL_FILE,
     find_saved_model,
+    load_features,
     load_tokenizers,
+    save_features,
     save_model,
     save_tokenizers,
 )
-from kseq2seq.tokenizers import Limits, Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
 from kseq2seq.utils import PathLike, Tensor, check_choice
 
 
@@ -57,11 +61,14 @@ class Translator(Joinable, BaseTranslator):
         model: A model of `kseq2seq.build_model`, trained.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
+        features: The `kseq2seq.FeatureVocabulary`; `None` for a model without features.
 
     Attributes:
         model: The model.
         source_tokenizer: The tokenizer of the source.
         target_tokenizer: That of the target.
+        features: The vocabulary of features, or `None`.
+        has_features: Whether there is one.
         run_folder: The `Path` that it was loaded from, of which a model card can tell
             more than of a model alone; or `None`.
 
@@ -93,6 +100,7 @@ class Translator(Joinable, BaseTranslator):
         model: keras.Model,
         source_tokenizer: Tokenizer,
         target_tokenizer: Tokenizer,
+        features: FeatureVocabulary | None = None,
     ) -> None:
         backend = keras.config.backend()
         if backend != "tensorflow":
@@ -101,18 +109,19 @@ class Translator(Joinable, BaseTranslator):
                 f"Received: Keras with backend {backend!r}"
             )
         super().__init__()
-        sizes = vocabulary_sizes(model)
-        _check_tokenizer("source", source_tokenizer, sizes[0])
-        _check_tokenizer("target", target_tokenizer, sizes[1])
+        check_vocabularies(
+            vocabulary_sizes(model), source_tokenizer, target_tokenizer, features
+        )
         self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
+        self.features = features
+        self.has_features = features is not None
         self.run_folder: Path | None = None
         self._text_to_text = TextToText(
-            [model], source_tokenizer, target_tokenizer, Search()
+            [model], source_tokenizer, target_tokenizer, Search(), features=features
         )
-        # The graphs of what was asked for so far: their variables are the model's,
-        # so that they see what training makes of them.
+        # Graphs of what was asked for so far, with the model's own variables.
         self._signatures: dict[str, Callable[..., Any]] = {}
         self._searches: dict[tuple[Search, bool], Callable[..., Any]] = {}
 
@@ -120,21 +129,29 @@ class Translator(Joinable, BaseTranslator):
         if self.members:
             return type(self).ensemble, (self.members, self.member_weights)
         # Keras writes the model as into a file; graphs are traced anew.
-        parts = self.model, self.source_tokenizer, self.target_tokenizer
+        vocabularies = self.source_tokenizer, self.target_tokenizer, self.features
+        parts = (self.model, *vocabularies)
         return type(self), parts, {"run_folder": self.run_folder}
 
-    def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
+    def __call__(
+        self,
+        texts: Iterable[str],
+        beam: int | None = None,
+        features: Iterable[str] | None = None,
+    ) -> list[str]:
         """The best translation of each text.
 
         Args:
             texts: List of `str`.
             beam: Beam size; 1 for greedy search. 5 if `None`.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             List of `str`, in the order of `texts`.
         """
         search = Search() if beam is None else Search(beam_size=beam)
-        return [best.text for best, *_ in self.translate(texts, search)]
+        best_first = self.translate(texts, search, features=features)
+        return [best.text for best, *_ in best_first]
 
     def translate(
         self,
@@ -144,6 +161,7 @@ class Translator(Joinable, BaseTranslator):
         progress: bool = False,
         num_hypotheses: int | None = None,
         alignments: bool | None = None,
+        features: Iterable[str] | None = None,
     ) -> list[list[Translation]]:
         """Translations with scores, tokens and alignments, the best first.
 
@@ -156,13 +174,15 @@ class Translator(Joinable, BaseTranslator):
                 `beam_size`; `search.num_hypotheses` if `None`.
             alignments: Whether to give alignments, where the model has attention. They
                 are given if `None`.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, but at least
             one, where the model gives no more a probability above 0.
 
         Raises:
-            ValueError: If `texts` is no list of strings, or `search` no `Search`.
+            ValueError: If `texts` is no list of strings, `search` no `Search`, or
+                `features` are not as many as texts.
         """
         check_fork()
         texts = check_texts(texts)
@@ -175,13 +195,15 @@ class Translator(Joinable, BaseTranslator):
         if num_hypotheses is not None:
             search = dataclasses.replace(search, num_hypotheses=num_hypotheses)
         graph = self._search_graph(search, alignments is None or alignments)
+        inputs = self._inputs_of_texts(texts, features)
 
         def run(rows):
-            outputs = graph(text_tensor([texts[row] for row in rows]))
+            batch = [text_tensor([x[row] for row in rows]) for x in inputs.values()]
+            outputs = graph(*batch)
             return {name: x.numpy() for name, x in outputs.items()}
 
         rows = rows_of_batches(run, texts, batch_size, progress)
-        pieces = self.source_tokenizer.pieces, self.target_tokenizer.pieces
+        pieces = self._text_to_text.source_tokens, self.target_tokenizer.pieces
         return [translations_of_row(row, *pieces) for row in rows]
 
     def run(
@@ -214,10 +236,14 @@ class Translator(Joinable, BaseTranslator):
         """The graph of a search, traced when it is new."""
         key = search, alignments
         if key not in self._searches:
-            search_texts = partial(
-                self._text_to_text.search_texts, search=search, alignments=alignments
-            )
-            graph = tf.function(search_texts, input_signature=[TEXT], autograph=False)
+
+            def search_texts(text, *features):
+                return self._text_to_text.search_texts(
+                    text, search, alignments, *features
+                )
+
+            specs = [TEXT, FEATURES] if self.has_features else [TEXT]
+            graph = tf.function(search_texts, input_signature=specs, autograph=False)
             # By itself, a `tf.function` takes several beam sizes for a mistake and
             # warns of retracing.
             self._searches[key] = graph.get_concrete_function()
@@ -285,6 +311,7 @@ class Translator(Joinable, BaseTranslator):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_tokenizers(folder, self.source_tokenizer, self.target_tokenizer)
+        save_features(folder, self.features)
         model = self.model if weights == "float32" else float16_copy(self.model)
         save_model(model, folder / MODEL_FILE)
 
@@ -386,14 +413,6 @@ class Translator(Joinable, BaseTranslator):
         model: Any = keras.saving.load_model(path / MODEL_FILE, compile=False)
         if not is_float32(model):
             model = float32_copy(model)
-        translator = cls(model, *load_tokenizers(path))
+        translator = cls(model, *load_tokenizers(path), load_features(path))
         translator.run_folder = path
         return translator
-
-
-def _check_tokenizer(side, tokenizer, size):
-    if tokenizer.vocabulary_size != size:
-        raise ValueError(
-            f"The {side} tokenizer must have the {size} ids that the model was built "
-            f"with. Received: {tokenizer.vocabulary_size} ids"
-        )

@@ -31,7 +31,9 @@ def test_every_argument_is_checked(name):
         config(**{name: object()})
 
 
-@pytest.mark.parametrize("name", fields(int, int | None))
+@pytest.mark.parametrize(
+    "name", [x for x in fields(int, int | None) if x != "feature_vocabulary_size"]
+)
 @pytest.mark.parametrize("value", [0, -1, 2.0, "7", True])
 def test_sizes_must_be_positive(name, value):
     least = 5 if "vocabulary" in name else 1
@@ -51,6 +53,26 @@ def test_a_vocabulary_holds_more_than_the_special_ids(name):
     with pytest.raises(ValueError, match=f"at least 5. Received: {name}=4"):
         config(**{name: 4})
     assert getattr(config(**{name: 5}), name) == 5
+
+
+@pytest.mark.parametrize("value", [-1, 2.0, "7", True])
+def test_there_may_be_no_features(value):
+    assert config().feature_vocabulary_size == 0
+    assert config(feature_vocabulary_size=7, features="gated").features == "gated"
+    with pytest.raises(ValueError, match="integer of at least 0. .*feature_vocabulary"):
+        config(feature_vocabulary_size=value)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({}, "needs features: .* Received: feature_vocabulary_size=0"),
+        ({"feature_vocabulary_size": 7, "attention": "none"}, "needs attention, with"),
+    ],
+)
+def test_a_gate_needs_two_contexts(values, match):
+    with pytest.raises(ValueError, match=match):
+        config(features="gated", **values)
 
 
 @pytest.mark.parametrize("name", fields(bool))

@@ -8,9 +8,9 @@ from typing import Any, cast
 import keras
 
 from kseq2seq import evaluation
-from kseq2seq.data import as_pairs, group_references
+from kseq2seq.data import as_pairs, as_triples, group_references, group_triples
 from kseq2seq.decoding import Search
-from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.translator import Translator
 from kseq2seq.utils import check_boolean, check_choice, check_integer
 
@@ -43,6 +43,8 @@ class DecodeAndScore(keras.callbacks.Callback):
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
         alignments: Whether to tell of alignments as well.
+        features: The `kseq2seq.FeatureVocabulary` of a model with features, of which
+            `pairs` may be triples, as `kseq2seq.data.as_triples` takes them.
 
     Raises:
         ValueError: If `pairs` is empty, a metric is unknown or `every` is not a
@@ -79,15 +81,20 @@ class DecodeAndScore(keras.callbacks.Callback):
         search: Search | None = None,
         every: int = 1,
         alignments: bool = False,
+        features: FeatureVocabulary | None = None,
     ) -> None:
         super().__init__()
-        pairs = as_pairs(pairs)
+        pairs = as_pairs(pairs) if features is None else as_triples(pairs, "pairs")
         if not pairs:
             raise ValueError("`pairs` must hold at least one pair. Received: none")
         for name in metrics:
             check_choice("metrics", name, evaluation.METRICS)
-        self.sources, self.references = group_references(pairs)
-        self.tokenizers = source_tokenizer, target_tokenizer
+        if features is None:
+            self.sources, self.references = group_references(pairs)
+            self.features = None
+        else:
+            self.sources, self.features, self.references = group_triples(pairs)
+        self.vocabularies = source_tokenizer, target_tokenizer, features
         self.metrics = tuple(metrics)
         self.search = search or Search(beam_size=1)
         self.every = check_integer("every", every, least=1)
@@ -119,8 +126,10 @@ class DecodeAndScore(keras.callbacks.Callback):
         """
         # Once for each model: the graph is traced once, and reads the weights anew.
         if self._translator is None or self._translator.model is not model:
-            self._translator = Translator(model, *self.tokenizers)
-        translations = self._translator.translate(self.sources, self.search)
+            self._translator = Translator(model, *self.vocabularies)
+        translations = self._translator.translate(
+            self.sources, self.search, features=self.features
+        )
         hypotheses = [best[0].text if best else "" for best in translations]
         scores = evaluation.evaluate(hypotheses, self.references, self.metrics)
         logs = {f"val_{name}": score.value for name, score in scores.items()}

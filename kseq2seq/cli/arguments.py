@@ -123,6 +123,22 @@ def add_input_and_output(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
+def add_features_column(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds the option `--features`, a column.
+
+    Args:
+        parser: The parser of a verb.
+        text: What it is a column of.
+    """
+    parser.add_argument(
+        "--features",
+        metavar="COLUMN",
+        type=index,
+        help=f"for a model with features: their column in {text}, counted from 0 "
+        "(default: features are missing)",
+    )
+
+
 def count(text: str) -> int:
     """An argument's integer from 1 to `MAX_COUNT`."""
     if not text.isdecimal() or not 1 <= int(text) <= MAX_COUNT:

@@ -5,7 +5,13 @@ from contextlib import nullcontext
 from typing import Any
 
 from kseq2seq.cli import loading, output
-from kseq2seq.cli.arguments import MODEL, add_path, add_verb, index
+from kseq2seq.cli.arguments import (
+    MODEL,
+    add_features_column,
+    add_path,
+    add_verb,
+    index,
+)
 from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.search_options import add_search_options
@@ -49,6 +55,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default=(0, 1),
         help="columns of --tsv, counted from 0 (default: 0 1)",
     )
+    add_features_column(parser, "--tsv")
     parser.add_argument(
         "--metrics",
         metavar="NAME",
@@ -82,10 +89,10 @@ def run(options: argparse.Namespace) -> None:
         metrics = training.get("metrics") or DEFAULT_METRICS
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
-    sources, references = _read_test_set(options)
+    sources, features, references = _read_test_set(options)
     opened = atomic_write(options.output) if options.output else nullcontext()
     with opened as file:
-        hypotheses = _translate(options, sources)
+        hypotheses = _translate(options, sources, features)
         scores = evaluate(hypotheses, references, metrics, options.bootstrap)
         if file:
             file.writelines(text.replace("\n", " ") + "\n" for text in hypotheses)
@@ -93,26 +100,42 @@ def run(options: argparse.Namespace) -> None:
         print(score)
 
 
-def _translate(options: argparse.Namespace, sources: list[str]) -> list[str]:
+def _translate(
+    options: argparse.Namespace, sources: list[str], features: list[str] | None
+) -> list[str]:
     translate = loading.load_translate_function(options)
     sources = cut_lines(sources, options, name="source")
     hypotheses = []
     with output.progress_bar(len(sources), options.output) as update:
         for first in range(0, len(sources), output.CHUNK_LINES):
-            chunk = sources[first : first + output.CHUNK_LINES]
-            hypotheses += [best[0].text if best else "" for best in translate(chunk)]
+            rows = slice(first, first + output.CHUNK_LINES)
+            chunk = sources[rows]
+            others = {} if features is None else {"features": features[rows]}
+            translations = translate(chunk, **others)
+            hypotheses += [best[0].text if best else "" for best in translations]
             update(len(chunk))
     return hypotheses
 
 
-def _read_test_set(options: argparse.Namespace) -> tuple[list[str], list[list[str]]]:
-    """Sources, and for each the list of its references."""
-    from kseq2seq.data import group_references, read_lines, read_tsv
+def _read_test_set(
+    options: argparse.Namespace,
+) -> tuple[list[str], list[str] | None, list[list[str]]]:
+    """Sources, their features if any, and for each the list of its references."""
+    from kseq2seq.data import group_references, group_triples, read_lines, read_tsv
 
     if options.tsv:
         if options.reference:
             raise ValueError("--reference goes with --source, not with --tsv.")
-        return group_references(read_tsv(options.tsv, options.columns))
+        if options.features is not None:
+            columns = (*options.columns, options.features)
+            return group_triples(read_tsv(options.tsv, columns))
+        sources, references = group_references(read_tsv(options.tsv, options.columns))
+        return sources, None, references
+    if options.features is not None:
+        raise ValueError(
+            "--features is a column of --tsv, not of --source. Received: --features "
+            f"{options.features} with --source"
+        )
     if not options.reference:
         raise ValueError("--source needs --reference and one file or more.")
     sources = read_lines(options.source)
@@ -127,4 +150,5 @@ def _read_test_set(options: argparse.Namespace) -> tuple[list[str], list[list[st
             )
     if not sources:
         raise ValueError(f"{options.source}: no lines to translate.")
-    return sources, [list(accepted) for accepted in zip(*columns, strict=True)]
+    references = [list(accepted) for accepted in zip(*columns, strict=True)]
+    return sources, None, references

@@ -194,7 +194,8 @@ def _write_onnx(options: argparse.Namespace, folder: Path) -> Path:
     from kseq2seq.export import export_onnx
 
     tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    return export_onnx(folder, translator.model, *tokenizers, make_search(options))
+    search, features = make_search(options), translator.features
+    return export_onnx(folder, translator.model, *tokenizers, search, features)
 
 
 def _add_litert(parser: argparse.ArgumentParser) -> None:
@@ -209,6 +210,12 @@ def _add_litert(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tokens of the longest source, EOS included (default: 64)",
     )
+    parser.add_argument(
+        "--features-length",
+        type=count,
+        metavar="N",
+        help="the most features of a text, for a model with features (default: 16)",
+    )
     add_search_options(parser, greedy=True)
 
 
@@ -218,7 +225,13 @@ def _write_litert(options: argparse.Namespace, folder: Path) -> Path:
     from kseq2seq.export import export_litert
 
     tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    others = _given(options, "weights", "source_length")
+    others = _given(options, "weights", "source_length", "features_length")
+    others["features"] = translator.features
+    if options.features_length is not None and not translator.has_features:
+        raise ValueError(
+            f"{options.path}: this model was trained without features: leave out "
+            f"--features-length. Received: {options.features_length}"
+        )
     search = make_search(options)
     return export_litert(folder, translator.model, *tokenizers, search, **others)
 

@@ -78,18 +78,40 @@ def check_search_options(options: argparse.Namespace) -> None:
         )
 
 
+def check_has_features(options: argparse.Namespace, translator: Any) -> None:
+    """Refuses the option `--features` for a model that has none.
+
+    Args:
+        options: Those of a verb.
+        translator: The translator.
+
+    Raises:
+        ValueError: If the option is given and the model has no features.
+    """
+    if options.features is not None and not translator.has_features:
+        raise ValueError(
+            f"{options.path}: this model was trained without features: leave out "
+            f"--features. Received: --features {options.features}"
+        )
+
+
 def load_translate_function(
     options: argparse.Namespace,
-) -> Callable[[list[str]], list[list[Any]]]:
+) -> Callable[..., list[list[Any]]]:
     """Loads a translator, to translate as the options say.
 
     Args:
         options: Those of a verb, `path` being the run folder or SavedModel.
 
     Returns:
-        A function from texts to the `Translation`s of each, the best first.
+        A function from texts, and their `features` by name, to the `Translation`s of
+        each, the best first.
+
+    Raises:
+        ValueError: If it cannot be loaded, or features are given to a model without.
     """
     translator = load_translator(options.path, options.modules)
+    check_has_features(options, translator)
     search = make_search(options) if is_run_folder(options.path) else None
     return partial(
         translator.translate,

@@ -30,6 +30,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--history", action="store_true", help="draw losses and scores by epoch"
     )
     parser.add_argument(
+        "--features",
+        metavar="FEATURES",
+        help="features of --text, for a model with features (default: missing)",
+    )
+    parser.add_argument(
         "--output",
         required=True,
         type=Path,
@@ -56,6 +61,11 @@ def run(options: argparse.Namespace) -> None:
         )
     if not options.output.absolute().parent.is_dir():
         raise ValueError(f"{options.output}: there is no such folder to write into.")
+    if options.history and options.features is not None:
+        raise ValueError(
+            "--features goes with --text, not with --history. Received: --features "
+            f"{options.features}"
+        )
     if options.history:
         figure = plots.training_curves(read_history(options.path))
     else:
@@ -71,7 +81,8 @@ def _heatmap(options: argparse.Namespace) -> Any:
         raise ValueError("--text must hold something to translate.")
     # A SavedModel gives alignments by another signature, where it has attention.
     options.alignments = None if is_run_folder(options.path) else True
-    best, *_ = loading.load_translate_function(options)([options.text])[0]
+    others = {} if options.features is None else {"features": [options.features]}
+    best, *_ = loading.load_translate_function(options)([options.text], **others)[0]
     if best.alignment is None:
         raise ValueError(f"{options.path}: this model has no attention to draw.")
     return plots.alignment_heatmap(

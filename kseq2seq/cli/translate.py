@@ -4,10 +4,17 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from itertools import compress
 from typing import Any
 
 from kseq2seq.cli import loading, output
-from kseq2seq.cli.arguments import MODEL, add_input_and_output, add_path, add_verb
+from kseq2seq.cli.arguments import (
+    MODEL,
+    add_features_column,
+    add_input_and_output,
+    add_path,
+    add_verb,
+)
 from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.search_options import add_n_best, add_search_options
@@ -24,6 +31,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     add_path(parser, MODEL)
     add_input_and_output(parser, "lines to translate; a blank line stays blank")
+    add_features_column(
+        parser,
+        "the lines, which then have tabs between columns, the first other one the text",
+    )
     add_n_best(
         parser,
         "print up to N translations of each line, the best first, each on a line of "
@@ -52,8 +63,8 @@ def run(options: argparse.Namespace) -> None:
         translate = loading.load_translate_function(options)
         with output.progress_bar(total, options.output) as update:
             for chunk in chunks:
-                chunk = cut_lines(chunk, options, number + 1)
-                translations = iter(translate([x for x in chunk if not is_blank(x)]))
+                inputs = _inputs(options, chunk, number + 1)
+                translations = iter(translate(**inputs))
                 for line in chunk:
                     number += 1
                     best_first = [] if is_blank(line) else next(translations)
@@ -71,6 +82,37 @@ def _read_chunks(path: str | None) -> tuple[Iterable[list[str]], int | None]:
         return ([line] for line in iter_lines(sys.stdin.buffer, "input")), None
     lines, size = read_lines(path), output.CHUNK_LINES
     return (lines[i : i + size] for i in range(0, len(lines), size)), len(lines)
+
+
+def _inputs(
+    options: argparse.Namespace, chunk: list[str], first: int
+) -> dict[str, list[str]]:
+    """Texts of the lines that are not blank, and their features if there are any."""
+    is_text = [not is_blank(line) for line in chunk]
+    others = {}
+    if options.features is not None:
+        cells = [
+            ("", "") if is_blank(line) else _text_and_features(options, line, number)
+            for number, line in enumerate(chunk, first)
+        ]
+        chunk = [text for text, _ in cells]
+        others["features"] = [*compress((x for _, x in cells), is_text)]
+    texts = cut_lines(chunk, options, first)
+    return {"texts": [*compress(texts, is_text)], **others}
+
+
+def _text_and_features(
+    options: argparse.Namespace, line: str, number: int
+) -> tuple[str, str]:
+    cells, column = line.split("\t"), options.features
+    if len(cells) <= max(column, 1):
+        raise ValueError(
+            f"{options.input or 'standard input'}:{number}: expected at least "
+            f"{max(column, 1) + 1} columns with tabs between them, as --features "
+            f"{column} asks for. Received: {line[:80]!r}"
+        )
+    features = cells.pop(column)
+    return cells[0], features
 
 
 def _formatted(options: argparse.Namespace, number: int, best_first: list[Any]) -> str:

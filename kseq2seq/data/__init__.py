@@ -8,7 +8,13 @@ from kseq2seq.data.batching import (
     batches,
     without_autotune,
 )
-from kseq2seq.data.containers import Pairs, as_pairs, as_texts
+from kseq2seq.data.containers import (
+    Pairs,
+    Triples,
+    as_pairs,
+    as_texts,
+    as_triples,
+)
 from kseq2seq.data.date_pairs import LOCALES, dates
 from kseq2seq.data.lines import (
     DataError,
@@ -23,6 +29,7 @@ from kseq2seq.data.pairs import (
 )
 from kseq2seq.data.parallel import read_parallel
 from kseq2seq.data.tfds import read_tfds
+from kseq2seq.data.triples import group_triples, split_triples
 from kseq2seq.data.tsv import read_tsv
 from kseq2seq.data.word_vectors import (
     WORD_BEGINS,
@@ -37,12 +44,15 @@ __all__ = [
     "Coverage",
     "DataError",
     "Pairs",
+    "Triples",
     "add_noise",
     "as_pairs",
     "as_texts",
+    "as_triples",
     "batches",
     "dates",
     "group_references",
+    "group_triples",
     "iter_lines",
     "load_word_vectors",
     "read_lines",
@@ -50,6 +60,7 @@ __all__ = [
     "read_tfds",
     "read_tsv",
     "split",
+    "split_triples",
     "without_autotune",
     "without_empty_sides",
 ]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kseq2seq.data.containers import Pairs, as_pairs
+from kseq2seq.data.containers import as_pairs, as_triples
+from kseq2seq.data.pairs import Row
 from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers, is_blank
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def batches(
     batch_tokens: int | None = None,
     buckets: Sequence[int] = DEFAULT_BUCKETS,
     seed: int | None = None,
+    features: Any = None,
 ) -> "tf.data.Dataset":
     """Makes a `tf.data.Dataset` of batches for `model.fit`.
 
@@ -54,7 +56,8 @@ def batches(
     order of `pairs`.
 
     Args:
-        pairs: `(source, target)` strings, as `as_pairs` takes them.
+        pairs: `(source, target)` strings, as `as_pairs` takes them; with `features`
+            also `(source, target, features)`, as `as_triples` takes them.
         source_tokenizer: A `kseq2seq.Tokenizer`.
         target_tokenizer: Another, or the same.
         batch_size: Rows of a batch. One of them, that of the longest pairs or without a
@@ -67,6 +70,8 @@ def batches(
             (Multi30k) 7 % of the positions are padding then.
         seed: Integer to shuffle by, or `None`. Where TensorFlow's global seed is
             set (`keras.utils.set_random_seed`), the order depends on both.
+        features: The `kseq2seq.FeatureVocabulary` of a model with features, whose ids
+            follow those of the source; they count as its tokens. `None` without.
 
     Returns:
         A `tf.data.Dataset` of known cardinality, with elements
@@ -99,8 +104,9 @@ def batches(
     batch_tokens = check_integer("batch_tokens", batch_tokens, 1, optional=True)
     seed = check_integer("seed", seed, optional=True)
     lengths_of_buckets = _check_buckets(buckets)
-    pairs = _with_text(as_pairs(pairs))
-    sources, targets = _tokenize(pairs, source_tokenizer, target_tokenizer)
+    rows = as_pairs(pairs) if features is None else as_triples(pairs, "pairs")
+    rows = _with_text(rows)
+    sources, targets = _tokenize(rows, source_tokenizer, target_tokenizer, features)
     kept, lengths = _in_buckets(sources, targets, lengths_of_buckets)  # (N,), (N, 2)
 
     def most_rows(source_length, target_length):
@@ -129,9 +135,9 @@ def batches(
     return without_autotune(dataset.prefetch(4))
 
 
-def _with_text(pairs: Pairs) -> Pairs:
+def _with_text(pairs: Sequence[Row]) -> list[Row]:
     """The pairs with text on both sides; says how many others there are."""
-    kept = [pair for pair in pairs if not any(map(is_blank, pair))]
+    kept = [pair for pair in pairs if not any(map(is_blank, pair[:2]))]
     if not kept:
         raise ValueError(
             "`pairs` must hold at least one pair with text on both sides. Received: "
@@ -175,7 +181,7 @@ def _check_buckets(buckets):
     return sorted(set(lengths))
 
 
-def _tokenize(pairs, source_tokenizer, target_tokenizer):
+def _tokenize(pairs, source_tokenizer, target_tokenizer, features):
     """Tokenises in chunks; returns source and target ids as ragged tensors."""
     import tensorflow as tf
     from tqdm import tqdm
@@ -189,6 +195,9 @@ def _tokenize(pairs, source_tokenizer, target_tokenizer):
             chunk = pairs[start : start + _CHUNK]
             for side, tokenizer in enumerate((source_tokenizer, target_tokenizer)):
                 ids = tokenizer.tokenize([pair[side] for pair in chunk])
+                if side == 0 and features is not None:
+                    others = features.tokenize([pair[2] for pair in chunk])
+                    ids = tf.concat([ids, others + tokenizer.vocabulary_size], axis=1)
                 sides[side].append((ids.values.numpy(), ids.row_lengths().numpy()))
             bar.update(len(chunk))
     # On the CPU, since tf.data runs there.

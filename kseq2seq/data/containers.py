@@ -2,13 +2,18 @@
 
 import math
 import reprlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Real
 from typing import Any, TypeAlias
 
 Pairs: TypeAlias = list[tuple[str, str]]
+Triples: TypeAlias = list[tuple[str, str, str]]
 
-_EXPECTED = "`{name}` must hold pairs of strings, (source, target)"
+# What a container holds, by the longest of its rows.
+_EXPECTED = {
+    2: "`{name}` must hold pairs of strings, (source, target)",
+    3: "`{name}` must hold strings, (source, target) or (source, target, features)",
+}
 # Missing values of pandas, which is not imported.
 _MISSING = ("NAType", "NaTType")
 _short = reprlib.Repr()
@@ -47,19 +52,51 @@ def as_pairs(pairs: Any, name: str = "pairs") -> Pairs:
     such as [(row['en'], row['fr']) for row in pairs]. Received: {'en': 'Hi.', 'fr':
     'Salut !'} in row 2
     """
-    expected = _EXPECTED.format(name=name)
-    taken: Pairs = []
-    for number, row in enumerate(_rows(pairs, name), 1):
+    taken: Any = _as_rows(pairs, name, (2,))
+    return taken
+
+
+def as_triples(triples: Any, name: str = "triples") -> Triples:
+    r"""Takes triples of source, target and features out of their container.
+
+    Args:
+        triples: `(source, target, features)` strings in a container as `as_pairs` takes
+            it. The features of a row of two are missing, and so is what a data frame
+            has for a missing value of features.
+        name: Name of the argument, for errors.
+
+    Returns:
+        A list of tuples of three `str`; missing features are `""`.
+
+    Raises:
+        ValueError: As in `as_pairs`.
+
+    Example:
+
+    >>> as_triples([("gehen", "ging", "V;PST;3;SG\n"), ("Go.", "Va !")])
+    [('gehen', 'ging', 'V;PST;3;SG'), ('Go.', 'Va !', '')]
+    """
+    rows: Any = _as_rows(triples, name, (2, 3))
+    return [(*row, "")[:3] for row in rows]
+
+
+def _as_rows(rows: Any, name: str, widths: Sequence[int]) -> list[tuple[str, ...]]:
+    """The rows of a container as tuples of strings, each of one of the widths."""
+    expected = _EXPECTED[widths[-1]].format(name=name)
+    taken = []
+    for number, row in enumerate(_rows(rows, name, widths), 1):
         if hasattr(row, "tolist"):  # of a NumPy array
             row = row.tolist()
-        if not isinstance(row, (tuple, list)) or len(row) != 2:
+        if not isinstance(row, (tuple, list)) or len(row) not in widths:
             raise ValueError(
                 f"{expected}; {_remedy_of_row(row, name)}. "
                 f"Received: {_shown(row)} in row {number}"
             )
-        source, target = row
+        texts = list(row)
+        if len(texts) == 3 and _is_missing(texts[2]):
+            texts[2] = ""
         try:
-            taken.append((_as_text(source), _as_text(target)))
+            taken.append(tuple(map(_as_text, texts)))
         except ValueError as error:
             raise ValueError(
                 f"{expected}; {error}. Received: {_shown(row)} in row {number}"
@@ -99,7 +136,7 @@ def as_texts(texts: Any, name: str = "texts") -> list[str]:
     return taken
 
 
-def _rows(pairs: Any, name: str) -> Iterable[Any]:
+def _rows(pairs: Any, name: str, widths: Sequence[int]) -> Iterable[Any]:
     """The rows of a container of pairs."""
     if isinstance(pairs, Mapping):
         remedy = "zip the columns, as in zip(columns['en'], columns['de'])"
@@ -112,7 +149,7 @@ def _rows(pairs: Any, name: str) -> Iterable[Any]:
         )
     elif hasattr(pairs, "columns"):  # pandas, polars
         columns = list(pairs.columns)
-        if len(columns) == 2:
+        if len(columns) in widths:
             if hasattr(pairs, "itertuples"):
                 return pairs.itertuples(index=False, name=None)
             return pairs.iter_rows()
@@ -126,9 +163,8 @@ def _rows(pairs: Any, name: str) -> Iterable[Any]:
         remedy = "give an array of shape (n, 2)"
     else:
         return pairs
-    raise ValueError(
-        f"{_EXPECTED.format(name=name)}; {remedy}. Received: {_shown(pairs)}"
-    )
+    expected = _EXPECTED[widths[-1]].format(name=name)
+    raise ValueError(f"{expected}; {remedy}. Received: {_shown(pairs)}")
 
 
 def _remedy_of_row(row: Any, name: str) -> str:

@@ -8,11 +8,14 @@ import logging
 import random
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from kseq2seq.data.containers import Pairs, as_pairs
 from kseq2seq.data.lines import DataError
 from kseq2seq.utils import is_blank
+
+# A pair, or a triple, which has features behind source and target.
+Row = TypeVar("Row", bound="tuple[str, ...]")
 
 _logger = logging.getLogger("kseq2seq")
 _WORD = re.compile(r"[^\W_]+")
@@ -35,14 +38,15 @@ _HEADER_WORDS = frozenset([
 ])  # fmt: skip
 
 
-def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
+def without_empty_sides(pairs: Sequence[Row], name: str) -> list[Row]:
     """Leaves out pairs with an empty side, and says so by the logger "kseq2seq".
 
     Text that shows nothing, of white space, zero-width and control characters, is
     empty.
 
     Args:
-        pairs: List of `(source, target)` strings, as a reader has read them.
+        pairs: List of `(source, target)` strings, as a reader has read them; what
+            stands behind these two, such as features, may be empty.
         name: Where they come from, such as the file's path, for messages.
 
     Returns:
@@ -60,11 +64,11 @@ def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
         raise DataError(
             f"{name}: expected text, a pair in each line. Received: an empty file"
         )
-    kept = [pair for pair in pairs if not any(map(is_blank, pair))]
+    kept = [pair for pair in pairs if not any(map(is_blank, pair[:2]))]
     if len(kept) == len(pairs):
         return kept
     first = next(
-        number for number, pair in enumerate(pairs, 1) if any(map(is_blank, pair))
+        number for number, pair in enumerate(pairs, 1) if any(map(is_blank, pair[:2]))
     )
     if not kept:
         raise DataError(
@@ -82,7 +86,7 @@ def without_empty_sides(pairs: Sequence[tuple[str, str]], name: str) -> Pairs:
     return kept
 
 
-def without_header(pairs: Pairs, name: str) -> Pairs:
+def without_header(pairs: list[Row], name: str) -> list[Row]:
     """Leaves out a first pair that names columns, and says so by the logger "kseq2seq".
 
     Args:
@@ -103,7 +107,7 @@ def without_header(pairs: Pairs, name: str) -> Pairs:
     """
     if not pairs:
         return pairs
-    source, target = ([*_WORD.findall(side.casefold())] for side in pairs[0])
+    source, target = ([*_WORD.findall(side.casefold())] for side in pairs[0][:2])
     named = source and target and _HEADER_WORDS.issuperset(source + target)
     if not named or source == target:
         return pairs
@@ -147,13 +151,35 @@ def split(
     >>> len(train), len(dev)
     (36, 4)
     """
+    pairs = as_pairs(pairs)
+    parts = parts_by_source([source for source, _ in pairs], fractions, seed)
+    return tuple([pairs[row] for row in rows] for rows in parts)
+
+
+def parts_by_source(
+    texts: Sequence[str], fractions: Sequence[float], seed: int
+) -> list[list[int]]:
+    """Numbers of the rows of each part, as `split` has them.
+
+    Args:
+        texts: The source of each row.
+        fractions: As for `split`.
+        seed: As for `split`.
+
+    Raises:
+        ValueError: As of `split`.
+
+    Example:
+
+    >>> parts_by_source(["a", "b", "a"], (0.5, 0.5), seed=0)
+    [[0, 2], [1]]
+    """
     if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise ValueError(
             "`fractions` must be positive and sum to 1. "
             f"Received: fractions={fractions!r}"
         )
-    pairs = as_pairs(pairs)
-    sources = list(dict.fromkeys(source for source, _ in pairs))
+    sources = list(dict.fromkeys(texts))
     random.Random(seed).shuffle(sources)
     ends = [
         round(sum(fractions[: i + 1]) * len(sources)) for i in range(len(fractions))
@@ -167,9 +193,9 @@ def split(
     part_of: dict[str, int] = {}
     for part, (start, end) in enumerate(zip(starts, ends, strict=True)):
         part_of.update(dict.fromkeys(sources[start:end], part))
-    parts: tuple[Pairs, ...] = tuple([] for _ in fractions)
-    for pair in pairs:
-        parts[part_of[pair[0]]].append(pair)
+    parts: list[list[int]] = [[] for _ in fractions]
+    for row, text in enumerate(texts):
+        parts[part_of[text]].append(row)
     return parts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from kseq2seq.data.containers import Pairs
+from kseq2seq.data.containers import Pairs, Triples
 from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, read_lines
 from kseq2seq.data.pairs import without_empty_sides, without_header
 from kseq2seq.utils import PathLike, check_boolean, check_integers, is_blank
@@ -21,7 +21,7 @@ def read_tsv(
     columns: Sequence[int] | Sequence[str] = (0, 1),
     header: bool | None = None,
     quoting: bool | None = None,
-) -> Pairs:
+) -> Pairs | Triples:
     r"""Reads pairs from the columns of a tab-separated file (as `fra.txt`), or of CSV.
 
     Lines are as `read_lines` gives them. Pairs with an empty side are left out and
@@ -33,7 +33,8 @@ def read_tsv(
             have commas, semicolons or tabs between them, whatever the first line has
             the most of. Else they have tabs.
         columns: Index, from 0, of the source's and of the target's column; or their
-            names in the first line.
+            names in the first line. A third one is the column of features, such as
+            morphological tags; a cell of it may be empty.
         header: Whether the first line names the columns. If `None`, a first line with
             names such as "source" and "target" or "English" and "French" is left out
             and reported.
@@ -42,12 +43,14 @@ def read_tsv(
             like CSV's is refused.
 
     Returns:
-        A list of `(source, target)` strings.
+        A list of `(source, target)` strings; of three `columns` of `(source, target,
+        features)` strings.
 
     Raises:
         DataError: If the file is missing, empty, damaged or no text in UTF-8, if a
             line lacks one of the columns, or if quotes are CSV's and it is not said.
-        ValueError: If `columns` are neither two integers of at least 0 nor two names.
+        ValueError: If `columns` are neither integers of at least 0 nor names, two or
+            three of them.
 
     Example:
 
@@ -60,11 +63,16 @@ def read_tsv(
     >>> _ = path.write_text('id,en,fr\n1,"Go, now!",Va !\n')
     >>> read_tsv(path, columns=("en", "fr"))
     [('Go, now!', 'Va !')]
+    >>> path = path.with_name("german")
+    >>> _ = path.write_text("gehen\tpos=V,tense=PST\tging\n")
+    >>> read_tsv(path, columns=(0, 2, 1))
+    [('gehen', 'ging', 'pos=V,tense=PST')]
     """
     by_name = _are_names(columns)
     if not by_name:
         note = "the source's and the target's, or their names in the first line"
-        columns = check_integers("columns", columns, 0, 2, note)
+        has_features = isinstance(columns, (list, tuple)) and len(columns) == 3
+        columns = check_integers("columns", columns, 0, 3 if has_features else 2, note)
     if header is not None:
         header = check_boolean("header", header)
     if quoting is not None:
@@ -77,12 +85,12 @@ def read_tsv(
     pairs = _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
     if quoting is None and not _is_csv(path):
         _check_quotes(pairs, path, len(rows))
-    kept = without_empty_sides([pair for _, pair in pairs], str(path))
+    kept: Any = without_empty_sides([pair for _, pair in pairs], str(path))
     return without_header(kept, str(path)) if not by_name and header is None else kept
 
 
 def _are_names(columns: Any) -> bool:
-    is_list = isinstance(columns, (list, tuple)) and len(columns) == 2
+    is_list = isinstance(columns, (list, tuple)) and len(columns) in (2, 3)
     return is_list and all(isinstance(column, str) for column in columns)
 
 
@@ -143,16 +151,15 @@ def _take_columns(
     columns: Sequence[int],
     delimiter: str,
     path: PathLike,
-) -> list[tuple[int, tuple[str, str]]]:
-    """Number of the line, and the two cells, of each row; blank for a blank one."""
-    source, target = columns
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Number of the line, and the cells, of each row; blank for a blank one."""
     last = max(columns)
     pairs = []
     for number, cells in rows:
         if all(map(is_blank, cells)):
-            pairs.append((number, ("", "")))
+            pairs.append((number, ("",) * len(columns)))
         elif len(cells) > last:
-            pairs.append((number, (cells[source], cells[target])))
+            pairs.append((number, tuple(cells[column] for column in columns)))
         else:
             hint = "" if _is_csv(path) else ". The name of a file of CSV ends in .csv"
             raise DataError(
@@ -165,7 +172,7 @@ def _take_columns(
 
 
 def _check_quotes(
-    pairs: list[tuple[int, tuple[str, str]]], path: PathLike, num_rows: int
+    pairs: list[tuple[int, tuple[str, ...]]], path: PathLike, num_rows: int
 ) -> None:
     """Refuses what CSV has quoted: a cell with doubled quotes, or all cells.
 

@@ -18,8 +18,9 @@ from kseq2seq import __version__, decoding
 from kseq2seq.decoding import Search
 from kseq2seq.models import encode_and_step, start_search
 from kseq2seq.runs import SAVED_MODEL_FILE
-from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import (
+    PAD_ID,
     PathLike,
     Tensor,
     add_numbered_folder,
@@ -48,17 +49,22 @@ def greedy(search: Search) -> Search:
 
 
 def search_function(
-    model: keras.Model, search: Search, shape: Sequence[int | None]
-) -> Callable[[Tensor], dict[str, Tensor]]:
+    model: keras.Model,
+    search: Search,
+    shape: Sequence[int | None],
+    features_shape: Sequence[int | None] | None = None,
+) -> Callable[..., dict[str, Tensor]]:
     """The search as a function of ids, to be traced for another runtime.
 
     Args:
         model: A model of `kseq2seq.models.portable_copy`.
         search: A `kseq2seq.Search`.
         shape: Shape of the source ids; `None` for what may vary.
+        features_shape: Likewise of the ids of features; `None` for a model without.
 
     Returns:
-        A `tf.function` from `source`, int32 of that shape, to a dict of `ids`, int32
+        A `tf.function` from `source`, and `features` if there are any, int32 of these
+        shapes, 0 behind the last id of each row, to a dict of `ids`, int32
         of shape `(batch, n, length)`, `scores`, float32 of shape `(batch, n)`, and
         `lengths`, int32 of shape `(batch, n)`.
 
@@ -86,8 +92,67 @@ def search_function(
         names = ("ids", "scores", "lengths")
         return {name: getattr(hypotheses, name) for name in names}
 
-    specification = tf.TensorSpec(shape, tf.int32, "source")
-    return tf.function(search_ids, input_signature=[specification], autograph=False)
+    def search_both(source, features):
+        return search_ids(join_ids(source, features))
+
+    source = tf.TensorSpec(shape, tf.int32, "source")
+    if features_shape is None:
+        return tf.function(search_ids, input_signature=[source], autograph=False)
+    specs = [source, tf.TensorSpec(features_shape, tf.int32, "features")]
+    return tf.function(search_both, input_signature=specs, autograph=False)
+
+
+def join_ids(source: Tensor, features: Tensor) -> Tensor:
+    """The ids of texts with those of their features right behind.
+
+    Args:
+        source: int32 of shape `(batch, source_length)`, PAD behind EOS.
+        features: int32 of shape `(batch, features_length)`, PAD behind the last one.
+
+    Returns:
+        int32 of shape `(batch, source_length + features_length)`, PAD behind all.
+
+    Example:
+
+    >>> join_ids(tf.constant([[5, 3, 0], [4, 5, 3]]), tf.constant([[8, 0], [9, 7]]))
+    <tf.Tensor: shape=(2, 5), dtype=int32, numpy=
+    array([[5, 3, 8, 0, 0],
+           [4, 5, 3, 9, 7]], dtype=int32)>
+    """
+    both = tf.concat([source, features], axis=1)
+    lengths = tf.reduce_sum(tf.cast(source != PAD_ID, tf.int32), axis=1)[:, None]
+    width, total = tf.shape(source)[1], tf.shape(both)[1]
+    positions = tf.range(total)[None]  # (1, S + F)
+    places = tf.where(positions < lengths, positions, positions - lengths + width)
+    ids = tf.gather(both, tf.minimum(places, total - 1), batch_dims=1)
+    return tf.where(places < total, ids, PAD_ID)
+
+
+def about_features(
+    tokenizer: Tokenizer, features: FeatureVocabulary | None
+) -> dict[str, Any]:
+    """An entry `features` for programs that make ids of features; none without.
+
+    Args:
+        tokenizer: The tokenizer of the source, behind whose ids those of features are.
+        features: The `kseq2seq.FeatureVocabulary`, or `None`.
+
+    Returns:
+        A dict of what JSON has: the `separator`, and the ids of what is `missing`, of
+        what is `unknown`, and of each symbol.
+    """
+    if features is None:
+        return {}
+    missing, unknown, *ids = (
+        tokenizer.vocabulary_size + id_ for id_ in range(features.vocabulary_size)
+    )
+    about = {
+        "separator": features.separator,
+        "missing": missing,
+        "unknown": unknown,
+        "ids": dict(zip(features.symbols, ids, strict=True)),
+    }
+    return {"features": about}
 
 
 def check_folder(folder: PathLike) -> Path:

@@ -12,10 +12,11 @@ import tensorflow as tf
 from kseq2seq import __version__
 from kseq2seq.decoding import Search, length_limits
 from kseq2seq.export import ids as id_export
+from kseq2seq.export.feature_words import litert_features
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
 from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.models import portable_copy
-from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import (
     EOS_ID,
     PathLike,
@@ -37,6 +38,8 @@ def export_litert(
     search: Search | None = None,
     source_length: int = 64,
     weights: str = "int8",
+    features: FeatureVocabulary | None = None,
+    features_length: int = 16,
 ) -> Path:
     """Writes the next version of a model for LiteRT, greedy search from ids to ids.
 
@@ -62,6 +65,10 @@ def export_litert(
             computed in integers, so that translations may differ a little;
             `"float16"`, which are restored for each product and so are the slowest;
             or `"float32"`, with which translations are those of Python.
+        features: The `kseq2seq.FeatureVocabulary` of a model with features, whose graph
+            also takes `features`, int32 of shape `(1, features_length)`: ids that
+            `kseq2seq.json` has, and 0 behind them.
+        features_length: The most features of a text.
 
     Returns:
         The `Path` of the new version.
@@ -82,49 +89,57 @@ def export_litert(
     check_installed("litert")
     check_choice("weights", weights, WEIGHTS)
     source_length = check_integer("source_length", source_length, 1)
+    features_length = check_integer("features_length", features_length, 1)
     folder = id_export.check_folder(folder)
     search = id_export.greedy(search or Search())
-    function = _static_search(portable_copy(model), search, (1, source_length))
+    shapes = {"source": (1, source_length)}
+    if features is not None:
+        shapes["features"] = (1, features_length)
+    function = _static_search(portable_copy(model), search, shapes)
     content = _convert(function, weights)
-    _check(content, source_length)
+    _check(content, shapes)
     about = {
         "format": "litert",
         "source_length": source_length,
         "weights": weights,
         "searches": {GREEDY_FILE: dataclasses.asdict(search)},
+        **id_export.about_features(source_tokenizer, features),
     }
+    if features is not None:
+        about["features_length"] = features_length
     readme = fill_template(
         "litert",
         search=search_in_words(search),
         source_length=source_length,
-        longest=_longest(search, source_length),
+        longest=_longest(search, shapes),
         weights=weights,
         version=__version__,
+        **litert_features(features, features_length),
     )
     files = {GREEDY_FILE: content, id_export.README_FILE: readme}
     tokenizers = (source_tokenizer, target_tokenizer)
     return id_export.add_export(folder, tokenizers, files, about)
 
 
-def _longest(search, source_length):
-    """The most tokens of a translation of `source_length` tokens."""
-    source = np.full((1, source_length), EOS_ID)
+def _longest(search, shapes):
+    """The most tokens of a translation, of as many tokens as the inputs hold."""
+    source = np.full((1, sum(length for _, length in shapes.values())), EOS_ID)
     return int(length_limits(source, search)["max_length"][0])
 
 
-def _static_search(model, search, shape):
+def _static_search(model, search, shapes):
     """The search with outputs of fixed shapes, for which a caller can make room."""
-    search_ids = id_export.search_function(model, search, shape)
-    longest = _longest(search, shape[1])
+    search_ids = id_export.search_function(model, search, *shapes.values())
+    longest = _longest(search, shapes)
 
-    def search_static(source):
-        outputs = search_ids(source)
+    def search_static(*inputs):
+        outputs = search_ids(*inputs)
         missing = longest - tf.shape(outputs["ids"])[2]
         ids = tf.pad(outputs["ids"], [[0, 0], [0, 0], [0, missing]])
         return {**outputs, "ids": tf.reshape(ids, (1, 1, longest))}
 
-    specification = tf.TensorSpec(shape, tf.int32, "source")
-    return tf.function(search_static, input_signature=[specification], autograph=False)
+    specs = [tf.TensorSpec(shape, tf.int32, name) for name, shape in shapes.items()]
+    return tf.function(search_static, input_signature=specs, autograph=False)
 
 
 def _convert(function, weights):
@@ -168,12 +183,12 @@ def _conversion_error(message):
     )
 
 
-def _check(content, source_length):
+def _check(content, shapes):
     """Sees that LiteRT runs it, with no more than what it has built in."""
     from ai_edge_litert import interpreter
 
-    source = np.zeros((1, source_length), "int32")
-    source[0, 0] = EOS_ID
+    inputs = {name: np.zeros(shape, "int32") for name, shape in shapes.items()}
+    inputs["source"][0, 0] = EOS_ID
     try:
         runner = interpreter.Interpreter(
             model_content=content,
@@ -181,7 +196,7 @@ def _check(content, source_length):
                 interpreter.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             ),
         ).get_signature_runner(SIGNATURE)
-        runner(source=source)
+        runner(**inputs)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             "The model was converted to LiteRT, which cannot run it; export a "

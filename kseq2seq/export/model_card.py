@@ -13,6 +13,7 @@ from kseq2seq.export.settings import ExportSettings
 from kseq2seq.export.words import longest_in_words
 from kseq2seq.inference import Signature
 from kseq2seq.runs import git_state, now, package_versions
+from kseq2seq.tokenizers import FeatureVocabulary
 
 CARD_FILE = "model_card.json"
 
@@ -32,6 +33,7 @@ PURPOSES = {
 MEANINGS = {
     "text": ("B", "text to translate, UTF-8"),
     "target": ("B", "its translation, UTF-8"),
+    "features": ("B", 'its features, UTF-8; "" where they are missing'),
     "temperature": ("B", "1 draws as the model has it, less makes it more certain"),
     "top_k": ("B", "draw among the k most probable tokens alone; 0: among all"),
     "top_p": ("B", "draw among the tokens that make up p together; 1: among all"),
@@ -70,6 +72,7 @@ def model_card(
     runs: Sequence[Mapping[str, Any]] = (),
     example: str = "",
     created: str | None = None,
+    features: FeatureVocabulary | None = None,
 ) -> dict[str, Any]:
     """The card of a SavedModel.
 
@@ -85,6 +88,7 @@ def model_card(
             an ensemble.
         example: A text, to show a request.
         created: When the export was made, as ISO 8601; now if `None`.
+        features: The `kseq2seq.FeatureVocabulary` of a model with features.
 
     Returns:
         A dict of what JSON has.
@@ -108,6 +112,7 @@ def model_card(
         "search": fixed["search"],
         "limits": fixed["limits"],
         "tokenizers": _tokenizers(tokenizers),
+        **features_of_card(features),
         "example": example,
         "signatures": {
             signature: {
@@ -129,6 +134,7 @@ def preset_card(
     dtype: str,
     tokenizers: Mapping[str, bytes],
     run: Mapping[str, Any] | None = None,
+    features: FeatureVocabulary | None = None,
 ) -> dict[str, Any]:
     """The card of a preset.
 
@@ -140,6 +146,7 @@ def preset_card(
             SentencePiece model.
         run: What `kseq2seq.runs.from_run` returned for the run folder; `None` if the
             model does not come from one.
+        features: The `kseq2seq.FeatureVocabulary` of a model with features.
 
     Returns:
         A dict of what JSON has.
@@ -156,6 +163,7 @@ def preset_card(
         },
         "search": scores.get("search", {}),
         "tokenizers": _tokenizers(tokenizers),
+        **features_of_card(features),
         "trainings": [] if run is None else [dict(run)],
     }
 
@@ -165,6 +173,23 @@ def _tokenizers(models):
         side: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for side, content in models.items()
     }
+
+
+def features_of_card(features: FeatureVocabulary | None) -> dict[str, Any]:
+    """An entry `features` for a model that has them, and none for another.
+
+    Args:
+        features: The `kseq2seq.FeatureVocabulary`, or `None`.
+
+    Example:
+
+    >>> features_of_card(FeatureVocabulary(["N", "V"]))
+    {'features': {'separator': ';', 'symbols': ['N', 'V']}}
+    """
+    if features is None:
+        return {}
+    symbols = list(features.symbols)
+    return {"features": {"separator": features.separator, "symbols": symbols}}
 
 
 def _in_order(
@@ -205,6 +230,12 @@ def _guards(signatures, settings):
         "A text of nothing but white space has the empty translation, with the score "
         "0.",
     ]
+    if any("features" in specs.inputs for specs in signatures.values()):
+        guards.append(
+            "Features that are missing, and each one that is not in the model's "
+            "vocabulary, have a meaning of their own. They have the same limits as a "
+            "text, of symbols in the place of tokens, and count as its tokens."
+        )
     if "sample" in signatures:
         guards.append(
             "Settings of `sample` out of range count as the nearest within it, and "

@@ -11,9 +11,10 @@ import keras
 from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export import ids
+from kseq2seq.export.feature_words import onnx_features
 from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.models import portable_copy
-from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import PathLike, check_installed
 
 # Has all that is needed, and runtimes read it since December 2021 (ONNX Runtime 1.10).
@@ -32,6 +33,7 @@ def export_onnx(
     source_tokenizer: Tokenizer,
     target_tokenizer: Tokenizer,
     search: Search | None = None,
+    features: FeatureVocabulary | None = None,
 ) -> Path:
     """Writes the next version of a model in ONNX, from ids to ids.
 
@@ -53,6 +55,9 @@ def export_onnx(
         target_tokenizer: That of the target.
         search: The `kseq2seq.Search` that is fixed in the graphs, n being its
             `num_hypotheses`; its defaults if `None`. Of the greedy one, n is 1.
+        features: The `kseq2seq.FeatureVocabulary` of a model with features, whose
+            graphs also take `features`, int32 of shape `(batch, features_length)`: ids
+            that `kseq2seq.json` has, and 0 behind them.
 
     Returns:
         The `Path` of the new version.
@@ -79,11 +84,14 @@ def export_onnx(
     if search.beam_size > 1:
         searches[BEAM_FILE] = search
     copy = portable_copy(model)
-    graphs = {name: _convert(copy, search) for name, search in searches.items()}
+    graphs = {
+        name: _convert(copy, search, features is not None)
+        for name, search in searches.items()
+    }
     files: dict[str, bytes | str] = {
         WEIGHTS_FILE: _share_weights(graphs.values()),
         **{name: graph.SerializeToString() for name, graph in graphs.items()},
-        ids.README_FILE: _readme(searches),
+        ids.README_FILE: _readme(searches, features),
     }
     about = {
         "format": "onnx",
@@ -91,17 +99,19 @@ def export_onnx(
         "searches": {
             name: dataclasses.asdict(search) for name, search in searches.items()
         },
+        **ids.about_features(source_tokenizer, features),
     }
     return ids.add_export(
         folder, (source_tokenizer, target_tokenizer), files, about, check=_check
     )
 
 
-def _convert(model, search):
+def _convert(model, search, has_features):
     """One search as an ONNX model, its weights inside."""
     import tf2onnx
 
-    function = ids.search_function(model, search, [None, None])
+    features_shape = [None, None] if has_features else None
+    function = ids.search_function(model, search, [None, None], features_shape)
     function.get_concrete_function()  # whose errors are not those of a conversion
     try:
         with _quick_and_quiet():
@@ -114,7 +124,8 @@ def _convert(model, search):
             f"instead. tf2onnx says: {error or type(error).__name__}"
         ) from error
     _check_operations(converted)
-    _name_axes(converted.graph.input, ["batch", "source_length"])
+    for value in converted.graph.input:
+        _name_axes([value], ["batch", f"{value.name}_length"])
     _name_axes(converted.graph.output, ["batch", None, "length"])
     return converted
 
@@ -213,7 +224,7 @@ def _check(path):
             ) from e
 
 
-def _readme(searches):
+def _readme(searches, features):
     graphs = [
         f"- `{name}`: {search_in_words(search)}. n is {search.num_hypotheses}."
         for name, search in searches.items()
@@ -224,4 +235,5 @@ def _readme(searches):
         file=list(searches)[-1],
         opset=OPSET,
         version=__version__,
+        **onnx_features(features),
     )

@@ -61,6 +61,7 @@ def export_preset(
                 "target": translator.target_tokenizer.model,
             },
             run=None if run_folder is None else from_run(run_folder),
+            features=translator.features,
         )
         write_text(path / README_FILE, preset_readme(name, card, licence))
 

@@ -54,6 +54,13 @@ def readme(card: Mapping[str, Any]) -> str:
         requests=_requests(card, text),
         quoted_name=repr(card["name"]),
         quoted_text=repr(text),
+        call_features="".join(
+            f", {name}=[{value!r}]" for name, value in _features(card).items()
+        ),
+        tensor_features="".join(
+            f", {name}=tf.constant([{value!r}])"
+            for name, value in _features(card).items()
+        ),
         axes=AXES,
         signatures="\n".join(signatures).rstrip(),
         guards=_bullets(card["guards"]),
@@ -114,14 +121,24 @@ def _bullets(lines):
 def _requests(card, text):
     """Requests to a server, as lines for a shell."""
     url = f"localhost:8501/v1/models/{quote(card['name'])}:predict"
-    requests: list[dict[str, Any]] = [{"instances": [{"text": text}]}]
+    row = {"text": text, **_features(card)}
+    requests: list[dict[str, Any]] = [{"instances": [row]}]
     if "nbest" in card["signatures"]:
-        requests.append({"signature_name": "nbest", "inputs": {"text": [text]}})
+        inputs = {name: [value] for name, value in row.items()}
+        requests.append({"signature_name": "nbest", "inputs": inputs})
     lines = []
     for request in requests:
         body = shlex.quote(json.dumps(request, ensure_ascii=False))
         lines += [f"$ curl -d {body} \\", f"      {url}"]
     return "\n".join(lines)
+
+
+def _features(card):
+    """An example of the input `features`, where there is one."""
+    if "features" not in card:
+        return {}
+    features = card["features"]
+    return {"features": features["separator"].join(features["symbols"][:2])}
 
 
 def _signature(name, signature):
@@ -169,7 +186,16 @@ def _weights(card):
         f"Weights: {weights['parameters']:,} parameters in {weights['dtype']}, "
         f"{weights['bytes']:,} bytes. Products with them: {weights['products']}.",
         *tokenizers,
+        *_vocabulary(card),
     ]
+
+
+def _vocabulary(card):
+    if "features" not in card:
+        return []
+    features = card["features"]
+    symbols = ", ".join(f"`{symbol}`" for symbol in features["symbols"])
+    return [f"Features, with `{features['separator']}` between them: {symbols}."]
 
 
 def _commit(code):

@@ -31,7 +31,7 @@ from kseq2seq.inference import (
 )
 from kseq2seq.models import portable_copy
 from kseq2seq.runs import SAVED_MODEL_FILE, from_run
-from kseq2seq.tokenizers import Limits, Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
 from kseq2seq.utils import (
     PathLike,
     add_numbered_folder,
@@ -59,6 +59,7 @@ class Exportable(Protocol):
     model: keras.Model
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
+    features: FeatureVocabulary | None
     run_folder: Path | None
 
 
@@ -169,6 +170,7 @@ def _trace(translators, settings):
         settings.weights,
         settings.products,
         settings.ensemble_weights,
+        translators[0].features,
     )
     graphs, signatures = {}, {}
     for name, function in signature_functions(text_to_text).items():
@@ -199,6 +201,7 @@ def _card(path, name, translators, signatures, settings):
         },
         runs=runs,
         example=next((run["example"] for run in runs if run["example"]), ""),
+        features=translators[0].features,
     )
 
 

@@ -25,6 +25,8 @@ Request: TypeAlias = tuple[str, dict[str, np.ndarray]]
 BATCH_SIZES = (1, 8)
 # Short, long and empty; of what language or letters they are makes no difference.
 TEXTS = ("a dog", " ".join(["a dog runs over the green field, 12 birds fly."] * 4), "")
+# Of a model with features, which are unknown or missing.
+FEATURES = ("V;PST;3;SG", "")
 
 # The values of the inputs that are not text, dealt out to the rows in turn: sampling
 # from all tokens, and from few.
@@ -50,7 +52,8 @@ def warmup_requests(
     Args:
         signatures: Dict, name of a signature -> list of a `tf.TensorSpec` for each of
             its inputs, of shape `(batch,)` and with the input's name: `text`, `target`,
-            or a setting of sampling, `temperature`, `top_k`, `top_p` or `seed`.
+            `features`, or a setting of sampling, `temperature`, `top_k`, `top_p` or
+            `seed`.
         texts: `str` or `bytes` to take as sources.
         targets: `str` or `bytes` to take as targets; the last text goes first if it
             is left out.
@@ -81,7 +84,12 @@ def warmup_requests(
             "`texts` and `targets` must hold at least one text each. Received: "
             f"texts={texts}, targets={targets}"
         )
-    values: dict[str, Any] = {"text": texts, "target": targets, **SETTINGS}
+    values: dict[str, Any] = {
+        "text": texts,
+        "target": targets,
+        "features": FEATURES,
+        **SETTINGS,
+    }
     requests = []
     for name, specs in signatures.items():
         for size in batch_sizes:

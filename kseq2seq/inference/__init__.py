@@ -31,6 +31,7 @@ from kseq2seq.inference.saved_model import (
     SavedTranslator,
 )
 from kseq2seq.inference.signatures import (
+    FEATURES,
     TEXT,
     Signature,
     SignatureFunction,
@@ -41,9 +42,13 @@ from kseq2seq.inference.signatures import (
 from kseq2seq.inference.text_to_text import (
     TextToText,
 )
+from kseq2seq.inference.tokenizer_graphs import (
+    check_vocabularies,
+)
 
 __all__ = [
     "EXPORT_SETTINGS_FILE",
+    "FEATURES",
     "TEXT",
     "Alignment",
     "BaseTranslator",
@@ -58,6 +63,7 @@ __all__ = [
     "check_inputs",
     "check_same_tokenizers",
     "check_texts",
+    "check_vocabularies",
     "find_signature",
     "int8_product",
     "length_sorted_batches",

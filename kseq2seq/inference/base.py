@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kseq2seq import plots
-from kseq2seq.data import as_pairs
+from kseq2seq.data import as_pairs, as_triples
 from kseq2seq.decoding import Search
-from kseq2seq.inference.batches import check_texts, length_sorted_batches, text_tensor
+from kseq2seq.inference.batches import (
+    check_texts,
+    features_of_texts,
+    length_sorted_batches,
+    text_tensor,
+)
 from kseq2seq.inference.results import (
     Alignment,
     Encoded,
@@ -55,7 +60,12 @@ class BaseTranslator(ABC):
 
     A subclass translates (`translate`, and `__call__` for the texts alone) and runs the
     signatures of a SavedModel (`run`), by which the other methods answer.
+
+    Attributes:
+        has_features: Whether the model reads features beside a text.
     """
+
+    has_features: bool = False
 
     def __init__(self) -> None:
         check_fork()
@@ -80,12 +90,18 @@ class BaseTranslator(ABC):
         """
 
     @abstractmethod
-    def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
+    def __call__(
+        self,
+        texts: Iterable[str],
+        beam: int | None = None,
+        features: Iterable[str] | None = None,
+    ) -> list[str]:
         """The best translation of each text.
 
         Args:
             texts: List of `str`.
             beam: Beam size; 1 for greedy search. That of the default search if `None`.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             List of `str`, in the order of `texts`.
@@ -103,6 +119,7 @@ class BaseTranslator(ABC):
         progress: bool = False,
         num_hypotheses: int | None = None,
         alignments: bool | None = None,
+        features: Iterable[str] | None = None,
     ) -> list[list[Translation]]:
         """Translations with their scores, the best first.
 
@@ -115,6 +132,7 @@ class BaseTranslator(ABC):
                 `None`.
             alignments: Whether to give tokens and alignments. If `None`, where they
                 come with the search.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             For each text a list of `num_hypotheses` `Translation`s, or of fewer, but at
@@ -134,7 +152,8 @@ class BaseTranslator(ABC):
         """Log-probabilities of given translations.
 
         Args:
-            pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them.
+            pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them;
+                of a model with features also `(source, target, features)`.
             batch_size: Pairs scored at a time.
             progress: Whether to draw a progress bar on standard error.
 
@@ -142,8 +161,8 @@ class BaseTranslator(ABC):
             List of `(log_prob, num_tokens)`: the natural logarithm of the
             target's probability, EOS included, and the number of its tokens.
         """
-        sources, targets = _two_sides(pairs)
-        inputs = {"text": sources, "target": targets}
+        inputs = self._inputs_of_pairs(pairs)
+        targets = inputs["target"]
         rows = self._run_in_batches("score", inputs, targets, batch_size, progress)
         return [(float(row["log_prob"]), int(row["num_tokens"])) for row in rows]
 
@@ -156,7 +175,8 @@ class BaseTranslator(ABC):
         """Which tokens of given texts and translations belong together.
 
         Args:
-            pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them.
+            pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them;
+                of a model with features also `(source, target, features)`.
             batch_size: Pairs aligned at a time.
             progress: Whether to draw a progress bar on standard error.
 
@@ -166,8 +186,8 @@ class BaseTranslator(ABC):
         Raises:
             ValueError: If the model has no attention.
         """
-        sources, targets = _two_sides(pairs)
-        inputs = {"text": sources, "target": targets}
+        inputs = self._inputs_of_pairs(pairs)
+        targets = inputs["target"]
         rows = self._run_in_batches("align", inputs, targets, batch_size, progress)
         return [alignment_of_row(row) for row in rows]
 
@@ -177,6 +197,7 @@ class BaseTranslator(ABC):
         target: str | None = None,
         title: str | None = None,
         ax: "Axes | None" = None,
+        features: str | None = None,
     ) -> "Figure":
         """Heatmap of the alignment of a text with its translation.
 
@@ -185,6 +206,7 @@ class BaseTranslator(ABC):
             target: The translation to align it with; the model's own if `None`.
             title: Text above the figure, or `None`.
             ax: `matplotlib.axes.Axes` to draw into; a figure of its own if `None`.
+            features: The features of the text; missing if `None`.
 
         Returns:
             The `matplotlib.figure.Figure`, which notebooks show by themselves and
@@ -195,13 +217,20 @@ class BaseTranslator(ABC):
         """
         if target is None:
             options: dict[str, Any] = {"num_hypotheses": 1, "alignments": True}
+            if features is not None:
+                options["features"] = [features]
             ((drawn, *_),) = self.translate([text], **options)
         else:
-            (drawn,) = self.align([(text, target)])
+            others = () if features is None else (features,)
+            (drawn,) = self.align([(text, target, *others)])
         return plots.alignment_heatmap(drawn, title=title, ax=ax)
 
     def encode(
-        self, texts: Iterable[str], batch_size: int = 64, progress: bool = False
+        self,
+        texts: Iterable[str],
+        batch_size: int = 64,
+        progress: bool = False,
+        features: Iterable[str] | None = None,
     ) -> list[Encoded]:
         """The encoder's output for each text.
 
@@ -209,12 +238,13 @@ class BaseTranslator(ABC):
             texts: List of `str`.
             batch_size: Texts encoded at a time.
             progress: Whether to draw a progress bar on standard error.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             List of `Encoded`s.
         """
         texts = check_texts(texts)
-        inputs = {"text": texts}
+        inputs = self._inputs_of_texts(texts, features)
         rows = self._run_in_batches("encode", inputs, texts, batch_size, progress)
         return [
             Encoded(
@@ -233,6 +263,7 @@ class BaseTranslator(ABC):
         top_p: float | None = None,
         batch_size: int = 64,
         progress: bool = False,
+        features: Iterable[str] | None = None,
     ) -> list[Translation]:
         """One translation of each text, drawn at random.
 
@@ -245,6 +276,7 @@ class BaseTranslator(ABC):
                 sum to at least `top_p` are drawn.
             batch_size: Texts translated at a time.
             progress: Whether to draw a progress bar on standard error.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             List of `Translation`s of which `text`, `score` and `log_prob` are given.
@@ -260,7 +292,7 @@ class BaseTranslator(ABC):
         top_k = check_integer("top_k", top_k, 1, 2**31 - 1, optional=True)
         top_p = check_number("top_p", top_p, above=0, most=1, optional=True)
         inputs = {
-            "text": texts,
+            **self._inputs_of_texts(texts, features),
             "seed": np.arange(seed, seed + count, dtype="int64"),
             "temperature": np.full(count, temperature, "float32"),
             "top_k": np.full(count, top_k or 0, "int32"),
@@ -273,6 +305,19 @@ class BaseTranslator(ABC):
             text = decoded_text(row["translation"])
             results.append(Translation(text, log_prob, log_prob))
         return results
+
+    def _inputs_of_texts(
+        self, texts: list[str], features: Iterable[str] | None
+    ) -> dict[str, Any]:
+        """Inputs of a signature: texts, and features where the model has them."""
+        others = features_of_texts(features, len(texts), self.has_features)
+        return {"text": texts, **others}
+
+    def _inputs_of_pairs(self, pairs: Any) -> dict[str, Any]:
+        """Likewise, of pairs, or of triples where the model has features."""
+        rows = as_triples(pairs, "pairs") if self.has_features else as_pairs(pairs)
+        names = ["text", "target", *(["features"] if self.has_features else [])]
+        return {name: [row[n] for row in rows] for n, name in enumerate(names)}
 
     def _run_in_batches(
         self,
@@ -326,8 +371,3 @@ def rows_of_batches(
         for position, row in enumerate(rows):
             results[row] = {name: x[position] for name, x in outputs.items()}
     return results
-
-
-def _two_sides(pairs):
-    pairs = as_pairs(pairs)
-    return tuple(check_texts([pair[side] for pair in pairs]) for side in (0, 1))

@@ -13,11 +13,12 @@ from kseq2seq.utils import Tensor, check_integer
 MAX_CHARACTERS = 2**14
 
 
-def check_texts(texts: Iterable[str]) -> list[str]:
+def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
     """Checks a list of texts.
 
     Args:
         texts: Strings, but no single one.
+        name: Name of the argument, for errors.
 
     Returns:
         The texts as a list.
@@ -34,10 +35,61 @@ def check_texts(texts: Iterable[str]) -> list[str]:
     checked: Any = texts if is_single else list(texts)
     if is_single or not all(isinstance(text, str) for text in checked):
         raise ValueError(
-            "`texts` must be a list of strings; put a single one into a list. "
+            f"`{name}` must be a list of strings; put a single one into a list. "
             f"Received: {checked!r:.80}"
         )
     return checked
+
+
+def check_features(features: Any, has_features: bool) -> None:
+    """Refuses features for a model that has none.
+
+    Args:
+        features: Whatever was given, or `None`.
+        has_features: Whether the model has features.
+
+    Raises:
+        ValueError: If they are given and it has none.
+
+    Example:
+
+    >>> check_features(["V;PST"], has_features=True)
+    """
+    if features is not None and not has_features:
+        raise ValueError(
+            "`features` must be left out: the model was trained without features. "
+            f"Received: features={features!r:.80}"
+        )
+
+
+def features_of_texts(
+    features: Iterable[str] | None, count: int, has_features: bool
+) -> dict[str, list[str]]:
+    """The input `features` of a model, in a dict; an empty one if it has none.
+
+    Args:
+        features: List of `str`, one for each text; missing if `None`.
+        count: Number of texts.
+        has_features: Whether the model has features.
+
+    Raises:
+        ValueError: If they are no list of as many strings, or the model has none.
+
+    Example:
+
+    >>> features_of_texts(None, 2, has_features=True)
+    {'features': ['', '']}
+    """
+    check_features(features, has_features)
+    if not has_features:
+        return {}
+    checked = [""] * count if features is None else check_texts(features, "features")
+    if len(checked) != count:
+        raise ValueError(
+            f"`features` must hold one string for each of the {count} texts, an empty "
+            f"one where they are missing. Received: {len(checked)}"
+        )
+    return {"features": checked}
 
 
 def text_tensor(texts: Sequence[str]) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from kseq2seq.decoding import Search
 from kseq2seq.inference.text_to_text import TextToText
-from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import PathLike
 
 
@@ -14,6 +14,7 @@ class Tokenizing(Protocol):
 
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
+    features: FeatureVocabulary | None
 
 
 def check_same_tokenizers(translators: Sequence[Tokenizing]) -> None:
@@ -23,7 +24,7 @@ def check_same_tokenizers(translators: Sequence[Tokenizing]) -> None:
         translators: List of `kseq2seq.Translator`s.
 
     Raises:
-        ValueError: If their tokenizers differ.
+        ValueError: If their tokenizers, or their features, differ.
     """
     first = translators[0]
     for other in translators[1:]:
@@ -34,6 +35,12 @@ def check_same_tokenizers(translators: Sequence[Tokenizing]) -> None:
                     "be trained on the same data, or with tokenizers of one run. "
                     f"Received: models of which the {side}s differ"
                 )
+        if other.features != first.features:
+            raise ValueError(
+                "The models of an ensemble must have the same features, and so be "
+                "trained on the same data. Received: models with "
+                f"{first.features} and {other.features}"
+            )
 
 
 class Joinable:
@@ -86,9 +93,13 @@ class Joinable:
         check_same_tokenizers(translators)
         first = translators[0]
         tokenizers = first.source_tokenizer, first.target_tokenizer
-        together = cls(first.model, *tokenizers)
+        together = cls(first.model, *tokenizers, first.features)
         together._text_to_text = TextToText(
-            [x.model for x in translators], *tokenizers, Search(), shares=weights
+            [x.model for x in translators],
+            *tokenizers,
+            Search(),
+            shares=weights,
+            features=first.features,
         )
         together.members = translators
         together.member_weights = None if weights is None else list(weights)

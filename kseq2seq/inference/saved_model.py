@@ -41,6 +41,7 @@ class SavedTranslator(BaseTranslator):
         search: The `kseq2seq.Search` of the export; `None` if it holds no
             `assets.extra/kseq2seq.json`.
         signatures: Dict from the names of its signatures to `Signature`s.
+        has_features: Whether they take features beside a text.
 
     Raises:
         FileNotFoundError: If there is no SavedModel.
@@ -82,6 +83,7 @@ class SavedTranslator(BaseTranslator):
             for name, function in sorted(self._loaded.signatures.items())
         }
         _check_signature(folder, self.signatures)
+        self.has_features = "features" in self.signatures[DEFAULT_SIGNATURE].inputs
 
     def run(
         self, signature: str, inputs: Mapping[str, Tensor]
@@ -116,12 +118,18 @@ class SavedTranslator(BaseTranslator):
     def __reduce__(self):
         return type(self), (str(self.path),)
 
-    def __call__(self, texts: Iterable[str], beam: int | None = None) -> list[str]:
+    def __call__(
+        self,
+        texts: Iterable[str],
+        beam: int | None = None,
+        features: Iterable[str] | None = None,
+    ) -> list[str]:
         """The best translation of each text.
 
         Args:
             texts: List of `str`.
             beam: Beam size of the export, the only one there is.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             List of `str`, in the order of `texts`.
@@ -136,7 +144,8 @@ class SavedTranslator(BaseTranslator):
                 "a SavedModel's search cannot be changed. Load the run folder, or "
                 f"export with another `search`. Received: beam={beam!r}"
             )
-        return [best.text for best, *_ in self.translate(texts, num_hypotheses=1)]
+        best = self.translate(texts, num_hypotheses=1, features=features)
+        return [first.text for first, *_ in best]
 
     def translate(
         self,
@@ -146,6 +155,7 @@ class SavedTranslator(BaseTranslator):
         progress: bool = False,
         num_hypotheses: int | None = None,
         alignments: bool | None = None,
+        features: Iterable[str] | None = None,
     ) -> list[list[Translation]]:
         """Translations with their scores, the best first.
 
@@ -158,6 +168,7 @@ class SavedTranslator(BaseTranslator):
                 signature `nbest` gives; `search.num_hypotheses` if `None`.
             alignments: Whether to give the best one alone, with its tokens and its
                 alignment, by the signature `translate_align`. Not if `None`.
+            features: List of `str`, the features of each text; missing if `None`.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, as
@@ -176,7 +187,7 @@ class SavedTranslator(BaseTranslator):
             )
         texts = check_texts(texts)
         signature, count = self._signature_of(num_hypotheses, alignments)
-        inputs = {"text": texts}
+        inputs = self._inputs_of_texts(texts, features)
         rows = self._run_in_batches(signature, inputs, texts, batch_size, progress)
         if alignments:
             return [[_with_alignment(row)] for row in rows]
@@ -262,7 +273,7 @@ def _read_search(file):
 def _check_signature(path, signatures):
     signature = signatures.get(DEFAULT_SIGNATURE, Signature({}, {}))
     inputs, outputs = set(signature.inputs), set(signature.outputs)
-    if inputs != {"text"} or not {"translation", "score"} <= outputs:
+    if inputs - {"features"} != {"text"} or not {"translation", "score"} <= outputs:
         raise ValueError(
             f"{path} must have a signature {DEFAULT_SIGNATURE!r} from 'text' to "
             "'translation' and 'score', as `Translator.export` writes it. Received: a "

@@ -3,6 +3,7 @@
 All inputs have one axis, the batch, and rows are independent.
 """
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,6 +17,8 @@ DEFAULT_SIGNATURE = "serving_default"
 
 TEXT = tf.TensorSpec([None], tf.string, "text")
 TARGET = tf.TensorSpec([None], tf.string, "target")
+# Of models with features alone.
+FEATURES = tf.TensorSpec([None], tf.string, "features")
 SAMPLING = (
     tf.TensorSpec([None], tf.float32, "temperature"),
     tf.TensorSpec([None], tf.int32, "top_k"),
@@ -58,6 +61,8 @@ class SignatureFunction(NamedTuple):
 def signature_functions(text_to_text: TextToText) -> dict[str, SignatureFunction]:
     """The signatures of a SavedModel, those for alignments only with attention.
 
+    Those of a model with features take them as their last input.
+
     Args:
         text_to_text: A `TextToText`.
 
@@ -75,7 +80,31 @@ def signature_functions(text_to_text: TextToText) -> dict[str, SignatureFunction
         align = SignatureFunction(text_to_text.align, (TEXT, TARGET))
         translate_align = SignatureFunction(text_to_text.translate_align, (TEXT,))
         functions |= {"translate_align": translate_align, "align": align}
-    return functions
+    if text_to_text.has_features:
+        return {
+            name: SignatureFunction(function, (*specs, FEATURES))
+            for name, (function, specs) in functions.items()
+        }
+    return {
+        name: SignatureFunction(_without_features(function), specs)
+        for name, (function, specs) in functions.items()
+    }
+
+
+def _without_features(function):
+    """The function without its last argument, which a graph would keep as a constant.
+
+    A graph's inputs are told by its function's signature.
+    """
+    signature = inspect.signature(function)
+    *others, _ = signature.parameters.values()
+
+    def narrowed(*inputs):
+        return function(*inputs)
+
+    narrowed.__name__ = function.__name__
+    vars(narrowed)["__signature__"] = signature.replace(parameters=others)
+    return narrowed
 
 
 def find_signature(signatures: Mapping[str, Entry], name: str) -> Entry:

@@ -1,14 +1,13 @@
 """`TextToText`: what is asked of a model, as functions in TensorFlow's graph."""
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from kseq2seq import decoding, tokenizers
+from kseq2seq import decoding
 from kseq2seq.decoding import Hypotheses, Search, Step, length_limits, search_ids
 from kseq2seq.inference.quantization import quantized_halves
 from kseq2seq.inference.rows import (
@@ -19,28 +18,17 @@ from kseq2seq.inference.rows import (
     offsets,
     uniform_numbers,
 )
+from kseq2seq.inference.tokenizer_graphs import IDS, TokenizerGraphs, one_graph
 from kseq2seq.models import final_states, start_search
-from kseq2seq.tokenizers import Limits, Tokenizer, target_spans, tokenize_truncated
+from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer, target_spans
 from kseq2seq.utils import PAD_ID, Tensor
 
-TEXTS = tf.TensorSpec([None], tf.string)
-IDS = tf.TensorSpec([None, None], tf.int32)
 COUNT = tf.TensorSpec([], tf.int32)
 # At a lower one the most probable token is drawn anyway.
 LEAST_TEMPERATURE = 1e-4
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 
-
-def _one_graph(*specs: tf.TensorSpec) -> Callable[[Method], Method]:
-    """Makes a method a graph of its own, which a SavedModel holds once.
-
-    All that call it share the graph; each object has its own.
-    """
-    return tf.function(input_signature=specs, autograph=False)
-
-
-class TextToText:
+class TextToText(TokenizerGraphs):
     """Text in, text out: a model or an ensemble with its tokenizers and its search.
 
     `Translator` and the signatures of a SavedModel are its methods. They take and give
@@ -59,9 +47,13 @@ class TextToText:
         weights: "float32", or "float16" or "int8" for matrices stored in fewer bits.
         products: "float32", or "int8" for products with large matrices.
         shares: What each counts in the mean of probabilities; the same if `None`.
+        features: The `kseq2seq.FeatureVocabulary`; `None` for models without features,
+            whose methods take none.
 
     Attributes:
         default_search: The `Search`.
+        has_features: Whether the methods take features beside texts, which are missing
+            where they are `None`.
         has_attention: Whether there are alignments.
 
     Raises:
@@ -95,18 +87,15 @@ class TextToText:
         weights: str = "float32",
         products: str = "float32",
         shares: Sequence[float] | None = None,
+        features: FeatureVocabulary | None = None,
     ) -> None:
+        super().__init__(
+            source_tokenizer, target_tokenizer, features, limits, search.max_length
+        )
         self.default_search = search
         self._models = models
-        self._source_tokenizer = source_tokenizer
-        self._target_tokenizer = target_tokenizer
-        self._source_limits = limits
-        # A target to be scored may be as long as one that the search writes.
-        self._target_limits = limits and dataclasses.replace(
-            limits, max_tokens=max(2, search.max_length)
-        )
         encode, step = quantized_halves(models, weights, products, shares)
-        self._encode_ids = _one_graph(IDS)(encode)
+        self._encode_ids = one_graph(IDS)(encode)
         encoded = _structured_outputs(self._encode_ids)
         states = keras.tree.map_structure(
             lambda x: tf.TensorSpec([None, *x.shape], x.dtype), encoded["states"]
@@ -115,7 +104,7 @@ class TextToText:
             lambda x: tf.TensorSpec(x.shape, x.dtype),
             (encoded["memory"], encoded["weights"]),
         )
-        self._step = _one_graph(IDS, states, memory, stored)(step)
+        self._step = one_graph(IDS, states, memory, stored)(step)
         _, _, extras = _structured_outputs(self._step)
         self.has_attention = "alignment" in extras
         if search.coverage_penalty and not self.has_attention:
@@ -126,24 +115,28 @@ class TextToText:
 
     # ---- Signatures ----
 
-    def translate(self, text: Tensor) -> dict[str, Tensor]:
+    def translate(
+        self, text: Tensor, features: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The best translation of each text, and the search's score.
 
         Args:
             text: String tensor of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of `translation`, strings of shape `(batch,)`, and `score`, float32 of
             shape `(batch,)`.
         """
-        best = self.search_ids(self.read_source(text).ids, 1)
+        best = self.search_ids(self.source_ids(text, features).ids, 1)
         return {"translation": self.write(best.ids[:, 0]), "score": best.scores[:, 0]}
 
-    def nbest(self, text: Tensor) -> dict[str, Tensor]:
+    def nbest(self, text: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
         """The best translations of each text, and their scores.
 
         Args:
             text: String tensor of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of `translations`, strings of shape `(batch, n)`, and `scores`, float32
@@ -153,23 +146,26 @@ class TextToText:
         """
         search = self.default_search
         count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
-        hypotheses = self.search_ids(self.read_source(text).ids, count)
+        hypotheses = self.search_ids(self.source_ids(text, features).ids, count)
         shape = [-1, count]
         return {
             "translations": tf.reshape(self._write_all(hypotheses.ids), shape),
             "scores": tf.reshape(tf.maximum(hypotheses.scores, tf.float32.min), shape),
         }
 
-    def translate_align(self, text: Tensor) -> dict[str, Tensor]:
+    def translate_align(
+        self, text: Tensor, features: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The best translation of each text, and which tokens belong together.
 
         Args:
             text: String tensor of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of what `translate` and `align` give.
         """
-        source = self.read_source(text)
+        source = self.source_ids(text, features)
         best = self.search_ids(source.ids, 1)
         ids = best.ids[:, 0, : longest(best.lengths)]
         translation = self.write(ids)
@@ -184,12 +180,15 @@ class TextToText:
             **offsets("target", *target_spans(self.write, ids, translation)),
         }
 
-    def align(self, text: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def align(
+        self, text: Tensor, target: Tensor, features: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Which tokens of given texts and translations belong together.
 
         Args:
             text: String tensor of shape `(batch,)`.
             target: String tensor of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of `alignment`, float32 of shape `(batch, target_length,
@@ -199,19 +198,22 @@ class TextToText:
             `*_tokens`, strings, `*_starts` and `*_ends`, int32, all of shape `(batch,
             length)`, and `num_*_tokens`, int32 of shape `(batch,)`.
         """
-        source, labels, forced = self._forced(text, target)
+        source, labels, forced = self._forced(text, target, features)
         return {
             "truncated": source.truncated | labels.truncated,
             **self._alignment(source, forced, labels.ids),
             **offsets("target", labels.starts, labels.ends),
         }
 
-    def score(self, text: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def score(
+        self, text: Tensor, target: Tensor, features: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Log-probabilities of given translations, EOS included.
 
         Args:
             text: String tensor of shape `(batch,)`.
             target: String tensor of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of `log_prob` and `perplexity`, float32, `num_tokens`, int32, and
@@ -219,7 +221,7 @@ class TextToText:
             impossible, by entmax, they are the lowest and the highest number of
             float32.
         """
-        source, labels, forced = self._forced(text, target)
+        source, labels, forced = self._forced(text, target, features)
         num_tokens = forced.lengths[:, 0]
         log_prob = tf.maximum(forced.log_probs[:, 0], tf.float32.min)
         count = tf.cast(tf.maximum(num_tokens, 1), "float32")
@@ -230,11 +232,12 @@ class TextToText:
             "truncated": source.truncated | labels.truncated,
         }
 
-    def encode(self, text: Tensor) -> dict[str, Tensor]:
+    def encode(self, text: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
         """The encoder's output for each text.
 
         Args:
             text: String tensor of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of `state`, float32 of shape `(batch, size)`, and `truncated`, booleans
@@ -242,7 +245,7 @@ class TextToText:
             source_length, memory_dim)`, and `memory_mask`, booleans of shape `(batch,
             source_length)`.
         """
-        source = self.read_source(text)
+        source = self.source_ids(text, features)
         encoded = self._encode_ids(source.ids)
         state = final_states(self._models, encoded["states"])
         outputs = {"state": state, "truncated": source.truncated}
@@ -260,6 +263,7 @@ class TextToText:
         top_k: Tensor,
         top_p: Tensor,
         seed: Tensor,
+        features: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """A translation of each text drawn at random, and its log-probability.
 
@@ -272,13 +276,14 @@ class TextToText:
             top_k: int32 of shape `(batch,)`; 0 leaves all tokens.
             top_p: float32 of shape `(batch,)`; 1 leaves all tokens.
             seed: int64 of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of `translation`, strings, and `log_prob`, float32, of shape
             `(batch,)`.
         """
         check_rows(text, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-        source = self.read_source(text)
+        source = self.source_ids(text, features)
         max_length = self.default_search.max_length
         sampled = decoding.sample(
             *self.start(source.ids, alignments=False),
@@ -298,7 +303,11 @@ class TextToText:
     # ---- What Python asks beside them ----
 
     def search_texts(
-        self, text: Tensor, search: Search, alignments: bool = True
+        self,
+        text: Tensor,
+        search: Search,
+        alignments: bool = True,
+        features: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The best translations of each text by any search.
 
@@ -306,12 +315,13 @@ class TextToText:
             text: String tensor of shape `(batch,)`.
             search: A `kseq2seq.Search`.
             alignments: Whether to collect alignments, where there are any.
+            features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
             Dict of `translations`, strings of shape `(batch, n)`, `source`, ids of
             shape `(batch, source_length)`, and what `kseq2seq.decoding.Hypotheses` has.
         """
-        source = self.read_source(text).ids
+        source = self.source_ids(text, features).ids
         start = partial(self.start, alignments=alignments)
         hypotheses = search_ids(start, source, search)
         hypotheses = blank_for_blank(hypotheses, source)
@@ -324,32 +334,7 @@ class TextToText:
 
     # ---- Graphs that a SavedModel holds once ----
 
-    @_one_graph(TEXTS)
-    def read_source(self, texts: Tensor) -> tokenizers.TruncatedIds:
-        """Source texts, of shape `(batch,)`, as ids."""
-        return tokenize_truncated(self._source_tokenizer, texts, self._source_limits)
-
-    @_one_graph(TEXTS)
-    def read_target(self, texts: Tensor) -> tokenizers.TruncatedIds:
-        """Target texts, of shape `(batch,)`, as ids."""
-        return tokenize_truncated(self._target_tokenizer, texts, self._target_limits)
-
-    @_one_graph(IDS)
-    def write(self, ids: Tensor) -> Tensor:
-        """Target ids, of shape `(batch, length)`, as texts, of shape `(batch,)`."""
-        return self._target_tokenizer.detokenize(ids)
-
-    @_one_graph(IDS)
-    def source_pieces(self, ids: Tensor) -> Tensor:
-        """The pieces of source ids, of shape `(batch, length)`, as strings."""
-        return self._source_tokenizer.piece_strings(ids)
-
-    @_one_graph(IDS)
-    def target_pieces(self, ids: Tensor) -> Tensor:
-        """The pieces of target ids, of shape `(batch, length)`, as strings."""
-        return self._target_tokenizer.piece_strings(ids)
-
-    @_one_graph(IDS, COUNT)
+    @one_graph(IDS, COUNT)
     def search_ids(self, source: Tensor, num_hypotheses: Tensor | int) -> Hypotheses:
         """The best hypotheses by the default search, without alignments.
 
@@ -363,7 +348,7 @@ class TextToText:
         hypotheses = search_ids(start, source, search, num_hypotheses)
         return blank_for_blank(hypotheses._replace(alignments=None), source)
 
-    @_one_graph(IDS, IDS)
+    @one_graph(IDS, IDS)
     def force_ids(self, source: Tensor, target: Tensor) -> Hypotheses:
         """Given targets as hypotheses.
 
@@ -387,9 +372,9 @@ class TextToText:
             self._encode_ids, self._step, source, alignments, may_shrink=True
         )
 
-    def _forced(self, text, target):
+    def _forced(self, text, target, features):
         check_rows(text, target=target)
-        source, labels = self.read_source(text), self.read_target(target)
+        source, labels = self.source_ids(text, features), self.read_target(target)
         return source, labels, self.force_ids(source.ids, labels.ids)
 
     def _write_all(self, ids):

@@ -17,6 +17,7 @@ from kseq2seq.layers.attention import (
     BahdanauAttention,
     ChunkwiseAttention,
     CoverageAttention,
+    GatedFeaturesAttention,
     GlobalAttention,
     LocalMonotonicAttention,
     LocalPredictiveAttention,
@@ -28,6 +29,7 @@ from kseq2seq.layers.attention import (
     chunk_alignment,
     dot_score,
     entmax15,
+    gate_features,
     hard_alignment,
     hardmax,
     masked_probabilities,
@@ -51,6 +53,11 @@ from kseq2seq.layers.padding_mask import (
     PaddingMask,
 )
 from kseq2seq.layers.recurrent import LSTM as LSTM
+from kseq2seq.layers.source_kinds import (
+    TEXT_KIND,
+    FeaturesMemory,
+    SourceKinds,
+)
 from kseq2seq.layers.vocabulary import (
     OUTPUT_PROBABILITY_FNS,
     Logits,
@@ -65,6 +72,7 @@ __all__ = [
     "MECHANISMS",
     "OUTPUT_PROBABILITY_FNS",
     "QUERIES",
+    "TEXT_KIND",
     "BahdanauAttention",
     "ChunkwiseAttention",
     "CoverageAttention",
@@ -72,6 +80,8 @@ __all__ = [
     "DecoderRNN",
     "DecoderStart",
     "DecoderStep",
+    "FeaturesMemory",
+    "GatedFeaturesAttention",
     "GlobalAttention",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",
@@ -81,6 +91,7 @@ __all__ = [
     "Mechanism",
     "MonotonicAttention",
     "PaddingMask",
+    "SourceKinds",
     "VocabularyEmbedding",
     "VocabularyProduct",
     "VocabularyProjection",
@@ -88,6 +99,7 @@ __all__ = [
     "chunk_alignment",
     "dot_score",
     "entmax15",
+    "gate_features",
     "hard_alignment",
     "hardmax",
     "masked_probabilities",

@@ -9,14 +9,18 @@ from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.layers import (
     LSTM,
     MECHANISMS,
+    TEXT_KIND,
     Attention,
     DecoderCell,
     DecoderRNN,
     Dropout,
+    FeaturesMemory,
     Logits,
     PaddingMask,
+    SourceKinds,
     VocabularyEmbedding,
     VocabularyProjection,
+    gate_features,
 )
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
 
@@ -37,10 +41,10 @@ def build_model(
 
     Returns:
         A `Seq2SeqModel` from a dict of `source`, ids of shape `(batch,
-        source_length)`, and `target`, ids of shape `(batch, target_length)` that
-        start with BOS, to logits of shape `(batch, target_length,
-        target_vocabulary_size)` in float32. The ids 0 to 3 are PAD, UNK, BOS and EOS;
-        PAD is masked.
+        source_length)` with those of features, if any, behind EOS, and `target`, ids of
+        shape `(batch, target_length)` that start with BOS, to logits of shape `(batch,
+        target_length, target_vocabulary_size)` in float32. The ids 0 to 3 are PAD, UNK,
+        BOS and EOS; PAD is masked.
 
     Example:
 
@@ -64,6 +68,8 @@ def build_model(
             "config.attention to the closest built-in name. "
             f"Received: attention={attention}"
         )
+    if config.features == "gated":
+        attention = _with_features(config, attention)
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     memory, mask, encoder_states = _encode(config, source)
@@ -115,15 +121,18 @@ def _recurrent_layer(config, units, **kwargs):
 
 
 def _encode(config, source):
-    """Memory, its mask and the last states (a list for each layer)."""
-    mask = PaddingMask(name="source_mask")(source)
+    """Memory, its mask and the last states (a list for each layer).
+
+    Of gated features the mask tells the kinds of positions.
+    """
+    memory_mask, mask = _masks(config, source)
     embedded = keras.layers.Embedding(
-        config.source_vocabulary_size,
+        config.source_vocabulary_size + config.feature_vocabulary_size,
         config.embedding_size,
         embeddings_initializer=_embedding_initializer(config),
         name="source_embedding",
     )(source)
-    inputs = Dropout(config.dropout, name="source_dropout")(embedded)
+    inputs = embedded = Dropout(config.dropout, name="source_dropout")(embedded)
     all_states = []
     for level in range(config.encoder_layers):
         name = f"encoder_{level}"
@@ -145,9 +154,22 @@ def _encode(config, source):
         if level and config.residual:
             output = keras.layers.Add(name=f"{name}_residual")([output, inputs])
         last = level == config.encoder_layers - 1
+        if last and config.features == "gated":
+            layer = FeaturesMemory(name="features_memory")
+            output = layer(output, embedded, memory_mask)
         name = "memory" if last else f"{name}_dropout"
         inputs = Dropout(config.dropout, name=name)(output)
-    return inputs, mask, all_states
+    return inputs, memory_mask, all_states
+
+
+def _masks(config, source):
+    """The mask of the memory, and that of what the encoder reads."""
+    if config.features == "gated":
+        layer = SourceKinds(config.source_vocabulary_size, name="source_mask")
+        kinds = layer(source)
+        return kinds, ops.equal(kinds, TEXT_KIND)
+    mask = PaddingMask(name="source_mask")(source)
+    return mask, mask
 
 
 def _bridge(config, encoder_states):
@@ -185,6 +207,12 @@ def _attention_layer(config):
             f"attention={config.attention!r} cannot be made with "
             f"attention_options={config.attention_options!r}: {error}"
         ) from error
+
+
+def _with_features(config, attention):
+    """Attention to text and features, given that to the text."""
+    units = config.attention_units or config.units
+    return gate_features(attention, units, name="gated_features")
 
 
 def _attentional_layer(config):

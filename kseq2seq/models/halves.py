@@ -295,7 +295,8 @@ def vocabulary_sizes(model: keras.Model) -> tuple[int, int]:
         model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
-        A tuple `(source_vocabulary_size, target_vocabulary_size)`.
+        A tuple `(source_vocabulary_size, target_vocabulary_size)`, features among the
+        first.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.

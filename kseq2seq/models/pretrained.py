@@ -18,6 +18,7 @@ def set_pretrained_embeddings(
     side: Literal["source", "target"],
     tokenizer: "Tokenizer",
     path: PathLike,
+    num_features: int = 0,
 ) -> Coverage:
     r"""Starts a model's embeddings from word vectors trained elsewhere.
 
@@ -35,6 +36,7 @@ def set_pretrained_embeddings(
         tokenizer: The `kseq2seq.Tokenizer` of that side.
         path: A file in the format of word2vec or GloVe, as `load_word_vectors`
             reads it.
+        num_features: The config's `feature_vocabulary_size`, for the source.
 
     Returns:
         A `Coverage`: the numbers of pieces that were found, and that could have
@@ -68,11 +70,11 @@ def set_pretrained_embeddings(
     check_choice("side", side, ("source", "target"))
     layer = model.get_layer(f"{side}_embedding")
     matrix = np.array(ops.convert_to_numpy(layer.embeddings))  # (V, D)
-    if tokenizer.vocabulary_size != len(matrix):
+    if tokenizer.vocabulary_size + num_features != len(matrix):
         raise ValueError(
             f"The tokenizer must be the one that the model's {side} was made for. "
-            f"Received: tokenizer.vocabulary_size={tokenizer.vocabulary_size}, a model "
-            f"with {side}_vocabulary_size={len(matrix)}"
+            f"Received: tokenizer.vocabulary_size={tokenizer.vocabulary_size}, "
+            f"num_features={num_features}, a model with {len(matrix)} ids"
         )
 
     words = _words_of(tokenizer)

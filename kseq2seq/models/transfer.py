@@ -13,7 +13,7 @@ from kseq2seq.utils import check_choice
 # Prefixes of the names that `build_model` gives to the layers of each part.
 _PREFIXES = {
     "embeddings": ("source_embedding", "target_embedding"),
-    "encoder": ("encoder_",),
+    "encoder": ("encoder_", "features_memory"),
     "bridge": ("bridge_",),
     "attention": (),  # by their kind, since a user's own has a name of its own
     "decoder": ("decoder", "attentional"),
@@ -29,7 +29,9 @@ _SYMBOLS = {
 }
 
 
-def transfer_weights(model: keras.Model, former: keras.Model) -> dict[str, int]:
+def transfer_weights(
+    model: keras.Model, former: keras.Model, num_features: tuple[int, int] = (0, 0)
+) -> dict[str, int]:
     """Gives a new model the weights of one that was trained.
 
     Vocabularies may be larger than they were: the first rows are those of the former
@@ -39,9 +41,12 @@ def transfer_weights(model: keras.Model, former: keras.Model) -> dict[str, int]:
         model: What `kseq2seq.build_model` returned for the former config with other
             sizes of vocabularies.
         former: The model that was trained.
+        num_features: The `feature_vocabulary_size` of both configs. Ids of features
+            stand behind those of the source, and so move on with new symbols.
 
     Returns:
-        Dict of the numbers of new symbols, `source` and `target`.
+        Dict of the numbers of new symbols, `source` (features not included) and
+        `target`.
 
     Raises:
         ValueError: If a weight of the one does not fit that of the other. `model` is as
@@ -64,14 +69,17 @@ def transfer_weights(model: keras.Model, former: keras.Model) -> dict[str, int]:
             "`model` must be built with the former model's config, but for the sizes "
             f"of vocabularies. Received: models that differ in {', '.join(others)}"
         )
-    values = {name: _grown(name, ours[name], theirs[name]) for name in ours}
+    values = {
+        name: _grown(name, ours[name], theirs[name], num_features) for name in ours
+    }
     for name, value in values.items():
         ours[name].assign(value)
-    return {
+    new = {
         side: int(ours[name].shape[0] - theirs[name].shape[0])
         for side in ("source", "target")
         for name in (f"{side}_embedding/embeddings",)
     }
+    return {**new, "source": new["source"] - num_features[0] + num_features[1]}
 
 
 def _named_weights(model: keras.Model) -> dict[str, Any]:
@@ -84,8 +92,16 @@ def _named_weights(model: keras.Model) -> dict[str, Any]:
     return named
 
 
-def _grown(name, ours, theirs):
+def _grown(name, ours, theirs, num_features=(0, 0)):
     """The value of a weight, of the shape that the new model has."""
+    if name == "source_embedding/embeddings" and any(num_features):
+        sizes = [
+            rows.shape[0] - count
+            for rows, count in zip((ours, theirs), num_features, strict=True)
+        ]
+        both = ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs)
+        parts = zip(*map(np.split, both, [[size] for size in sizes]), strict=True)
+        return np.concatenate([_grown(name, *part) for part in parts])
     value = ops.convert_to_numpy(theirs)
     if tuple(ours.shape) == value.shape:
         return value

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kseq2seq.presets.manifest import (
+    FILES,
     MANIFEST_FILE,
-    RECORDS,
-    REQUIRED,
     check_preset,
     check_size,
 )
@@ -20,7 +19,7 @@ from kseq2seq.utils import check_installed
 PREFIX = "hf://"
 TIMEOUT_SECONDS = 30.0
 _NAME = re.compile(r"hf://([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?")
-_LOADED = (MANIFEST_FILE, *REQUIRED, *RECORDS)
+_LOADED = (MANIFEST_FILE, *FILES)
 
 _logger = logging.getLogger("kseq2seq")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from kseq2seq import __version__
 from kseq2seq.runs import (
     CONFIG_FILE,
+    FEATURES_FILE,
     HISTORY_FILE,
     MODEL_FILE,
     RECORD_FILE,
@@ -27,8 +28,10 @@ MANIFEST_FILE = "preset.json"
 CARD_FILE = "README.md"  # for people, who may edit it: it is not in the manifest
 FORMAT = 1
 REQUIRED = (MODEL_FILE, SOURCE_FILE, TARGET_FILE)
+OPTIONAL = (FEATURES_FILE,)  # of models with features alone
 # Of a training: what model cards tell, and the search that it was scored with.
 RECORDS = (CONFIG_FILE, SETTINGS_FILE, RECORD_FILE, HISTORY_FILE, SCORES_FILE)
+FILES = (*REQUIRED, *OPTIONAL, *RECORDS)
 MAX_BYTES = 4 * 1024**3  # of a file
 MAX_MANIFEST_BYTES = 100_000
 
@@ -73,7 +76,7 @@ def write_preset(
             _copy_records(Path(run_folder), beside)
         files = {
             name: _described(beside / name)._asdict()
-            for name in (*REQUIRED, *RECORDS)
+            for name in FILES
             if (beside / name).is_file()
         }
         content = {"format": FORMAT, "kseq2seq": __version__, "files": files}
@@ -113,10 +116,10 @@ def read_manifest(content: bytes, preset: str) -> dict[str, PresetFile]:
     entries = manifest.get("files")
     if number != FORMAT or not isinstance(entries, dict):
         raise _no_manifest(preset, f"a format of {number!r} and no such files")
-    if unknown := sorted({*entries} - {*REQUIRED, *RECORDS}):
+    if unknown := sorted({*entries} - {*FILES}):
         raise ValueError(
             f"{preset}: its {MANIFEST_FILE} must name files of a preset alone: "
-            f"{', '.join((*REQUIRED, *RECORDS))}. Received: {unknown[0]!r}. Do not "
+            f"{', '.join(FILES)}. Received: {unknown[0]!r}. Do not "
             "load it, unless its author made it anew by `Translator.save_to_preset`."
         )
     if missing := [name for name in REQUIRED if name not in entries]:
@@ -173,7 +176,7 @@ def check_file(
 
 
 def _check_known(folder: Path) -> None:
-    others = {x.name for x in folder.iterdir()} - {*REQUIRED, *RECORDS, CARD_FILE}
+    others = {x.name for x in folder.iterdir()} - {*FILES, CARD_FILE}
     if others:
         raise ValueError(
             "A preset has no files but those that Translator.load reads, and "

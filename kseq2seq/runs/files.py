@@ -11,11 +11,13 @@ import numpy as np
 from kseq2seq.utils import PathLike, atomic_path, numbered_folders
 
 if TYPE_CHECKING:
-    from kseq2seq.tokenizers import Tokenizer
+    from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 
 # The translator, by `Translator.save` and by each better epoch of a training.
 MODEL_FILE = "model.keras"
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
+# Of a model with features alone.
+FEATURES_FILE = "features.json"
 # Not in a run folder, but in the SavedModel that is exported from it.
 SAVED_MODEL_FILE = "saved_model.pb"
 # Written when a training begins.
@@ -32,6 +34,7 @@ _FILES = (
     MODEL_FILE,
     SOURCE_FILE,
     TARGET_FILE,
+    FEATURES_FILE,
     SETTINGS_FILE,
     CONFIG_FILE,
     RECORD_FILE,
@@ -119,6 +122,38 @@ def load_tokenizers(folder: PathLike) -> "tuple[Tokenizer, Tokenizer]":
 
     folder = Path(folder)
     return Tokenizer.load(folder / SOURCE_FILE), Tokenizer.load(folder / TARGET_FILE)
+
+
+def save_features(folder: PathLike, features: "FeatureVocabulary | None") -> None:
+    """Writes the vocabulary of features into a run folder, or takes one away.
+
+    Args:
+        folder: Path of the run folder.
+        features: The `kseq2seq.FeatureVocabulary`; `None` for a model without features.
+    """
+    path = Path(folder) / FEATURES_FILE
+    if features is None:
+        path.unlink(missing_ok=True)
+    else:
+        features.save(path)
+
+
+def load_features(folder: PathLike) -> "FeatureVocabulary | None":
+    """The vocabulary of features of a run folder.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        A `kseq2seq.FeatureVocabulary`; `None` if the folder has none.
+
+    Raises:
+        ValueError: If the file cannot be read.
+    """
+    from kseq2seq.tokenizers import FeatureVocabulary  # starts TensorFlow
+
+    path = Path(folder) / FEATURES_FILE
+    return FeatureVocabulary.load(path) if path.is_file() else None
 
 
 def save_checkpoint(model: Any, folder: PathLike, epoch: int) -> str:

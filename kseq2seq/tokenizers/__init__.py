@@ -4,6 +4,10 @@ from kseq2seq.tokenizers.extension import (
     EXTENDABLE_KINDS,
     add_symbols,
 )
+from kseq2seq.tokenizers.features import (
+    FeatureVocabulary,
+    with_features,
+)
 from kseq2seq.tokenizers.offsets import (
     source_spans,
     target_spans,
@@ -28,6 +32,7 @@ __all__ = [
     "EXTENDABLE_KINDS",
     "KINDS",
     "NORMALIZATIONS",
+    "FeatureVocabulary",
     "Limits",
     "Tokenizer",
     "TruncatedIds",
@@ -38,4 +43,5 @@ __all__ = [
     "tokenize_truncated",
     "train_tokenizer",
     "train_tokenizers",
+    "with_features",
 ]

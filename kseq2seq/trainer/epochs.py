@@ -53,6 +53,7 @@ def make_scorer(training: Training) -> DecodeAndScore:
         settings.training.metrics,
         search,
         alignments=settings.training.val_alignment,
+        features=training.features,
     )
 
 

@@ -11,14 +11,25 @@ import keras
 from kseq2seq import runs
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.models import load_model, transfer_weights
-from kseq2seq.tokenizers import EXTENDABLE_KINDS, Tokenizer, add_symbols
+from kseq2seq.tokenizers import (
+    EXTENDABLE_KINDS,
+    FeatureVocabulary,
+    Tokenizer,
+    add_symbols,
+)
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings
+from kseq2seq.trainer.vocabularies import Vocabularies
 
 _logger = logging.getLogger("kseq2seq")
 # Settings of a model that have no part in the shape of its weights or their meaning.
-_FREE = ("dropout", "source_vocabulary_size", "target_vocabulary_size")
+_FREE = (
+    "dropout",
+    "source_vocabulary_size",
+    "target_vocabulary_size",
+    "feature_vocabulary_size",
+)
 _TOKENIZER_SETTINGS = ("kind", "shared", "normalization")
 
 
@@ -29,13 +40,21 @@ class Beginning(NamedTuple):
         run: `Path` of its run folder.
         source: The `kseq2seq.Tokenizer` of the source, with new symbols.
         target: That of the target.
-        new_symbols: Dict from the sides, `source` and `target`, to the lists of them.
+        new_symbols: Dict from the sides, `source` and `target`, and from `features` if
+            there are any, to the lists of them.
+        features: The `kseq2seq.FeatureVocabulary`, with new symbols; `None` without.
     """
 
     run: Path
     source: Tokenizer
     target: Tokenizer
     new_symbols: dict[str, list[str]]
+    features: FeatureVocabulary | None = None
+
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """The tokenizers of both sides, and the features."""
+        return self.source, self.target, self.features
 
     def start(self, model: keras.Model) -> None:
         """Gives a new model the run's weights.
@@ -44,7 +63,9 @@ class Beginning(NamedTuple):
             model: The model, of the sizes that the tokenizers have.
         """
         former = load_model(self.run / runs.MODEL_FILE, compile=False)
-        transfer_weights(model, former)
+        features = self.features, runs.load_features(self.run)
+        now, before = (0 if x is None else x.vocabulary_size for x in features)
+        transfer_weights(model, former, (now, before))
 
     def record(self) -> dict[str, Any]:
         """The record of it in a run folder, of values that JSON has."""
@@ -58,7 +79,7 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
         run: Path of the run folder.
         written: Path of the run folder of the new training.
         settings: The `Settings` of the new training.
-        pairs: List of `(source, target)` to train on.
+        pairs: List of `(source, target)` to train on, or with features behind them.
 
     Raises:
         SettingsError: If there is no such run, or a setting does not fit it.
@@ -91,8 +112,41 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
             new.append((tokenizers[side], []))
         _report(name, *new[side])
     (source, added), (target, others) = new
-    _check_frozen(settings, added or others)
-    return Beginning(run, source, target, {"source": added, "target": others})
+    symbols = {"source": added, "target": others}
+    features = _features(run, settings, pairs)
+    if features is not None:
+        symbols["features"] = list(features.now.symbols[len(features.before.symbols) :])
+    _check_frozen(settings, any(symbols.values()))
+    return Beginning(run, source, target, symbols, features and features.now)
+
+
+class _Features(NamedTuple):
+    """The vocabularies of features of a run, and of the training that it begins."""
+
+    before: FeatureVocabulary
+    now: FeatureVocabulary
+
+
+def _features(run: Path, settings: Settings, pairs: Pairs) -> _Features | None:
+    """Features with the symbols of new pairs; they must be there in both, or none."""
+    before, column = runs.load_features(run), settings.data.features_column
+    if (before is None) != (column == ""):
+        expected = "left out" if before is None else "set"
+        raise SettingsError(
+            f"--from {run}: as in this run, data.features_column must be {expected}. "
+            f"Received: {column!r}"
+        )
+    if before is None:
+        return None
+    if settings.data.features_separator != before.separator:
+        raise SettingsError(
+            f"--from {run}: as in this run, data.features_separator must be "
+            f"{before.separator!r}. Received: {settings.data.features_separator!r}"
+        )
+    now = before.extended(row[2] for row in pairs)
+    added = now.symbols[len(before.symbols) :]
+    _logger.info("new features: %s", " ".join(added) or "none")
+    return _Features(before, now)
 
 
 def _report(side: str, tokenizer: Tokenizer, added: list[str]) -> None:
@@ -113,7 +167,12 @@ def _check_settings(run: Path, settings: Settings) -> None:
     wrong = []
     path = run / runs.CONFIG_FILE
     if path.is_file():
-        sizes = {"source_vocabulary_size": 1000, "target_vocabulary_size": 1000}
+        has_features = settings.data.features_column != ""
+        sizes = {
+            "source_vocabulary_size": 1000,
+            "target_vocabulary_size": 1000,
+            "feature_vocabulary_size": 1000 if has_features else 0,
+        }
         former = _config_of(path)
         now = Seq2SeqConfig(**sizes, **settings.model)
         wrong += [

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import NamedTuple
 
 from kseq2seq import data
 from kseq2seq.trainer.readers import READERS, Pairs
@@ -47,7 +48,7 @@ def read_parts(settings: DataSettings, folder: Path) -> tuple[Pairs, Pairs, Pair
 
 def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, ...]:
     """The remaining pairs, and the parts held out of them."""
-    sources = len({source for source, _ in pairs})
+    sources = len({source for source, *_ in pairs})
     count = settings.held_out
     if not is_integer(count):
         count = min(MAX_HELD_OUT, max(1, round(count * sources)))
@@ -58,14 +59,15 @@ def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, 
             f"training. Received: {settings.held_out}, which takes {count}, {parts} "
             "times. Make it smaller, or give more data"
         )
-    return data.split(pairs, (1 - parts * share, *[share] * parts))
+    split = data.split if settings.features_column == "" else data.split_triples
+    return split(pairs, (1 - parts * share, *[share] * parts))
 
 
 def draw(pairs: Pairs, limit: int) -> Pairs:
     """All pairs of a number of sources drawn at random.
 
     Args:
-        pairs: List of `(source, target)`.
+        pairs: List of `(source, target)`, or with features behind them.
         limit: Number of sources; 0 for all of them.
 
     Example:
@@ -73,8 +75,37 @@ def draw(pairs: Pairs, limit: int) -> Pairs:
     >>> draw([("a", "1"), ("b", "2"), ("a", "3")], limit=1)
     [('b', '2')]
     """
-    sources = list(dict.fromkeys(source for source, _ in pairs))
+    sources = list(dict.fromkeys(source for source, *_ in pairs))
     if not limit or len(sources) <= limit:
         return pairs
     drawn = set(random.Random(0).sample(sources, limit))
     return [pair for pair in pairs if pair[0] in drawn]
+
+
+class ReferenceSet(NamedTuple):
+    """What is translated and scored at the end of a training.
+
+    Attributes:
+        sources: The sources.
+        features: The features of each; `None` for a model without features.
+        references: For each source the list of its right answers.
+    """
+
+    sources: list[str]
+    features: list[str] | None
+    references: list[list[str]]
+
+
+def reference_set(settings: DataSettings, pairs: Pairs) -> ReferenceSet:
+    """Sources with their references.
+
+    Args:
+        settings: The section [data].
+        pairs: List of `(source, target)`, or with features behind them.
+    """
+    if settings.features_column != "":
+        return ReferenceSet(*data.group_triples(pairs))
+    if READERS[settings.format].has_variants:
+        sources, references = data.group_references(pairs)
+        return ReferenceSet(sources, None, references)
+    return ReferenceSet([x[0] for x in pairs], None, [[x[1]] for x in pairs])

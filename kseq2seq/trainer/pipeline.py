@@ -14,7 +14,7 @@ from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import Score
 from kseq2seq.models import build_model, freeze, set_pretrained_embeddings
-from kseq2seq.tokenizers import Tokenizer, train_tokenizers
+from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.trainer.epochs import (
     keep_average,
     make_callbacks,
@@ -23,13 +23,14 @@ from kseq2seq.trainer.epochs import (
 )
 from kseq2seq.trainer.fine_tuning import begin_with
 from kseq2seq.trainer.optimizer import leave_out_vectors, make_optimizer
-from kseq2seq.trainer.pairs import read_parts
+from kseq2seq.trainer.pairs import read_parts, reference_set
 from kseq2seq.trainer.precision import advice
-from kseq2seq.trainer.readers import READERS, Pairs
+from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.resuming import check_resumed
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import BatchSettings, Settings, TrainingSettings
 from kseq2seq.trainer.training import Training
+from kseq2seq.trainer.vocabularies import make_vocabularies, warn_of_unknown
 from kseq2seq.translator import Translator
 from kseq2seq.utils import PathLike, check_installed, write_text
 
@@ -84,35 +85,39 @@ def prepare(
     runs.record_start(run, provenance, sizes, resumed)
     model = None
     if resumed:
-        source, target = runs.load_tokenizers(run)
+        vocabularies = (*runs.load_tokenizers(run), runs.load_features(run))
         model = callback.restore()
         leave_out_vectors(model)
         _logger.info("going on after epoch %d", callback.num_epochs)
     else:
         if begin is None:
-            source, target = make_tokenizers(settings, pairs)
+            vocabularies = make_vocabularies(settings, pairs)
         else:
-            source, target = begin.source, begin.target
-        runs.save_tokenizers(run, source, target)
+            vocabularies = begin.vocabularies
+        runs.save_tokenizers(run, *vocabularies[:2])
+        runs.save_features(run, vocabularies[2])
+    source, target, features = vocabularies
+    warn_of_unknown(features, {"validation": validation, "test": test})
     # Another order than that of the epochs before a kill.
     seed = training.seed + callback.num_epochs
-    batches = make_batches(settings.batches, pairs, source, target, seed)
+    batches = make_batches(settings.batches, pairs, *vocabularies, seed)
     if model is None:
         num_steps = training.epochs * int(batches.cardinality())
-        config = make_config(settings, source, target)
+        config = make_config(settings, *vocabularies)
         write_text(run / runs.CONFIG_FILE, config.to_json())
         model = make_model(settings, config, num_steps)
         if begin is not None:
             begin.start(model)
-        start_embeddings(settings, model, source, target, folder)
+        start_embeddings(settings, model, source, target, folder, features)
     return Training(
         settings=settings,
         folder=callback,
         source=source,
         target=target,
+        features=features,
         model=model,
         batches=batches,
-        validation_batches=make_batches(settings.batches, validation, source, target),
+        validation_batches=make_batches(settings.batches, validation, *vocabularies),
         validation=validation,
         test=test or validation,
         provenance=provenance,
@@ -167,34 +172,22 @@ def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
     return resumed
 
 
-def make_tokenizers(settings: Settings, pairs: Pairs) -> tuple[Tokenizer, Tokenizer]:
-    """The tokenizers, trained on the pairs.
-
-    Args:
-        settings: The `Settings`.
-        pairs: List of `(source, target)`.
-
-    Returns:
-        A tuple `(source, target)`.
-    """
-    options = dataclasses.asdict(settings.tokenizer)
-    return train_tokenizers(pairs, **options, allow_smaller=True)
-
-
 def make_batches(
     settings: BatchSettings,
     pairs: Pairs,
     source: Tokenizer,
     target: Tokenizer,
+    features: FeatureVocabulary | None = None,
     seed: int | None = None,
 ) -> Any:
     """The batches of pairs, as the section [batches] asks for.
 
     Args:
         settings: The section.
-        pairs: List of `(source, target)`.
+        pairs: List of `(source, target)`, or with features behind them.
         source: The tokenizer of the source.
         target: That of the target.
+        features: The vocabulary of features, if there are any.
         seed: Seed to shuffle by, and of the noise; the pairs keep their order, and
             there is no noise, if `None`.
 
@@ -209,6 +202,7 @@ def make_batches(
         batch_tokens=settings.batch_tokens or None,
         buckets=settings.buckets,
         seed=seed,
+        features=features,
     )
     rates = {x: getattr(settings, x) for x in NOISES}
     if seed is None or not any(rates.values()):
@@ -217,7 +211,10 @@ def make_batches(
 
 
 def make_config(
-    settings: Settings, source: Tokenizer, target: Tokenizer
+    settings: Settings,
+    source: Tokenizer,
+    target: Tokenizer,
+    features: FeatureVocabulary | None = None,
 ) -> Seq2SeqConfig:
     """The config of the model: the section [model], and the sizes of vocabularies.
 
@@ -225,10 +222,12 @@ def make_config(
         settings: The `Settings`.
         source: The tokenizer of the source.
         target: That of the target.
+        features: The vocabulary of features, if there are any.
     """
     return Seq2SeqConfig(
         source_vocabulary_size=source.vocabulary_size,
         target_vocabulary_size=target.vocabulary_size,
+        feature_vocabulary_size=features.vocabulary_size if features else 0,
         **settings.model,
     )
 
@@ -295,6 +294,7 @@ def start_embeddings(
     source: Tokenizer,
     target: Tokenizer,
     folder: Path,
+    features: FeatureVocabulary | None = None,
 ) -> None:
     """Gives a new model the word vectors that the settings name, if any.
 
@@ -304,13 +304,18 @@ def start_embeddings(
         source: The tokenizer of the source.
         target: That of the target.
         folder: Path of the folder of the files.
+        features: The vocabulary of features, if there are any.
     """
     sides: dict[Literal["source", "target"], Tokenizer]
     sides = {"source": source, "target": target}
     for side, tokenizer in sides.items():
         name = getattr(settings.embeddings, side)
         if name:
-            coverage = set_pretrained_embeddings(model, side, tokenizer, folder / name)
+            # The source's embedding has rows of features, too.
+            extra = features.vocabulary_size if features and side == "source" else 0
+            coverage = set_pretrained_embeddings(
+                model, side, tokenizer, folder / name, extra
+            )
             _logger.info(
                 "%s embeddings: %s of %s pieces that begin a word have a vector in %s",
                 side,
@@ -359,9 +364,9 @@ def score(training: Training) -> dict[str, Score]:
     """
     settings, run = training.settings, training.folder.folder
     search = Search(**settings.search)
-    sources, references = _test_set(settings, training.test)
+    sources, features, references = reference_set(settings.data, training.test)
     translations = Translator.load(run).translate(
-        sources, search, progress=sys.stderr.isatty()
+        sources, search, progress=sys.stderr.isatty(), features=features
     )
     hypotheses = [best[0].text if best else "" for best in translations]
     scores = evaluation.evaluate(
@@ -382,13 +387,6 @@ def score(training: Training) -> dict[str, Score]:
     draw_alignment(translations, run / runs.ALIGNMENT_FILE)
     runs.record_finish(run)
     return scores
-
-
-def _test_set(settings: Settings, pairs: Pairs) -> tuple[list[str], list[list[str]]]:
-    """Sources, and for each the list of its references."""
-    if READERS[settings.data.format].has_variants:
-        return data.group_references(pairs)
-    return [source for source, _ in pairs], [[target] for _, target in pairs]
 
 
 def draw_alignment(translations: Sequence[Any], path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from kseq2seq import data
 
-Pairs: TypeAlias = list[tuple[str, str]]
+# `(source, target)`, or `(source, target, features)` where there are features.
+Pairs: TypeAlias = Sequence[tuple[str, ...]]
 
 
 class Reader(NamedTuple):
@@ -36,9 +37,16 @@ def read_parallel(names: Sequence[str], folder: Path) -> Pairs:
     return data.read_parallel(*(folder / name for name in names))
 
 
-def read_tsv(names: Sequence[str], folder: Path, columns: tuple[int, int]) -> Pairs:
-    """Files with a pair in each row, between tabs."""
+def read_tsv(
+    names: Sequence[str],
+    folder: Path,
+    columns: tuple[int, int] | tuple[str, str],
+    features_column: int | str = "",
+) -> Pairs:
+    """Files with a pair in each row, between tabs, and perhaps its features."""
     _check_named("tsv", names)
+    if features_column != "":
+        columns: Any = (*columns, features_column)
     return [x for name in names for x in data.read_tsv(folder / name, columns)]
 
 
@@ -71,7 +79,7 @@ def _check_named(format_: str, names: Sequence[str]) -> None:
 
 READERS = {
     "parallel": Reader(read_parallel),
-    "tsv": Reader(read_tsv, options=("columns",), has_variants=True),
+    "tsv": Reader(read_tsv, options=("columns", "features_column"), has_variants=True),
     "tfds": Reader(read_tfds, options=("name", "source", "target")),
     "dates": Reader(make_dates, options=("count",), has_variants=True),
 }

@@ -149,6 +149,29 @@ def integers(least: int = 0, count: int | None = None) -> Kind:
     )
 
 
+def column() -> Kind:
+    """A column of a file, by its number or its name; an empty name for none."""
+
+    def check(name: str, value: Any) -> int | str:
+        if isinstance(value, str):
+            return value
+        return check_integer(name, value, 0, note="or the name of a column")
+
+    return Kind("an integer of at least 0, or a name", check)
+
+
+def columns(count: int) -> Kind:
+    """A number of columns, all of them by their numbers or all by their names."""
+
+    def check(name: str, value: Any) -> tuple[int, ...] | tuple[str, ...]:
+        is_list = isinstance(value, (list, tuple)) and len(value) == count
+        if is_list and all(isinstance(item, str) and item for item in value):
+            return tuple(value)
+        return check_integers(name, value, 0, count, note="or of names of columns")
+
+    return Kind(f"a list of {count} integers of at least 0, or of names", check)
+
+
 def one_or_two(kind: Kind) -> Kind:
     """One value for source and target, or a list of two."""
 

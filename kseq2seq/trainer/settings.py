@@ -11,14 +11,13 @@ from kseq2seq.decoding import Search
 from kseq2seq.evaluation import METRICS
 from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
-from kseq2seq.trainer.readers import READERS
+from kseq2seq.trainer.data_settings import DataSettings, check_features
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import (
     SettingsError,
     boolean,
     choice,
-    count_or_share,
     integer,
     integers,
     make_section,
@@ -34,46 +33,6 @@ from kseq2seq.utils import PathLike
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 VALIDATION_SEARCHES = ("greedy", "search")
-
-
-@dataclasses.dataclass(frozen=True)
-class DataSettings:
-    """Section [data]: what to train on."""
-
-    format: str = setting("parallel", choice(READERS), "Format of the data")
-    train: tuple[str, ...] = setting(
-        (),
-        strings(),
-        "What to train on: files in the folder --data, of 'parallel' the source's and "
-        "the target's, or splits of a tfds data set",
-    )
-    validation: tuple[str, ...] = setting(
-        (), strings(), "Likewise, to choose the best epoch by; held out if not given"
-    )
-    test: tuple[str, ...] = setting(
-        (),
-        strings(),
-        "Likewise, to score at the end; if not given, what is held out, or else the "
-        "validation set",
-    )
-    columns: tuple[int, ...] = setting(
-        (0, 1), integers(count=2), "Columns of source and target in a tsv file, from 0"
-    )
-    name: str = setting("", string(), "Name of a tfds data set")
-    source: str = setting(
-        "", string(), "Feature of a tfds data set; the one it states if not given"
-    )
-    target: str = setting("", string(), "Likewise, for the target")
-    count: int = setting(20000, integer(1), "Number of dates")
-    held_out: int | float = setting(
-        0.1,
-        count_or_share(),
-        "Sources held out of train for each part that is not given: their number, or a "
-        "share, of which never more than 2000 are taken",
-    )
-    limit: int = setting(
-        0, integer(), "Most sources of each part, drawn at random; 0 for all"
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -349,7 +308,12 @@ def make_settings(
         for name, cls in SECTIONS.items()
     }
     model, search = dict(given.get("model", {})), dict(given.get("search", {}))
-    sizes = {"source_vocabulary_size": 1000, "target_vocabulary_size": 1000}
+    has_features = check_features(sections["data"], errors)
+    sizes = {
+        "source_vocabulary_size": 1000,
+        "target_vocabulary_size": 1000,
+        "feature_vocabulary_size": 1000 if has_features else 0,
+    }
     _checked("model", Seq2SeqConfig, {**sizes, **model}, errors)
     searches = _checked("search", Search, search, errors)
     settings = Settings(**sections, model=model, search=search)

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.settings import Settings
@@ -20,6 +20,7 @@ class Training:
         folder: The `RunFolder`.
         source: The `kseq2seq.Tokenizer` of the source.
         target: That of the target.
+        features: The `kseq2seq.FeatureVocabulary`; `None` without features.
         model: The compiled model.
         batches: The `tf.data.Dataset` to train on.
         validation_batches: That of the validation set.
@@ -33,6 +34,7 @@ class Training:
     folder: RunFolder
     source: Tokenizer
     target: Tokenizer
+    features: FeatureVocabulary | None
     model: keras.Model
     batches: Any
     validation_batches: Any

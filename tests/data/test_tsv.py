@@ -28,7 +28,9 @@ def test_read_tsv_names_the_line_without_the_column(tmp_path, caplog):
         data.read_tsv(path, columns=(0, 2))
 
 
-@pytest.mark.parametrize("columns", [(0,), (0, -1), (0, 1, 2), (0, "1"), ()])
+@pytest.mark.parametrize(
+    "columns", [(0,), (0, -1), (0, 1, -2), (0, 1, 2, 3), (0, "1"), ()]
+)
 def test_columns_must_be_two(tmp_path, columns):
     with pytest.raises(ValueError, match=re.escape(f"columns={columns!r}")):
         data.read_tsv(tmp_path / "fra.txt", columns)
@@ -156,3 +158,17 @@ def test_invisible_sides_are_left_out(tmp_path, caplog):
     path = write(tmp_path / "fra.txt", "Go.\tVa !\nHi.\t\u200b\n\u2060\t\u00ad\n")
     assert data.read_tsv(path) == [("Go.", "Va !")]
     assert "left out 2 of 3" in caplog.text
+
+
+def test_a_third_column_has_features(tmp_path, caplog):
+    path = tmp_path / "german"
+    rows = ["gehen\tV;PST\tging", "\tV\tx", "Hund\t\tHund", "", "sehen\tV\tsah"]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    expected = [("gehen", "ging", "V;PST"), ("Hund", "Hund", ""), ("sehen", "sah", "V")]
+    assert data.read_tsv(path, columns=(0, 2, 1)) == expected
+    assert "left out 2 of 5 pairs" in caplog.text
+    path.write_text("lemma\ttags\tform\n" + path.read_text(encoding="utf-8"))
+    assert data.read_tsv(path, ("lemma", "form", "tags")) == expected
+    assert data.read_tsv(path, (0, 2, 1)) == expected  # by its words a header
+    with pytest.raises(data.DataError, match="column 3 .* is missing"):
+        data.read_tsv(path, columns=(0, 2, 3))

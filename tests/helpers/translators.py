@@ -12,6 +12,11 @@ PAIRS = [
 ]
 # Of different lengths, not in their order; one is empty, one is there twice.
 TEXTS = ["a dog", "", "the birds see the cat", "we run home", "a dog", "go"]
+# Of a model with `feature_vocabulary_size=NUM_FEATURES`.
+FEATURES = kseq2seq.FeatureVocabulary(["N", "PL", "PST", "V", "größer"])
+NUM_FEATURES = FEATURES.vocabulary_size
+# One for each text: known, missing, unknown, with blanks, and repeated ones.
+FEATURES_OF_TEXTS = ["V;PST", "N", "", "N; größer ;PL", "X;V", "PL;PL"]
 
 
 def tiny_translator(policy="float32", **changes):
@@ -46,4 +51,5 @@ def _tiny_translator(changes):
         values = keras.ops.convert_to_numpy(bias).copy()
         values[UNK_ID] = -50.0
         bias.assign(values)
-    return kseq2seq.Translator(model, source, target)
+    features = FEATURES if config.feature_vocabulary_size else None
+    return kseq2seq.Translator(model, source, target, features)

@@ -17,20 +17,22 @@ IDS = {"source": [[4, 5, 6], [7, 8, 0]], "target": [[2, 4], [2, 0]]}
 LABELS = [[4, 3], [3, 0]]
 
 
-def batches():
+def batches(source):
     """A data set whose shapes are unknown where the step is traced, as in training."""
     ids = tf.TensorSpec([None, None], tf.int32)
     return tf.data.Dataset.from_generator(
-        lambda: iter([(IDS, LABELS)]),
+        lambda: iter([({**IDS, "source": source}, LABELS)]),
         output_signature=({"source": ids, "target": ids}, ids),
     )
 
 
-def weights_after_a_step(word, decoder, cell, jit_compile):
+def weights_after_a_step(
+    word, decoder, cell, jit_compile, source=IDS["source"], **changes
+):
     keras.utils.set_random_seed(7)
     model = kseq2seq.build_model(
         kseq2seq.Seq2SeqConfig(
-            source_vocabulary_size=11,
+            **{"source_vocabulary_size": 11, **changes},
             target_vocabulary_size=13,
             embedding_size=3,
             units=4,
@@ -43,7 +45,7 @@ def weights_after_a_step(word, decoder, cell, jit_compile):
     )
     loss = kseq2seq.MaskedCrossentropy()
     model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=jit_compile)
-    model.fit(batches(), verbose=0)
+    model.fit(batches(source), verbose=0)
     return model.get_weights()
 
 
@@ -61,5 +63,19 @@ CASES = [
 def test_compiled_training_is_the_same(word, decoder, cell):
     compiled = weights_after_a_step(word, decoder, cell, jit_compile=True)
     plain = weights_after_a_step(word, decoder, cell, jit_compile=False)
+    for received, expected in zip(compiled, plain, strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*ran out of data")
+@pytest.mark.parametrize("decoder", ["at_once", "input_feeding"])
+def test_with_gated_features_compiled_training_is_the_same(decoder):
+    sizes = {"source_vocabulary_size": 7, "feature_vocabulary_size": 5}
+    source = [[4, 5, 3, 7, 11], [6, 3, 9, 0, 0]]
+    arguments = "bahdanau", decoder, "lstm"
+    compiled, plain = (
+        weights_after_a_step(*arguments, jit, source, features="gated", **sizes)
+        for jit in (True, False)
+    )
     for received, expected in zip(compiled, plain, strict=True):
         np.testing.assert_allclose(received, expected, atol=1e-5)

@@ -10,7 +10,7 @@ import pytest
 
 import kseq2seq
 from kseq2seq import losses, runs, tokenizers, trainer
-from kseq2seq.trainer import pipeline
+from kseq2seq.trainer import pipeline, vocabularies
 from kseq2seq.trainer.schema import SettingsError
 
 DATES = trainer.find_recipe("dates")
@@ -109,7 +109,7 @@ def test_word_vectors_start_the_embeddings(tmp_path, caplog):
 def test_a_vocabulary_is_as_large_as_little_text_allows(caplog):
     settings = read_settings("tokenizer.kind=bpe", "tokenizer.vocabulary_size=8000")
     pairs = [("a dog runs", "ein Hund"), ("a dog", "ein Hund läuft")]
-    for tokenizer in pipeline.make_tokenizers(settings, pairs):
+    for tokenizer in vocabularies.make_tokenizers(settings, pairs):
         size = tokenizer.vocabulary_size
         assert f"a vocabulary of {size} pieces (bpe) instead of 8000" in caplog.text
         assert 10 < size < 100
@@ -151,7 +151,7 @@ def test_a_test_set_of_sentences_is_scored_line_by_line(monkeypatch, tmp_path):
     asked = []
 
     class Parrot:
-        def translate(self, texts, search, progress):
+        def translate(self, texts, search, progress, features):
             asked.append(texts)
             return [[] for _ in texts]
 
@@ -181,7 +181,7 @@ def test_a_test_set_of_sentences_is_scored_line_by_line(monkeypatch, tmp_path):
 
 def test_dates_are_read_in_digits_of_full_width():
     pairs = kseq2seq.data.dates(300)
-    source, target = pipeline.make_tokenizers(read_settings(), pairs)
+    source, target = vocabularies.make_tokenizers(read_settings(), pairs)
     texts = [text for text, _ in pairs]
     zero = ord("\N{FULLWIDTH DIGIT ZERO}")
     wide = {ord(str(digit)): zero + digit for digit in range(10)}

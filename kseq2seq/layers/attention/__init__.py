@@ -15,6 +15,9 @@ from kseq2seq.layers.attention.chunkwise import (
 from kseq2seq.layers.attention.coverage import (
     CoverageAttention,
 )
+from kseq2seq.layers.attention.gated_features import (
+    GatedFeaturesAttention,
+)
 from kseq2seq.layers.attention.global_attention import (
     GlobalAttention,
 )
@@ -34,6 +37,7 @@ from kseq2seq.layers.attention.luong import (
 from kseq2seq.layers.attention.mechanisms import (
     MECHANISMS,
     Mechanism,
+    gate_features,
 )
 from kseq2seq.layers.attention.monotonic import (
     MonotonicAttention,
@@ -64,6 +68,7 @@ __all__ = [
     "BahdanauAttention",
     "ChunkwiseAttention",
     "CoverageAttention",
+    "GatedFeaturesAttention",
     "GlobalAttention",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",
@@ -78,6 +83,7 @@ __all__ = [
     "chunk_alignment",
     "dot_score",
     "entmax15",
+    "gate_features",
     "hard_alignment",
     "hardmax",
     "masked_probabilities",

@@ -241,6 +241,11 @@ class Attention(keras.layers.Layer):
         raise TypeError(f"{type(self).__name__} must define `alignment_loss`.")
 
     @property
+    def takes_kinds(self) -> bool:
+        """Whether the `value_mask` may be integers, as `SourceKinds` makes them."""
+        return False
+
+    @property
     def takes_attention_mask(self) -> bool:
         """Whether the layer may be called with a mask of each query's own.
 
@@ -260,7 +265,8 @@ class Attention(keras.layers.Layer):
     ):
         # Ahead of Keras, which builds the layer first and fails there.
         name = type(self).__name__
-        check_inputs(name, query, value, key, query_mask, value_mask)
+        masks = query_mask, value_mask
+        check_inputs(name, query, value, key, *masks, takes_kinds=self.takes_kinds)
         check_attention_mask(name, self.takes_attention_mask, query, value, kwargs)
         # By name, as Keras takes what is no input.
         masks = {"query_mask": query_mask, "value_mask": value_mask}

@@ -15,6 +15,7 @@ def check_inputs(
     key: Tensor = None,
     query_mask: Tensor = None,
     value_mask: Tensor = None,
+    takes_kinds: bool = False,
 ) -> None:
     """Checks ranks, sizes and masks, as far as they are known.
 
@@ -25,6 +26,7 @@ def check_inputs(
         key: Tensor of shape `(batch, source_length, key_dim)`, or `None`.
         query_mask: Boolean tensor of shape `(batch, target_length)`, or `None`.
         value_mask: Boolean tensor of shape `(batch, source_length)`, or `None`.
+        takes_kinds: Whether it may also be of integers.
 
     Raises:
         ValueError: If one of them has another shape, or a mask is no mask.
@@ -64,7 +66,7 @@ def check_inputs(
         _check_same(name, "key", key, "value", value, axis=0)
         _check_same(name, "key", key, "value", value, axis=1)
     _check_mask(name, "query_mask", query_mask, "query", query)
-    _check_mask(name, "value_mask", value_mask, "value", value)
+    _check_mask(name, "value_mask", value_mask, "value", value, takes_kinds)
 
 
 def check_decoder_inputs(
@@ -73,6 +75,7 @@ def check_decoder_inputs(
     memory: Tensor | None,
     memory_mask: Tensor | None,
     target_mask: Tensor | None = None,
+    takes_kinds: bool = False,
 ) -> None:
     """Checks ranks, sizes and masks of a decoder's inputs, as far as they are known.
 
@@ -82,6 +85,7 @@ def check_decoder_inputs(
         memory: Tensor of shape `(batch, source_length, memory_dim)`, or `None`.
         memory_mask: Boolean tensor of shape `(batch, source_length)`, or `None`.
         target_mask: Boolean tensor of shape `(batch, target_length)`, or `None`.
+        takes_kinds: Whether the memory's mask may also be of integers.
 
     Raises:
         ValueError: If one of them has another shape, or a mask is no mask.
@@ -95,7 +99,8 @@ def check_decoder_inputs(
     if memory is not None:
         _check_shape(name, "memory", memory, ("batch", "source_length", "memory_dim"))
         _check_same(name, "memory", memory, "inputs", inputs, axis=0)
-        _check_mask(name, "memory_mask", memory_mask, "memory", memory)
+        mask = memory_mask
+        _check_mask(name, "memory_mask", mask, "memory", memory, takes_kinds)
 
 
 def check_attention_mask(
@@ -220,7 +225,12 @@ def _check_same(
 
 
 def _check_mask(
-    layer: str, name: str, mask: Tensor | None, other: str, reference: Tensor
+    layer: str,
+    name: str,
+    mask: Tensor | None,
+    other: str,
+    reference: Tensor,
+    takes_kinds: bool = False,
 ) -> None:
     if mask is None:
         return
@@ -229,7 +239,9 @@ def _check_mask(
     _check_shape(layer, name, mask, ("batch", length))
     _check_same(layer, name, mask, other, reference, axis=0)
     _check_same(layer, name, mask, other, reference, axis=1)
-    _check_boolean(layer, name, mask)
+    is_kinds = "int" in backend.standardize_dtype(mask.dtype)
+    if not (takes_kinds and is_kinds):
+        _check_boolean(layer, name, mask)
 
 
 def _check_boolean(layer: str, name: str, mask: Tensor) -> None:

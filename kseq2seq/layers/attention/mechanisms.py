@@ -12,6 +12,7 @@ from kseq2seq.layers.attention.bahdanau import BahdanauAttention
 from kseq2seq.layers.attention.base import Attention
 from kseq2seq.layers.attention.chunkwise import ChunkwiseAttention
 from kseq2seq.layers.attention.coverage import CoverageAttention
+from kseq2seq.layers.attention.gated_features import GatedFeaturesAttention
 from kseq2seq.layers.attention.local import (
     LocalMonotonicAttention,
     LocalPredictiveAttention,
@@ -51,6 +52,28 @@ def _additive(units: int, name: str = "score") -> BahdanauAttention:
 
 def _general(name: str = "score") -> LuongAttention:
     return LuongAttention("general", name=name)
+
+
+def gate_features(
+    attention: Attention, units: int, name: str | None = None
+) -> Attention:
+    """Attention to a text and its features, of attention to the text alone.
+
+    Args:
+        attention: Attention to the text.
+        units: Size in which a query and features are compared.
+        name: Name of the layer.
+
+    Raises:
+        ValueError: If `attention` adds a loss of its alignment.
+
+    Example:
+
+    >>> layer = gate_features(MECHANISMS["luong_general"].factory(7)(), units=7)
+    >>> type(layer.attention).__name__
+    'LuongAttention'
+    """
+    return GatedFeaturesAttention(attention, _additive(units, "features"), name=name)
 
 
 MECHANISMS: dict[str, Mechanism] = {

@@ -106,9 +106,16 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         self, inputs, memory=None, memory_mask=None, initial_state=None, **kwargs
     ):
         # Ahead of Keras, which builds the layer first and fails there.
-        name, target_mask = type(self).__name__, kwargs.get("target_mask")
-        check_decoder_inputs(name, inputs, memory, memory_mask, target_mask)
-        if self.cell.attention is not None and memory is None:
+        name, attention = type(self).__name__, self.cell.attention
+        check_decoder_inputs(
+            name,
+            inputs,
+            memory,
+            memory_mask,
+            kwargs.get("target_mask"),
+            takes_kinds=attention is not None and attention.takes_kinds,
+        )
+        if attention is not None and memory is None:
             raise ValueError(
                 f"{name} with attention must be called with a memory, such as the "
                 "outputs of an encoder: decoder(inputs, memory). Received: memory=None"

@@ -63,8 +63,9 @@ function fillLine(line, text, units) {
     if (unit.from > at) parts.push(text.slice(at, unit.from));
     const part = text.slice(unit.from, unit.to);
     const span = element("span", { className: "unit", tabIndex: number ? -1 : 0 });
-    span.textContent = unit.isEnd ? unit.label : part;
-    if (unit.isEnd) span.classList.add("end");
+    span.textContent = unit.isEnd || unit.isFeature ? unit.label : part;
+    if (unit.isEnd || unit.isFeature) span.classList.add("end");
+    if (unit.isFeature) span.title = "a feature";
     if (unit.isEnd) span.title = "end of the text";
     span.setAttribute("role", "option");
     span.setAttribute("aria-label", unit.label);
@@ -233,7 +234,7 @@ function showAlignment(text, translation, answer) {
   drawAlignment();
 }
 
-function showBest(text, { translations, scores }) {
+function showBest(text, { translations, scores }, features) {
   const items = translations
     .map((translation, i) => ({ translation, score: scores[i] }))
     .filter(({ score }) => score !== null && score > -Infinity);
@@ -250,15 +251,15 @@ function showBest(text, { translations, scores }) {
       bar,
     );
     if (canAlign) button.setAttribute("aria-pressed", i === 0);
-    button.addEventListener("click", () => alignOther(button, text, translation));
+    button.addEventListener("click", () => alignOther(button, text, translation, features));
     return button;
   });
   $("nbest").replaceChildren(...buttons.map((x) => element("li", {}, x)));
 }
 
-async function alignOther(button, text, target) {
+async function alignOther(button, text, target, features) {
   try {
-    const answer = await predict("align", { text, target });
+    const answer = await predict("align", { text, target, ...features });
     if (!button.isConnected) return; // another text has been translated meanwhile
     for (const x of $("nbest").querySelectorAll("button")) {
       x.setAttribute("aria-pressed", x === button);
@@ -284,13 +285,27 @@ function showNothing() {
   shown = null;
 }
 
-async function translate(text) {
+function hasFeatures() {
+  return "features" in (signatures.serving_default?.inputs ?? {});
+}
+
+// The input beside the text, of a model that has it.
+function featuresInput() {
+  return hasFeatures() ? { features: wellFormed($("features").value) } : {};
+}
+
+// Half of a surrogate pair is no text that UTF-8 could hold.
+function wellFormed(text) {
+  return text.toWellFormed?.() ?? text;
+}
+
+async function translate(text, features) {
   if (!text.trim()) return showNothing();
   const began = performance.now();
   const aligns = "translate_align" in signatures;
   const [answer, best] = await Promise.all([
-    predict(aligns ? "translate_align" : "serving_default", { text }),
-    "nbest" in signatures ? predict("nbest", { text }) : null,
+    predict(aligns ? "translate_align" : "serving_default", { text, ...features }),
+    "nbest" in signatures ? predict("nbest", { text, ...features }) : null,
   ]);
   const time = Math.round(performance.now() - began);
   $("translation").textContent = answer.translation;
@@ -299,7 +314,7 @@ async function translate(text) {
   $("truncated").hidden = !answer.truncated;
   $("details").hidden = false;
   $("no-nbest").hidden = Boolean(best);
-  if (best) showBest(text, best);
+  if (best) showBest(text, best, features);
   $("no-alignment").hidden = aligns;
   $("alignment").hidden = $("units").hidden = !aligns;
   if (aligns) showAlignment(text, answer.translation, answer);
@@ -318,11 +333,11 @@ async function update() {
   $("answer").setAttribute("aria-busy", "true");
   while (isWanted) {
     isWanted = false;
-    // Half of a surrogate pair is no text that UTF-8 could hold.
-    const text = $("text").value.toWellFormed?.() ?? $("text").value;
-    showCurl(text);
+    const text = wellFormed($("text").value);
+    const features = featuresInput();
+    showCurl(text, features);
     try {
-      await translate(text);
+      await translate(text, features);
       showError();
     } catch (error) {
       showNothing();
@@ -333,8 +348,9 @@ async function update() {
   $("answer").setAttribute("aria-busy", "false");
 }
 
-function showCurl(text) {
-  const body = JSON.stringify({ instances: [text] }).replaceAll("'", "\\u0027");
+function showCurl(text, features = {}) {
+  const row = hasFeatures() ? { text, ...features } : text;
+  const body = JSON.stringify({ instances: [row] }).replaceAll("'", "\\u0027");
   $("curl").textContent = `curl -d '${body}' \\\n  ${new URL(`${MODEL}:predict`, location.href)}`;
 }
 
@@ -348,8 +364,10 @@ async function start() {
     clearTimeout(timer);
     update();
   };
-  $("text").addEventListener("input", (event) => event.isComposing || soon());
-  $("text").addEventListener("compositionend", soon);
+  for (const id of ["text", "features"]) {
+    $(id).addEventListener("input", (event) => event.isComposing || soon());
+    $(id).addEventListener("compositionend", soon);
+  }
   $("text").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -377,6 +395,8 @@ async function start() {
   try {
     const { metadata } = await ask(`${MODEL}/metadata`);
     signatures = metadata.signature_def.signature_def;
+    $("features-label").hidden = !hasFeatures();
+    showCurl("", featuresInput());
     if ($("text").value) update(); // a browser may have kept what was typed
   } catch (error) {
     showError(error);

@@ -24,11 +24,14 @@ function positions(text) {
 
 export function tokensOf(text, pieces, starts, ends) {
   const { start, end } = positions(text);
+  let isFeature = false; // what stands behind the end
   return pieces.map((piece, i) => {
     const from = start(starts[i]);
     const to = Math.max(from, end(ends[i]));
-    const isEnd = piece === END && from === text.length;
-    return { piece, from, to, isEnd, isBlank: !isEnd && !text.slice(from, to).trim() };
+    const isEnd = !isFeature && piece === END && from === text.length;
+    const token = { piece, from, to, isEnd, isFeature };
+    isFeature ||= isEnd;
+    return { ...token, isBlank: !isEnd && !token.isFeature && !text.slice(from, to).trim() };
   });
 }
 
@@ -49,7 +52,9 @@ export function unitsOf(text, tokens, byWords) {
   let waiting = []; // blanks and tokens of nothing, which go with the one behind them
   tokens.forEach((token, number) => {
     const last = units.at(-1);
-    if (token.isEnd) {
+    if (token.isFeature) {
+      units.push({ ...token, tokens: [number] });
+    } else if (token.isEnd) {
       if (waiting.length && last) last.tokens.push(...waiting.splice(0));
       units.push({ ...token, tokens: [...waiting, number] });
       waiting = [];
@@ -74,7 +79,7 @@ export function unitsOf(text, tokens, byWords) {
   if (waiting.length && units.length) units.at(-1).tokens.push(...waiting);
   for (const unit of units) {
     const part = text.slice(unit.from, unit.to);
-    unit.label = unit.isEnd ? "end" : part.trim() ? part : part ? "␣" : unit.piece;
+    unit.label = unit.isEnd ? "end" : unit.isFeature ? unit.piece : part.trim() ? part : part ? "␣" : unit.piece;
   }
   return units;
 }

@@ -1,0 +1,176 @@
+"""Texts to ids and back, as graphs that a SavedModel holds once."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from kseq2seq.inference.batches import check_features
+from kseq2seq.inference.rows import check_rows
+from kseq2seq.tokenizers import (
+    FeatureVocabulary,
+    Limits,
+    Tokenizer,
+    TruncatedIds,
+    tokenize_truncated,
+    with_features,
+)
+from kseq2seq.utils import Tensor
+
+TEXTS = tf.TensorSpec([None], tf.string)
+IDS = tf.TensorSpec([None, None], tf.int32)
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def one_graph(*specs: tf.TensorSpec) -> Callable[[Method], Method]:
+    """Makes a method a graph of its own, which a SavedModel holds once.
+
+    All that call it share the graph; each object has its own.
+
+    Args:
+        *specs: The `tf.TensorSpec` of each argument.
+    """
+    return tf.function(input_signature=specs, autograph=False)
+
+
+def check_vocabularies(
+    sizes: tuple[int, int],
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    features: FeatureVocabulary | None,
+) -> None:
+    """Checks that tokenizers and features are of a model's size.
+
+    Args:
+        sizes: The numbers of ids on both sides, as of
+            `kseq2seq.models.vocabulary_sizes`.
+        source_tokenizer: The `kseq2seq.Tokenizer` of the source.
+        target_tokenizer: That of the target.
+        features: The `kseq2seq.FeatureVocabulary`, or `None`.
+
+    Raises:
+        ValueError: If one of them is not.
+    """
+    extra = 0 if features is None else features.vocabulary_size
+    others = f", of which {extra} are of features" if extra else ""
+    sides = (
+        ("source", source_tokenizer.vocabulary_size + extra, others),
+        ("target", target_tokenizer.vocabulary_size, ""),
+    )
+    for size, (side, received, others) in zip(sizes, sides, strict=True):
+        if received != size:
+            raise ValueError(
+                f"The {side} tokenizer must have the {size} ids that the model was "
+                "built with, together with the features of the source. Received: "
+                f"{received} ids{others}"
+            )
+
+
+class TokenizerGraphs:
+    """The tokenizers of both sides, and features, as functions in the graph.
+
+    Args:
+        source_tokenizer: The `kseq2seq.Tokenizer` of the source.
+        target_tokenizer: That of the target.
+        features: The `kseq2seq.FeatureVocabulary`; `None` for a model without features.
+        limits: The `kseq2seq.Limits` of texts; none if `None`.
+        max_length: The most tokens of a target, where there are limits.
+
+    Attributes:
+        has_features: Whether there are features.
+
+    Example:
+
+    >>> from kseq2seq import train_tokenizers
+    >>> tokenizers = train_tokenizers([("a dog", "ein Hund")], kind="character")
+    >>> graphs = TokenizerGraphs(*tokenizers)
+    >>> ids = graphs.read_target(tf.constant(["Hund"])).ids
+    >>> graphs.write(ids).numpy().tolist()
+    [b'Hund']
+    """
+
+    def __init__(
+        self,
+        source_tokenizer: Tokenizer,
+        target_tokenizer: Tokenizer,
+        features: FeatureVocabulary | None = None,
+        limits: Limits | None = None,
+        max_length: int = 2,
+    ) -> None:
+        self.has_features = features is not None
+        self._source_tokenizer = source_tokenizer
+        self._target_tokenizer = target_tokenizer
+        self._features = features
+        self._source_limits = limits
+        # A target to be scored may be as long as one that the search writes.
+        self._target_limits = limits and dataclasses.replace(
+            limits, max_tokens=max(2, max_length)
+        )
+
+    def source_ids(self, texts: Tensor, features: Tensor | None = None) -> TruncatedIds:
+        """Source texts, of shape `(batch,)`, as ids, with their features.
+
+        Args:
+            texts: String tensor of shape `(batch,)`.
+            features: String tensor of shape `(batch,)`, missing if `None`.
+
+        Raises:
+            ValueError: If features are given to a model without them.
+        """
+        if not self.has_features:
+            check_features(features, False)
+            return self.read_source(texts)
+        if features is None:
+            features = tf.zeros_like(texts)
+        check_rows(texts, features=features)
+        return self.read_source_and_features(texts, features)
+
+    @one_graph(TEXTS)
+    def read_source(self, texts: Tensor) -> TruncatedIds:
+        """Source texts, of shape `(batch,)`, as ids."""
+        return tokenize_truncated(self._source_tokenizer, texts, self._source_limits)
+
+    @one_graph(TEXTS, TEXTS)
+    def read_source_and_features(self, texts: Tensor, features: Tensor) -> TruncatedIds:
+        """Source texts and their features, of shape `(batch,)`, as ids."""
+        limits, first = self._source_limits, self._source_tokenizer.vocabulary_size
+        source = tokenize_truncated(self._source_tokenizer, texts, limits)
+        return with_features(source, features, self._features, first, limits)
+
+    @one_graph(TEXTS)
+    def read_target(self, texts: Tensor) -> TruncatedIds:
+        """Target texts, of shape `(batch,)`, as ids."""
+        return tokenize_truncated(self._target_tokenizer, texts, self._target_limits)
+
+    @one_graph(IDS)
+    def write(self, ids: Tensor) -> Tensor:
+        """Target ids, of shape `(batch, length)`, as texts, of shape `(batch,)`."""
+        return self._target_tokenizer.detokenize(ids)
+
+    @one_graph(IDS)
+    def source_pieces(self, ids: Tensor) -> Tensor:
+        """The pieces and features of source ids, `(batch, length)`, as strings."""
+        if self._features is None:
+            return self._source_tokenizer.piece_strings(ids)
+        tokenizer, features = self._source_tokenizer, self._features
+        pieces = tokenizer.piece_strings(tf.range(tokenizer.vocabulary_size))
+        return tf.gather(tf.concat([pieces, features.labels], axis=0), ids)
+
+    def source_tokens(self, ids: Sequence[int]) -> list[str]:
+        """The pieces and features of source ids, a list, in Python.
+
+        Args:
+            ids: The ids, without padding.
+        """
+        first = self._source_tokenizer.vocabulary_size
+        tokens = self._source_tokenizer.pieces([x for x in ids if x < first])
+        if self._features is not None:
+            tokens += [self._features.labels[x - first] for x in ids if x >= first]
+        return tokens
+
+    @one_graph(IDS)
+    def target_pieces(self, ids: Tensor) -> Tensor:
+        """The pieces of target ids, of shape `(batch, length)`, as strings."""
+        return self._target_tokenizer.piece_strings(ids)

@@ -1,0 +1,90 @@
+"""Commands for a model with features."""
+
+import pytest
+
+from commands import assert_refused
+from kseq2seq import Search, Translator
+from translators import NUM_FEATURES, tiny_translator
+
+BEAM = ["--beam", "2", "--max-length", "9"]
+SEARCH = Search(beam_size=2, max_length=9)
+
+
+@pytest.fixture(scope="module")
+def featured(tmp_path_factory):
+    """A run folder of a model with features, and its translator."""
+    path = tmp_path_factory.mktemp("runs") / "featured"
+    tiny_translator(feature_vocabulary_size=NUM_FEATURES).save(path)
+    return path, Translator.load(path)
+
+
+def best(translator, texts, features):
+    return [x[0].text for x in translator.translate(texts, SEARCH, features=features)]
+
+
+def test_translate_takes_a_column(call, featured):
+    path, translator = featured
+    result = call(
+        "translate", path, "--features", "1", *BEAM, stdin="a dog\tV;PST\n\ngo\t\tx\n"
+    )
+    expected = best(translator, ["a dog", "go"], ["V;PST", ""])
+    assert result.out.splitlines() == [expected[0], "", expected[1]]
+    swapped = call("translate", path, "--features", "0", *BEAM, stdin="V;PST\ta dog\n")
+    assert swapped.out.splitlines() == expected[:1]
+    without = call("translate", path, *BEAM, stdin="go\n")
+    assert without.out.splitlines() == expected[1:]
+    refused = call("translate", path, "--features", "1", stdin="a\tV\n\ndog\n")
+    assert refused.code == 2
+    assert "standard input:3: expected at least 2 columns" in refused.err
+
+
+def test_evaluate_takes_a_column(call, featured, tmp_path):
+    path, translator = featured
+    rows = [("a dog", "V;PST"), ("a dog", "N"), ("a dog", "N"), ("go", "")]
+    targets = best(translator, *zip(*rows, strict=True))
+    targets[2] = "another right answer"
+    file = tmp_path / "test.tsv"
+    lines = [
+        f"{text}\t{features}\t{target}\n"
+        for (text, features), target in zip(rows, targets, strict=True)
+    ]
+    file.write_text("".join(lines), encoding="utf-8")
+    arguments = ["--tsv", file, "--columns", "0", "2", "--features", "1", *BEAM]
+    output = tmp_path / "out"
+    result = call("evaluate", path, *arguments, "--metrics", "exact_match",
+                  "--output", output)  # fmt: skip
+    assert "= 100.00" in result.out
+    assert output.read_text().splitlines() == [*targets[:2], targets[3]]
+    (tmp_path / "source").write_text("a\n")
+    refused = call("evaluate", path, "--source", tmp_path / "source", "--reference",
+                   tmp_path / "source", "--features", "1")  # fmt: skip
+    assert_refused(refused, "--features is a column of --tsv, not of --source")
+
+
+def test_score_takes_a_column(call, featured):
+    path, translator = featured
+    ((log_prob, count),) = translator.score([("a dog", "x", "V;PST")])
+    result = call("score", path, "--features", "3", stdin="a dog\tx\t-\tV;PST\n")
+    assert result.out == f"{log_prob:.6f}\t{count}\n"
+    refused = call("score", path, "--features", "2", stdin="a dog\tx\n")
+    assert_refused(refused, "standard input:1: expected at least 3 columns")
+    refused = call("score", path, "--features", "1", stdin="a dog\tx\n")
+    assert_refused(refused, "--features must be 2 or more")
+
+
+def test_plot_takes_features(call, featured, tmp_path):
+    path, file = featured[0], tmp_path / "a.png"
+    arguments = ["--text", "a dog", "--features", "V;PST", "--output", file]
+    assert call("plot", path, *arguments, *BEAM).code == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+    refused = call("plot", path, "--history", "--features", "V", "--output", file)
+    assert_refused(refused, "--features goes with --text")
+
+
+def test_a_model_without_features_refuses_them(call, run, tmp_path):
+    for verb, stdin in (("translate", "a\tb\n"), ("score", "a\tb\tc\n")):
+        refused = call(verb, run, "--features", "2" if verb == "score" else "1",
+                       stdin=stdin)  # fmt: skip
+        assert refused.code == 2 and "trained without features" in refused.err
+    refused = call("export", "litert", run, tmp_path, "--features-length", "3")
+    assert refused.code == 2 and "trained without features" in refused.err
