@@ -77,7 +77,7 @@ def as_triples(triples: Any, name: str = "triples") -> Triples:
     [('gehen', 'ging', 'V;PST;3;SG'), ('Go.', 'Va !', '')]
     """
     rows: Any = _as_rows(triples, name, (2, 3))
-    return [(*row, "")[:3] for row in rows]
+    return [(row[0], row[1], "".join(row[2:])) for row in rows]
 
 
 def _as_rows(rows: Any, name: str, widths: Sequence[int]) -> list[tuple[str, ...]]:

@@ -137,7 +137,8 @@ class TokenizerGraphs:
         """Source texts and their features, of shape `(batch,)`, as ids."""
         limits, first = self._source_limits, self._source_tokenizer.vocabulary_size
         source = tokenize_truncated(self._source_tokenizer, texts, limits)
-        return with_features(source, features, self._features, first, limits)
+        vocabulary: Any = self._features
+        return with_features(source, features, vocabulary, first, limits)
 
     @one_graph(TEXTS)
     def read_target(self, texts: Tensor) -> TruncatedIds:

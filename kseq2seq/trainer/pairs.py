@@ -83,7 +83,7 @@ def draw(pairs: Pairs, limit: int) -> Pairs:
 
 
 class ReferenceSet(NamedTuple):
-    """What is translated and scored at the end of a training.
+    """Sources to translate and score at the end of a training, with right answers.
 
     Attributes:
         sources: The sources.

@@ -30,7 +30,11 @@ from kseq2seq.trainer.resuming import check_resumed
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import BatchSettings, Settings, TrainingSettings
 from kseq2seq.trainer.training import Training
-from kseq2seq.trainer.vocabularies import make_vocabularies, warn_of_unknown
+from kseq2seq.trainer.vocabularies import (
+    make_vocabularies,
+    save_vocabularies,
+    warn_of_unknown,
+)
 from kseq2seq.translator import Translator
 from kseq2seq.utils import PathLike, check_installed, write_text
 
@@ -90,17 +94,13 @@ def prepare(
         leave_out_vectors(model)
         _logger.info("going on after epoch %d", callback.num_epochs)
     else:
-        if begin is None:
-            vocabularies = make_vocabularies(settings, pairs)
-        else:
-            vocabularies = begin.vocabularies
-        runs.save_tokenizers(run, *vocabularies[:2])
-        runs.save_features(run, vocabularies[2])
+        made = begin.vocabularies if begin else make_vocabularies(settings, pairs)
+        vocabularies = save_vocabularies(run, made)
     source, target, features = vocabularies
     warn_of_unknown(features, {"validation": validation, "test": test})
     # Another order than that of the epochs before a kill.
     seed = training.seed + callback.num_epochs
-    batches = make_batches(settings.batches, pairs, *vocabularies, seed)
+    batches = make_batches(settings.batches, pairs, source, target, seed, features)
     if model is None:
         num_steps = training.epochs * int(batches.cardinality())
         config = make_config(settings, *vocabularies)
@@ -117,7 +117,9 @@ def prepare(
         features=features,
         model=model,
         batches=batches,
-        validation_batches=make_batches(settings.batches, validation, *vocabularies),
+        validation_batches=make_batches(
+            settings.batches, validation, source, target, features=features
+        ),
         validation=validation,
         test=test or validation,
         provenance=provenance,
@@ -177,8 +179,8 @@ def make_batches(
     pairs: Pairs,
     source: Tokenizer,
     target: Tokenizer,
-    features: FeatureVocabulary | None = None,
     seed: int | None = None,
+    features: FeatureVocabulary | None = None,
 ) -> Any:
     """The batches of pairs, as the section [batches] asks for.
 
@@ -187,9 +189,9 @@ def make_batches(
         pairs: List of `(source, target)`, or with features behind them.
         source: The tokenizer of the source.
         target: That of the target.
-        features: The vocabulary of features, if there are any.
         seed: Seed to shuffle by, and of the noise; the pairs keep their order, and
             there is no noise, if `None`.
+        features: The vocabulary of features, if there are any.
 
     Returns:
         A `tf.data.Dataset`.

@@ -45,9 +45,8 @@ def read_tsv(
 ) -> Pairs:
     """Files with a pair in each row, between tabs, and perhaps its features."""
     _check_named("tsv", names)
-    if features_column != "":
-        columns: Any = (*columns, features_column)
-    return [x for name in names for x in data.read_tsv(folder / name, columns)]
+    chosen: Any = columns if features_column == "" else (*columns, features_column)
+    return [x for name in names for x in data.read_tsv(folder / name, chosen)]
 
 
 def read_tfds(

@@ -4,8 +4,10 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from itertools import islice
+from pathlib import Path
 from typing import TypeAlias
 
+from kseq2seq import runs
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer, train_tokenizers
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.settings import DataSettings, Settings
@@ -28,6 +30,19 @@ def make_vocabularies(settings: Settings, pairs: Pairs) -> Vocabularies:
         A tuple `(source, target, features)`, the last one `None` without features.
     """
     return (*make_tokenizers(settings, pairs), make_features(settings.data, pairs))
+
+
+def save_vocabularies(run: Path, vocabularies: Vocabularies) -> Vocabularies:
+    """Writes tokenizers and features into a run folder, and returns them.
+
+    Args:
+        run: Path of the run folder.
+        vocabularies: A tuple `(source, target, features)`.
+    """
+    source, target, features = vocabularies
+    runs.save_tokenizers(run, source, target)
+    runs.save_features(run, features)
+    return vocabularies
 
 
 def make_tokenizers(settings: Settings, pairs: Pairs) -> tuple[Tokenizer, Tokenizer]:

@@ -36,7 +36,7 @@ def expected(translator, search):
 
 
 def lines_of_readme_program(path, stdin):
-    """What the program in a README prints."""
+    """The output of the program in a README."""
     text = (path / "README.md").read_text(encoding="utf-8")
     program = re.search(r"```python\n(.*?)```", text, re.S)[1]
     result = subprocess.run(

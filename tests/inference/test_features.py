@@ -199,3 +199,32 @@ def test_a_folder_keeps_no_features_of_another_model(tmp_path):
     tiny_translator().save(tmp_path)
     assert not (tmp_path / "features.json").is_file()
     assert Translator.load(tmp_path).features is None
+
+
+def test_an_ensemble_and_a_preset_have_features(tmp_path):
+    kinds = [
+        tiny_translator(feature_vocabulary_size=NUM_FEATURES, features=kind)
+        for kind in ("joined", "gated")
+    ]
+    together = Translator.ensemble(kinds, weights=[2, 1])
+    ours, theirs = (np.array([x for x, _ in t.score(TRIPLES[:1])]) for t in kinds)
+    # Of one step, the first target token, the probabilities are averaged.
+    assert together.has_features and together.features == FEATURES
+    score = together.score(TRIPLES[:1])[0][0]
+    assert min(ours[0], theirs[0]) - 1 < score
+    best = together.translate(TEXTS[:1], SEARCH, features=["N;PST"])[0][0]
+    assert best.source_tokens[-2:] == ["N", "PST"]
+    others = Translator(
+        kinds[0].model,
+        kinds[0].source_tokenizer,
+        kinds[0].target_tokenizer,
+        kseq2seq.FeatureVocabulary(["a", *FEATURES.symbols[1:]]),
+    )
+    with pytest.raises(ValueError, match="must have the same features"):
+        Translator.ensemble([kinds[0], others])
+    preset = kinds[1].save_to_preset(tmp_path / "preset")
+    again = Translator.from_preset(preset)
+    assert again.features == FEATURES
+    given = {"features": ["V;PST"]}
+    assert again(TEXTS[:1], **given) == kinds[1](TEXTS[:1], **given)
+    assert "`größer`" in (preset / "README.md").read_text(encoding="utf-8")

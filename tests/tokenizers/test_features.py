@@ -21,7 +21,7 @@ SYMBOLS = ["V", "PST", "größer", "a b", "=", "N", "\N{EARTH GLOBE EUROPE-AFRIC
 
 
 def ids_by_hand(vocabulary, text):
-    """What the graph is to give, by a dictionary."""
+    """Ids of a string of features, by a dictionary."""
     known = {symbol: n for n, symbol in enumerate(vocabulary.symbols, 2)}
     parts = [part.strip() for part in text.split(vocabulary.separator)]
     return [known.get(part, 1) for part in parts if part] or [0]

@@ -34,7 +34,7 @@ def prepare(tmp_path):
     """Makes a training ready, from a file of pairs."""
 
     def ready(name, pairs, *changes, **options):
-        rows = [f"{source}\t{target}\n" for source, target in [*pairs, *pairs]]
+        rows = ["\t".join(row) + "\n" for row in [*pairs, *pairs]]
         (tmp_path / "own.tsv").write_text("".join(rows))
         (tmp_path / "own.toml").write_text(FILE)
         settings = trainer.read_settings(tmp_path / "own.toml", changes)
@@ -128,3 +128,51 @@ def test_parts_that_the_model_lacks_are_refused_by_name(prepare):
         prepare("own", OLD, *changes)
     with pytest.raises(SettingsError, match=r"frozen` must be one of embeddings, "):
         prepare("own", OLD, "training.frozen=encoders")
+
+
+FEATURES = "data.features_column=2", "data.features_separator=,"
+
+
+def with_features(pairs, *features):
+    count = len(features)
+    return [(*pair, features[n % count]) for n, pair in enumerate(pairs)]
+
+
+@pytest.mark.parametrize("kind", ["joined", "gated"])
+def test_features_keep_their_rows_behind_new_symbols(prepare, tmp_path, caplog, kind):
+    caplog.set_level("INFO", "kseq2seq")
+    changes = *FEATURES, f"model.features={kind}"
+    former = prepare("former", with_features(OLD, "V,PL", "N"), *changes)
+    runs.save_model(former.model, tmp_path / "former" / runs.MODEL_FILE)
+    new = with_features(NEW, "N,DU", "A,V")
+    training = prepare("tuned", new, *changes, from_run=tmp_path / "former")
+    assert former.features.symbols == ("N", "PL", "V")
+    assert training.features.symbols == ("N", "PL", "V", "A", "DU")
+    assert "new features: A DU" in caplog.text
+    ours, theirs = (rows(x.model, "source_embedding") for x in (training, former))
+    # Old symbols, 2 new ones, old features, 2 new ones.
+    assert (former.source.vocabulary_size, len(theirs), len(ours)) == (7, 12, 16)
+    np.testing.assert_array_equal(ours[:7], theirs[:7])
+    np.testing.assert_array_equal(ours[9:14], theirs[7:])
+    ids = {"source": np.array([[4, 6, 3, 9, 11]]), "target": np.array([[2, 4]])}
+    before = {**ids, "source": np.array([[4, 6, 3, 7, 9]])}
+    size = former.target.vocabulary_size
+    np.testing.assert_allclose(
+        training.model(ids)[..., :size], former.model(before), atol=1e-5
+    )
+    record = json.loads((tmp_path / "tuned" / runs.RECORD_FILE).read_text())
+    assert record["starts"][0]["from"]["new_symbols"]["features"] == ["A", "DU"]
+
+
+def test_features_must_be_there_as_in_the_run(former, prepare, tmp_path):
+    begin = {"from_run": tmp_path / "former"}
+    rows = with_features(OLD, "V,PL", "N")
+    with pytest.raises(SettingsError, match="features_column must be left out"):
+        prepare("tuned", rows, *FEATURES, **begin)
+    featured = prepare("featured", rows, *FEATURES)
+    runs.save_model(featured.model, tmp_path / "featured" / runs.MODEL_FILE)
+    begin = {"from_run": tmp_path / "featured"}
+    with pytest.raises(SettingsError, match="features_column must be set"):
+        prepare("tuned", OLD, **begin)
+    with pytest.raises(SettingsError, match="features_separator must be ','"):
+        prepare("tuned", rows, FEATURES[0], "data.features_separator=;", **begin)

@@ -96,7 +96,7 @@ class GatedFeaturesAttention(NestedLayers, Attention):
         check_score(features, "features")
         self.attention = attention
         self.features = features
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
 
     def build(
         self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
