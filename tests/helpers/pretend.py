@@ -124,6 +124,42 @@ class Backwards:
         return {**answer, **aligned(texts, best)}
 
 
+class Tagged(Backwards):
+    """Takes features, which it writes behind the text, and aligns with half a look."""
+
+    def __init__(self):
+        super().__init__("models/tagged/1")
+        self.signatures = {
+            name: signature({**x.inputs, "features": spec("string")}, x.outputs)
+            for name, x in self.signatures.items()
+        }
+
+    def run(self, name, inputs):
+        answer = super().run(name, inputs)
+        if name == "translate_align":
+            (text,), (features,) = (
+                [x.decode() for x in inputs[side]] for side in ("text", "features")
+            )
+            symbols, size = features.split(";"), len(text.encode())
+            for key, values in (
+                ("tokens", symbols),
+                ("starts", [size] * 9),
+                ("ends", [size] * 9),
+            ):
+                before = answer[f"source_{key}"]
+                more = values[: len(symbols)]
+                more = (
+                    encoded([more]) if key == "tokens" else np.array([more], np.int32)
+                )
+                answer[f"source_{key}"] = np.concatenate([before, more], axis=1)
+            answer["num_source_tokens"] = answer["num_source_tokens"] + len(symbols)
+            looks = answer["alignment"]
+            added = np.zeros((*looks.shape[:2], len(symbols)), np.float32)
+            added[:, 0] = 1 - WEIGHT
+            answer["alignment"] = np.concatenate([looks * WEIGHT, added], axis=2)
+        return answer
+
+
 class Mirror(Backwards):
     """Only makes capitals, each from its own character, and the first blank a bit."""
 

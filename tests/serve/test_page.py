@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from kseq2seq import serve
-from pretend import WEIGHT, Backwards, Mirror
+from pretend import WEIGHT, Backwards, Mirror, Tagged
 
 ARGUMENTS = [
     "--headless",
@@ -363,3 +363,24 @@ def test_light_and_dark(browser, page):
         found.append([int(x) for x in re.findall(r"\d+", page.evaluate(background))])
     light, dark = map(sum, found)
     assert light > 3 * 200 and dark < 3 * 60
+
+
+def test_features_have_a_field_and_units_of_their_own(browser, page):
+    browser.expect(page.get_by_role("textbox", name="Features")).to_be_hidden()
+    tagged = Tagged()
+    with served(tagged) as url, opened_page(browser, url) as featured:
+        field = featured.get_by_role("textbox", name="Features")
+        browser.expect(field).to_be_visible()
+        field.fill("N;PL")
+        featured.fill("#text", "a dög")
+        browser.expect(featured.locator("#translation")).to_have_text("DÖG A")
+        units = featured.locator("#source .unit")
+        browser.expect(units).to_have_text(["a", "dög", "end", "N", "PL"])
+        units.nth(3).hover()
+        assert lit(featured, "target") == {"DÖG": 1.0}
+        assert '"features":"N;PL"' in featured.locator("#curl").text_content()
+        asked = {name: x["features"].tolist() for name, x in tagged.asked}
+        assert asked["nbest"] == asked["translate_align"] == [b"N;PL"]
+        featured.locator("#nbest button").nth(1).click()
+        browser.expect(featured.locator("#target")).to_contain_text("dög")
+        assert tagged.asked[-1][1]["features"].tolist() == [b"N;PL"]
