@@ -29,7 +29,8 @@ class MaskedCrossentropy(keras.losses.Loss):
     in `keras.losses.CategoricalCrossentropy`, without making that target. The
     result is the mean over the real tokens of the batch, weighted by
     `sample_weight` where it is given, so padding a batch further does not
-    change it. A batch without a real token has loss 0 and gradient 0.
+    change it. A batch without a real token has loss 0 and gradient 0. A label outside
+    of the vocabulary is an error, or, with XLA and on a GPU, makes the loss NaN.
 
     The default reduction of Keras's losses divides by batch times length
     instead, padding included, and so makes the loss of short sentences small.
@@ -101,6 +102,7 @@ class MaskedCrossentropy(keras.losses.Loss):
             return super().__call__(y_true, y_pred, weights)
         check_shapes(y_true, y_pred)
         losses = y_pred.losses(y_true, self.label_smoothing)  # (B, T)
+        losses = nan_outside(losses, y_true, y_pred.shape[-1])
         return mean_of(losses, y_true, weights)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -219,12 +221,32 @@ def token_crossentropy(
     check_shapes(labels, logits)
     logits = ops.cast(logits, "float32")
     loss = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    loss = nan_outside(loss, labels, logits.shape[-1])
     if label_smoothing == 0:
         return loss
     # Against the uniform distribution. The normaliser again rather than the
     # label's logit, since gathering from (B, T, V) is the slower of the two.
     uniform_loss = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
     return (1 - label_smoothing) * loss + label_smoothing * uniform_loss
+
+
+def nan_outside(losses: Tensor, labels: Tensor, vocabulary_size: int) -> Tensor:
+    """Losses that are NaN where a label is outside of the vocabulary.
+
+    On a CPU such a label is an error. XLA and GPUs cannot raise one, and take the loss
+    of another label.
+
+    Args:
+        losses: Float tensor of shape `(batch, length)`.
+        labels: Integer tensor of the same shape.
+        vocabulary_size: Number of labels, from 0 on.
+
+    Returns:
+        Tensor of the shape and dtype of `losses`.
+    """
+    labels = ops.cast(labels, "int32")
+    inside = ops.logical_and(labels >= 0, labels < vocabulary_size)
+    return ops.where(inside, losses, float("nan"))
 
 
 def check_shapes(labels: Tensor, logits: Tensor) -> None:

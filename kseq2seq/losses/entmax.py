@@ -6,7 +6,12 @@ import keras
 from keras import ops
 
 from kseq2seq.layers import masked_probabilities
-from kseq2seq.losses.crossentropy import check_shapes, real_tokens, token_weights
+from kseq2seq.losses.crossentropy import (
+    check_shapes,
+    nan_outside,
+    real_tokens,
+    token_weights,
+)
 from kseq2seq.losses.vocabulary_logits import VocabularyLogits
 from kseq2seq.utils import (
     PAD_ID,
@@ -102,6 +107,7 @@ class EntmaxLoss(keras.losses.Loss):
         labels = ops.where(is_real, ops.cast(y_true, "int32"), 0)
         logits = ops.cast(y_pred, "float32")
         losses = _losses(labels, logits, self.probability_fn, self.label_smoothing)
+        losses = nan_outside(losses, labels, logits.shape[-1])
         # Zero weights would not silence an infinity.
         return ops.where(is_real, losses, 0.0)
 

@@ -93,6 +93,7 @@ class SampledCrossentropy(keras.losses.Loss):
             losses = _losses_of_features(y_pred, y_true, draws)
         else:
             losses = _losses_of_logits(y_pred, y_true, draws)
+        losses = crossentropy.nan_outside(losses, y_true, y_pred.shape[-1])
         return crossentropy.mean_of(losses, y_true, weights)
 
     def get_config(self) -> dict[str, Any]:

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq.losses import MaskedCrossentropy, Perplexity, TokenAccuracy
+from kseq2seq.layers import VocabularyProduct
+from kseq2seq.losses import (
+    EntmaxLoss,
+    MaskedCrossentropy,
+    Perplexity,
+    SampledCrossentropy,
+    TokenAccuracy,
+    VocabularyLogits,
+)
 from kseq2seq.utils import PAD_ID
 
 # All different, so that a swapped axis cannot pass.
@@ -30,6 +38,10 @@ def labels():
 @pytest.fixture
 def weights():
     return np.random.default_rng(2).uniform(0.5, 2.0, size=(B, T)).astype("float32")
+
+
+def sampled():
+    return SampledCrossentropy(3)
 
 
 def log_softmax(row):
@@ -108,6 +120,29 @@ def test_weights_of_other_shapes_are_refused(labels, logits, make, shape):
     match = re.escape("(batch, length), for one of each token. Received: sample_")
     with pytest.raises(ValueError, match=f"{match}.*={re.escape(str(shape))}"):
         make()(labels, logits, np.ones(shape, "float32"))
+
+
+@pytest.mark.parametrize("label", [-1, -100, V, V + 11])
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(
+    "make", [MaskedCrossentropy, lambda: MaskedCrossentropy(0.1), sampled, EntmaxLoss]
+)
+def test_labels_outside_of_the_vocabulary_are_not_taken_for_others_by_xla(
+    labels, logits, make, label, plain
+):
+    """XLA raises no errors: it takes the nearest label."""
+    labels[1, 0] = label
+    kernel = tf.constant(np.random.default_rng(5).normal(size=(V, V)), tf.float32)
+
+    def loss(labels):
+        y_pred = tf.matmul(logits, kernel)
+        if not plain:
+            product = VocabularyProduct(kernel, None, False)
+            y_pred = VocabularyLogits(y_pred, tf.constant(logits), product)
+        return make()(labels, y_pred)
+
+    value = tf.function(loss, jit_compile=True)(tf.constant(labels))
+    assert np.isnan(value)
 
 
 def test_one_sentence_has_one_weight(labels, logits):
