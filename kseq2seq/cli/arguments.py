@@ -157,6 +157,12 @@ def index(text: str) -> int:
     return int(text)
 
 
+def column(text: str) -> int | str:
+    """An argument's column of a table: an integer from 0 on, or a name."""
+    is_integer = text.removeprefix("-").isdecimal()
+    return index(text) if is_integer else text
+
+
 def port(text: str) -> int:
     """An argument's number of a port."""
     if not text.isdecimal() or int(text) > MAX_PORT:

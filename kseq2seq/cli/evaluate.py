@@ -10,6 +10,7 @@ from kseq2seq.cli.arguments import (
     add_features_column,
     add_path,
     add_verb,
+    column,
     index,
 )
 from kseq2seq.cli.long_lines import add_max_characters, cut_lines
@@ -51,9 +52,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--columns",
         metavar=("SOURCE", "TARGET"),
         nargs=2,
-        type=index,
+        type=column,
         default=(0, 1),
-        help="columns of --tsv, counted from 0 (default: 0 1)",
+        help="columns of --tsv, counted from 0, or their names in its first line "
+        "(default: 0 1)",
     )
     add_features_column(parser, "--tsv")
     parser.add_argument(

@@ -34,7 +34,7 @@ def read_parallel(names: Sequence[str], folder: Path) -> Pairs:
             "The format 'parallel' must have two files a part, source and target. "
             f"Received: {list(names)}"
         )
-    return data.read_parallel(*(folder / name for name in names))
+    return data.read_parallel(*(_file(folder, name) for name in names))
 
 
 def read_tsv(
@@ -46,7 +46,7 @@ def read_tsv(
     """Files with a pair in each row, between tabs, and perhaps its features."""
     _check_named("tsv", names)
     chosen: Any = columns if features_column == "" else (*columns, features_column)
-    return [x for name in names for x in data.read_tsv(folder / name, chosen)]
+    return [x for name in names for x in data.read_tsv(_file(folder, name), chosen)]
 
 
 def read_tfds(
@@ -66,6 +66,17 @@ def make_dates(names: Sequence[str], folder: Path, count: int) -> Pairs:
             f"data.format to read your own. Received: {list(names)}"
         )
     return data.dates(count)
+
+
+def _file(folder: Path, name: str) -> Path:
+    """The path of a file that the settings name."""
+    path = folder / name
+    if not path.exists():
+        raise data.DataError(
+            f"{path}: no such file. Expected the files of the settings in the folder "
+            f"that --data names. Received: {folder}"
+        )
+    return path
 
 
 def _check_named(format_: str, names: Sequence[str]) -> None:

@@ -43,6 +43,20 @@ def test_evaluate_accepts_all_targets_of_a_row(call, folder, reverser):
     assert "= 100.00 (95 %" in result.out and "nrefs:var" in result.out
 
 
+def test_evaluate_finds_columns_by_their_names(call, folder, reverser):
+    path = folder.parent / "test.tsv"
+    path.write_text("No\tWord\tBackwards\n-\tab\tba\n")
+    options = "--tsv", path, "--metrics", "exact_match", "--columns"
+    result = call("evaluate", folder, *options, "Word", "Backwards")
+    assert "= 100.00" in result.out
+    assert_refused(
+        call("evaluate", folder, *options, "Word", "2"), "or their names in the"
+    )
+    assert_refused(
+        call("evaluate", folder, *options, "word", "Backwards"), "among them 'word'"
+    )
+
+
 def test_metrics_are_those_of_the_run(call, folder, reverser):
     path = folder.parent / "test.tsv"
     path.write_text("ab\tba\n")

@@ -72,7 +72,7 @@ def test_limit_draws_sources_with_all_their_targets(read_parts):
         ({"held_out": 0.26}, "Received: 0.26, which takes 26, 2 times"),
         ({"format": "dates"}, "'dates' reads no files"),
         ({"format": "parallel"}, "two files a part, source and target"),
-        ({"train": ("absent",)}, "absent: no such file"),
+        ({"train": ("absent",)}, "absent: no such file. .* --data names. Received: "),
         ({"columns": (0, 2)}, "column 2"),
     ],
 )

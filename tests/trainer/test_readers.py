@@ -6,6 +6,7 @@ import pytest
 
 from kseq2seq import data, trainer
 from kseq2seq.trainer import readers
+from kseq2seq.trainer.data_settings import DataSettings
 from kseq2seq.trainer.pairs import read_parts
 
 
@@ -21,6 +22,13 @@ def test_rows_of_several_files(tmp_path):
     (tmp_path / "b").write_text("x\ttwo\tzwei\n")
     pairs = readers.read_tsv(("a", "b"), tmp_path, columns=(2, 1))
     assert pairs == [("eins", "one"), ("zwei", "two")]
+
+
+def test_columns_by_names_in_the_first_line(tmp_path):
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfWords\tNo\tNumber\r\nten\tx\t10\r\n")
+    settings = DataSettings(format="tsv", train=("a",), columns=("Number", "Words"))
+    pairs = readers.read_tsv(settings.train, tmp_path, settings.columns)
+    assert pairs == [("10", "ten")]
 
 
 def test_splits_of_a_data_set(tmp_path, monkeypatch):
