@@ -400,7 +400,8 @@ class Translator(Joinable, BaseTranslator):
                 raise FileNotFoundError(
                     "`path` must be a run folder, which holds "
                     f"{MODEL_FILE}, or a SavedModel, which holds "
-                    f"{SAVED_MODEL_FILE}. Received: {path}"
+                    f"{SAVED_MODEL_FILE}; a preset such as 'dates' is loaded by "
+                    f"from_preset. Received: {path}"
                     + ("" if path.is_dir() else ", which is no folder")
                 )
             return SavedTranslator(path)

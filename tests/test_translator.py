@@ -186,7 +186,7 @@ def test_load_says_what_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"model\.keras.*saved_model\.pb.*nil"):
         Translator.load(tmp_path / "nil")
     (tmp_path / "model.keras").touch()
-    with pytest.raises(FileNotFoundError, match="which is no folder"):
+    with pytest.raises(FileNotFoundError, match="by from_preset. .* no folder"):
         Translator.load(tmp_path / "model.keras")
 
 

@@ -86,6 +86,10 @@ def read_lines(path: PathLike | None = None) -> list[str]:
             lines.extend(iter_lines(file, str(path)))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
+    except IsADirectoryError as error:
+        raise DataError(
+            f"{path}: expected a file. Received: a folder; name a file in it"
+        ) from error
     except PACKING_ERRORS as error:
         raise DataError(
             f"{path}:{len(lines) + 1}: cannot be read from this line on: {error}"
@@ -148,6 +152,11 @@ def _open_in_zip(archive, path):
         if name.endswith(_SUFFIXES_IN_ZIP)
         and not name.rsplit("/")[-1].startswith(("_", "."))
     ]
+    if not names and "xl/workbook.xml" in archive.namelist():
+        raise DataError(
+            f"{path}: expected text. Received: a workbook of Excel. Save the sheet as "
+            "CSV UTF-8, to a file that ends in .csv."
+        )
     if len(names) != 1:
         held = ", ".join(names or archive.namelist()[:5]) or "nothing"
         raise DataError(

@@ -57,8 +57,16 @@ def test_damaged_files(tmp_path, name):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(data.DataError, match="nowhere.txt: no such file"):
         data.read_tsv(tmp_path / "nowhere.txt")
-    with pytest.raises(data.DataError, match="cannot be read.*directory"):
+    with pytest.raises(data.DataError, match="expected a file. Received: a folder"):
         data.read_parallel(tmp_path, tmp_path)
+
+
+def test_a_workbook_is_to_be_saved_as_csv(tmp_path):
+    with zipfile.ZipFile(tmp_path / "pairs.xlsx", "w") as archive:
+        for name in ("[Content_Types].xml", "xl/workbook.xml"):
+            archive.writestr(name, "<a/>")
+    with pytest.raises(data.DataError, match="Received: a workbook of Excel. Save"):
+        data.read_tsv(tmp_path / "pairs.xlsx")
 
 
 def test_zip_must_hold_one_text(tmp_path):
