@@ -21,7 +21,7 @@ from kseq2seq.trainer.epochs import (
     make_run_folder,
     make_scorer,
 )
-from kseq2seq.trainer.fine_tuning import begin_with
+from kseq2seq.trainer.fine_tuning import Beginning, begin_with
 from kseq2seq.trainer.optimizer import leave_out_vectors, make_optimizer
 from kseq2seq.trainer.pairs import read_parts, reference_set
 from kseq2seq.trainer.precision import advice
@@ -83,9 +83,7 @@ def prepare(
     if from_run is not None and not (resume and (run / runs.HISTORY_FILE).is_file()):
         begin = begin_with(Path(from_run), run, settings, pairs)
     resumed = open_run(settings, run, resume, fresh)
-    provenance = runs.provenance_of(command, training.seed)
-    if begin is not None:
-        provenance["from"] = begin.record()
+    provenance = _provenance(command, training.seed, begin)
     runs.record_start(run, provenance, sizes, resumed)
     model = None
     if resumed:
@@ -124,6 +122,16 @@ def prepare(
         test=test or validation,
         provenance=provenance,
     )
+
+
+def _provenance(
+    command: str | None, seed: int, begin: Beginning | None
+) -> dict[str, Any]:
+    """The provenance of a training, and of the run that it begins with."""
+    provenance = runs.provenance_of(command, seed)
+    if begin is not None:
+        provenance["from"] = begin.record()
+    return provenance
 
 
 def _tell_sizes(*parts: Pairs) -> dict[str, int]:
