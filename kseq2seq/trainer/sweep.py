@@ -159,8 +159,17 @@ def _tell(count: str, run: SweepRun, folder: Path, code: int) -> None:
             folder / f"{run.name}.log",
         )
         return
-    score, epoch = best_score(folder / run.name, run.settings.training.metrics[0])
-    _logger.info("%s: %s: %.4g in epoch %d (%s)", count, run.name, score, epoch, words)
+    metric = run.settings.training.metrics[0]
+    score, epoch = best_score(folder / run.name, metric)
+    _logger.info(
+        "%s: %s: val_%s %.4g, the best, in epoch %d (%s)",
+        count,
+        run.name,
+        metric,
+        score,
+        epoch,
+        words,
+    )
 
 
 def best_score(folder: PathLike, metric: str) -> tuple[float, int]:

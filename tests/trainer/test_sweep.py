@@ -93,7 +93,7 @@ def test_a_killed_sweep_goes_on(killed, caplog):
     first = (place / "001-seed1" / "history.json").stat().st_mtime_ns
     result = trainer.run_sweep(killed / "own.toml", place, jobs=2, best=2)
     assert "2 trainings, 1 of them to go" in caplog.text
-    assert "1 of 1: 001-seed2: " in caplog.text
+    assert "1 of 1: 001-seed2: val_exact_match " in caplog.text
     assert (place / "001-seed1" / "history.json").stat().st_mtime_ns == first
     assert sorted(x.name for x in result.best) == ["001-seed1", "001-seed2"]
     assert result.metric == "exact_match" and len(result.scores) == 2
