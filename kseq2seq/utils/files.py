@@ -46,6 +46,10 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     try:
         yield beside
         os.replace(beside, place)
+    except OSError as error:
+        if error.filename == str(beside) and error.filename2 is None:
+            error.filename = str(path)  # the one that the user has named
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -87,3 +87,13 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
     assert raised.value.errno == errno.EFBIG
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    path = tmp_path / "nil" / "one.txt"
+    with (
+        pytest.raises(FileNotFoundError) as error,
+        atomic_path(path) as beside,
+    ):
+        beside.write_text("A dog.")
+    assert error.value.filename == str(path)
