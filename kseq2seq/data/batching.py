@@ -12,7 +12,14 @@ import numpy as np
 
 from kseq2seq.data.containers import as_pairs, as_triples
 from kseq2seq.data.pairs import Row
-from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers, is_blank
+from kseq2seq.utils import (
+    BOS_ID,
+    PAD_ID,
+    UNK_ID,
+    check_integer,
+    check_integers,
+    is_blank,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,6 +28,8 @@ _logger = logging.getLogger("kseq2seq")
 # Pairs tokenised by one call, and the seconds after which progress is shown.
 _CHUNK = 16384
 _PATIENCE = 5.0
+# Share of unknown tokens from which on a tokenizer is hardly the right one.
+_MOST_UNKNOWN = 0.2
 # Each about a fifth longer than the one before, so that texts of any length are padded
 # by about a tenth of it or less on average. On Multi30k (SentencePiece, 8,000 pieces,
 # batches of 64) 6.7 % of the positions are padding, in 56 shapes of batches; with every
@@ -107,6 +116,7 @@ def batches(
     rows = as_pairs(pairs) if features is None else as_triples(pairs, "pairs")
     rows = _with_text(rows)
     sources, targets = _tokenize(rows, source_tokenizer, target_tokenizer, features)
+    _tell_of_unknown((sources, targets))
     kept, lengths = _in_buckets(sources, targets, lengths_of_buckets)  # (N,), (N, 2)
 
     def most_rows(source_length, target_length):
@@ -206,6 +216,20 @@ def _tokenize(pairs, source_tokenizer, target_tokenizer, features):
             _ragged(*(np.concatenate(parts) for parts in zip(*side, strict=True)))
             for side in sides
         ]
+
+
+def _tell_of_unknown(sides):
+    """Warns where so much text is unknown that it must be another tokenizer's."""
+    for name, ids in zip(("source", "target"), sides, strict=True):
+        share = float(np.mean(ids.values.numpy() == UNK_ID))
+        if share > _MOST_UNKNOWN:
+            _logger.warning(
+                "%.0f %% of the tokens of the %s side are unknown to its tokenizer: "
+                "check that it was trained on such texts, and that source_tokenizer "
+                "and target_tokenizer are not swapped.",
+                100 * share,
+                name,
+            )
 
 
 def _ragged(values, lengths):

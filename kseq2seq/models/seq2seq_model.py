@@ -34,6 +34,17 @@ class Seq2SeqModel(keras.Model):
     (True, True)
     """
 
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """The loss of a batch; see `keras.Model`.
+
+        Raises:
+            ValueError: If a loss takes logits for probabilities.
+        """
+        # Not in `compile`: Keras does not compile a loaded model of another `compile`.
+        for loss in keras.tree.flatten(self.loss):
+            _check_takes_logits(loss)
+        return super().compute_loss(*args, **kwargs)
+
     def train_step(self, *args: Any) -> Any:
         """One step of training; see `keras.Model`."""
         if keras.backend.backend() != "tensorflow" or not self.trainable_weights:
@@ -60,6 +71,21 @@ class Seq2SeqModel(keras.Model):
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
         _track_loss(self, x, loss)
         return self.compute_metrics(x, y, y_pred, sample_weight)
+
+
+def _check_takes_logits(loss):
+    """Refuses Keras's crossentropy of probabilities, which learns little of logits."""
+    # Losses, functions and names alike: what can be told of their settings.
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", "")
+    by_name = name.lower().replace("_", "").endswith("categoricalcrossentropy")
+    if by_name or config.get("from_logits") is False:
+        raise ValueError(
+            "`loss` must take logits, which the model gives: use "
+            "kseq2seq.MaskedCrossentropy(), or from_logits=True, such as "
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True). "
+            f"Received: loss={loss!r}"
+        )
 
 
 class _Split(NamedTuple):

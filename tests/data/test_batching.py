@@ -331,3 +331,14 @@ def test_iterating_writes_nothing(seed, size):
     )
     assert int(done.stdout) == 2 * 5
     assert done.stderr.partition("BEGIN")[2] == ""
+
+
+def test_swapped_tokenizers_are_told(caplog):
+    pairs = [("abc", "xyz"), ("cab", "zyx")] * 3
+    source = train_tokenizer(["abc"], kind="character")
+    target = train_tokenizer(["xyz"], kind="character")
+    data.batches(pairs, source, target)
+    assert not caplog.messages
+    data.batches(pairs, target, source)
+    sides = [message for message in caplog.messages if "50 % of the tokens" in message]
+    assert len(sides) == 2 and all("are not swapped" in x for x in sides)

@@ -431,3 +431,31 @@ def test_a_file_of_a_plain_model_trains_plainly(tmp_path, runs):
     for model in (restored, renewed):
         compiled(model, loss=SampledCrossentropy(5))
         assert np.isfinite(model.train_on_batch(INPUTS, LABELS)).all()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "sparse_categorical_crossentropy",
+        "SparseCategoricalCrossentropy",
+        keras.losses.sparse_categorical_crossentropy,
+        keras.losses.SparseCategoricalCrossentropy(),
+        keras.losses.CategoricalCrossentropy(),
+        ["categorical_crossentropy"],
+    ],
+)
+def test_losses_of_probabilities_are_refused(loss):
+    model = make_model()
+    model.compile("adam", loss=loss)
+    inputs = {"source": np.full((2, 3), 4), "target": np.full((2, 5), 4)}
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="must take logits.*from_logits=True"):
+            use(inputs, np.full((2, 5), 4), verbose=0)
+
+
+def test_losses_of_logits_are_taken():
+    model = make_model()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss=loss)
+    inputs = {"source": np.full((2, 3), 4), "target": np.full((2, 5), 4)}
+    assert np.isfinite(model.evaluate(inputs, np.full((2, 5), 4), verbose=0))
