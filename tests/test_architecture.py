@@ -582,12 +582,12 @@ def test_no_file_names_a_path_of_some_machine():
     if listed.returncode:
         pytest.skip("not in a git repository")
     pattern = re.compile(r"(?<![\w.])/(work|tmp|root|home|opt|mnt|Users)/\w")
-    found = []
+    collected = []
     for name in filter(None, listed.stdout.split("\0")):
         path = ROOT / name
         if path.is_file():  # and not deleted since
             text = path.read_text(encoding="utf-8", errors="replace")
-            found += [
+            collected += [
                 f"{name}: {line}" for line in text.splitlines() if pattern.search(line)
             ]
-    assert listed.stdout and not found
+    assert listed.stdout and not collected

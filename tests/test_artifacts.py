@@ -45,13 +45,13 @@ def translator_of(folder, name):
 
 def each(kind, prefix=""):
     """A test for each artifact: `folder`, and `name`, the path in it."""
-    found = [
+    actual = [
         pytest.param(folder, name, id=f"{folder.name}-{name}")
         for folder in VERSIONS
         for name in expected_of(folder)[kind]
         if name.startswith(prefix)
     ]
-    return pytest.mark.parametrize(("folder", "name"), found)
+    return pytest.mark.parametrize(("folder", "name"), actual)
 
 
 def compare_arrays(folder, prefix, received):
@@ -67,18 +67,18 @@ def test_translations_are_the_same(folder, name):
     translator = translator_of(folder, name)
     expected = expected_of(folder)["translators"][name]
     search = kseq2seq.Search(**expected["search"])
-    found = translator.translate(expected["texts"], search)
-    assert [[x.text for x in best] for best in found] == [
+    actual = translator.translate(expected["texts"], search)
+    assert [[x.text for x in best] for best in actual] == [
         [text for text, _ in best] for best in expected["translations"]
     ]
-    assert [x.score for best in found for x in best] == near(
+    assert [x.score for best in actual for x in best] == near(
         [score for best in expected["translations"] for _, score in best]
     )
     if "greedy" in expected:  # not in a SavedModel, which has one search
         assert translator(expected["texts"], beam=1) == expected["greedy"]
-        tokens = [[[x.source_tokens, x.target_tokens] for x in best] for best in found]
+        tokens = [[[x.source_tokens, x.target_tokens] for x in best] for best in actual]
         assert tokens == expected["tokens"]
-        assert [x.log_prob for best in found for x in best] == near(
+        assert [x.log_prob for best in actual for x in best] == near(
             [log_prob for best in expected["log_probs"] for log_prob in best]
         )
 
@@ -86,17 +86,17 @@ def test_translations_are_the_same(folder, name):
 @each("translators")
 def test_scores_of_pairs_are_the_same(folder, name):
     expected = expected_of(folder)["translators"][name]
-    found = translator_of(folder, name).score(expected["pairs"])
-    assert [count for _, count in found] == [n for _, n in expected["scored"]]
-    assert [x for x, _ in found] == near([x for x, _ in expected["scored"]])
+    actual = translator_of(folder, name).score(expected["pairs"])
+    assert [count for _, count in actual] == [n for _, n in expected["scored"]]
+    assert [x for x, _ in actual] == near([x for x, _ in expected["scored"]])
 
 
 @each("translators")
 def test_samples_of_a_seed_are_the_same(folder, name):
     expected = expected_of(folder)["translators"][name]
-    found = translator_of(folder, name).sample(expected["texts"], seed=5)
-    assert [x.text for x in found] == [text for text, _ in expected["sampled"]]
-    assert [x.log_prob for x in found] == near([x for _, x in expected["sampled"]])
+    actual = translator_of(folder, name).sample(expected["texts"], seed=5)
+    assert [x.text for x in actual] == [text for text, _ in expected["sampled"]]
+    assert [x.log_prob for x in actual] == near([x for _, x in expected["sampled"]])
 
 
 @each("translators")
@@ -107,19 +107,19 @@ def test_alignments_are_the_same(folder, name):
         with pytest.raises(ValueError, match="for models with attention alone"):
             translator.align(expected["pairs"])
         return
-    found = [x._asdict() for x in translator.align(expected["pairs"])]
-    weights = {f"{name}/align/{n}": x.pop("weights") for n, x in enumerate(found)}
+    actual = [x._asdict() for x in translator.align(expected["pairs"])]
+    weights = {f"{name}/align/{n}": x.pop("weights") for n, x in enumerate(actual)}
     # Tuples of a pair of numbers, which JSON has as lists.
-    assert json.loads(json.dumps(found)) == expected["aligned"]
+    assert json.loads(json.dumps(actual)) == expected["aligned"]
     compare_arrays(folder, f"{name}/align/", weights)
 
 
 @each("translators")
 def test_encodings_are_the_same(folder, name):
     texts = expected_of(folder)["translators"][name]["texts"]
-    found = translator_of(folder, name).encode(texts)
-    states = {f"{name}/state/{n}": x.state for n, x in enumerate(found)}
-    memories = {f"{name}/memory/{n}": x.memory for n, x in enumerate(found)}
+    actual = translator_of(folder, name).encode(texts)
+    states = {f"{name}/state/{n}": x.state for n, x in enumerate(actual)}
+    memories = {f"{name}/memory/{n}": x.memory for n, x in enumerate(actual)}
     compare_arrays(folder, f"{name}/state/", states)
     memories = {key: x for key, x in memories.items() if x is not None}
     compare_arrays(folder, f"{name}/memory/", memories)
@@ -140,19 +140,19 @@ def test_saved_models_answer_alike_in_the_session_loader(folder, name):
             ("align", pairs),
         ],
     )
-    first = [found[0] for found in expected["translations"]]
+    first = [actual[0] for actual in expected["translations"]]
     assert [x.decode() for x in best["translation"]] == [x for x, _ in first]
     assert best["score"].tolist() == near([x for _, x in first])
-    for row, found in enumerate(expected["translations"]):
-        count = len(found)
+    for row, actual in enumerate(expected["translations"]):
+        count = len(actual)
         written = [x.decode() for x in several["translations"][row, :count]]
-        assert written == [text for text, _ in found]
-        assert several["scores"][row, :count].tolist() == near([x for _, x in found])
+        assert written == [text for text, _ in actual]
+        assert several["scores"][row, :count].tolist() == near([x for _, x in actual])
     assert scored["num_tokens"].tolist() == [n for _, n in expected["scored"]]
     assert scored["log_prob"].tolist() == near([x for x, _ in expected["scored"]])
-    for row, found in enumerate(expected["aligned"]):
+    for row, actual in enumerate(expected["aligned"]):
         links = aligned["links"][row]
-        assert links[links >= 0].tolist() == found["links"]
+        assert links[links >= 0].tolist() == actual["links"]
 
 
 def inputs_of(folder, model):
@@ -168,14 +168,14 @@ def logits_of(folder, model):
 
 def compare_evaluation(folder, model, expected):
     labels = arrays_of(folder)["labels"]
-    found = model.evaluate(
+    actual = model.evaluate(
         inputs_of(folder, model), labels, return_dict=True, verbose=0
     )
-    assert found.keys() == expected.keys()
+    assert actual.keys() == expected.keys()
     if isinstance(model.loss, kseq2seq.SampledCrossentropy):
         # Which samples are drawn is nobody's business.
-        assert found.pop("loss") == pytest.approx(expected["loss"], rel=0.1)
-    assert found == near({name: expected[name] for name in found})
+        assert actual.pop("loss") == pytest.approx(expected["loss"], rel=0.1)
+    assert actual == near({name: expected[name] for name in actual})
 
 
 @each("models")
@@ -218,8 +218,8 @@ def test_an_export_of_a_run_answers_alike_and_tells_of_its_training(folder, tmp_
     expected = expected_of(folder)["translators"][name]
     search = kseq2seq.Search(**expected["search"])
     path = translator_of(folder, name).export(tmp_path / "dates", search)
-    found = kseq2seq.Translator.load(path).translate(expected["texts"])
-    assert [[x.text for x in best] for best in found] == [
+    actual = kseq2seq.Translator.load(path).translate(expected["texts"])
+    assert [[x.text for x in best] for best in actual] == [
         [text for text, _ in best] for best in expected["translations"]
     ]
     cards = [

@@ -104,13 +104,13 @@ def plain(value):
     return value.decode() if isinstance(value, bytes) else value
 
 
-def assert_same(found, expected):
-    assert set(found) == set(expected)
+def assert_same(actual, expected):
+    assert set(actual) == set(expected)
     for name, value in expected.items():
         if np.array(value).dtype.kind == "f":
-            np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(actual[name], value, rtol=1e-5, atol=1e-5)
         else:
-            assert found[name] == value, name
+            assert actual[name] == value, name
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -125,8 +125,8 @@ def test_the_rest_client_translates(url, python):
     assert len(set(expected)) == 3
     assert run_well("translate_rest.py", url, *SENTENCES).splitlines() == expected
     lines = "".join(f"{x}\n" for x in SENTENCES[:2])
-    found = run_well("translate_rest.py", f"{url}/", stdin=lines)
-    assert found.splitlines() == expected[:2]
+    actual = run_well("translate_rest.py", f"{url}/", stdin=lines)
+    assert actual.splitlines() == expected[:2]
     assert run_well("translate_rest.py", url) == ""
 
 
@@ -137,14 +137,14 @@ def test_the_rest_client_sends_many_lines_in_parts():
     backwards = Backwards()
     with serving(backwards) as address:
         url = f"{address}/v1/models/backwards"
-        found = run_well("translate_rest.py", url, stdin="\r\n".join(lines))
+        actual = run_well("translate_rest.py", url, stdin="\r\n".join(lines))
         options = ["--signature", "nbest"]
         nbest = run_well("translate_rest.py", url, *options, stdin="\n".join(lines))
     asked = [[x.decode() for x in inputs["text"]] for _, inputs in backwards.asked]
     assert asked == [lines[:64], lines[64:128], lines[128:]] * 2
     assert len(asked[0]) <= batching().max_batch_size.value
     expected = [" ".join(reversed(line.upper().split())) for line in lines]
-    assert found == "".join(f"{line}\n" for line in expected)
+    assert actual == "".join(f"{line}\n" for line in expected)
     rows = [row for x in nbest.splitlines() for row in json.loads(x)["translations"]]
     assert [best for best, *_ in rows] == expected
 
@@ -152,8 +152,8 @@ def test_the_rest_client_sends_many_lines_in_parts():
 @pytest.mark.parametrize("signature", ["nbest", "translate_align", "encode"])
 def test_the_rest_client_prints_other_answers_whole(url, python, signature):
     options = ["--signature", signature]
-    found = run_well("translate_rest.py", url, *options, *SENTENCES)
-    assert_same(json.loads(found), expected_of(python, signature))
+    actual = run_well("translate_rest.py", url, *options, *SENTENCES)
+    assert_same(json.loads(actual), expected_of(python, signature))
 
 
 def test_the_rest_client_says_what_was_refused(url):
@@ -258,8 +258,8 @@ def batching_parameters():
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(WRAPPERS.serialized_pb)
     pool.Add(file)
-    found = pool.FindMessageTypeByName("BatchingParameters")
-    return message_factory.GetMessageClass(found)()
+    actual = pool.FindMessageTypeByName("BatchingParameters")
+    return message_factory.GetMessageClass(actual)()
 
 
 def batching():

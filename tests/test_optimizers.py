@@ -54,20 +54,20 @@ def gradients():
     ids=lambda kwargs: "-".join(kwargs),
 )
 def test_adam_is_keras_adam(gradients, kwargs):
-    (found, _), (expected, _) = (
+    (actual, _), (expected, _) = (
         steps(one, gradients, **kwargs) for one in (Adam, keras.optimizers.Adam)
     )
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(actual, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("jit_compile", [None, True])
 def test_adam_in_a_graph(gradients, jit_compile):
-    found, optimizer = steps(
+    actual, optimizer = steps(
         Adam, gradients, in_graph=True, jit_compile=jit_compile, learning_rate=0.1
     )
     expected, _ = steps(keras.optimizers.Adam, gradients, learning_rate=0.1)
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(actual, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     assert int(optimizer.iterations) == len(gradients)
 

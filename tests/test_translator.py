@@ -30,11 +30,11 @@ def translator():
     return tiny_translator()
 
 
-def assert_same(found, expected, exact=False):
+def assert_same(actual, expected, exact=False):
     """Same lists of translations; floats exactly so, or to 1e-5."""
     tolerance = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-5, "atol": 1e-5}
-    assert len(found) == len(expected)
-    for row, expected_row in zip(found, expected, strict=True):
+    assert len(actual) == len(expected)
+    for row, expected_row in zip(actual, expected, strict=True):
         assert len(row) == len(expected_row)
         for one, other in zip(row, expected_row, strict=True):
             assert one[:1] + one[3:5] == other[:1] + other[3:5]
@@ -44,17 +44,17 @@ def assert_same(found, expected, exact=False):
 
 
 def test_each_text_gets_its_own_translation_however_batched(translator):
-    found = translator.translate(TEXTS, SEARCH)
-    texts = [best.text for best, *_ in found]
+    actual = translator.translate(TEXTS, SEARCH)
+    texts = [best.text for best, *_ in actual]
     assert len(set(texts)) == 5 and texts[0] == texts[4]
-    assert [len(best) for best in found] == [1] * len(TEXTS)
-    assert_same(translator.translate(TEXTS, SEARCH, batch_size=2), found)
-    assert_same(translator.translate(TEXTS[::-1], SEARCH, batch_size=1), found[::-1])
+    assert [len(best) for best in actual] == [1] * len(TEXTS)
+    assert_same(translator.translate(TEXTS, SEARCH, batch_size=2), actual)
+    assert_same(translator.translate(TEXTS[::-1], SEARCH, batch_size=1), actual[::-1])
 
 
 def test_call_gives_the_best_of_the_default_search(translator):
-    found = translator.translate(TEXTS[:2], Search(beam_size=2))
-    assert translator(iter(TEXTS[:2]), beam=2) == [best.text for best, *_ in found]
+    actual = translator.translate(TEXTS[:2], Search(beam_size=2))
+    assert translator(iter(TEXTS[:2]), beam=2) == [best.text for best, *_ in actual]
     assert translator([]) == [] == translator.translate([])
 
 
@@ -90,10 +90,10 @@ def test_what_greedy_search_finds_is_scored_alike(translator):
         *filter(None, TEXTS),
         *["the cat", "dogs", "a bird sees", "home we go", "sees", "birds run"],
     ]
-    found = translator.translate(texts, GREEDY)
+    actual = translator.translate(texts, GREEDY)
     ended = [
         (text, best)
-        for text, (best,) in zip(texts, found, strict=True)
+        for text, (best,) in zip(texts, actual, strict=True)
         if best.target_tokens[-1] == "</s>"
     ]
     assert len(ended) > 2 and len({best.score for _, best in ended}) > 1
@@ -128,8 +128,8 @@ def test_a_blank_text_has_the_blank_translation_and_no_other(translator):
     search = Search(beam_size=3, num_hypotheses=3, max_length=11, min_length=2)
     texts = ["", " \t", "\u200b", "\ufeff\u00ad\n", "\u2060\u200e", "\0", "a"]
     *blank, other = translator.translate(texts, search)
-    for found in blank:
-        (only,) = found
+    for actual in blank:
+        (only,) = actual
         assert only[:5] == ("", 0.0, 0.0, ["</s>"], ["</s>"])
         assert only.alignment.shape == (1, 1)
     assert len(other) == 3 and all(one.text for one in other)
@@ -137,9 +137,9 @@ def test_a_blank_text_has_the_blank_translation_and_no_other(translator):
 
 def test_unusual_characters_do_not_disturb_their_neighbours(translator):
     strange = ["a\0b", "\0", "犬", "\ud800", " a  dog ", "</s>"]
-    found = translator.translate([*strange, *TEXTS], SEARCH)
-    assert_same(found[len(strange) :], translator.translate(TEXTS, SEARCH))
-    tokens = [best.source_tokens for best, *_ in found]
+    actual = translator.translate([*strange, *TEXTS], SEARCH)
+    assert_same(actual[len(strange) :], translator.translate(TEXTS, SEARCH))
+    tokens = [best.source_tokens for best, *_ in actual]
     assert tokens[0] == ["a", "<unk>", "b", "</s>"]
     assert tokens[1] == ["</s>"] and tokens[2] == ["<unk>", "</s>"]
     assert {*tokens[3]} == {"<unk>", "</s>"}
@@ -227,9 +227,9 @@ def test_float16_has_half_of_the_bytes_and_rounded_weights(tmp_path):
     assert sizes[0] < 0.6 * sizes[1]
     loaded = Translator.from_preset(half)
     assert precision.is_float32(loaded.model)
-    for weight, found in zip(before, loaded.model.get_weights(), strict=True):
+    for weight, actual in zip(before, loaded.model.get_weights(), strict=True):
         rounded = np.asarray(weight, np.float16).astype(np.float32)
-        np.testing.assert_array_equal(found, rounded)
+        np.testing.assert_array_equal(actual, rounded)
     assert "in float16" in (half / "README.md").read_text(encoding="utf-8")
     bias = translator.model.get_layer("projection").bias
     bias.assign(np.full(bias.shape, 1e5))

@@ -203,11 +203,11 @@ def test_the_script_trains_scores_and_scores_again(source_length, data, capsys):
     ]
     assert done.stdout.count("token_accuracy") == 2
     report = json.loads((output / "source_length.json").read_text())
-    found = report["tasks"]["scan"]
-    assert found["sizes"] == {"train": 12, "held_out": 12, "test_length": 8}
-    assert sum(found["train_pairs"]) == 12 and found["train_pairs"][2:] == [0] * 7
-    assert sum(found["scored_pairs"][:2]) == 12 and found["scored_pairs"][5] == 8
-    none, other = (found["models"][name] for name in ("none", "bahdanau"))
+    actual = report["tasks"]["scan"]
+    assert actual["sizes"] == {"train": 12, "held_out": 12, "test_length": 8}
+    assert sum(actual["train_pairs"]) == 12 and actual["train_pairs"][2:] == [0] * 7
+    assert sum(actual["scored_pairs"][:2]) == 12 and actual["scored_pairs"][5] == 8
+    none, other = (actual["models"][name] for name in ("none", "bahdanau"))
     assert none["runs"][0]["parameters"] < other["runs"][0]["parameters"]
     assert none["sets"]["test_length"]["signature"].startswith("nrefs:1|bs:20|")
     assert (output / "source_length.png").read_bytes()[:4] == b"\x89PNG"
@@ -217,7 +217,7 @@ def test_the_script_trains_scores_and_scores_again(source_length, data, capsys):
     assert source_length.main([*arguments, "--reuse"]) == 0
     assert "token_accuracy" not in capsys.readouterr().out
     again = json.loads((output / "source_length.json").read_text())["tasks"]["scan"]
-    for name, model in found["models"].items():
+    for name, model in actual["models"].items():
         assert again["models"][name]["bins"] == model["bins"]
     assert {path: path.read_bytes() for path in models} == models
 

@@ -88,15 +88,17 @@ def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
         path = folder / f"test_2016_flickr.{side}.gz"
         path.write_bytes(gzip.compress(lines.encode()))
     monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_ENTRIES", 1)
-    found = real_text.real_text(tmp_path, tmp_path / "run", None, 1, 4, int8=True)
-    assert found["same_translations"] == found["sentences"] > 0
-    assert found["int8"]["sentences_per_second"] > 0
-    assert 0 <= found["int8_bleu"]["value"] <= 100
-    shown = real_text.shown_text(found)
+    actual = real_text.real_text(tmp_path, tmp_path / "run", None, 1, 4, int8=True)
+    assert actual["same_translations"] == actual["sentences"] > 0
+    assert actual["int8"]["sentences_per_second"] > 0
+    assert 0 <= actual["int8_bleu"]["value"] <= 100
+    shown = real_text.shown_text(actual)
     assert "| int8 | " in shown and ", with products in int8 " in shown
-    rates = [found[name]["sentences_per_second"] for name in ("saved_model", "python")]
-    assert found["saved_model_to_python"] == pytest.approx(rates[0] / rates[1], rel=0.1)
-    assert 0 <= found["bleu"]["value"] <= 100
+    rates = [actual[name]["sentences_per_second"] for name in ("saved_model", "python")]
+    assert actual["saved_model_to_python"] == pytest.approx(
+        rates[0] / rates[1], rel=0.1
+    )
+    assert 0 <= actual["bleu"]["value"] <= 100
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def test_good_texts_have_answers_that_differ(fuzzer):
         "sample",
     }
     for name in ("serving_default", "translate_align", "sample"):
-        found = {fuzzer.alone[name, x]["translation"] for x in range(len(TEXTS))}
-        assert len(found) == 5  # one of the six texts is there twice
+        actual = {fuzzer.alone[name, x]["translation"] for x in range(len(TEXTS))}
+        assert len(actual) == 5  # one of the six texts is there twice
     assert fuzzer.alone["nbest", 0]["translations"].shape == (2,)
 
 
@@ -121,12 +121,12 @@ def test_the_script_sends_records_and_tells(fuzz, saved, tmp_path, capsys):
     assert report["strings"] == 40 and len(report["kinds"]) == 16
     assert report["longest_bytes"] > 9_000 and report["problems"] == 0
     assert len(report["signatures"]) == 7
-    for found in report["signatures"].values():
-        times = found["milliseconds"]
+    for actual in report["signatures"].values():
+        times = actual["milliseconds"]
         assert 0 < times["p50"] <= times["p99"] <= times["max"]
         # Two good ones in each, and at the end the longest alone.
-        mixed = found["requests"] - 1
-        assert found["rows"] == 40 + 2 * mixed + 40
+        mixed = actual["requests"] - 1
+        assert actual["rows"] == 40 + 2 * mixed + 40
     assert report["good_rows_checked"] == 7 * 2 * mixed
     assert report["peak_megabytes"] > 100
     assert report["model"]["bytes"]["variables"] > 9_000
@@ -211,8 +211,8 @@ def test_a_right_answer_has_no_faults(fuzz):
     ],
 )
 def test_a_wrong_answer_is_told(fuzz, changes, expected):
-    found = fuzz.faults({"text": "aé".encode()}, answer(**changes), CARD)
-    assert any(expected in x for x in found), found
+    actual = fuzz.faults({"text": "aé".encode()}, answer(**changes), CARD)
+    assert any(expected in x for x in actual), actual
 
 
 def test_limits_that_are_not_kept_are_told(fuzz):
@@ -234,9 +234,9 @@ def test_limits_that_are_not_kept_are_told(fuzz):
 def test_blanks_must_be_blank(fuzz):
     wrong = "translation: of nothing but blanks, and not empty"
     assert fuzz.faults({"text": b" \t"}, {"translation": b"x"}) == [wrong]
-    found = {"translation": b"", "score": np.float32(-1)}
-    assert fuzz.faults({"text": b""}, found) == [wrong]
-    assert fuzz.faults({"text": b""}, {**found, "score": np.float32(0)}) == []
+    actual = {"translation": b"", "score": np.float32(-1)}
+    assert fuzz.faults({"text": b""}, actual) == [wrong]
+    assert fuzz.faults({"text": b""}, {**actual, "score": np.float32(0)}) == []
 
 
 def test_differences_are_told(fuzz):
@@ -249,8 +249,8 @@ def test_differences_are_told(fuzz):
     problems, largest = fuzz.differences(near, alone)
     assert problems == [] and 4e-5 < largest < 6e-5
     large = {"perplexity": np.float32(1e7)}
-    found = fuzz.differences({"perplexity": np.float32(1e7 + 500)}, large)
-    assert found[0] == [] and 4e-5 < found[1] < 6e-5
+    actual = fuzz.differences({"perplexity": np.float32(1e7 + 500)}, large)
+    assert actual[0] == [] and 4e-5 < actual[1] < 6e-5
     for name, value in {
         "score": np.float32(-2.1),
         "links": np.array([1, 3, -1]),

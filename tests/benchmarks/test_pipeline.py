@@ -51,8 +51,8 @@ def test_counts_of_an_epoch(pipeline):
 
 
 def test_what_training_consumes_is_of_its_fastest_model(pipeline, tmp_path):
-    found = {"torch-float32": 9.0, "ours-float32": 5.0, "ours-bfloat16": 7.0}
-    contenders = {name: {"tokens_per_second": x} for name, x in found.items()}
+    actual = {"torch-float32": 9.0, "ours-float32": 5.0, "ours-bfloat16": 7.0}
+    contenders = {name: {"tokens_per_second": x} for name, x in actual.items()}
     (tmp_path / "multi30k").mkdir()
     options = ["--data", str(tmp_path), "--output", str(tmp_path)]
     parsed = pipeline.parse_arguments(options)
@@ -109,12 +109,12 @@ def test_start_up_is_compared_in_the_same_round(startup):
         "import keras, kseq2seq": [2.2, 4.1, 3.4],
         "kseq2seq --help": [0.1, 0.6, 0.5],
     }
-    found = startup.summarize(seconds)
-    assert found["import keras, kseq2seq"]["over_keras"] == pytest.approx(0.2)
-    assert found["import keras, kseq2seq"]["kept"]
-    assert found["kseq2seq --help"]["seconds"] == 0.5
-    assert not found["kseq2seq --help"]["kept"]
-    shown = startup.table({"ways": found})
+    actual = startup.summarize(seconds)
+    assert actual["import keras, kseq2seq"]["over_keras"] == pytest.approx(0.2)
+    assert actual["import keras, kseq2seq"]["kept"]
+    assert actual["kseq2seq --help"]["seconds"] == 0.5
+    assert not actual["kseq2seq --help"]["kept"]
+    shown = startup.table({"ways": actual})
     assert "| `import keras, kseq2seq` | 3.40 | +0.20 | at most 0.3 s over" in shown
     assert "| `kseq2seq --help` | 0.50 |  | under 0.5 s |" in shown
 

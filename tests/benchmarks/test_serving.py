@@ -44,8 +44,8 @@ def test_all_that_a_server_costs_is_measured(serving, tmp_path, capsys, monkeypa
     report = json.loads((tmp_path / "serving.json").read_text())
     assert all(seconds > 0 for seconds in report["load_seconds"].values())
     assert len(report["latency_milliseconds"]) == 7
-    for found in (*report["latency_milliseconds"].values(), report["callers"]):
-        times = found.get("milliseconds", found)
+    for actual in (*report["latency_milliseconds"].values(), report["callers"]):
+        times = actual.get("milliseconds", actual)
         assert 0 < times["p50"] <= times["p95"] <= times["p99"] <= times["max"]
     rates = report["texts_per_second"]
     assert list(rates) == ["1", "8", "64"] and min(rates.values()) > 0
@@ -141,11 +141,11 @@ class Session:
 def test_callers_call_at_once_and_share_the_texts(serving):
     session = Session()
     texts = ["a", "b", "c", "d", "e"]
-    found = serving.call_at_once(session, texts, callers=3, seconds=0.3)
+    actual = serving.call_at_once(session, texts, callers=3, seconds=0.3)
     assert len(session.threads) == 3
     assert set(session.texts) == {text.encode() for text in texts}
-    assert found["requests"] == len(session.texts) > 30  # alone, one has at most 30
-    assert found["milliseconds"]["p50"] >= 10
+    assert actual["requests"] == len(session.texts) > 30  # alone, one has at most 30
+    assert actual["milliseconds"]["p50"] >= 10
 
 
 def test_a_request_that_fails_is_no_measurement(serving):

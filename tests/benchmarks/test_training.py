@@ -127,11 +127,11 @@ def test_a_whole_measurement_of_ours(scripts, tmp_path, capsys, monkeypatch):
     arguments += ["--repeat", 2, "--parts", 2, "--output", tmp_path]
     training.main([str(x) for x in arguments])
     report = json.loads((tmp_path / "training.json").read_text())
-    found = report["contenders"]["ours-float32"]
+    actual = report["contenders"]["ours-float32"]
     assert report["epoch"]["target_tokens"] == 3 * 3 * 5
-    assert len(found["seconds"]) == len(found["gemm_gflops"]) == 2
-    assert found["tokens_per_second"] > 0 and 0 < found["achieved_to_limit"] < 1
-    assert 0 < found["loss"][1] < found["loss"][0] < 2 * np.log(11)
+    assert len(actual["seconds"]) == len(actual["gemm_gflops"]) == 2
+    assert actual["tokens_per_second"] > 0 and 0 < actual["achieved_to_limit"] < 1
+    assert 0 < actual["loss"][1] < actual["loss"][0] < 2 * np.log(11)
     assert "| ours-float32 |" in capsys.readouterr().out
 
 
@@ -187,13 +187,13 @@ def test_the_baseline_finds_the_same_translations(baseline, min_length):
     lengths = {"max_length": 9, "min_length": min_length}
     start = models.start_decoding(model)
     ours = to_numpy(decoding.greedy_search(*start(source), **lengths).ids)[:, 0]
-    found = np.array(baseline.greedy(theirs, as_torch, **lengths))
-    np.testing.assert_array_equal(found, ours[:, : found.shape[1]])
+    actual = np.array(baseline.greedy(theirs, as_torch, **lengths))
+    np.testing.assert_array_equal(actual, ours[:, : actual.shape[1]])
     search = {**lengths, "beam_size": 4, "length_penalty": 1.0}
     ours = to_numpy(decoding.beam_search(*start(source), **search).ids)[:, 0]
-    found = np.array(baseline.beam_search(theirs, as_torch, **search))
-    np.testing.assert_array_equal(found, ours[:, : found.shape[1]])
-    assert not min_length or (found[:, :8] > 3).all()
+    actual = np.array(baseline.beam_search(theirs, as_torch, **search))
+    np.testing.assert_array_equal(actual, ours[:, : actual.shape[1]])
+    assert not min_length or (actual[:, :8] > 3).all()
 
 
 @pytest.mark.parametrize("length", [10, 80])

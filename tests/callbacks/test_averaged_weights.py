@@ -75,12 +75,12 @@ def test_the_average_is_scored_and_the_weights_are_trained(stop_after, scaled):
         ]
         means.append(average)
     for epoch, step in enumerate(range(2, len(seen.steps), 3)):
-        for found in (
+        for actual in (
             seen.tested[step],
             seen.ends[2 * epoch],
             seen.ends[2 * epoch + 1],
         ):
-            np.testing.assert_allclose(found[0], means[step][0], rtol=1e-5)
+            np.testing.assert_allclose(actual[0], means[step][0], rtol=1e-5)
         assert same(seen.own[epoch], seen.steps[step])
     assert same(model.get_weights(), seen.ends[-1])
     assert not same(seen.ends[-1], seen.own[-1])

@@ -27,9 +27,9 @@ def test_several_runs_are_exported_as_one(call, run, tmp_path):
     assert "an ensemble of 2 models, which count 2 : 1." in readme
     size = len(kseq2seq.Translator.load(run).encode(["ja"])[0].state)
     assert len(kseq2seq.Translator.load(saved).encode(["ja"])[0].state) == 2 * size
-    found = json.loads(call("translate", saved, "--alignments", stdin="ja").out)
-    (best,) = found["translations"]
-    assert found["source_tokens"] == ["j", "a", "</s>"] and best["log_prob"] is None
+    actual = json.loads(call("translate", saved, "--alignments", stdin="ja").out)
+    (best,) = actual["translations"]
+    assert actual["source_tokens"] == ["j", "a", "</s>"] and best["log_prob"] is None
     assert np.shape(best["alignment"]) == (len(best["tokens"]), 3)
     n_best = call("translate", saved, "--n-best", "2", stdin="ja").out
     assert [line[:2] for line in n_best.splitlines()] == ["1\t", "1\t"]

@@ -89,8 +89,8 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, call):
     assert len((run / "history.csv").read_text().splitlines()) == 1 + 3
     written = [value for name, value in vars(runs).items() if name.endswith("_FILE")]
     written.remove(runs.SAVED_MODEL_FILE)
-    found = {path.name for path in run.iterdir()}
-    assert found == {*written, "checkpoint-3.keras"}
+    actual = {path.name for path in run.iterdir()}
+    assert actual == {*written, "checkpoint-3.keras"}
     last = keras.saving.load_model(run / "checkpoint-3.keras")
     assert int(last.optimizer.iterations) == 3 * STEPS
     scores = json.loads((run / "scores.json").read_text())

@@ -158,8 +158,8 @@ def test_a_saved_model_is_asked_for_no_more_than_it_gives(
     ):
         assert_refused(call(*arguments), "is a SavedModel, which searches as it was")
     assert_refused(call("export", saved), "is a SavedModel: give the run folder")
-    found = call("translate", saved, "--n-best", "2", stdin="ab").out
-    assert found == "1\t0.0000\tba\n1\t-0.1250\tba'\n"
+    actual = call("translate", saved, "--n-best", "2", stdin="ab").out
+    assert actual == "1\t0.0000\tba\n1\t-0.1250\tba'\n"
     assert call("score", saved, stdin="ab\tc").out == "-2.000000\t1\n"
     plot = ["plot", saved, "--history", "--output", "x.png"]
     assert_refused(call(*plot), "is a SavedModel: give the run folder")
@@ -178,14 +178,14 @@ def test_a_run_is_translated_and_scored_as_by_its_translator(call, run):
     out = call("translate", run, "--n-best", "3", stdin="\n".join(texts)).out
     rows = [line.split("\t") for line in out.splitlines()]
     assert [(int(n) - 1, text) for n, _, text in rows] == [
-        (i, best.text) for i, found in enumerate(expected) for best in found
+        (i, best.text) for i, actual in enumerate(expected) for best in actual
     ]
     best = expected[1][0]
     out = call("score", run, stdin=f"{texts[1]}\t{PAIRS[1][1]}\n").out
     log_prob, num_tokens = translator.score(PAIRS[1:2])[0]
     assert out == f"{log_prob:.6f}\t{num_tokens}\n"
     out = call("translate", run, "--beam", "3", "--alignments", stdin=texts[1]).out
-    found = json.loads(out)["translations"]
-    assert [x["text"] for x in found] == [best.text]
-    assert found[0]["tokens"] == best.target_tokens
-    np.testing.assert_allclose(found[0]["alignment"], best.alignment, atol=1e-4)
+    actual = json.loads(out)["translations"]
+    assert [x["text"] for x in actual] == [best.text]
+    assert actual[0]["tokens"] == best.target_tokens
+    np.testing.assert_allclose(actual[0]["alignment"], best.alignment, atol=1e-4)

@@ -130,7 +130,7 @@ def test_batches_shuffled(pairs, tokenizers):
     orders = [rows for rows, _ in epochs]
     assert orders[0] != orders[1] != orders[2] != orders[0]
     assert epochs[0][1] != epochs[1][1]  # the batches' order, too
-    one, other = ({frozenset(x) for x in groups_of(*found)} for found in epochs[:2])
+    one, other = ({frozenset(x) for x in groups_of(*actual)} for actual in epochs[:2])
     assert not one & other  # and who shares a batch
 
 

@@ -29,9 +29,9 @@ def test_each_is_written_as_babel_writes_it():
     for text, target in dates(199, seed=3):
         date = datetime.date.fromisoformat(target)
         text = text.translate(LATIN)
-        found = {name for name in LOCALES if text in set(renderings(date, name))}
-        assert found, text
-        locales |= found
+        actual = {name for name in LOCALES if text in set(renderings(date, name))}
+        assert actual, text
+        locales |= actual
     assert locales == set(LOCALES)
 
 

@@ -108,16 +108,16 @@ def signatures_of(version):
 
 def assert_whole(version, like):
     """All files are there and readable, and say the same as another version's."""
-    found, other = files_of(version), files_of(like)
-    assert set(found) == FILES
+    actual, other = files_of(version), files_of(like)
+    assert set(actual) == FILES
     assert variables_of(version) == variables_of(like) != []
     assert signatures_of(version) == signatures_of(like) > {"serving_default", "score"}
     name = "assets.extra/kseq2seq.json"
-    assert found[name].read_text() == other[name].read_text()
+    assert actual[name].read_text() == other[name].read_text()
     name = "assets.extra/tf_serving_warmup_requests"
-    assert found[name].stat().st_size == other[name].stat().st_size > 0
-    assert json.loads(found["model_card.json"].read_text())["name"] == "tiny"
-    assert len(found["README.md"].read_text()) == len(other["README.md"].read_text())
+    assert actual[name].stat().st_size == other[name].stat().st_size > 0
+    assert json.loads(actual["model_card.json"].read_text())["name"] == "tiny"
+    assert len(actual["README.md"].read_text()) == len(other["README.md"].read_text())
 
 
 def test_two_exports_at_once_are_two_whole_versions(writers, translator):
@@ -148,12 +148,12 @@ def test_killed_exports_leave_whole_versions_or_none(writers, translator):
         rounds += 1
         time.sleep(draw.uniform(0.05, 0.5))
         stopped(processes)
-        found = set(numbered_folders(folder))
-        for version in found - seen:
+        actual = set(numbered_folders(folder))
+        for version in actual - seen:
             assert_whole(version, folder / "1")
-        others = set(folder.iterdir()) - found
+        others = set(folder.iterdir()) - actual
         assert all(path.name.startswith(".incomplete-") for path in others)
-        seen, incomplete = found, incomplete + len(others)
+        seen, incomplete = actual, incomplete + len(others)
         for process in processes:
             process.send_signal(signal.SIGCONT)
     assert incomplete > 5  # it was looked at while something was being written
@@ -161,13 +161,13 @@ def test_killed_exports_leave_whole_versions_or_none(writers, translator):
         process.kill()
         process.wait()
         time.sleep(draw.uniform(0.05, 0.5))
-    found = numbered_folders(folder)
-    assert len(found) > 3
-    assert [int(path.name) for path in found] == list(range(1, len(found) + 1))
-    for version in set(found) - seen:
+    actual = numbered_folders(folder)
+    assert len(actual) > 3
+    assert [int(path.name) for path in actual] == list(range(1, len(actual) + 1))
+    for version in set(actual) - seen:
         assert_whole(version, folder / "1")
     newest = Translator.load(folder)
-    assert newest.path == found[-1]
+    assert newest.path == actual[-1]
     assert newest(TEXTS) == Translator.load(folder / "1")(TEXTS)
 
 

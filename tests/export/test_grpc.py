@@ -87,16 +87,16 @@ def inputs_of(python, signature, rows=slice(None)):
     return {name: INPUTS[name][rows] for name in python.signatures[signature].inputs}
 
 
-def assert_same(found, expected):
-    assert set(found) == set(expected)
+def assert_same(actual, expected):
+    assert set(actual) == set(expected)
     for name, value in expected.items():
-        assert found[name].shape == value.shape, name
+        assert actual[name].shape == value.shape, name
         if value.dtype.kind == "f":
             np.testing.assert_allclose(
-                found[name], value, rtol=1e-5, atol=1e-5, err_msg=name
+                actual[name], value, rtol=1e-5, atol=1e-5, err_msg=name
             )
         else:
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
+            np.testing.assert_array_equal(actual[name], value, err_msg=name)
 
 
 # ovmsclient, in a process of its own
@@ -142,18 +142,18 @@ def answers(address, python):
         for name in SIGNATURES
         for part in PARTS
     ]
-    found = iter(ask_ovmsclient(address, calls))
-    return {name: {str(part): next(found) for part in PARTS} for name in SIGNATURES}
+    actual = iter(ask_ovmsclient(address, calls))
+    return {name: {str(part): next(actual) for part in PARTS} for name in SIGNATURES}
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
 @pytest.mark.parametrize("rows", PARTS, ids=["all", "one", "none"])
 def test_an_independent_client_gets_the_right_answers(answers, python, signature, rows):
     expected = python.run(signature, inputs_of(python, signature, rows))
-    found = answers[signature][str(rows)]
-    assert "error" not in found, found
+    actual = answers[signature][str(rows)]
+    assert "error" not in actual, actual
     assert_same(
-        {name: array_of(value, expected[name]) for name, value in found.items()},
+        {name: array_of(value, expected[name]) for name, value in actual.items()},
         expected,
     )
     assert all(len(value) == len(ROWS[rows]) for value in expected.values())
@@ -170,13 +170,13 @@ def test_translations_are_those_of_the_model(answers, translator):
     texts = [x.text.encode().hex() for x in best]
     assert len(set(texts)) == 5
     for name in ("serving_default", "translate_align"):
-        found = answers[name][everything]
-        assert found["translation"]["values"][:6] == texts
+        actual = answers[name][everything]
+        assert actual["translation"]["values"][:6] == texts
         np.testing.assert_allclose(
-            found["score"]["values"][:6], [x.score for x in best], rtol=1e-5, atol=1e-5
+            actual["score"]["values"][:6], [x.score for x in best], rtol=1e-5, atol=1e-5
         )
-    found = answers["nbest"][everything]["translations"]
-    assert found["values"][:: found["shape"][1]][:6] == texts
+    actual = answers["nbest"][everything]["translations"]
+    assert actual["values"][:: actual["shape"][1]][:6] == texts
 
 
 def test_ovmsclient_by_its_own_predict(address, python):
@@ -184,9 +184,9 @@ def test_ovmsclient_by_its_own_predict(address, python):
     call = call_of("by predict", inputs)
     no_model = {**call, "model": "other"}
     wrong_type = call_of("by predict", {"text": INPUTS["top_k"]})
-    found, *errors = ask_ovmsclient(address, [call, no_model, wrong_type])
+    actual, *errors = ask_ovmsclient(address, [call, no_model, wrong_type])
     expected = python.run("serving_default", inputs)
-    assert found["translation"] == [x.hex() for x in expected["translation"]]
+    assert actual["translation"] == [x.hex() for x in expected["translation"]]
     assert [x["error"] for x in errors] == ["ModelNotFoundError", "InvalidInputError"]
     assert "Specific(other, 1)" in errors[0]["message"]
 
@@ -400,13 +400,13 @@ def test_the_example_prints_other_answers_whole(address, python, signature):
     )
     assert (result.returncode, result.stderr) == (0, "")
     expected = python.run(signature, {"text": texts})
-    found = json.loads(result.stdout)
-    assert set(found) == set(expected)
+    actual = json.loads(result.stdout)
+    assert set(actual) == set(expected)
     for name, value in expected.items():
         if value.dtype.kind == "f":
-            np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(actual[name], value, rtol=1e-5, atol=1e-5)
         else:
-            assert found[name] == plain(value.tolist()), name
+            assert actual[name] == plain(value.tolist()), name
 
 
 def test_the_example_says_what_went_wrong(address):

@@ -73,10 +73,10 @@ def run(path, texts):
     """LiteRT's answer for each text: ids up to their end, and the score."""
     run_greedy = runner(path)
     for text in texts:
-        found = run_greedy(source=source_ids(path, text))
-        length = found["lengths"][0, 0]
-        assert not found["ids"][0, 0, length:].any()
-        yield found["ids"][0, 0, :length].tolist(), found["scores"][0, 0]
+        actual = run_greedy(source=source_ids(path, text))
+        length = actual["lengths"][0, 0]
+        assert not actual["ids"][0, 0, length:].any()
+        yield actual["ids"][0, 0, :length].tolist(), actual["scores"][0, 0]
 
 
 def assert_as_python(translator, path):
@@ -96,9 +96,9 @@ def test_finds_what_python_finds(translator, exported):
 @pytest.mark.parametrize("weights", ["float16", "int8"])
 def test_fewer_bits_change_little(translator, exported, weights):
     expected = [best.score for best, *_ in translator.translate(SPOKEN, GREEDY)]
-    found = [score for _, score in run(exported[weights], SPOKEN)]
-    np.testing.assert_allclose(found, expected, rtol=0.05)
-    assert max(abs(np.subtract(found, expected))) > 1e-5
+    actual = [score for _, score in run(exported[weights], SPOKEN)]
+    np.testing.assert_allclose(actual, expected, rtol=0.05)
+    assert max(abs(np.subtract(actual, expected))) > 1e-5
 
 
 def test_weights_of_fewer_bits_are_smaller(translator, exported):
@@ -134,9 +134,9 @@ def test_the_lengths_of_the_search_hold(translator, tmp_path):
     )
     assert details["shape"].tolist() == [1, 1, 12]
     expected = [best.target_tokens for best, *_ in translator.translate(SPOKEN, search)]
-    found = [len(ids) for ids, _ in run(path, SPOKEN)]
-    assert found == [len(tokens) for tokens in expected]
-    assert max(found) > min(found)
+    actual = [len(ids) for ids, _ in run(path, SPOKEN)]
+    assert actual == [len(tokens) for tokens in expected]
+    assert max(actual) > min(actual)
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_the_command_exports_quietly(tmp_path):
     assert result.stdout == "litert_models/tiny/1\n"
     expected = translator.translate(["a dog"], Search(beam_size=1))[0][0]
     path = tmp_path / "litert_models" / "tiny" / "1"
-    found = runner(path)(source=source_ids(path, "a dog", 7))
-    np.testing.assert_allclose(found["scores"], [[expected.score]], rtol=1e-5)
+    actual = runner(path)(source=source_ids(path, "a dog", 7))
+    np.testing.assert_allclose(actual["scores"], [[expected.score]], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

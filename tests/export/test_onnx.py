@@ -82,9 +82,9 @@ def assert_as_python(translator, path, name, search):
     assert ids.shape[:2] == scores.shape == lengths.shape
     target = sentencepiece.SentencePieceProcessor(model_file=str(path / "target.model"))
     assert len({best.text for best, *_ in expected}) > 2
-    for row, found in enumerate(expected):
-        assert len(found) == search.num_hypotheses
-        for n, best in enumerate(found):
+    for row, actual in enumerate(expected):
+        assert len(actual) == search.num_hypotheses
+        for n, best in enumerate(actual):
             tokens = ids[row, n, : lengths[row, n]].tolist()
             assert [target.id_to_piece(x) for x in tokens] == best.target_tokens
             assert target.decode(tokens) == best.text

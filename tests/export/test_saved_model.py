@@ -81,9 +81,9 @@ def expected_of(functions, requests):
     return results
 
 
-def assert_same(found, expected):
-    assert set(found) == set(expected)
-    for name, values in found.items():
+def assert_same(actual, expected):
+    assert set(actual) == set(expected)
+    for name, values in actual.items():
         if values.dtype == np.float32:
             np.testing.assert_allclose(
                 values, expected[name], rtol=1e-5, atol=1e-5, err_msg=name
@@ -98,17 +98,17 @@ def test_every_signature_answers_as_python_does(translator, saved, run):
     functions = functions_in_python(translator)
     assert {name for name, _ in requests} == set(functions)
     empty = requests_of([], [])
-    found = run(saved, requests + empty)
+    actual = run(saved, requests + empty)
     expected = expected_of(functions, requests)
-    for one, other in zip(found[: len(requests)], expected, strict=True):
+    for one, other in zip(actual[: len(requests)], expected, strict=True):
         assert_same(one, other)
-    for (name, _), outputs in zip(empty, found[len(requests) :], strict=True):
+    for (name, _), outputs in zip(empty, actual[len(requests) :], strict=True):
         assert {len(x) for x in outputs.values()} == {0}, name
 
 
 def test_what_is_served_is_what_the_translator_says(translator, saved):
-    loaded, found = Translator.load(saved), translator.translate(TEXTS, SEARCH)
-    for (one,), (other,) in zip(loaded.translate(TEXTS), found, strict=True):
+    loaded, actual = Translator.load(saved), translator.translate(TEXTS, SEARCH)
+    for (one,), (other,) in zip(loaded.translate(TEXTS), actual, strict=True):
         assert one.text == other.text and one[2:] == (None,) * 4
         np.testing.assert_allclose(one.score, other.score, rtol=1e-5, atol=1e-5)
     # The n best are all of the beam, unless the search asks for some number.

@@ -71,9 +71,9 @@ def test_requests_are_read_back_as_they_were(tmp_path):
         assert request.model_spec.signature_name == name
         assert set(request.inputs) == set(inputs)
         for key, value in inputs.items():
-            found = tf.make_ndarray(request.inputs[key])
-            np.testing.assert_array_equal(found, value)
-            assert found.dtype == value.dtype
+            actual = tf.make_ndarray(request.inputs[key])
+            np.testing.assert_array_equal(actual, value)
+            assert actual.dtype == value.dtype
 
 
 def test_the_same_requests_are_the_same_bytes(tmp_path):

@@ -72,22 +72,22 @@ class HubServer:
         return commit, model["commits"][commit]
 
     def info(self, handler, body, name, revision):
-        if found := self.found(handler, name, revision):
-            files = [{"rfilename": x, "size": len(y)} for x, y in found[1].items()]
-            answer = {"id": name, "sha": found[0], "siblings": files}
+        if actual := self.found(handler, name, revision):
+            files = [{"rfilename": x, "size": len(y)} for x, y in actual[1].items()]
+            answer = {"id": name, "sha": actual[0], "siblings": files}
             reply(handler, json.dumps(answer).encode())
 
     def tree(self, handler, body, name, revision):
-        if found := self.found(handler, name, revision):
+        if actual := self.found(handler, name, revision):
             files = [
                 {"type": "file", "path": x, "size": len(y), "oid": digest(y)}
-                for x, y in found[1].items()
+                for x, y in actual[1].items()
             ]
             reply(handler, json.dumps(files).encode())
 
     def resolve(self, handler, body, name, revision, file):
-        if found := self.found(handler, name, revision):
-            commit, files = found
+        if actual := self.found(handler, name, revision):
+            commit, files = actual
             content = files[file]
             reply(
                 handler,

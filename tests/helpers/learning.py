@@ -12,10 +12,10 @@ FIRST_ID = EOS_ID + 1  # of the tokens that are no special ones
 
 
 def pad(rows, length):
-    found = np.full((len(rows), length), PAD_ID, "int32")
+    actual = np.full((len(rows), length), PAD_ID, "int32")
     for i, row in enumerate(rows):
-        found[i, : len(row)] = row
-    return found
+        actual[i, : len(row)] = row
+    return actual
 
 
 def random_tokens(rng, length, num_tokens):
@@ -97,6 +97,6 @@ def exact_match_after_training(
         unseen += [pair] if tuple(pair[0]) not in seen else []
     source, _, label = id_batches(unseen)
     step, state = start_decoding(model)(source)
-    found = decoding.greedy_search(step, state, max_length=label.shape[1])
-    found = keras.ops.convert_to_numpy(found.ids)[:, 0]
-    return np.mean(np.all(found == label, axis=1))
+    actual = decoding.greedy_search(step, state, max_length=label.shape[1])
+    actual = keras.ops.convert_to_numpy(actual.ids)[:, 0]
+    return np.mean(np.all(actual == label, axis=1))

@@ -51,8 +51,8 @@ def ask(client, model, call):
     model = call.get("model", model)
     inputs = {name: make_input(**value) for name, value in call["inputs"].items()}
     if call["signature"] == "by predict":  # the client's own way, of one signature
-        found = client.predict(inputs, model, model_version=1)
-        return {name: array.tolist() for name, array in found.items()}
+        actual = client.predict(inputs, model, model_version=1)
+        return {name: array.tolist() for name, array in actual.items()}
     request = make_predict_request(inputs, model).raw_request
     # It asks for version 0 where it should ask for the newest.
     request.model_spec.ClearField("version")

@@ -186,12 +186,12 @@ def encoded(texts):
 def aligned(texts, translations, split=words):
     outputs, weights = {}, []
     for side, whole in (("source", texts), ("target", translations)):
-        found = [split(text, side) for text in whole]
-        pieces = padded([x for x, *_ in found], object, "")
+        actual = [split(text, side) for text in whole]
+        pieces = padded([x for x, *_ in actual], object, "")
         outputs[f"{side}_tokens"] = encoded(pieces)
-        outputs[f"{side}_starts"] = padded([x for _, x, _ in found], np.int32, 0)
-        outputs[f"{side}_ends"] = padded([x for *_, x in found], np.int32, 0)
-        sizes = np.array([len(x) for x, *_ in found], np.int32)
+        outputs[f"{side}_starts"] = padded([x for _, x, _ in actual], np.int32, 0)
+        outputs[f"{side}_ends"] = padded([x for *_, x in actual], np.int32, 0)
+        sizes = np.array([len(x) for x, *_ in actual], np.int32)
         outputs[f"num_{side}_tokens"] = sizes
     for size in outputs["num_source_tokens"]:
         links = [*range(size - 2, -1, -1), size - 1]

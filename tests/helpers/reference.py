@@ -96,35 +96,35 @@ def expected_choices(choice, previous):
     output follows, `(S,)`. Raffel et al. 2017, section 2.3, the definition of alpha as
     a sum of products.
     """
-    found = []
+    collected = []
     for p in choice:
         alignment = np.zeros(len(p))
         for j in range(len(p)):
             for k in range(j + 1):
                 alignment[j] += previous[k] * np.prod(1 - p[k:j])
             alignment[j] *= p[j]
-        found.append(alignment)
+        collected.append(alignment)
         previous = alignment
-    return np.array(found)
+    return np.array(collected)
 
 
 def hard_choices(energies, start=0):
     """Raffel et al. 2017, algorithm 1: where each output stops; None for nowhere."""
-    found, j = [], start
+    actual, j = [], start
     for energy in energies:
         while j is not None and not energy[j] > 0:
             j = j + 1 if j + 1 < len(energy) else None
-        found.append(j)
-    return found
+        actual.append(j)
+    return actual
 
 
 def chunks(choice, scores, size):
     """Chiu & Raffel 2018, section 2.3: beta from alpha, both of one output, `(S,)`."""
-    found = np.zeros(len(choice))
+    actual = np.zeros(len(choice))
     for k in range(len(choice)):
         first = max(0, k - size + 1)
-        found[first : k + 1] += choice[k] * softmax(scores[first : k + 1])
-    return found
+        actual[first : k + 1] += choice[k] * softmax(scores[first : k + 1])
+    return actual
 
 
 def lstm_step(weights, x, state):

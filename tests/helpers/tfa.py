@@ -115,14 +115,14 @@ def beam_search(golden, weight, count_end_at_once, beam=4, max_length=8):
         alignments = np.asarray(extras["alignment"])
         steps.append((tokens, parents, scores[rows, best], alignments))
     names = ("step_ids", "parent_ids", "scores", "step_alignments")
-    found = {
+    actual = {
         name: np.stack(values, axis=1)
         for name, values in zip(names, zip(*steps, strict=True), strict=True)
     }
-    ids = follow(found["parent_ids"], found["step_ids"], after_step=True)
+    ids = follow(actual["parent_ids"], actual["step_ids"], after_step=True)
     ended = np.cumsum(ids == end, axis=1) > 0
     return {
-        **found,
+        **actual,
         "predicted_ids": np.where(ended, end, ids),
         "log_probs": log_probs,
         "lengths": lengths,

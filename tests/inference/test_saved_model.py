@@ -41,9 +41,9 @@ def test_load_takes_the_newest_whole_version(translator, saved, tmp_path):
     assert isinstance(loaded, SavedTranslator)
     assert loaded.path == tmp_path / "10" and loaded.search == SEARCH
     expected = translator.translate([*TEXTS, "\ud800\0"], SEARCH)
-    found = loaded.translate([*TEXTS, "\ud800\0"], SEARCH, batch_size=2)
-    assert [x.text for x, *_ in found] == [x.text for x, *_ in expected]
-    assert loaded(TEXTS) == [best.text for best, *_ in found[:-1]]
+    actual = loaded.translate([*TEXTS, "\ud800\0"], SEARCH, batch_size=2)
+    assert [x.text for x, *_ in actual] == [x.text for x, *_ in expected]
+    assert loaded(TEXTS) == [best.text for best, *_ in actual[:-1]]
     assert loaded([], beam=3) == []
 
 
@@ -99,8 +99,8 @@ def test_both_translators_align(translator, loaded):
         assert one.target_tokens == other.target_tokens
         np.testing.assert_allclose(one.alignment, other.alignment, atol=1e-5)
     for x in both:
-        found = x.translate(TEXTS[:2], SEARCH, alignments=False)
-        assert [best.alignment for (best,) in found] == [None, None]
+        actual = x.translate(TEXTS[:2], SEARCH, alignments=False)
+        assert [best.alignment for (best,) in actual] == [None, None]
 
 
 def test_what_an_export_cannot_names_the_remedy(loaded, monkeypatch):

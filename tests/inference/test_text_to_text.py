@@ -80,8 +80,8 @@ def test_alignments_are_those_of_the_search(attention):
     ours = text_to_text([translator])
     outputs = ours.translate_align(strings(TEXTS))
     outputs = {name: x.numpy() for name, x in outputs.items()}
-    found = translator.translate(TEXTS, SEARCH)
-    for row, (text, (best,)) in enumerate(zip(TEXTS, found, strict=True)):
+    actual = translator.translate(TEXTS, SEARCH)
+    for row, (text, (best,)) in enumerate(zip(TEXTS, actual, strict=True)):
         target, source = best.alignment.shape
         assert outputs["num_target_tokens"][row] == target
         assert outputs["num_source_tokens"][row] == source
@@ -101,16 +101,16 @@ def test_alignments_are_those_of_the_search(attention):
             last = outputs[f"{side}_ends"][row, len(tokens) - 1]
             assert last == size or best.target_tokens[-1] != "</s>"
     # The same for the translations as given targets.
-    texts = [best.text for best, *_ in found]
-    ended = [i for i, (best,) in enumerate(found) if best.target_tokens[-1] == "</s>"]
+    texts = [best.text for best, *_ in actual]
+    ended = [i for i, (best,) in enumerate(actual) if best.target_tokens[-1] == "</s>"]
     aligned = translator.align(list(zip(TEXTS, texts, strict=True)))
     assert ended
     for row in ended:
         np.testing.assert_allclose(
-            aligned[row].weights, found[row][0].alignment, atol=1e-5
+            aligned[row].weights, actual[row][0].alignment, atol=1e-5
         )
-        assert aligned[row].target_tokens == found[row][0].target_tokens
-        assert aligned[row].links == found[row][0].alignment.argmax(axis=1).tolist()
+        assert aligned[row].target_tokens == actual[row][0].target_tokens
+        assert aligned[row].links == actual[row][0].alignment.argmax(axis=1).tolist()
 
 
 def test_encodings_are_the_encoder_s(translator):
@@ -246,17 +246,17 @@ def two():
 def averaged_greedy(translators, text, steps, weights=(1, 1)):
     """Greedy search by the mean of the whole models' probabilities, token by token."""
     source, labels = ids_of(translators[0], [text], [""])
-    found, total = [], 0.0
-    while len(found) < steps and EOS_ID not in found:
-        labels = np.array([[*found, EOS_ID]])
+    actual, total = [], 0.0
+    while len(actual) < steps and EOS_ID not in actual:
+        labels = np.array([[*actual, EOS_ID]])
         log_probs = [
             whole_model_log_probs(x, source, labels)[0, -1] for x in translators
         ]
         mean = np.average(np.exp(log_probs), axis=0, weights=weights)
         mean[[PAD_ID, BOS_ID]] = 0
-        found.append(int(mean.argmax()))
-        total += np.log(mean[found[-1]])
-    return found, total
+        actual.append(int(mean.argmax()))
+        total += np.log(mean[actual[-1]])
+    return actual, total
 
 
 def test_an_ensemble_averages_probabilities(two, tmp_path):
@@ -265,7 +265,7 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
 
     path = export_translators(tmp_path, two, search, shares=[7, 2])
     text = {"text": strings(TEXTS)}
-    found, aligned, encoded = run_session(
+    actual, aligned, encoded = run_session(
         path, [("serving_default", text), ("translate_align", text), ("encode", text)]
     )
     for row in (0, 2, 5):
@@ -275,7 +275,7 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
         count = aligned["num_target_tokens"][row]
         got = [x.decode() for x in aligned["target_tokens"][row][:count]]
         assert got == pieces
-        np.testing.assert_allclose(found["score"][row], total, rtol=1e-4)
+        np.testing.assert_allclose(actual["score"][row], total, rtol=1e-4)
     sums = aligned["alignment"].sum(axis=2)
     real = np.arange(sums.shape[1]) < aligned["num_target_tokens"][:, None]
     np.testing.assert_allclose(sums[real], 1, atol=1e-5)

@@ -252,12 +252,12 @@ def call(row, layer):
 
 def symbolic_inputs(row):
     """Of a batch, of sequences and of beams of any size."""
-    found = {}
+    collected = {}
     for name, x in row.inputs.items():
         free = (None,) * (x.ndim - 2)
         shape = (None,) if name in ("mask", "ids") else (*free, x.shape[-1])
-        found[name] = keras.Input(shape, dtype=x.dtype.name, name=name)
-    return found
+        collected[name] = keras.Input(shape, dtype=x.dtype.name, name=name)
+    return collected
 
 
 def functional(row, layer):
@@ -309,9 +309,9 @@ def test_saved_model_round_trip(row, tmp_path):
         }
         assert len(feed) == len(row.inputs)
         outputs = [signature.outputs[x].name for x in sorted(signature.outputs)]
-        found = session.run(outputs, feed)
+        actual = session.run(outputs, feed)
         of_no_rows = session.run(outputs, {x: y[:0] for x, y in feed.items()})
-    for x, y in zip(found, expected, strict=True):
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=1e-6)
     assert [x.shape for x in of_no_rows] == [(0, *x.shape[1:]) for x in expected]
 
@@ -398,7 +398,7 @@ LOADS = """
 @pytest.fixture(scope="module", name="models")
 def models_():
     """A model of each layer, and whole ones, with inputs."""
-    found = {
+    actual = {
         name: (functional(row, row.make()), row.inputs) for name, row in ROWS.items()
     }
     ids = np.random.default_rng(0).integers(4, 11, size=(B, S)).astype("int32")
@@ -419,9 +419,9 @@ def models_():
             dropout=0.1,
             **kind,
         )
-        found[name] = (build_model(config), inputs)
-        randomize(found[name][0], scale=0.3)
-    return found
+        actual[name] = (build_model(config), inputs)
+        randomize(actual[name][0], scale=0.3)
+    return actual
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
@@ -431,7 +431,7 @@ def test_other_backends_give_the_same(backend, models, tmp_path):
         np.savez(tmp_path / f"{name}.npz", **inputs)
     run_on(backend, LOADS, backend, tmp_path)
     for name, (model, inputs) in models.items():
-        found = np.load(tmp_path / f"{name}_outputs.npz").values()
+        actual = np.load(tmp_path / f"{name}_outputs.npz").values()
         expected = keras.tree.flatten(model(inputs))
-        for x, y in zip(found, expected, strict=True):
+        for x, y in zip(actual, expected, strict=True):
             np.testing.assert_allclose(x, y, atol=1e-5, err_msg=name)

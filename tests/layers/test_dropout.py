@@ -25,11 +25,11 @@ def test_the_fraction_is_the_one_asked_for(dtype):
     layer = Dropout(RATE, seed=7, dtype=dtype)
     dropped = layer(keras.ops.ones(LARGE, dtype), training=True)
     assert dropped.dtype == dtype
-    found = numbers(dropped)
-    assert np.mean(found != 0) == pytest.approx(1 - RATE, abs=0.0023)
+    actual = numbers(dropped)
+    assert np.mean(actual != 0) == pytest.approx(1 - RATE, abs=0.0023)
     # Each of them is 1 / 0.7 as the precision has it, 0.08 % off in bfloat16.
     np.testing.assert_array_equal(
-        np.unique(found), numbers(keras.ops.cast([0.0, 1 / (1 - RATE)], dtype))
+        np.unique(actual), numbers(keras.ops.cast([0.0, 1 / (1 - RATE)], dtype))
     )
 
 
@@ -81,9 +81,9 @@ def draws_of_decoder():
 
 @pytest.mark.parametrize("draws", [draws_of_attention, draws_of_decoder])
 def test_layers_draw_likewise(draws):
-    found = draws()
-    assert found.dtype == "bfloat16"
-    assert np.mean(numbers(found) != 0) == pytest.approx(1 - RATE, abs=0.0023)
+    actual = draws()
+    assert actual.dtype == "bfloat16"
+    assert np.mean(numbers(actual) != 0) == pytest.approx(1 - RATE, abs=0.0023)
 
 
 @pytest.mark.parametrize("kind", [{"input_feeding": True}, {"decoder_layers": 2}])

@@ -47,7 +47,7 @@ def test_the_formula(layer, monkeypatch):
         tf.random, "uniform", lambda *args, **kwargs: tf.constant(uniform, tf.float32)
     )
     logits = logits_of(layer, features())
-    found = float(SampledCrossentropy(num_sampled=13)(LABELS, logits))
+    actual = float(SampledCrossentropy(num_sampled=13)(LABELS, logits))
     drawn = np.floor((VOCABULARY + 1) ** uniform - 1).astype(int)
     assert len(set(drawn)) < 13  # some come twice
     chance = np.log((drawn + 2) / (drawn + 1)) / np.log(VOCABULARY + 1)
@@ -61,7 +61,7 @@ def test_the_formula(layer, monkeypatch):
                 total = np.exp(z[label]) + terms[drawn != label].sum()
                 losses.append(np.log(total) - z[label])
     assert len(losses) == 6
-    np.testing.assert_allclose(found, np.mean(losses), rtol=1e-5)
+    np.testing.assert_allclose(actual, np.mean(losses), rtol=1e-5)
 
 
 def test_chances_sum_to_one():
@@ -72,7 +72,7 @@ def test_chances_sum_to_one():
 
 def test_with_many_draws_it_is_the_whole_one(layer):
     """In its value and in all gradients, those of padding included: they are 0."""
-    found = []
+    collected = []
     for loss in (SampledCrossentropy(200_000, seed=5), MaskedCrossentropy()):
         x = features()
         with tf.GradientTape() as tape:
@@ -80,10 +80,10 @@ def test_with_many_draws_it_is_the_whole_one(layer):
             value = loss(LABELS, logits_of(layer, x))
         weights = [weight.value for weight in layer.trainable_weights]
         gradients = tape.gradient(value, [x, *weights])
-        found.append([tf.convert_to_tensor(g).numpy() for g in (value, *gradients)])
-    for sampled, whole in zip(*found, strict=True):
+        collected.append([tf.convert_to_tensor(g).numpy() for g in (value, *gradients)])
+    for sampled, whole in zip(*collected, strict=True):
         np.testing.assert_allclose(sampled, whole, atol=0.01 * np.abs(whole).max())
-    assert not found[0][1][0, 1:].any()
+    assert not collected[0][1][0, 1:].any()
 
 
 def test_draws_change_and_follow_the_seed(layer):

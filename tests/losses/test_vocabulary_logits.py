@@ -82,8 +82,8 @@ def loss_and_gradients(make, weights, loss, labels=LABELS, sample_weight=None, x
     return [np.asarray(tf.cast(x, "float32")) for x in numbers]
 
 
-def assert_close(found, expected, **tolerance):
-    for x, y in zip(found, expected, strict=True):
+def assert_close(actual, expected, **tolerance):
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_allclose(x, y, **(tolerance or {"atol": 1e-6}))
 
 
@@ -96,18 +96,18 @@ def test_loss_and_gradients(kind, smoothing, sample_weight, runs):
     arguments = (layer.weights, loss, LABELS, sample_weight)
     expected = loss_and_gradients(plainly(make), *arguments)
     assert not runs
-    found = loss_and_gradients(make, *arguments)
+    actual = loss_and_gradients(make, *arguments)
     assert runs == [1]
-    assert_close(found, expected)
-    assert all(np.abs(x).max() > 1e-3 for x in found)
-    assert not np.any(found[1][~REAL])
+    assert_close(actual, expected)
+    assert all(np.abs(x).max() > 1e-3 for x in actual)
+    assert not np.any(actual[1][~REAL])
 
 
 def test_gradients_are_slopes():
     """Against differences of the loss's formula in NumPy."""
     layer, make = make_layer("bias")
     values = [FEATURES, *layer.get_weights()]
-    found = loss_and_gradients(make, layer.weights, MaskedCrossentropy(0.3))
+    actual = loss_and_gradients(make, layer.weights, MaskedCrossentropy(0.3))
 
     def loss(x, kernel, bias):
         total = 0.0
@@ -118,8 +118,8 @@ def test_gradients_are_slopes():
         return total / REAL.sum()
 
     values = [np.asarray(x, "float64") for x in values]
-    np.testing.assert_allclose(found[0], loss(*values), rtol=1e-6)
-    for place, gradient in enumerate(found[1:]):
+    np.testing.assert_allclose(actual[0], loss(*values), rtol=1e-6)
+    for place, gradient in enumerate(actual[1:]):
         direction = np.random.default_rng(3).normal(size=gradient.shape)
         above, below = list(values), list(values)
         above[place] = values[place] + 1e-6 * direction
@@ -208,8 +208,8 @@ def test_logits_are_of_the_weights_that_made_them(kind):
     plain = logits.logits
     randomize(layer, seed=1)
     for use in (MaskedCrossentropy(0.1), Perplexity()):
-        found, expected = (float(use(LABELS, x)) for x in (logits, plain))
-        assert found == pytest.approx(expected, rel=1e-5)
+        actual, expected = (float(use(LABELS, x)) for x in (logits, plain))
+        assert actual == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_metric_first_leaves_the_loss_its_gradient():
@@ -220,9 +220,9 @@ def test_a_metric_first_leaves_the_loss_its_gradient():
         with tape.stop_recording():
             Perplexity()(labels, logits)
         loss = MaskedCrossentropy()(labels, logits)
-    found = tape.gradient(loss, layer.weights)
+    actual = tape.gradient(loss, layer.weights)
     expected = loss_and_gradients(make, layer.weights, MaskedCrossentropy())[2:]
-    assert_close(found, expected)
+    assert_close(actual, expected)
 
 
 def test_a_loss_that_no_tape_saw_leaves_the_next_its_gradient():
@@ -234,8 +234,8 @@ def test_a_loss_that_no_tape_saw_leaves_the_next_its_gradient():
             shown = loss(labels, logits)
         value = loss(labels, logits)
     assert float(shown) == float(value)
-    found = tape.gradient(value, layer.weights)
-    assert_close(found, loss_and_gradients(make, layer.weights, loss)[2:])
+    actual = tape.gradient(value, layer.weights)
+    assert_close(actual, loss_and_gradients(make, layer.weights, loss)[2:])
 
 
 @pytest.mark.parametrize("use", [MaskedCrossentropy(0.1), Perplexity()])
@@ -304,7 +304,7 @@ def test_keras_scales_it_for_replicas(monkeypatch):
 def test_half_precision(kind, dtype, runs):
     layer, make = make_layer(kind, dtype=dtype)
     loss = MaskedCrossentropy(0.1)
-    found = loss_and_gradients(make, layer.weights, loss)
+    actual = loss_and_gradients(make, layer.weights, loss)
     assert runs
     assert make(tf.constant(FEATURES)).dtype == "float32"
     expected = loss_and_gradients(plainly(make), layer.weights, loss)
@@ -315,7 +315,7 @@ def test_half_precision(kind, dtype, runs):
             np.linalg.norm(x - y) / np.linalg.norm(y)
             for x, y in zip(z, exact, strict=True)
         ]
-        for z in (found, expected)
+        for z in (actual, expected)
     ]
     assert max(errors[0]) < {"mixed_bfloat16": 0.02, "mixed_float16": 0.002}[dtype]
     assert np.mean(errors[0]) < 1.5 * np.mean(errors[1])
@@ -327,11 +327,11 @@ def test_sums_are_in_float32_whatever_keras_has_for_floats():
     expected = loss(LABELS, logits)
     keras.config.set_floatx("bfloat16")
     try:
-        found = loss(LABELS, logits)
+        actual = loss(LABELS, logits)
     finally:
         keras.config.set_floatx("float32")
-    assert found.dtype == "float32"
-    np.testing.assert_array_equal(found, expected)
+    assert actual.dtype == "float32"
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -101,16 +101,16 @@ def test_how_states_cross_the_bridge(cell):
         encoder = encoder_model(model)
         outputs = keras.Model(encoder.input, [states, encoder.output["states"]])
         of_encoder, of_decoder = outputs(SOURCE)
-        found = []
+        collected = []
         for i, state in enumerate(of_decoder):
             matches = [
                 level
                 for level, own in enumerate(of_encoder)
                 if np.array_equal(own[i % size], state)
             ]
-            found += matches[:1] if i % size == 0 else []
+            collected += matches[:1] if i % size == 0 else []
             assert len(matches) == 1
-        return found
+        return collected
 
     assert layers(2, 2) == [0, 1]
     assert layers(3, 2) == [1, 2]
@@ -166,9 +166,9 @@ def test_seven_pairs_are_learnt_by_heart(name):
     train(model, 100, 0.03)
     inputs, labels = training_batch()
     step, state = start_decoding(model)(inputs["source"])
-    found = decoding.greedy_search(step, state, max_length=labels.shape[1])
-    np.testing.assert_array_equal(found.ids[:, 0], labels)
-    assert np.min(found.scores) > -1
+    actual = decoding.greedy_search(step, state, max_length=labels.shape[1])
+    np.testing.assert_array_equal(actual.ids[:, 0], labels)
+    assert np.min(actual.scores) > -1
 
 
 @pytest.mark.parametrize("name", ["normalized", "general_feed"])
@@ -228,14 +228,14 @@ def test_half_precision_sums_the_gradients_of_a_frequent_token():
         keras.config.set_dtype_policy("float32")
     randomize(model, scale=0.4)
     matrices = [model.get_layer(f"{side}_embedding") for side in ("source", "target")]
-    found = []
+    collected = []
     for rows in (1, 700):
         ids = np.repeat([[5, 6, 7]], rows, axis=0)
         with tf.GradientTape() as tape:
             loss = MaskedCrossentropy()(ids, model({"source": ids, "target": ids}))
         gradients = tape.gradient(loss, [x.embeddings.value for x in matrices])
-        found.append([tf.convert_to_tensor(x).numpy() for x in gradients])
-    for one, many in zip(*found, strict=True):
+        collected.append([tf.convert_to_tensor(x).numpy() for x in gradients])
+    for one, many in zip(*collected, strict=True):
         assert np.abs(one).max() > 0.01
         np.testing.assert_allclose(many, one, atol=0.03 * np.abs(one).max())
 

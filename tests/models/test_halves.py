@@ -94,8 +94,8 @@ def test_the_halves_share_the_models_weights(name):
     model = make_model(name, dropout=0.2)
     halves = encoder_model(model), step_model(model)
     own = {id(weight) for weight in model.weights}
-    found = {id(weight) for half in halves for weight in half.weights}
-    assert found == own
+    actual = {id(weight) for half in halves for weight in half.weights}
+    assert actual == own
 
     _, before = run_halves(*halves, SOURCE)
     train(model, steps=1)
@@ -111,12 +111,14 @@ def test_the_halves_of_a_loaded_model(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for source in (SOURCE, SOURCE[:, :3]):
-        found = []
+        collected = []
         for made in (model, loaded):
             step, state = start_decoding(made)(source)
-            found.append(decoding.beam_search(step, state, beam_size=K, max_length=T))
-        np.testing.assert_array_equal(found[1].ids, found[0].ids)
-        np.testing.assert_array_equal(found[1].scores, found[0].scores)
+            collected.append(
+                decoding.beam_search(step, state, beam_size=K, max_length=T)
+            )
+        np.testing.assert_array_equal(collected[1].ids, collected[0].ids)
+        np.testing.assert_array_equal(collected[1].scores, collected[0].scores)
 
 
 @pytest.mark.parametrize("half", [encoder_model, step_model, start_decoding])
@@ -145,12 +147,15 @@ def test_weights_given_take_the_place_of_the_models(name):
 
 def test_alignments_can_be_left_out():
     halves = encode_and_step([random_model("bahdanau_feed")])
-    found = []
+    collected = []
     for alignments in (True, False):
         step, state = start_search(*halves, SOURCE, alignments)
-        found.append(decoding.greedy_search(step, state, max_length=T))
-    assert found[0].alignments.shape == (B, 1, T, S) and found[1].alignments is None
-    np.testing.assert_array_equal(found[0].ids, found[1].ids)
+        collected.append(decoding.greedy_search(step, state, max_length=T))
+    assert (
+        collected[0].alignments.shape == (B, 1, T, S)
+        and collected[1].alignments is None
+    )
+    np.testing.assert_array_equal(collected[0].ids, collected[1].ids)
 
 
 def test_a_search_calls_a_step_by_way_of_two_functions():

@@ -41,9 +41,9 @@ def write(path, lines, header=None, end="\n"):
 @pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
 def test_words_are_read(tmp_path, name, header, end):
     path = write(tmp_path / name, LINES, header, end)
-    found = load_word_vectors(str(path), [*VECTORS, "cat", "strasse", "the"])
-    assert list(found) == list(VECTORS)
-    for word, vector in found.items():
+    actual = load_word_vectors(str(path), [*VECTORS, "cat", "strasse", "the"])
+    assert list(actual) == list(VECTORS)
+    for word, vector in actual.items():
         assert vector.dtype == "float32"
         np.testing.assert_array_equal(vector, np.float32(VECTORS[word]))
 
@@ -51,8 +51,8 @@ def test_words_are_read(tmp_path, name, header, end):
 def test_only_what_is_asked_for_is_kept_and_parsed(tmp_path):
     path = write(tmp_path / "vectors.txt", [*LINES, "cat one two three"])
     path.write_bytes(path.read_bytes() + b"\xff\xfe 1 2 3\n")  # no UTF-8
-    found = load_word_vectors(path, ["dog"])
-    assert list(found) == ["dog"]
+    actual = load_word_vectors(path, ["dog"])
+    assert list(actual) == ["dog"]
     assert load_word_vectors(path, []) == {}
 
 
@@ -153,9 +153,9 @@ def test_pieces_that_begin_a_word(tmp_path, kind):
     before = rows(model)
     lines = [f"{inner} 1 2 3", f"{begin[1:]} 4 5 6", "nothing 7 8 9"]
     path = write(tmp_path / "vectors.txt", lines)
-    found, count = set_pretrained_embeddings(model, "source", tokenizer, path)
+    actual, count = set_pretrained_embeddings(model, "source", tokenizer, path)
     begins = [piece for piece in pieces if piece[0] == "▁" and len(piece) > 1]
-    assert (found, count) == (1 + (f"▁{inner}" in begins), len(begins))
+    assert (actual, count) == (1 + (f"▁{inner}" in begins), len(begins))
     after = rows(model)
     np.testing.assert_array_equal(after[pieces.index(begin)], [4, 5, 6])
     own = pieces.index(inner)

@@ -53,11 +53,11 @@ def test_without_a_repository_or_git_there_is_no_commit(tmp_path, monkeypatch):
 
 
 def test_versions_are_those_that_are_installed():
-    found = provenance.package_versions()
-    assert found["kseq2seq"] == kseq2seq.__version__
-    assert found["tensorflow"] == tf.__version__
-    assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
-    assert set(found) >= {"keras", "tensorflow-text", "sentencepiece", "numpy"}
+    actual = provenance.package_versions()
+    assert actual["kseq2seq"] == kseq2seq.__version__
+    assert actual["tensorflow"] == tf.__version__
+    assert re.fullmatch(r"3\.\d+\.\d+.*", actual["python"])
+    assert set(actual) >= {"keras", "tensorflow-text", "sentencepiece", "numpy"}
 
 
 def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
@@ -66,10 +66,10 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
 
 
 def test_a_provenance_has_all_that_repeats_a_computation():
-    found = provenance.provenance_of("kseq2seq train dates", seed=7)
-    assert found["command"] == "kseq2seq train dates" and found["seed"] == 7
-    assert found["versions"] == provenance.package_versions()
-    assert found["code"] == provenance.git_state()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["date"])
+    actual = provenance.provenance_of("kseq2seq train dates", seed=7)
+    assert actual["command"] == "kseq2seq train dates" and actual["seed"] == 7
+    assert actual["versions"] == provenance.package_versions()
+    assert actual["code"] == provenance.git_state()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", actual["date"])
     without = provenance.provenance_of()
     assert without["command"] is without["seed"] is None

@@ -93,9 +93,9 @@ def test_another_model(half):
 def test_metadata(half):
     told = half.get("/v1/models/half_plus_three/metadata").json
     assert told["model_spec"]["version"] == "123"
-    (found,) = told["metadata"]["signature_def"]["signature_def"].values()
-    assert found["inputs"]["x"]["dtype"] == "DT_FLOAT"
-    assert found["inputs"]["x"]["tensor_shape"] == {"dim": [], "unknown_rank": True}
+    (actual,) = told["metadata"]["signature_def"]["signature_def"].values()
+    assert actual["inputs"]["x"]["dtype"] == "DT_FLOAT"
+    assert actual["inputs"]["x"]["tensor_shape"] == {"dim": [], "unknown_rank": True}
 
 
 # ---- The model ----

@@ -97,9 +97,9 @@ def page(browser, url):
 def lit(page, side):
     """Lit texts of a side, in their order, and how much they are."""
     units = page.locator(f"#{side} .unit").all()
-    found = [(x.inner_text(), x.evaluate("x => x.style.getPropertyValue('--weight')"))
+    actual = [(x.inner_text(), x.evaluate("x => x.style.getPropertyValue('--weight')"))
              for x in units]  # fmt: skip
-    return {text: float(weight) for text, weight in found if float(weight or 0) > 0.5}
+    return {text: float(weight) for text, weight in actual if float(weight or 0) > 0.5}
 
 
 def test_types_and_translates(browser, page):
@@ -357,11 +357,13 @@ def test_nothing_sticks_out(browser, page, width):
 
 def test_light_and_dark(browser, page):
     background = "getComputedStyle(document.body).backgroundColor"
-    found = []
+    collected = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        found.append([int(x) for x in re.findall(r"\d+", page.evaluate(background))])
-    light, dark = map(sum, found)
+        collected.append(
+            [int(x) for x in re.findall(r"\d+", page.evaluate(background))]
+        )
+    light, dark = map(sum, collected)
     assert light > 3 * 200 and dark < 3 * 60
 
 

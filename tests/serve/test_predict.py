@@ -392,8 +392,8 @@ def test_outputs_without_rows_in_common(other):
     with pytest.raises(RequestError, match="inconsistent batch size") as caught:
         predict.write_predictions(outputs, in_rows=True)
     assert caught.value.status == 400
-    found = json.loads(predict.write_predictions(outputs, in_rows=False))
-    assert found == {"outputs": {"y": [0.0, 0.0], "z": other.tolist()}}
+    actual = json.loads(predict.write_predictions(outputs, in_rows=False))
+    assert actual == {"outputs": {"y": [0.0, 0.0], "z": other.tolist()}}
 
 
 def test_floats_are_written_as_there():
@@ -414,9 +414,9 @@ def test_floats_are_written_as_there():
 def test_floats_are_read_as_they_were(numbers, dtype):
     with np.errstate(over="ignore"):
         array = np.array(numbers, dtype)
-    found = [json.loads(x) for x in written_rows("y", array)]
-    np.testing.assert_array_equal(np.array(found, dtype), array)
-    assert all(isinstance(x, float) for x in found)
+    actual = [json.loads(x) for x in written_rows("y", array)]
+    np.testing.assert_array_equal(np.array(actual, dtype), array)
+    assert all(isinstance(x, float) for x in actual)
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"))))

@@ -108,8 +108,8 @@ def test_metadata_is_the_message_of_the_grpc_api():
     ).signature_def["s"]
     assert message.method_name == "tensorflow/serving/predict"
     for infos, wanted in ((message.inputs, specs), (message.outputs, outputs)):
-        found = {
+        actual = {
             name: tf.TensorSpec(info.tensor_shape, info.dtype)
             for name, info in infos.items()
         }
-        assert found == wanted
+        assert actual == wanted

@@ -172,14 +172,14 @@ def test_the_command_with_a_model(tmp_path):
         for name in ("serving_default", "translate_align"):
             body = json.dumps({"signature_name": name, "inputs": {"text": TEXTS}})
             with urllib.request.urlopen(url, body.encode(), timeout=60) as response:
-                found = json.load(response)["outputs"]
+                actual = json.load(response)["outputs"]
             for key, array in expected.run(name, inputs).items():
                 if array.dtype == object:
-                    given = np.array(found[key], object)
+                    given = np.array(actual[key], object)
                     texts = [x.decode() for x in array.ravel()]
                     assert given.shape == array.shape and list(given.ravel()) == texts
                 else:
-                    np.testing.assert_allclose(found[key], array, 1e-5, 1e-6)
+                    np.testing.assert_allclose(actual[key], array, 1e-5, 1e-6)
         with urllib.request.urlopen(page, timeout=20) as response:
             assert b'data-model="tiny model"' in response.read()
         process.send_signal(signal.SIGINT)

@@ -26,8 +26,8 @@ DECODERS = ["bahdanau", "luong"]
 IDS = {"bos_id": 1, "eos_id": 2, "forbidden_ids": (), "max_length": 8}
 
 
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def softmax(scores):
@@ -131,34 +131,34 @@ def test_greedy_logits(goldens_root, name):
 @pytest.mark.parametrize("name", DECODERS)
 def test_greedy_ids(goldens_root, name):
     golden = np.load(goldens_root / f"decode_{name}.npz")
-    found = decoding.greedy_search(*tfa.decoding(golden), **IDS)
+    actual = decoding.greedy_search(*tfa.decoding(golden), **IDS)
     # Both put 0 behind the end, there with `impute_finished=True`.
-    np.testing.assert_array_equal(found.ids[:, 0], golden["greedy_sample_ids_imputed"])
-    np.testing.assert_array_equal(found.lengths[:, 0], golden["greedy_lengths"])
+    np.testing.assert_array_equal(actual.ids[:, 0], golden["greedy_sample_ids_imputed"])
+    np.testing.assert_array_equal(actual.lengths[:, 0], golden["greedy_lengths"])
 
 
 # Beam search.
 
 
 def search(golden, weight):
-    found = decoding.beam_search(
+    actual = decoding.beam_search(
         *tfa.decoding(golden),
         beam_size=4,
         num_hypotheses=4,
         length_penalty=weight,
         **IDS,
     )
-    return {name: ops.convert_to_numpy(x) for name, x in found._asdict().items()}
+    return {name: ops.convert_to_numpy(x) for name, x in actual._asdict().items()}
 
 
-def assert_same_hypotheses(found, expected, golden):
+def assert_same_hypotheses(actual, expected, golden):
     """Compares our search with a NumPy loop or tensorflow-addons."""
-    close(found["log_probs"], expected["log_probs"])
-    close(found["scores"], expected["scores"][:, -1])
-    for row, slot in np.ndindex(found["lengths"].shape):
-        length = found["lengths"][row, slot]
+    close(actual["log_probs"], expected["log_probs"])
+    close(actual["scores"], expected["scores"][:, -1])
+    for row, slot in np.ndindex(actual["lengths"].shape):
+        length = actual["lengths"][row, slot]
         ids = expected["predicted_ids"][row, :, slot]
-        np.testing.assert_array_equal(found["ids"][row, slot, :length], ids[:length])
+        np.testing.assert_array_equal(actual["ids"][row, slot, :length], ids[:length])
         assert (ids[length:] == golden["end_token"]).all()
 
 
@@ -167,9 +167,9 @@ def assert_same_hypotheses(found, expected, golden):
 def test_the_numpy_loop_is_their_beam_search(goldens_root, name, prefix):
     golden = np.load(goldens_root / f"decode_{name}.npz")
     weight = 0.0 if "lp0" in prefix else float(golden["length_penalty_weight"])
-    found = tfa.beam_search(golden, weight, count_end_at_once=False)
+    actual = tfa.beam_search(golden, weight, count_end_at_once=False)
     assert weight in (0.0, np.float32(0.6))
-    for key, value in found.items():
+    for key, value in actual.items():
         if prefix + key in golden:
             close(value, golden[prefix + key])
     assert prefix == "beam_lp0_" or prefix + "step_alignments" in golden
@@ -180,9 +180,9 @@ def test_beam_search_without_a_length_penalty(goldens_root, name):
     golden = np.load(goldens_root / f"decode_{name}.npz")
     keys = ("predicted_ids", "scores", "log_probs")
     theirs = {key: golden[f"beam_lp0_{key}"] for key in keys}
-    found = search(golden, 0.0)
-    assert_same_hypotheses(found, theirs, golden)
-    np.testing.assert_array_equal(found["lengths"], golden["beam_lp0_lengths"])
+    actual = search(golden, 0.0)
+    assert_same_hypotheses(actual, theirs, golden)
+    np.testing.assert_array_equal(actual["lengths"], golden["beam_lp0_lengths"])
 
 
 @pytest.mark.parametrize("name", DECODERS)
@@ -201,15 +201,15 @@ def test_their_length_penalty_changes_after_the_end_and_ours_does_not(
     assert change_after_the_end(ours, golden["end_token"]) < 1e-6
 
 
-def change_after_the_end(found, end):
+def change_after_the_end(actual, end):
     """By how much the score of a hypothesis changed at most, once it had ended."""
-    changes, rows = [], np.arange(len(found["scores"]))[:, None]
-    for t in range(1, found["scores"].shape[1]):
-        parents = found["parent_ids"][:, t]
-        ended = found["step_ids"][:, t - 1][rows, parents] == end
-        ended &= found["step_ids"][:, t] == end
-        before = found["scores"][:, t - 1][rows, parents]
-        changes += list(np.abs(found["scores"][:, t] - before)[ended])
+    changes, rows = [], np.arange(len(actual["scores"]))[:, None]
+    for t in range(1, actual["scores"].shape[1]):
+        parents = actual["parent_ids"][:, t]
+        ended = actual["step_ids"][:, t - 1][rows, parents] == end
+        ended &= actual["step_ids"][:, t] == end
+        before = actual["scores"][:, t - 1][rows, parents]
+        changes += list(np.abs(actual["scores"][:, t] - before)[ended])
     return max(changes)
 
 
@@ -239,12 +239,12 @@ def test_alignments_follow_the_true_path(goldens_root, name):
     assert max(differences) > 0.1
 
     # Of our own search, whose hypotheses are those of the NumPy loop.
-    found = search(golden, 0.6)
+    actual = search(golden, 0.6)
     ours = tfa.beam_search(golden, 0.6, count_end_at_once=True)
     right = tfa.follow(ours["parent_ids"], ours["step_alignments"], False)
-    for row, slot in np.ndindex(found["lengths"].shape):
-        length = found["lengths"][row, slot]
-        own = found["alignments"][row, slot]
+    for row, slot in np.ndindex(actual["lengths"].shape):
+        length = actual["lengths"][row, slot]
+        own = actual["alignments"][row, slot]
         close(own[:length], right[row, :length, slot])
         assert not own[length:].any()
 

@@ -41,8 +41,8 @@ NAMES = pytest.mark.parametrize(
 )
 
 
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 @NAMES

@@ -83,8 +83,8 @@ def test_white_space_before_a_token_is_not_its_own():
     line = "a\tdog \n  we"
     _, starts, ends = source_spans(tokenizer, tf.constant([line]))
     spans = zip(starts.to_list()[0], ends.to_list()[0], strict=True)
-    found = [line[start:end] for start, end in spans]
-    words = [x for x in found if x.strip()]
+    actual = [line[start:end] for start, end in spans]
+    words = [x for x in actual if x.strip()]
     assert "".join(words) == "adogwe" and words == [x.strip() for x in words]
 
 

@@ -29,8 +29,8 @@ from kseq2seq.trainer.schema import SettingsError, setting
     ],
 )
 def test_values_that_can_be(kind, value, kept):
-    found = kind.check("a.b", value)
-    assert found == kept and type(found) is type(kept)
+    actual = kind.check("a.b", value)
+    assert actual == kept and type(actual) is type(kept)
 
 
 @pytest.mark.parametrize(

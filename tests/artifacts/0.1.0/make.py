@@ -179,20 +179,20 @@ def answers(name, translator, arrays):
     """Answers of a run folder or a SavedModel; long ones go into `arrays`."""
     texts, pairs = QUESTIONS[name.partition("/")[2]]
     search = kseq2seq.Search(**SEARCH)
-    found = translator.translate(texts, search)
+    actual = translator.translate(texts, search)
     expected = {
         "texts": texts,
         "pairs": pairs,
         "search": SEARCH,
-        "translations": [[(x.text, x.score) for x in best] for best in found],
+        "translations": [[(x.text, x.score) for x in best] for best in actual],
         "scored": translator.score(pairs),
         "sampled": [(x.text, x.log_prob) for x in translator.sample(texts, seed=5)],
     }
     if isinstance(translator, kseq2seq.Translator):
         expected["greedy"] = translator(texts, beam=1)
-        expected["log_probs"] = [[x.log_prob for x in best] for best in found]
+        expected["log_probs"] = [[x.log_prob for x in best] for best in actual]
         expected["tokens"] = [
-            [(x.source_tokens, x.target_tokens) for x in best] for best in found
+            [(x.source_tokens, x.target_tokens) for x in best] for best in actual
         ]
     if not name.endswith("romans"):
         aligned = [x._asdict() for x in translator.align(pairs)]

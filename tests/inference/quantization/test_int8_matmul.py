@@ -51,15 +51,15 @@ def test_a_product_is_that_of_whole_numbers(shape):
     x[0] *= 1e-6  # no row's size says anything of another's
     (left, size), (right, step) = rounded(x, 1, 127), rounded(matrix, 0, 63)
     expected = (left @ right) * size * step
-    found = tf.function(int8_product(matrix))(x).numpy()
-    assert found.dtype == "float32" and found.shape == (rows, columns)
+    actual = tf.function(int8_product(matrix))(x).numpy()
+    assert actual.dtype == "float32" and actual.shape == (rows, columns)
     # A number halfway between two whole ones may become either.
     tolerance = 2 * size * np.abs(matrix).max()
-    assert (np.abs(found - expected) < tolerance).all()
-    exact = (np.abs(found - expected) <= 1e-5 * np.abs(expected) + 1e-12).mean()
+    assert (np.abs(actual - expected) < tolerance).all()
+    exact = (np.abs(actual - expected) <= 1e-5 * np.abs(expected) + 1e-12).mean()
     assert exact > 0.9
     plain = x.astype("float64") @ matrix
-    error = np.abs(found - plain).mean(axis=1) / np.abs(plain).mean(axis=1)
+    error = np.abs(actual - plain).mean(axis=1) / np.abs(plain).mean(axis=1)
     assert error.max() < 0.04
 
 
@@ -67,11 +67,11 @@ def test_rows_are_on_their_own_and_zeros_stay_zeros():
     matrix, x = drawn(13, 11), drawn(5, 13)
     x[1], x[3] = 0.0, 1e20
     product = tf.function(int8_product(matrix))
-    found = product(x).numpy()
-    assert (found[1] == 0).all() and np.isfinite(found).all()
+    actual = product(x).numpy()
+    assert (actual[1] == 0).all() and np.isfinite(actual).all()
     for row in range(5):
         alone = product(x[row : row + 1])[0]
-        np.testing.assert_allclose(alone, found[row], rtol=1e-6)
+        np.testing.assert_allclose(alone, actual[row], rtol=1e-6)
     assert product(x[:0]).shape == (0, 11)
 
 
@@ -130,10 +130,10 @@ def test_every_way_to_multiply_by_a_matrix_is_found():
     values = [matrices[1], matrices[3]]
     graph = tf.function(lambda x, ids: new.function(x, ids, values), autograph=False)
     x, ids = tf.constant(drawn(3, 5)), tf.constant([2, 0, 10])
-    found, expected = graph(x, ids), function(x, ids, matrices)
-    assert found["y"].shape == (3, 11)
+    actual, expected = graph(x, ids), function(x, ids, matrices)
+    assert actual["y"].shape == (3, 11)
     for name in ("x", "y"):
-        error = np.abs(found[name] - expected[name]) / np.abs(expected[name]).max()
+        error = np.abs(actual[name] - expected[name]) / np.abs(expected[name]).max()
         assert 0 < error.max() < 0.1
     used = operations(graph.get_concrete_function(*specs))
     # And one in the loop, and one of each product's sizes of steps.
@@ -169,8 +169,8 @@ def test_what_is_not_to_be_rounded_stays():
     new = with_int8_products(function, *specs)
     assert new.needed == [True, True] and new.num_products == 0
     values, x = [drawn(5, 7), drawn(7)], tf.constant(drawn(2, 5))
-    found = tf.function(lambda x: new.function(x, values), autograph=False)(x)
-    np.testing.assert_allclose(found, function(x, values), rtol=1e-6)
+    actual = tf.function(lambda x: new.function(x, values), autograph=False)(x)
+    np.testing.assert_allclose(actual, function(x, values), rtol=1e-6)
 
 
 CONFIGS = {
@@ -200,13 +200,13 @@ def test_in_int8_it_is_nearly_the_same(name, weights, every_matrix):
     inputs = strings(TEXTS), strings(TARGETS)
     exact = text_to_text([translator], "float32").score(*inputs)["log_prob"]
     ours = text_to_text([translator], "int8", weights)
-    found = ours.score(*inputs)["log_prob"].numpy()
-    error = np.abs(found - exact)
+    actual = ours.score(*inputs)["log_prob"].numpy()
+    error = np.abs(actual - exact)
     assert 1e-4 < error.max() < 0.1 * np.abs(exact).max()
     # Neither padding nor other rows have any influence.
     for row, (text, target) in enumerate(zip(*inputs, strict=True)):
         alone = ours.score(strings([text]), strings([target]))
-        np.testing.assert_allclose(alone["log_prob"][0], found[row], atol=1e-4)
+        np.testing.assert_allclose(alone["log_prob"][0], actual[row], atol=1e-4)
 
 
 def test_a_saved_model_in_int8_answers_as_the_graph(tmp_path, every_matrix):

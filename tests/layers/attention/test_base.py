@@ -66,12 +66,12 @@ def outputs_and_gradients(layer, inputs, mask):
         outputs = layer(**inputs, value_mask=mask, return_attention_scores=True)
         loss = sum(tf.reduce_sum(tf.cast(x, "float32") ** 2) for x in outputs)
     sources = [*inputs.values(), *layer.trainable_variables]
-    found = tape.gradient(loss, sources)
-    found = [
+    actual = tape.gradient(loss, sources)
+    actual = [
         tf.zeros_like(x) if gradient is None else gradient
-        for x, gradient in zip(sources, found, strict=True)
+        for x, gradient in zip(sources, actual, strict=True)
     ]
-    return [np.asarray(tf.cast(x, "float32")) for x in (*outputs, *found)]
+    return [np.asarray(tf.cast(x, "float32")) for x in (*outputs, *actual)]
 
 
 def by_steps(layer, inputs, mask=None, hypotheses=2):
@@ -121,14 +121,14 @@ def test_hypotheses_know_nothing_of_another(make_layer, inputs):
     )
     # Second steps, so that their pasts differ as well.
     *_, state = layer.attend(inputs["query"], memory, state)
-    found = layer.attend(inputs["query"][:, ::-1], memory, state)
+    actual = layer.attend(inputs["query"][:, ::-1], memory, state)
     for t in range(T):
         alone = layer.attend(
             inputs["query"][:, ::-1][:, t : t + 1],
             memory,
             tuple(x[:, t : t + 1] for x in state),
         )
-        for x, y in zip(flat(alone), flat(found), strict=True):
+        for x, y in zip(flat(alone), flat(actual), strict=True):
             np.testing.assert_allclose(x[:, 0], y[:, t], atol=1e-6)
 
 
@@ -139,13 +139,13 @@ def test_masked_queries_are_as_if_not_there(make_layer, inputs):
     query = np.full((B, 5, D), 3.0, "float32")
     query[:, real] = inputs["query"]
     mask = np.isin(np.arange(5), real)
-    found = layer(
+    actual = layer(
         **{**inputs, "query": query},
         query_mask=np.stack([mask] * B),
         value_mask=HOLES,
         return_attention_scores=True,
     )
-    for x, y in zip(found, expected, strict=True):
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_allclose(np.asarray(x)[:, real], y, atol=1e-5)
 
 
@@ -164,8 +164,8 @@ def test_padding_has_no_influence(make_layer, inputs, padding):
     layer = built(make_layer(), inputs)
     expected = outputs_and_gradients(layer, inputs, HOLES)
     inputs["value"][~HOLES] = inputs["key"][~HOLES] = padding
-    found = outputs_and_gradients(layer, inputs, HOLES)
-    for x, y in zip(found, expected, strict=True):
+    actual = outputs_and_gradients(layer, inputs, HOLES)
+    for x, y in zip(actual, expected, strict=True):
         assert np.isfinite(y).all()
         np.testing.assert_array_equal(x, y)
     # And what is not there at all gives the same.
@@ -197,8 +197,8 @@ def test_half_precision_is_near(make_layer, inputs, dtype):
     inputs["query"] *= 0.2
     expected = outputs_and_gradients(built(make_layer(), inputs), inputs, HOLES)
     layer = built(make_layer(dtype=dtype), inputs)
-    found = outputs_and_gradients(layer, inputs, HOLES)
-    for x, y in zip(found, expected, strict=True):
+    actual = outputs_and_gradients(layer, inputs, HOLES)
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=0.05 * np.abs(y).max() + 0.02)
 
 

@@ -32,12 +32,12 @@ def draw(mask):
 
 def expected_chunks(choice, scores, mask, size):
     """Padding is left out, not masked."""
-    found = np.zeros((B, T, S))
+    actual = np.zeros((B, T, S))
     for b, t in np.ndindex(B, T):
         real = np.flatnonzero(mask[b])
         row = choice[b, t, real].astype("float64"), scores[b, t, real].astype("float64")
-        found[b, t, real] = reference.chunks(*row, size)
-    return found
+        actual[b, t, real] = reference.chunks(*row, size)
+    return actual
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -47,9 +47,9 @@ def test_chunks_are_what_the_paper_defines(size):
         expected = expected_chunks(choice, scores, mask, size)
         # What stands at padding has no influence, nor is it read.
         scores = np.where(mask[:, None], scores, np.float32(50))
-        found = chunk_alignment(choice, scores, mask, size)
-        np.testing.assert_allclose(found, expected, atol=1e-6)
-        np.testing.assert_allclose(np.sum(found, -1), choice.sum(-1), atol=1e-6)
+        actual = chunk_alignment(choice, scores, mask, size)
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
+        np.testing.assert_allclose(np.sum(actual, -1), choice.sum(-1), atol=1e-6)
 
 
 def test_a_chunk_of_one_position_is_the_choice():
@@ -84,9 +84,9 @@ def test_chunks_far_below_the_best_score_keep_their_shares(gap):
     factors = np.random.default_rng(1).normal(size=(B, T, S))
     with tf.GradientTape() as tape:
         tape.watch([choice, scores])
-        found = chunk_alignment(choice, scores, mask, 3)
-        loss = tf.reduce_sum(found * factors)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+        actual = chunk_alignment(choice, scores, mask, 3)
+        loss = tf.reduce_sum(actual * factors)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
     gradients = [x.numpy() for x in tape.gradient(loss, [choice, scores])]
     assert all(np.isfinite(x).all() for x in gradients)
     for k in range(S):  # that to a choice is what is read from its chunk
@@ -102,8 +102,8 @@ def test_gradients_to_scores_are_those_of_differences():
     scores = tf.constant(scores)
     with tf.GradientTape() as tape:
         tape.watch(scores)
-        found = chunk_alignment(tf.constant(choice), scores, HOLES, 3)
-        loss = tf.reduce_sum(found * factors)
+        actual = chunk_alignment(tf.constant(choice), scores, HOLES, 3)
+        loss = tf.reduce_sum(actual * factors)
     gradient = tape.gradient(loss, scores).numpy()
     assert not gradient[~np.broadcast_to(HOLES[:, None], gradient.shape)].any()
     for j in range(S):
@@ -170,9 +170,9 @@ def test_matches_the_paper(inputs, hard, mask):
                 )
             both = zip(choice, scores, strict=True)
             expected = np.array([reference.chunks(*x, 3) for x in both])
-            found = np.asarray(alignment[b])
-            np.testing.assert_allclose(found[:, real], expected, atol=1e-6)
-            assert np.isclose(found.sum(), expected.sum(), atol=1e-5)
+            actual = np.asarray(alignment[b])
+            np.testing.assert_allclose(actual[:, real], expected, atol=1e-6)
+            assert np.isclose(actual.sum(), expected.sum(), atol=1e-5)
             expected = expected @ inputs["value"][b, real]
             np.testing.assert_allclose(context[b], expected, atol=1e-5)
 
@@ -191,11 +191,11 @@ def test_what_follows_is_the_choice_and_not_the_chunk(inputs):
     for t in range(T):
         now = slice(t, t + 1)
         drawn = {name: x[:, now] for name, x in draws.items()}
-        found = layer.attend(inputs["query"][:, now], memory, state, drawn, True)
-        for x, y in zip(found, (context, alignment), strict=False):
+        actual = layer.attend(inputs["query"][:, now], memory, state, drawn, True)
+        for x, y in zip(actual, (context, alignment), strict=False):
             np.testing.assert_allclose(x[:, 0], y[:, t], atol=1e-6)
-        (previous,), state = state, found[-1]
-        assert np.abs(state[0] - found[1]).max() > 0.01
+        (previous,), state = state, actual[-1]
+        assert np.abs(state[0] - actual[1]).max() > 0.01
         # The chunk goes back, the choice does not.
         both = [np.cumsum(x, axis=-1) for x in (previous, state[0])]
         assert (both[1] - both[0]).max() <= 1e-6
@@ -204,18 +204,18 @@ def test_what_follows_is_the_choice_and_not_the_chunk(inputs):
 def test_every_weight_is_trained_although_the_choice_will_be_hard(inputs):
     """Both scores have weights of their own, and each its own part."""
     layer = make()
-    found = {}
+    collected = {}
     for training in (True, False):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(layer(**inputs, training=training) ** 3)
         weights = layer.trainable_variables
         gradients = tape.gradient(loss, weights)
-        found[training] = {
+        collected[training] = {
             x.path for x, y in zip(weights, gradients, strict=True) if y is not None
         }
     of_chunks = {x.path for x in layer.chunk_score.weights}
-    assert found[True] == {x.path for x in weights} and len(weights) == 3 + 1 + 1
-    assert found[False] == of_chunks
+    assert collected[True] == {x.path for x in weights} and len(weights) == 3 + 1 + 1
+    assert collected[False] == of_chunks
 
 
 def test_settings_are_checked():

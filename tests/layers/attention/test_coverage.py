@@ -54,11 +54,11 @@ def coverage_attention(weights, query, value, key, max_fertility=None):
 
 def coverage_losses(alignment):
     """See et al. 2017, equations 10 and 12: of each step of one row."""
-    found = []
+    collected = []
     for t, a in enumerate(alignment):
         coverage = [sum(alignment[:t, i]) for i in range(len(a))]
-        found.append(sum(min(a[i], coverage[i]) for i in range(len(a))))
-    return found
+        collected.append(sum(min(a[i], coverage[i]) for i in range(len(a))))
+    return collected
 
 
 @pytest.fixture
@@ -101,11 +101,11 @@ def test_matches_the_papers(inputs, max_fertility, use_bias, mask):
                 inputs["key"][b, real],
                 max_fertility,
             )
-            found = np.asarray(alignment)[b, steps]
-            np.testing.assert_allclose(found[:, real], expected, atol=1e-5)
-            np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-            found = np.asarray(context)[b, steps]
-            np.testing.assert_allclose(found, expected_context, atol=1e-4)
+            actual = np.asarray(alignment)[b, steps]
+            np.testing.assert_allclose(actual[:, real], expected, atol=1e-5)
+            np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-5)
+            actual = np.asarray(context)[b, steps]
+            np.testing.assert_allclose(actual, expected_context, atol=1e-4)
 
 
 def test_fertility_reads_the_value_where_there_is_no_key(inputs):
@@ -113,13 +113,13 @@ def test_fertility_reads_the_value_where_there_is_no_key(inputs):
     layer = CoverageAttention(U, 2)
     layer(**inputs)
     randomize(layer, scale=0.4)
-    found = layer(**inputs)
+    actual = layer(**inputs)
     value = inputs["value"]
     for b in range(B):
         expected, _ = coverage_attention(
             named_weights(layer), inputs["query"][b], value[b], value[b], 2
         )
-        np.testing.assert_allclose(found[b], expected, atol=1e-4)
+        np.testing.assert_allclose(actual[b], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
@@ -155,10 +155,10 @@ def test_the_loss_matches_the_paper(inputs, mask, query_mask, max_fertility):
     losses = []
     for b in range(B):
         losses += coverage_losses(alignment[b, asked(query_mask, b)])
-    (found,) = layer.losses
-    assert found.dtype == "float32" and found.shape == ()
-    np.testing.assert_allclose(found, 0.7 * np.mean(losses), rtol=1e-5)
-    assert found > 0.1
+    (actual,) = layer.losses
+    assert actual.dtype == "float32" and actual.shape == ()
+    np.testing.assert_allclose(actual, 0.7 * np.mean(losses), rtol=1e-5)
+    assert actual > 0.1
 
 
 def test_the_loss_of_no_token_is_zero_and_so_is_its_gradient(inputs):
@@ -201,9 +201,9 @@ def test_the_loss_of_half_precision_is_in_float32(inputs, dtype):
     _, alignment = layer(**inputs, return_attention_scores=True)
     alignment = np.asarray(tf.cast(alignment, "float64"))
     losses = [x for row in alignment for x in coverage_losses(row)]
-    (found,) = layer.losses
-    assert found.dtype == "float32"
-    np.testing.assert_allclose(found, 0.7 * np.mean(losses), rtol=1e-5)
+    (actual,) = layer.losses
+    assert actual.dtype == "float32"
+    np.testing.assert_allclose(actual, 0.7 * np.mean(losses), rtol=1e-5)
 
 
 def test_without_a_weight_there_is_no_loss(inputs):
@@ -308,11 +308,11 @@ def test_padding_has_no_part_in_the_loss_of_a_model(make_model, batch):
             "source": batch["source"][b : b + 1, :length],
             "target": batch["target"][b : b + 1, :target_length],
         }
-        own, found = loss_and_gradients(model, alone)
+        own, actual = loss_and_gradients(model, alone)
         share = target_length / sum(TARGET_LENGTHS)
         total += share * own
         sums = [
-            x if y is None else x + share * y for x, y in zip(sums, found, strict=True)
+            x if y is None else x + share * y for x, y in zip(sums, actual, strict=True)
         ]
     assert total > 0.1
     np.testing.assert_allclose(loss, total, rtol=1e-5)

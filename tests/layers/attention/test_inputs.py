@@ -128,7 +128,7 @@ def random_inputs():
 def test_a_mask_of_each_query_is_the_value_mask_of_that_query(word, causal):
     layer, value_mask = MECHANISMS[word](), np.arange(S) < np.array([[S], [4]])
     tensors = random_inputs()
-    found = layer(
+    actual = layer(
         **tensors,
         value_mask=value_mask,
         attention_mask=MASK_BY_QUERY,
@@ -144,8 +144,8 @@ def test_a_mask_of_each_query_is_the_value_mask_of_that_query(word, causal):
             value_mask=masks[:, t] & value_mask,
             return_attention_scores=True,
         )
-        np.testing.assert_allclose(found[0][:, t], alone[0][:, 0], atol=1e-5)
-        np.testing.assert_allclose(found[1][:, t], alone[1][:, 0], atol=1e-6)
+        np.testing.assert_allclose(actual[0][:, t], alone[0][:, 0], atol=1e-5)
+        np.testing.assert_allclose(actual[1][:, t], alone[1][:, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize("word", LOCAL)
@@ -153,19 +153,19 @@ def test_local_attention_shares_out_what_a_query_may_read(word):
     layer, tensors = MECHANISMS[word](), random_inputs()
     _, free = layer(**tensors, return_attention_scores=True)
     options = {"attention_mask": MASK_BY_QUERY, "return_attention_scores": True}
-    _, found = layer(**tensors, **options)
-    found, free = np.array(found), np.array(free)
-    assert found[~MASK_BY_QUERY].max() == 0
-    assert found.max() > 0
+    _, actual = layer(**tensors, **options)
+    actual, free = np.array(actual), np.array(free)
+    assert actual[~MASK_BY_QUERY].max() == 0
+    assert actual.max() > 0
     # In each row by one factor more than without a mask, whatever the window is.
     for b, t in np.ndindex(B, T):
-        seen = found[b, t] > 0
+        seen = actual[b, t] > 0
         np.testing.assert_array_equal(seen, (free[b, t] > 0) & MASK_BY_QUERY[b, t])
-        factors = found[b, t, seen] / free[b, t, seen]
+        factors = actual[b, t, seen] / free[b, t, seen]
         np.testing.assert_allclose(factors, factors[:1].repeat(seen.sum()), rtol=1e-3)
     all_true = np.ones((1, T, S), "bool")
-    _, found = layer(**tensors, attention_mask=all_true, return_attention_scores=True)
-    np.testing.assert_allclose(found, free, atol=1e-6)
+    _, actual = layer(**tensors, attention_mask=all_true, return_attention_scores=True)
+    np.testing.assert_allclose(actual, free, atol=1e-6)
 
 
 @pytest.mark.parametrize("word", OTHERS)
@@ -234,10 +234,10 @@ def test_masks_may_be_given_by_position(word):
     layer, tensors = MECHANISMS[word](), [*random_inputs().values()]
     query_mask, value_mask = np.array([[1, 0, 1]] * B, "bool"), MASK_BY_QUERY[1, 2:]
     value_mask = np.repeat(value_mask, B, axis=0)
-    found = layer(*tensors, query_mask, value_mask)
+    actual = layer(*tensors, query_mask, value_mask)
     named = layer(*tensors, query_mask=query_mask, value_mask=value_mask)
-    np.testing.assert_array_equal(found, named)
-    assert np.abs(np.array(found) - np.array(layer(*tensors))).max() > 0.01
+    np.testing.assert_array_equal(actual, named)
+    assert np.abs(np.array(actual) - np.array(layer(*tensors))).max() > 0.01
 
 
 def test_masks_of_each_query_in_functional_models_and_files(tmp_path):
@@ -250,8 +250,8 @@ def test_masks_of_each_query_in_functional_models_and_files(tmp_path):
     expected = layer(*tensors, attention_mask=MASK_BY_QUERY, use_causal_mask=True)
     model.save(tmp_path / "model.keras")
     for each in (model, keras.models.load_model(tmp_path / "model.keras")):
-        found = each([*tensors, MASK_BY_QUERY])
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        actual = each([*tensors, MASK_BY_QUERY])
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 def test_a_star_import_keeps_the_layers_of_keras():

@@ -108,18 +108,18 @@ def local_attention(layer, query, value, key, mask=None, query_mask=None):
 def test_matches_the_paper(kind, score, half_width, inputs):
     layer = built(kind(SCORES[score](), half_width), inputs)
     for mask in (None, MASK):
-        found = call(layer, inputs, value_mask=mask)
+        actual = call(layer, inputs, value_mask=mask)
         expected = local_attention(layer, **inputs, mask=mask)
-        for x, y in zip(found, expected, strict=True):
+        for x, y in zip(actual, expected, strict=True):
             np.testing.assert_allclose(x, y, atol=1e-5)
 
 
 def test_masked_queries_are_no_steps(inputs):
     layer = built(LocalMonotonicAttention(LuongAttention("general"), D), inputs)
     query_mask = np.random.default_rng(1).random((B, T)) < 0.7
-    found = call(layer, inputs, query_mask=query_mask, value_mask=MASK)
+    actual = call(layer, inputs, query_mask=query_mask, value_mask=MASK)
     expected = local_attention(layer, **inputs, mask=MASK, query_mask=query_mask)
-    for x, y in zip(found, expected, strict=True):
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_allclose(x[query_mask], y[query_mask], atol=1e-5)
 
 
@@ -185,21 +185,21 @@ def predict(center, length, half_width=D, dtype="float32", source_length=S):
     ],
 )
 def test_the_window_lies_about_the_prediction(center, length, seen):
-    found = predict(center, length)
+    actual = predict(center, length)
     expected = np.zeros(length)
     for s in seen:
         expected[s] = np.exp(-((s - center) ** 2) / (2 * (D / 2) ** 2)) / len(seen)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert found.sum() > 0
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    assert actual.sum() > 0
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_finds_its_place_in_a_long_source(dtype):
     # p_t is the middle of 3001 positions, 1500.5, which neither dtype can tell.
-    found = predict(1500.5, 3001, 3, dtype, 3011)
-    assert np.flatnonzero(found).tolist() == list(range(1498, 1504))
+    actual = predict(1500.5, 3001, 3, dtype, 3011)
+    assert np.flatnonzero(actual).tolist() == list(range(1498, 1504))
     near = np.exp(-(0.5**2) / (2 * 1.5**2)) / 6
-    np.testing.assert_allclose(found[1500:1502], near, rtol=0.01)
+    np.testing.assert_allclose(actual[1500:1502], near, rtol=0.01)
 
 
 def test_a_window_over_all_is_global_attention(score, inputs):
@@ -238,19 +238,19 @@ def test_gradients_reach_the_prediction_through_the_gaussian(inputs):
     # Nothing else lets them through: hardmax passes none.
     inner = LuongAttention("general", probability_fn="hardmax")
     layer = built(LocalPredictiveAttention(inner, 5, U), inputs)
-    for found in gradients(layer, inputs, MASK):
-        assert (np.abs(found) > 1e-6).all()
+    for actual in gradients(layer, inputs, MASK):
+        assert (np.abs(actual) > 1e-6).all()
     # And none that is not finite, though a row is empty.
-    for found in gradients(layer, inputs, MASK & np.array([[True], [False], [True]])):
-        assert np.isfinite(found).all() and (np.abs(found) > 1e-6).all()
+    for actual in gradients(layer, inputs, MASK & np.array([[True], [False], [True]])):
+        assert np.isfinite(actual).all() and (np.abs(actual) > 1e-6).all()
 
 
 def test_gradients_are_those_of_differences(inputs):
     layer = LocalPredictiveAttention(LuongAttention("general"), 31)
     layer = built(layer, inputs)
-    found = gradients(layer, inputs, MASK)[1]
+    actual = gradients(layer, inputs, MASK)[1]
     vector = layer.position_vector.numpy()
-    for i, expected in enumerate(found):
+    for i, expected in enumerate(actual):
         both = []
         for sign in (-1, 1):
             layer.position_vector.assign(vector + sign * 1e-2 * np.eye(DQ)[i])

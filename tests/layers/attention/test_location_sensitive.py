@@ -88,11 +88,11 @@ def test_matches_the_papers(inputs, cumulative, use_bias, kernel_size, mask):
                 inputs["key"][b, real],
                 cumulative,
             )
-            found = np.asarray(alignment)[b, asked]
-            np.testing.assert_allclose(found[:, real], expected, atol=1e-5)
-            np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-            found = np.asarray(context)[b, asked]
-            np.testing.assert_allclose(found, expected_context, atol=1e-4)
+            actual = np.asarray(alignment)[b, asked]
+            np.testing.assert_allclose(actual[:, real], expected, atol=1e-5)
+            np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-5)
+            actual = np.asarray(context)[b, asked]
+            np.testing.assert_allclose(actual, expected_context, atol=1e-4)
 
 
 def test_the_past_counts(inputs):
@@ -159,10 +159,10 @@ def copied_runs(least, most):
     """Function that makes a sequence of runs of equal symbols, to be copied."""
 
     def pair(rng):
-        length, found = rng.integers(least, most + 1), []
-        while len(found) < length:
-            found += random_tokens(rng, 1, 3) * int(rng.integers(1, 6))
-        return found[:length], found[:length]
+        length, actual = rng.integers(least, most + 1), []
+        while len(actual) < length:
+            actual += random_tokens(rng, 1, 3) * int(rng.integers(1, 6))
+        return actual[:length], actual[:length]
 
     return pair
 

@@ -62,11 +62,11 @@ def test_dot_equals_keras(use_scale):
     ours.build(query.shape, value.shape, key.shape)
     for layer in (ours, theirs):
         layer.set_weights([np.float32(0.37)] * use_scale)
-    found = ours(**inputs, value_mask=HOLES, return_attention_scores=True)
+    actual = ours(**inputs, value_mask=HOLES, return_attention_scores=True)
     expected = theirs(
         [query, value, key], mask=[None, HOLES], return_attention_scores=True
     )
-    for x, y in zip(found, expected, strict=True):
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=1e-6)
 
 
@@ -81,8 +81,8 @@ def test_scaled_dot_equals_one_head_of_keras():
         weight.assign(np.eye(DV if DV in weight.shape else DQ).reshape(weight.shape))
     mask = np.repeat(HOLES[:, None], T, axis=1)
     expected = layer(query, value, key, attention_mask=mask)
-    found = LuongAttention("scaled_dot")(**inputs, value_mask=HOLES)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    actual = LuongAttention("scaled_dot")(**inputs, value_mask=HOLES)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["luong", "luong_scale"])
@@ -112,8 +112,8 @@ def test_equals_tensorflow_addons(goldens_root, name):
 def test_scale_starts_at_one():
     inputs = random_inputs()
     expected = LuongAttention("dot")(**inputs)
-    found = LuongAttention("dot", use_scale=True)(**inputs)
-    np.testing.assert_array_equal(found, expected)
+    actual = LuongAttention("dot", use_scale=True)(**inputs)
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_score_must_be_known():

@@ -48,14 +48,14 @@ def logits_by_steps(model, source, target):
     others = np.random.default_rng(1).integers(4, V, size=(B, K - 1, T))
     tokens = np.concatenate([others, target[:, None]], axis=1)
     tokens = keras.ops.convert_to_tensor(tokens, "int32")
-    found = []
+    collected = []
     for t in range(T):
         outputs = step(
             {"tokens": tokens[:, :, t], "states": states, "memory": encoded["memory"]}
         )
         states = outputs["states"]
-        found.append(outputs["logits"][:, -1])
-    return np.stack(found, axis=1)
+        collected.append(outputs["logits"][:, -1])
+    return np.stack(collected, axis=1)
 
 
 @pytest.mark.parametrize("kind", ["at_once", "input_feeding", "previous"])
@@ -83,10 +83,10 @@ def test_a_beam_carries_the_past_of_each_hypothesis(name):
     model = made(name)
     source, _ = ids()
     step, state = start_decoding(model)(source)
-    found = decoding.beam_search(
+    actual = decoding.beam_search(
         step, state, beam_size=K, max_length=T, num_hypotheses=K, length_penalty=0.0
     )
-    hypotheses = np.asarray(found.ids)  # (B, K, T), PAD behind EOS
+    hypotheses = np.asarray(actual.ids)  # (B, K, T), PAD behind EOS
     for b, k in np.ndindex(B, K):
         hypothesis = hypotheses[b, k]
         target = np.concatenate([[2], hypothesis[:-1]])[None].astype("int32")
@@ -94,7 +94,7 @@ def test_a_beam_carries_the_past_of_each_hypothesis(name):
         log_probs = np.asarray(keras.ops.log_softmax(model(row)))[0]
         real = hypothesis != 0
         total = log_probs[np.arange(T), hypothesis][real].sum()
-        np.testing.assert_allclose(found.scores[b, k], total, atol=1e-4)
+        np.testing.assert_allclose(actual.scores[b, k], total, atol=1e-4)
 
 
 @pytest.mark.parametrize("word", WORDS)

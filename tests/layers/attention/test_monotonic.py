@@ -101,8 +101,8 @@ def test_matches_the_paper(inputs, hard, mask):
             choice = energy > 0 if hard and not training else reference.sigmoid(energy)
             first = np.eye(1, len(real))[0]
             expected = reference.expected_choices(choice, first)
-            found = np.asarray(alignment[b])[:, real]
-            np.testing.assert_allclose(found, expected, atol=1e-6)
+            actual = np.asarray(alignment[b])[:, real]
+            np.testing.assert_allclose(actual, expected, atol=1e-6)
             np.testing.assert_allclose(context[b], expected @ value, atol=1e-5)
             if hard and not training:
                 stops = reference.hard_choices(energy)
@@ -110,7 +110,7 @@ def test_matches_the_paper(inputs, hard, mask):
                 for row, stop in zip(rows, stops, strict=True):
                     if stop is not None:
                         row[stop] = 1
-                np.testing.assert_array_equal(found, rows)
+                np.testing.assert_array_equal(actual, rows)
 
 
 class Given(MonotonicAttention):
@@ -237,10 +237,10 @@ def test_training_is_the_same_in_a_loop(inputs):
     for t in range(T):
         now = slice(t, t + 1)
         drawn = {name: x[:, now] for name, x in draws.items()}
-        found = layer.attend(inputs["query"][:, now], memory, state, drawn, True)
-        for x, y in zip(found, (context, alignment), strict=False):
+        actual = layer.attend(inputs["query"][:, now], memory, state, drawn, True)
+        for x, y in zip(actual, (context, alignment), strict=False):
             np.testing.assert_allclose(x[:, 0], y[:, t], atol=1e-6)
-        state = found[-1]
+        state = actual[-1]
 
 
 @pytest.mark.parametrize("where", ["at_once", "in_steps"])
@@ -274,9 +274,9 @@ def test_alignments_are_computed_in_float32(dtype):
     layer = Given(dtype=dtype)
     value = np.eye(101, dtype="float32")[None]
     layer.build(energy.shape, value.shape)
-    _, found = layer(energy, value, return_attention_scores=True, training=True)
-    assert found.dtype.name == dtype.removeprefix("mixed_")
-    np.testing.assert_allclose(found, expected, rtol=0.01)
+    _, actual = layer(energy, value, return_attention_scores=True, training=True)
+    assert actual.dtype.name == dtype.removeprefix("mixed_")
+    np.testing.assert_allclose(actual, expected, rtol=0.01)
 
 
 def test_settings_are_checked():

@@ -50,10 +50,10 @@ def draw_previous(shape):
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_alignment_is_what_the_paper_defines(kind):
     choice, previous = draw_choices(kind, (B, T, 11)), draw_previous((B, T, 11))
-    found = np.asarray(parallel_alignment(choice, previous))
+    actual = np.asarray(parallel_alignment(choice, previous))
     for where in np.ndindex(B, T):
         (expected,) = reference.expected_choices(choice[where][None], previous[where])
-        np.testing.assert_allclose(found[where], expected, atol=1e-6)
+        np.testing.assert_allclose(actual[where], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,11 +61,11 @@ def test_successive_alignments_are_what_the_paper_defines(kind):
     for length in (1, 2, T, 11):
         choice, first = draw_choices(kind, (B, T, length)), draw_previous((B, length))
         mask = np.array([[True, False, True], [False, True, True]])
-        found = successive_alignments(choice, first)
+        actual = successive_alignments(choice, first)
         masked = np.asarray(successive_alignments(choice, first, mask))
         for b in range(B):
             expected = reference.expected_choices(choice[b], first[b])
-            np.testing.assert_allclose(found[b], expected, atol=1e-6)
+            np.testing.assert_allclose(actual[b], expected, atol=1e-6)
             # A masked output has an alignment, but is not followed.
             expected = reference.expected_choices(choice[b][mask[b]], first[b])
             np.testing.assert_allclose(masked[b][mask[b]], expected, atol=1e-6)
@@ -153,10 +153,10 @@ def test_alignments_equal_tensorflow_addons(goldens_root):
     for name in golden:
         mode, *others = name.split("__")
         if others and name[:15] != "parallel__p_edge":
-            found = functions[mode](*(golden[x][None] for x in others))[0]
+            actual = functions[mode](*(golden[x][None] for x in others))[0]
             if name.startswith("parallel__p_edge"):  # which is wrong there
                 name = name.replace("parallel", "recursive")
-            np.testing.assert_allclose(found, golden[name], atol=1e-5)
+            np.testing.assert_allclose(actual, golden[name], atol=1e-5)
             seen.add(mode)
     assert seen == set(functions)
 
@@ -165,6 +165,6 @@ def test_products_of_what_is_passed_by_equal_tensorflow_addons(goldens_root):
     golden = np.load(goldens_root / "safe_cumprod.npz")
     x = np.clip(golden["x"], 0, 1)
     # From the first position on, what gets to a position is what all ahead passed.
-    found = parallel_alignment(1 - x[None], onehot(3, x.shape[1])[None])[0]
+    actual = parallel_alignment(1 - x[None], onehot(3, x.shape[1])[None])[0]
     expected = (1 - x) * golden["exclusive1_reverse0"]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)

@@ -71,14 +71,14 @@ def test_matches_the_paper(score, separate_key, mask, inputs):
     if not separate_key:
         del inputs["key"]
     layer = built(MultiHeadAttention(N, U, score), inputs)
-    found = layer(**inputs, value_mask=mask, return_attention_scores=True)
+    actual = layer(**inputs, value_mask=mask, return_attention_scores=True)
     context, alignments = multi_head(layer, **inputs, mask=mask)
-    np.testing.assert_allclose(found[0], context, rtol=1e-4, atol=2e-5)
-    np.testing.assert_allclose(found[1], alignments.mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(actual[0], context, rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(actual[1], alignments.mean(axis=1), atol=1e-5)
     query = inputs.pop("query")
     memory = layer.prepare(**inputs, value_mask=mask)
-    found = layer.head_alignments(query, memory)
-    np.testing.assert_allclose(found, alignments, atol=1e-5)
+    actual = layer.head_alignments(query, memory)
+    np.testing.assert_allclose(actual, alignments, atol=1e-5)
     # Heads differ, so that their mean is none of them.
     assert np.abs(alignments - alignments.mean(axis=1, keepdims=True)).max() > 0.1
 
@@ -103,11 +103,11 @@ def test_dot_equals_keras(inputs):
     expected, alignments = theirs(
         query, value, key, attention_mask=mask, return_attention_scores=True
     )
-    found = layer(**inputs, value_mask=HOLES)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+    actual = layer(**inputs, value_mask=HOLES)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
     memory = layer.prepare(value, key, HOLES)
-    found = layer.head_alignments(query, memory)
-    np.testing.assert_allclose(found, alignments, atol=1e-5)
+    actual = layer.head_alignments(query, memory)
+    np.testing.assert_allclose(actual, alignments, atol=1e-5)
 
 
 def test_weights(score, inputs):
@@ -132,8 +132,8 @@ def test_the_source_is_projected_ahead_of_the_loop(score, inputs):
     expected = layer(query, **inputs, value_mask=HOLES)
     layer.key_kernel.assign(np.full((DK, U), np.nan))
     layer.value_kernel.assign(np.full((DV, DV), np.nan))
-    found, _, state = layer.attend(query, memory)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    actual, _, state = layer.attend(query, memory)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
     assert state == ()
 
 
@@ -159,8 +159,8 @@ def dropout_factors(layer, length=53, training=True):
     expected = np.asarray(layer.head_alignments(query, layer.prepare(value, key)))
     # The alignment that is returned is not dropped from.
     np.testing.assert_allclose(alignment, expected.mean(axis=1), atol=1e-6)
-    found = np.asarray(context).reshape(B, length, N, S).swapaxes(1, 2)
-    return found / expected
+    actual = np.asarray(context).reshape(B, length, N, S).swapaxes(1, 2)
+    return actual / expected
 
 
 def test_dropout_is_each_head_s_own(score):
@@ -213,13 +213,13 @@ def test_the_probabilities_of_heads_may_be_others(score, inputs):
     memory = soft.prepare(inputs["value"], inputs["key"], HOLES)
     expected = np.asarray(soft.head_alignments(inputs["query"], memory))
     hard = built(MultiHeadAttention(N, U, score, probability_fn="hardmax"), inputs)
-    found = hard.head_alignments(inputs["query"], memory)
-    np.testing.assert_array_equal(found, np.eye(S)[expected.argmax(axis=-1)])
+    actual = hard.head_alignments(inputs["query"], memory)
+    np.testing.assert_array_equal(actual, np.eye(S)[expected.argmax(axis=-1)])
     # Softmax at temperature 1/2 is the square, normalised.
     cold = built(MultiHeadAttention(N, U, score, temperature=0.5), inputs)
     squares = expected**2 / np.sum(expected**2, axis=-1, keepdims=True)
-    found = cold.head_alignments(inputs["query"], memory)
-    np.testing.assert_allclose(found, squares, atol=1e-5)
+    actual = cold.head_alignments(inputs["query"], memory)
+    np.testing.assert_allclose(actual, squares, atol=1e-5)
 
 
 def from_both_ends(rng):

@@ -77,9 +77,9 @@ def nearest_on_the_simplex(scores):
 def test_sparsemax(scale):
     scores = scale * random(11, S)
     expected = np.stack([nearest_on_the_simplex(row) for row in scores])
-    found = np.asarray(sparsemax(keras.ops.convert_to_tensor(scores)))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+    actual = np.asarray(sparsemax(keras.ops.convert_to_tensor(scores)))
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    np.testing.assert_allclose(actual.sum(-1), 1, atol=1e-5)
     ties = np.array([[1.0, 0.9], [2.0, 2.0], [3.0, 0.0]], "float32")
     expected = [[0.55, 0.45], [0.5, 0.5], [1, 0]]
     np.testing.assert_allclose(sparsemax(ties), expected, atol=1e-6)
@@ -90,11 +90,11 @@ def test_the_gradient_of_sparsemax():
     scores = tf.constant(random(1, S))
     with tf.GradientTape() as tape:
         tape.watch(scores)
-        found = sparsemax(scores)
-    support = np.asarray(found > 0, "float32")[0]
+        actual = sparsemax(scores)
+    support = np.asarray(actual > 0, "float32")[0]
     expected = np.diag(support) - np.outer(support, support) / support.sum()
     assert 1 < support.sum() < S
-    jacobian = np.asarray(tape.jacobian(found, scores))[0, :, 0]
+    jacobian = np.asarray(tape.jacobian(actual, scores))[0, :, 0]
     np.testing.assert_allclose(jacobian, expected, atol=1e-6)
 
 
@@ -173,11 +173,11 @@ def test_masked_probabilities(name):
     for b, t in np.ndindex(B, T):
         real = np.flatnonzero(HOLES[b])
         expected[b, t, real] = functions[name](scores[b, t, real] / temperature)
-    found = masked_probabilities(tf.constant(scores), HOLES, name, temperature)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    actual = masked_probabilities(tf.constant(scores), HOLES, name, temperature)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
     every_axis = np.repeat(HOLES[:, None], T, axis=1)
     again = masked_probabilities(tf.constant(scores), every_axis, name, temperature)
-    np.testing.assert_array_equal(again, found)
+    np.testing.assert_array_equal(again, actual)
 
 
 @pytest.mark.parametrize("name", ["softmax", "sparsemax", "entmax15"])

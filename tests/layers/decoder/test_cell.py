@@ -156,8 +156,8 @@ def test_hypotheses_share_the_memory_of_their_row(kind):
                 [state[b] * factors[k] for state in first],
                 memory[b, :length],
             )
-            found = np.stack([output[b, k] for output in outputs])
-            np.testing.assert_allclose(found, expected, atol=1e-5)
+            actual = np.stack([output[b, k] for output in outputs])
+            np.testing.assert_allclose(actual, expected, atol=1e-5)
             last = [x for state in last for x in state]
             last += [expected[-1]] * cell.input_feeding
             for x, y in zip(states, last, strict=True):
@@ -244,8 +244,8 @@ def test_cells_alone_equal_keras_layers():
         layer.build(x.shape)
         layer.set_weights(own.get_weights())
         x = layer(x, initial_state=first[2 * level : 2 * level + 2])
-    found = DecoderRNN(cell)(inputs, initial_state=first)
-    np.testing.assert_allclose(found, x, atol=1e-6)
+    actual = DecoderRNN(cell)(inputs, initial_state=first)
+    np.testing.assert_allclose(actual, x, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["bahdanau", "bahdanau_layer", "luong", "luong_layer"])
@@ -276,8 +276,8 @@ def test_equals_tensorflow_addons(goldens_root, name):
 
     where = {"memory": golden["memory"], "memory_mask": golden["mask"]}
     first = [golden["initial_h"], golden["initial_c"]]
-    found = DecoderRNN(cell)(golden["inputs"], initial_state=first, **where)
-    np.testing.assert_allclose(found, golden["outputs"], atol=1e-5)
+    actual = DecoderRNN(cell)(golden["inputs"], initial_state=first, **where)
+    np.testing.assert_allclose(actual, golden["outputs"], atol=1e-5)
     states, memory = cell.start(first, *where.values())
     for t in range(golden["inputs"].shape[1]):
         output, alignment, states = cell.step(golden["inputs"][:, t], states, memory)
@@ -445,9 +445,9 @@ def test_a_single_cell_stands_for_a_list_of_one(make):
     own = keras.layers.GRUCell(H)
     cell = DecoderCell(make(own), input_feeding=False)
     inputs = random(B, T, D)
-    found = DecoderRNN(cell)(inputs)
+    actual = DecoderRNN(cell)(inputs)
     layer = keras.layers.RNN(own, return_sequences=True)
-    np.testing.assert_allclose(found, layer(inputs), atol=1e-6)
+    np.testing.assert_allclose(actual, layer(inputs), atol=1e-6)
     again = DecoderCell.from_config(cell.get_config())
     assert again.get_config() == cell.get_config()
 

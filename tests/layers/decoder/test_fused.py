@@ -100,9 +100,9 @@ class Case:
 @pytest.fixture(name="calls")
 def calls_(monkeypatch):
     """Whether each call in training could be laid out."""
-    found, plain = [], fused.decode
-    monkeypatch.setattr(fused, "decode", lambda *x: found.append(1) or plain(*x))
-    return found
+    actual, plain = [], fused.decode
+    monkeypatch.setattr(fused, "decode", lambda *x: actual.append(1) or plain(*x))
+    return actual
 
 
 @pytest.fixture(name="step_by_step")
@@ -117,22 +117,22 @@ def step_by_step_(monkeypatch):
     return run
 
 
-def assert_close(found, expected, atol=2e-5):
-    for place, (x, y) in enumerate(zip(found, expected, strict=True)):
+def assert_close(actual, expected, atol=2e-5):
+    for place, (x, y) in enumerate(zip(actual, expected, strict=True)):
         np.testing.assert_allclose(x, y, atol=atol, err_msg=f"number {place}")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_equals_the_loop(kind, calls, step_by_step):
     case = Case(*kind)
-    found = case.outputs_and_gradients()
+    actual = case.outputs_and_gradients()
     assert calls == [1]
     expected = step_by_step(case.outputs_and_gradients)
     assert calls == [1]
-    assert_close(found, expected)
-    assert all(np.abs(x).max() > 1e-3 for x in found)
+    assert_close(actual, expected)
+    assert all(np.abs(x).max() > 1e-3 for x in actual)
     # The row without anything to attend to has no part in the memory.
-    assert not np.any(found[2][~MASK])
+    assert not np.any(actual[2][~MASK])
 
 
 @pytest.mark.parametrize("name", ["general", "bahdanau"])
@@ -172,18 +172,18 @@ def test_one_step(name, rows, step_by_step):
     case = Case(name, "feed", 1)
     case.inputs = [x[:rows] for x in case.inputs]
     case.inputs[0], case.mask = case.inputs[0][:, :1], MASK[:rows]
-    found = case.outputs_and_gradients()
-    assert found[0].shape == (rows, 1, A)
-    assert_close(found, step_by_step(case.outputs_and_gradients))
+    actual = case.outputs_and_gradients()
+    assert actual[0].shape == (rows, 1, A)
+    assert_close(actual, step_by_step(case.outputs_and_gradients))
 
 
 def test_without_a_mask_and_states(calls, step_by_step):
     case = Case("general", "feed", 1)
     case.mask, case.inputs = None, case.inputs[:2]
     case.outputs = lambda x, memory: case.decoder(x, memory, training=True)
-    found = case.outputs_and_gradients()
+    actual = case.outputs_and_gradients()
     assert calls
-    assert_close(found, step_by_step(case.outputs_and_gradients))
+    assert_close(actual, step_by_step(case.outputs_and_gradients))
 
 
 @pytest.mark.parametrize("value", [1e4, np.nan, np.inf])
@@ -261,12 +261,12 @@ def test_gradients_are_slopes(kind):
     case = Case(*kind)
     case.decoder.cell.attention.temperature = 1.0
     rows = MASK.any(axis=1)
-    found = case.outputs_and_gradients()[1:]
+    actual = case.outputs_and_gradients()[1:]
     values = [x.astype("float64") for x in case.inputs]
     weights = case.decoder.trainable_variables
     rng = np.random.default_rng(3)
     step = 1e-3
-    for place, gradient in enumerate(found[: len(values)]):
+    for place, gradient in enumerate(actual[: len(values)]):
         gradient = gradient * rows.reshape(B, *[1] * (gradient.ndim - 1))
         direction = rng.normal(size=gradient.shape)
         sides = []
@@ -353,10 +353,10 @@ OTHERS = {
 
 def test_what_is_laid_out():
     assert fused.supports(cell_of())
-    found = {
+    actual = {
         name for name, make in MECHANISMS.items() if fused.supports(cell_of(make()))
     }
-    assert found == LAID_OUT
+    assert actual == LAID_OUT
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -407,11 +407,11 @@ def losses_of_fit(**kwargs):
 def test_a_model_trains_to_the_same_losses(calls, step_by_step):
     expected = step_by_step(losses_of_fit)
     assert not calls
-    found = losses_of_fit()
+    actual = losses_of_fit()
     assert calls
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
     np.testing.assert_allclose(losses_of_fit(jit_compile=True), expected, rtol=1e-4)
-    assert found[-1] < found[0]
+    assert actual[-1] < actual[0]
 
 
 def test_models_of_the_usual_kind_are_laid_out(calls):

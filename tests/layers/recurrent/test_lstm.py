@@ -28,10 +28,10 @@ X, H, C = random(B, T, D), random(B, U, seed=1), random(B, U, seed=2)
 @pytest.fixture(name="calls")
 def calls_(monkeypatch):
     """Number of times that the laid out loop was taken."""
-    found = []
+    collected = []
     plain = lstm._run
-    monkeypatch.setattr(lstm, "_run", lambda *x: found.append(1) or plain(*x))
-    return found
+    monkeypatch.setattr(lstm, "_run", lambda *x: collected.append(1) or plain(*x))
+    return collected
 
 
 def pair(*shape, **arguments):
@@ -62,9 +62,9 @@ def outputs_and_gradients(layer, x=X, mask=None, states=(H, C), training=True):
     return [np.asarray(tf.cast(y, "float32")) for y in (*outputs, *gradients)]
 
 
-def assert_close(found, expected, atol=2e-5):
-    assert len(found) == len(expected)
-    for place, (x, y) in enumerate(zip(found, expected, strict=True)):
+def assert_close(actual, expected, atol=2e-5):
+    assert len(actual) == len(expected)
+    for place, (x, y) in enumerate(zip(actual, expected, strict=True)):
         np.testing.assert_allclose(x, y, atol=atol, err_msg=f"number {place}")
 
 
@@ -94,11 +94,11 @@ def test_equals_keras(mask, go_backwards, calls):
     of_keras, ours = pair(go_backwards=go_backwards)
     expected = outputs_and_gradients(of_keras, mask=mask)
     assert not calls
-    found = outputs_and_gradients(ours, mask=mask)
+    actual = outputs_and_gradients(ours, mask=mask)
     assert calls == [1]
-    assert len(found) == 3 + 3 + 3
-    assert_close(found, expected)
-    assert all(np.abs(x).max() > 0.1 for x in found)
+    assert len(actual) == 3 + 3 + 3
+    assert_close(actual, expected)
+    assert all(np.abs(x).max() > 0.1 for x in actual)
 
 
 @pytest.mark.parametrize("mask", [None, MASK])
@@ -123,9 +123,9 @@ def test_in_graphs_of_any_size(mask, calls):
         weights = [x.value for x in ours.trainable_variables]
         return [*outputs, *tape.gradient(loss, [x, h, c, *weights])]
 
-    found = run(X, H, C, *([] if mask is None else [mask]))
+    actual = run(X, H, C, *([] if mask is None else [mask]))
     assert calls
-    assert_close(found, expected)
+    assert_close(actual, expected)
 
 
 def test_inside_bidirectional(calls):
@@ -152,21 +152,21 @@ def test_what_stands_at_padding_is_not_seen(value):
     ours = pair()[1]
     expected = outputs_and_gradients(ours, np.where(MASK[..., None], X, 0), MASK)
     hidden = np.where(MASK[..., None], X, np.float32(value))
-    found = outputs_and_gradients(ours, hidden, MASK)
-    for x, y in zip(found, expected, strict=True):
+    actual = outputs_and_gradients(ours, hidden, MASK)
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(x, y)
-    assert not np.any(found[0][~MASK]) and not np.any(found[3][~MASK])
+    assert not np.any(actual[0][~MASK]) and not np.any(actual[3][~MASK])
     # A row of padding alone hands on its states, and their gradients.
-    np.testing.assert_array_equal(found[1][2], H[2])
-    np.testing.assert_array_equal(found[5][2], random(B, U, seed=9)[2])
+    np.testing.assert_array_equal(actual[1][2], H[2])
+    np.testing.assert_array_equal(actual[5][2], random(B, U, seed=9)[2])
 
 
 def test_more_padding_changes_nothing():
     ours = pair()[1]
     expected = outputs_and_gradients(ours, X, MASK)[1:3]
     wider = np.pad(X, ((0, 0), (0, 2), (0, 0)), constant_values=9)
-    found = outputs_and_gradients(ours, wider, np.pad(MASK, ((0, 0), (0, 2))))
-    assert_close(found[1:3], expected, atol=1e-6)
+    actual = outputs_and_gradients(ours, wider, np.pad(MASK, ((0, 0), (0, 2))))
+    assert_close(actual[1:3], expected, atol=1e-6)
 
 
 def test_one_step_of_one_row():
@@ -179,7 +179,7 @@ def test_one_step_of_one_row():
 def test_gradients_are_slopes():
     """Against differences in float64 of steps written in NumPy."""
     ours = pair()[1]
-    found = outputs_and_gradients(ours, mask=MASK)[3:]
+    actual = outputs_and_gradients(ours, mask=MASK)[3:]
     values = [X, H, C, *[x.numpy() for x in ours.trainable_variables]]
     factors = [random(B, T, U, seed=7), random(B, U, seed=8), random(B, U, seed=9)]
 
@@ -199,7 +199,7 @@ def test_gradients_are_slopes():
 
     rng = np.random.default_rng(3)
     values = [np.asarray(x, "float64") for x in values]
-    for place, gradient in enumerate(found):
+    for place, gradient in enumerate(actual):
         direction = rng.normal(size=gradient.shape)
         above, below = list(values), list(values)
         above[place] = values[place] + 1e-5 * direction
@@ -275,8 +275,8 @@ def test_half_precision_is_nearer_to_float32_than_keras(dtype, calls):
     assert {x.dtype.name for x in ours(X, training=True)} == {dtype[6:]}
     errors = []
     for layer in (of_keras, ours):
-        found = outputs_and_gradients(layer, mask=MASK)
-        pairs = zip(found, exact, strict=True)
+        actual = outputs_and_gradients(layer, mask=MASK)
+        pairs = zip(actual, exact, strict=True)
         errors.append([np.linalg.norm(x - y) / np.linalg.norm(y) for x, y in pairs])
     assert len(calls) == 2
     tolerance = {"mixed_bfloat16": 0.02, "mixed_float16": 0.003}[dtype]
