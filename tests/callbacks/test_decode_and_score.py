@@ -51,7 +51,7 @@ def test_weights_of_now_are_scored_and_only_every_few_epochs(
     model, tokenizers, monkeypatch
 ):
     class Recorder(kseq2seq.Translator):
-        def translate(self, texts, search):
+        def translate(self, texts, search, features):
             seen.append(self.model.trainable_variables[0].numpy().flat[0])
             searches.append(search)
             return super().translate(texts, search)

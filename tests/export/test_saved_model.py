@@ -275,7 +275,11 @@ def test_no_layer_asks_for_cudnn(tmp_path, monkeypatch, cell):
 
 @pytest.mark.parametrize("name", ["CudnnRNNV3", "PyFunc", "Addons>GatherTree"])
 def test_foreign_operations_are_refused(saved, tmp_path, name):
-    assert saved_model.TEXT_OPERATIONS.issubset(saved_model._operations(saved))
+    # Only tokenizers that take characters apart compose them again.
+    usual = saved_model.TEXT_OPERATIONS - {"NormalizeUTF8"}
+    assert usual < saved_model.TEXT_OPERATIONS and usual < saved_model._operations(
+        saved
+    )
     message = saved_model.saved_model_pb2.SavedModel()
     function = message.meta_graphs.add().graph_def.library.function.add()
     function.node_def.add(op="MatMul")
