@@ -440,7 +440,9 @@ def test_only_a_decoder_cell_is_run(make, cell):
         make(cell)
 
 
-@pytest.mark.parametrize("make", [lambda x: x, lambda x: (x,), stacked], ids=str)
+@pytest.mark.parametrize(
+    "make", [lambda x: x, lambda x: (x,), stacked], ids=["itself", "tuple", "stacked"]
+)
 def test_a_single_cell_stands_for_a_list_of_one(make):
     own = keras.layers.GRUCell(H)
     cell = DecoderCell(make(own), input_feeding=False)
