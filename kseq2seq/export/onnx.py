@@ -110,8 +110,8 @@ def _convert(model, search, has_features):
     """One search as an ONNX model, its weights inside."""
     import tf2onnx
 
-    features_shape = [None, None] if has_features else None
-    function = ids.search_function(model, search, [None, None], features_shape)
+    shapes = [[None, None]] * (2 if has_features else 1)
+    function = ids.search_function(model, search, *shapes)
     function.get_concrete_function()  # whose errors are not those of a conversion
     try:
         with _quick_and_quiet():
