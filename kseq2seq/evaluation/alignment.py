@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 
 class AlignmentStatistics(NamedTuple):
     """Means over the texts of a corpus, of how attention joins target and source.
@@ -44,6 +42,7 @@ def alignment_statistics(alignments: Iterable[Any]) -> AlignmentStatistics:
 
     Example:
 
+    >>> import numpy as np
     >>> statistics = alignment_statistics([np.eye(3)])
     >>> [round(value, 3) + 0.0 for value in statistics]
     [1.0, 1.0, 1.0, 1.0]
@@ -55,6 +54,8 @@ def alignment_statistics(alignments: Iterable[Any]) -> AlignmentStatistics:
         [Cover & Thomas, 2006](https://doi.org/10.1002/047174882X), section 2.3, mutual
         information.
     """
+    import numpy as np
+
     rows = [statistics for x in alignments if (statistics := _of_text(x)) is not None]
     if not rows:
         return AlignmentStatistics(*[math.nan] * 4)
@@ -62,6 +63,8 @@ def alignment_statistics(alignments: Iterable[Any]) -> AlignmentStatistics:
 
 
 def _of_text(alignment):
+    import numpy as np
+
     alignment = np.asarray(alignment, dtype="float64")  # (T, S)
     sums = alignment.sum(axis=1)
     steps = np.flatnonzero(sums > 0)
@@ -81,12 +84,16 @@ def _of_text(alignment):
 
 
 def _entropy(probabilities):
+    import numpy as np
+
     logs = np.log(np.where(probabilities > 0, probabilities, 1.0))
     return -(probabilities * logs).sum(axis=-1)
 
 
 def _correlation(steps, attention, mean):
     """Pearson's, of steps and source positions weighted by attention."""
+    import numpy as np
+
     positions = np.arange(len(mean))
     from_mean = positions - mean @ positions
     variance = mean @ from_mean**2

@@ -74,7 +74,7 @@ def set_pretrained_embeddings(
         raise ValueError(
             f"The tokenizer must be the one that the model's {side} was made for. "
             f"Received: tokenizer.vocabulary_size={tokenizer.vocabulary_size}, "
-            f"num_features={num_features}, a model with {len(matrix)} ids"
+            f"num_features={num_features}, {side}_vocabulary_size={len(matrix)}"
         )
 
     words = _words_of(tokenizer)

@@ -89,6 +89,7 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, call):
     assert len((run / "history.csv").read_text().splitlines()) == 1 + 3
     written = [value for name, value in vars(runs).items() if name.endswith("_FILE")]
     written.remove(runs.SAVED_MODEL_FILE)
+    written.remove(runs.FEATURES_FILE)
     actual = {path.name for path in run.iterdir()}
     assert actual == {*written, "checkpoint-3.keras"}
     last = keras.saving.load_model(run / "checkpoint-3.keras")
@@ -150,7 +151,12 @@ def test_an_interrupt_says_how_to_go_on(call, tmp_path, monkeypatch, number):
 
     monkeypatch.setattr(trainer, "prepare", lambda *arguments: None)
     monkeypatch.setattr(trainer, "fit", interrupt, raising=False)
-    result = call(*arguments(tmp_path / "run"))
+    # A shell that starts processes in the background has SIGINT ignored there.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = call(*arguments(tmp_path / "run"))
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert result.code == 128 + number
     assert result.err == "kseq2seq train: stopped; go on with --resume\n"
 

@@ -288,7 +288,7 @@ def test_a_search_that_does_not_fit_is_refused(tmp_path):
         export(translator, tmp_path, Search(beam_size=2, coverage_penalty=0.3))
 
 
-def with_incomplete_gamma(model, search, shape):
+def with_incomplete_gamma(model, search, *shapes):
     """In place of a search: an operation that neither ONNX nor LiteRT has."""
 
     def function(source):
@@ -296,7 +296,7 @@ def with_incomplete_gamma(model, search, shape):
         ids = tf.cast(tf.math.igamma(values, values), "int32")
         return {"ids": ids, "scores": values[..., 0], "lengths": ids[..., 0]}
 
-    specification = tf.TensorSpec(shape, tf.int32, "source")
+    specification = tf.TensorSpec(shapes[0], tf.int32, "source")
     return tf.function(function, input_signature=[specification])
 
 
@@ -324,14 +324,14 @@ def test_a_failing_conversion_says_so(translator, tmp_path, monkeypatch):
     assert numbered_folders(tmp_path) == []
 
 
-def with_nothing(model, search, shape):
+def with_nothing(model, search, *shapes):
     """In place of a search: next to nothing, which is quick to convert."""
 
     def function(source):
         ids = source[:, None] + 1
         return {"ids": ids, "scores": tf.cast(ids[..., 0], "float32"), "lengths": ids}
 
-    specification = tf.TensorSpec(shape, tf.int32, "source")
+    specification = tf.TensorSpec(shapes[0], tf.int32, "source")
     return tf.function(function, input_signature=[specification])
 
 
