@@ -1,7 +1,9 @@
 """Presets of translators: a run folder with checksums and a model card."""
 
+import json
+import zipfile
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,7 +12,10 @@ from kseq2seq.export.readme import README_FILE, preset_readme
 from kseq2seq.export.saved_model import Exportable
 from kseq2seq.presets import write_preset
 from kseq2seq.runs import MODEL_FILE, from_run
-from kseq2seq.utils import PathLike, write_text
+from kseq2seq.utils import PathLike, atomic_path, write_text
+
+# Of layers and initializers: Keras 3.15 writes them, and 3.12 refuses them.
+NEW_SETTINGS = {"quantization_config", "input_axes", "output_axes"}
 
 
 class Savable(Exportable, Protocol):
@@ -52,6 +57,7 @@ def export_preset(
 
     def save(path: Path) -> None:
         translator.save(path, weights)
+        _make_readable_by_older_keras(path / MODEL_FILE)
         card = preset_card(
             num_parameters=int(sum(np.prod(x.shape) for x in translator.model.weights)),
             num_bytes=(path / MODEL_FILE).stat().st_size,
@@ -66,3 +72,28 @@ def export_preset(
         write_text(path / README_FILE, preset_readme(name, card, licence))
 
     return write_preset(folder, save, run_folder)
+
+
+def _make_readable_by_older_keras(path: Path) -> None:
+    """Leaves settings out of a `.keras` file that Keras 3.12 (Python 3.10) refuses."""
+    with zipfile.ZipFile(path) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with atomic_path(path) as beside, zipfile.ZipFile(beside, "w") as archive:
+        for entry, content in entries:
+            if entry.filename == "config.json":
+                config = _without_unset(json.loads(content))
+                content = json.dumps(config).encode()
+            archive.writestr(entry, content)
+
+
+def _without_unset(config: Any) -> Any:
+    """A config, however deep, without new settings that are not set."""
+    if isinstance(config, dict):
+        return {
+            key: _without_unset(value)
+            for key, value in config.items()
+            if key not in NEW_SETTINGS or value is not None
+        }
+    if isinstance(config, list):
+        return [_without_unset(value) for value in config]
+    return config

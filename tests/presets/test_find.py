@@ -1,6 +1,7 @@
 """Names of presets: which of them comes first, and what is said of no name."""
 
 import shutil
+import zipfile
 
 import pytest
 
@@ -47,3 +48,12 @@ def test_labels_are_the_last_part():
     assert preset_label("https://example.org/models/names/") == "names"
     assert preset_label("hf://a/names@v1.0") == "names"
     assert preset_label("runs/names") == preset_label("names") == "names"
+
+
+def test_older_keras_can_read_what_comes_along():
+    """Keras 3.12, the last one for Python 3.10, refuses settings that it lacks."""
+    with zipfile.ZipFile(find_preset("dates") / "model.keras") as archive:
+        config = archive.read("config.json").decode()
+    assert '"class_name": "Embedding"' in config
+    for name in ("quantization_config", "input_axes", "output_axes"):
+        assert f'"{name}": null' not in config
