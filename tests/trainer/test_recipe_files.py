@@ -10,7 +10,9 @@ from paths import ROOT
 def test_recipes_are_those_that_are_promised():
     assert set(trainer.recipe_names()) >= {
         "dates",
+        "g2p",
         "g2p_cmudict",
+        "inflection",
         "multi30k_en_de",
         "tatoeba_en_fr",
         "ted_pt_en",
