@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 MAX_COUNT = 10_000
@@ -183,3 +184,18 @@ def weight(text: str) -> float:
             f"must be a number from 0 on. Received: {text!r}"
         )
     return value
+
+
+def add_data_folder(parser: argparse.ArgumentParser) -> None:
+    """Adds `--data`, the folder of the files that settings name.
+
+    Args:
+        parser: The verb's parser.
+    """
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder of the data files that the settings name (default: this one)",
+    )

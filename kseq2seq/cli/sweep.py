@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from kseq2seq.cli.arguments import add_verb, count
+from kseq2seq.cli.arguments import add_data_folder, add_verb, count
 from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.utils import import_tensorflow
 
@@ -35,13 +35,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "file", metavar="FILE", type=Path, help="TOML file of settings with [sweep]"
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="folder of the data files that the settings name (default: this one)",
-    )
+    add_data_folder(parser)
     parser.add_argument(
         "--run",
         type=Path,

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any, cast
 
-from kseq2seq.cli.arguments import add_verb
+from kseq2seq.cli.arguments import add_data_folder, add_verb
 from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.presets import is_preset_name
@@ -44,13 +44,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print all settings with their defaults, as a TOML file",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="folder of the data files that the settings name (default: this one)",
-    )
+    add_data_folder(parser)
     parser.add_argument(
         "--run",
         type=Path,
