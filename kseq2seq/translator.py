@@ -34,6 +34,7 @@ from kseq2seq.models import (
     float16_copy,
     float32_copy,
     is_float32,
+    load_model,
     vocabulary_sizes,
 )
 from kseq2seq.runs import (
@@ -409,9 +410,8 @@ class Translator(Joinable, BaseTranslator):
 
     @classmethod
     def _load_run(cls, path):
-        # Importing the layers has registered them: no custom_objects are needed.
         check_fork()
-        model: Any = keras.saving.load_model(path / MODEL_FILE, compile=False)
+        model: Any = load_model(path / MODEL_FILE, compile=False)
         if not is_float32(model):
             model = float32_copy(model)
         translator = cls(model, *load_tokenizers(path), load_features(path))

@@ -38,9 +38,19 @@ def arrays_of(folder):
         return dict(arrays)
 
 
+def load(loader, path):
+    """Loads a file; skips the test where a newer Keras wrote the file."""
+    try:
+        return loader(path)
+    except ValueError as error:
+        if "needs that version or a later one" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
 @functools.cache
 def translator_of(folder, name):
-    return kseq2seq.Translator.load(folder / name)
+    return load(kseq2seq.Translator.load, folder / name)
 
 
 def each(kind, prefix=""):
@@ -181,7 +191,7 @@ def compare_evaluation(folder, model, expected):
 @each("models")
 def test_logits_losses_and_metrics_are_the_same(folder, name):
     expected = expected_of(folder)["models"][name]
-    model = keras.models.load_model(folder / name)
+    model = load(kseq2seq.load_model, folder / name)
     compare_arrays(
         folder, f"{name}/logits", {f"{name}/logits": logits_of(folder, model)}
     )
@@ -191,7 +201,7 @@ def test_logits_losses_and_metrics_are_the_same(folder, name):
 @each("models")
 def test_training_goes_on_from_the_state_of_the_optimizer(folder, name):
     expected = expected_of(folder)["models"][name]
-    model = keras.models.load_model(folder / name)
+    model = load(kseq2seq.load_model, folder / name)
     assert type(model.optimizer) is kseq2seq.Adam
     assert model.optimizer.global_clipnorm == 5.0
     state = [float(np.abs(x).sum()) for x in model.optimizer.variables]

@@ -1,5 +1,7 @@
 """Models from files."""
 
+import json
+import zipfile
 from typing import cast
 
 import keras
@@ -29,7 +31,8 @@ def load_model(path: PathLike, compile: bool = True) -> keras.Model:
         The `keras.Model`, a `kseq2seq.models.Seq2SeqModel` if it was one.
 
     Raises:
-        ValueError: If there is no such file, or it is not a file of Keras.
+        ValueError: If there is no such file, it is not a file of Keras, or a newer
+            Keras wrote it and this one cannot read it.
 
     Example:
 
@@ -42,4 +45,27 @@ def load_model(path: PathLike, compile: bool = True) -> keras.Model:
     >>> load_model(path).name
     'seq2seq'
     """
-    return cast(keras.Model, keras.saving.load_model(path, compile=compile))
+    try:
+        return cast(keras.Model, keras.saving.load_model(path, compile=compile))
+    except TypeError as error:
+        # A setting that this version of Keras does not know.
+        version = _keras_version(path)
+        if _numbers(version) <= _numbers(keras.version()):
+            raise
+        raise ValueError(
+            f"A file of Keras {version} needs that version or a later one. "
+            f"Received: {path}, to read with Keras {keras.version()}. Install the "
+            "newer Keras (3.13 and later need Python 3.11), or call `save_to_preset` "
+            "there and `from_preset` here"
+        ) from error
+
+
+def _keras_version(path):
+    """The version of Keras that wrote a file, such as "3.15.1"."""
+    with zipfile.ZipFile(path) as archive:
+        return str(json.loads(archive.read("metadata.json"))["keras_version"])
+
+
+def _numbers(version):
+    """The major and the minor number of a version, for comparing."""
+    return [int(number) for number in version.split(".")[:2]]
