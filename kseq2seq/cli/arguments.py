@@ -124,19 +124,22 @@ def add_input_and_output(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
-def add_features_column(parser: argparse.ArgumentParser, text: str) -> None:
+def add_features_column(
+    parser: argparse.ArgumentParser, text: str, kind: Callable[[str], Any] | None = None
+) -> None:
     """Adds the option `--features`, a column.
 
     Args:
         parser: The parser of a verb.
         text: What it is a column of.
+        kind: Function from the argument to the column; `index` if `None`.
     """
     parser.add_argument(
         "--features",
         metavar="COLUMN",
-        type=index,
-        help=f"for a model with features: their column in {text}, counted from 0 "
-        "(default: features are missing)",
+        type=kind or index,
+        help=f"for a model with features: their column in {text}, counted from 0"
+        f"{'' if kind is None else ', or its name'} (default: features are missing)",
     )
 
 

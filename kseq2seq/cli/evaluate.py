@@ -20,6 +20,9 @@ from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
 from kseq2seq.runs import read_settings
 from kseq2seq.utils import atomic_write
 
+# Columns of JSON Lines where none are given.
+_FIELDS = ("source", "target")
+
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Adds the parser of `kseq2seq evaluate`."""
@@ -32,32 +35,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--reference test.de.gz",
     )
     add_path(parser, MODEL)
-    test_set = parser.add_mutually_exclusive_group(required=True)
-    test_set.add_argument(
-        "--source", metavar="FILE", help="sentences to translate, plain or gzipped"
-    )
-    test_set.add_argument(
-        "--tsv",
-        metavar="FILE",
-        help="instead: sources and references in columns; the targets of all rows "
-        "with the same source are accepted for it, and it is counted once",
-    )
-    parser.add_argument(
-        "--reference",
-        metavar="FILE",
-        nargs="+",
-        help="their translations, line by line; of several files each is accepted",
-    )
-    parser.add_argument(
-        "--columns",
-        metavar=("SOURCE", "TARGET"),
-        nargs=2,
-        type=column,
-        default=(0, 1),
-        help="columns of --tsv, counted from 0, or their names in its first line "
-        "(default: 0 1)",
-    )
-    add_features_column(parser, "--tsv")
+    _add_test_set(parser)
     parser.add_argument(
         "--metrics",
         metavar="NAME",
@@ -79,6 +57,39 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_max_characters(parser)
     add_search_options(parser)
     return parser
+
+
+def _add_test_set(parser: argparse.ArgumentParser) -> None:
+    test_set = parser.add_mutually_exclusive_group(required=True)
+    test_set.add_argument(
+        "--source", metavar="FILE", help="sentences to translate, plain or gzipped"
+    )
+    test_set.add_argument(
+        "--tsv",
+        metavar="FILE",
+        help="instead: sources and references in columns; the targets of all rows "
+        "with the same source are accepted for it, and it is counted once",
+    )
+    test_set.add_argument(
+        "--jsonl",
+        metavar="FILE",
+        help="instead, likewise: in fields of objects of JSON, one in each line",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        nargs="+",
+        help="their translations, line by line; of several files each is accepted",
+    )
+    parser.add_argument(
+        "--columns",
+        metavar=("SOURCE", "TARGET"),
+        nargs=2,
+        type=column,
+        help="columns of --tsv, counted from 0, or their names in its first line "
+        "(default: 0 1); of --jsonl the names of fields (default: source target)",
+    )
+    add_features_column(parser, "--tsv or --jsonl", column)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -123,20 +134,33 @@ def _read_test_set(
     options: argparse.Namespace,
 ) -> tuple[list[str], list[str] | None, list[list[str]]]:
     """Sources, their features if any, and for each the list of its references."""
-    from kseq2seq.data import group_references, group_triples, read_lines, read_tsv
+    from kseq2seq.data import (
+        group_references,
+        group_triples,
+        read_jsonl,
+        read_lines,
+        read_tsv,
+    )
 
-    if options.tsv:
+    if options.tsv or options.jsonl:
         if options.reference:
-            raise ValueError("--reference goes with --source, not with --tsv.")
+            word = "--tsv" if options.tsv else "--jsonl"
+            raise ValueError(f"--reference goes with --source, not with {word}.")
+        columns: Any = options.columns or ((0, 1) if options.tsv else _FIELDS)
         if options.features is not None:
-            columns = (*options.columns, options.features)
-            return group_triples(read_tsv(options.tsv, columns))
-        sources, references = group_references(read_tsv(options.tsv, options.columns))
+            columns = (*columns, options.features)
+        if options.tsv:
+            rows = read_tsv(options.tsv, columns)
+        else:
+            rows = read_jsonl(options.jsonl, columns)
+        if options.features is not None:
+            return group_triples(rows)
+        sources, references = group_references(rows)
         return sources, None, references
     if options.features is not None:
         raise ValueError(
-            "--features is a column of --tsv, not of --source. Received: --features "
-            f"{options.features} with --source"
+            "--features is a column of --tsv or --jsonl, not of --source. Received: "
+            f"--features {options.features} with --source"
         )
     if not options.reference:
         raise ValueError("--source needs --reference and one file or more.")

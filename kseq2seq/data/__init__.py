@@ -16,6 +16,7 @@ from kseq2seq.data.containers import (
     as_triples,
 )
 from kseq2seq.data.date_pairs import LOCALES, dates
+from kseq2seq.data.jsonl import read_jsonl
 from kseq2seq.data.lines import (
     DataError,
     iter_lines,
@@ -55,6 +56,7 @@ __all__ = [
     "group_triples",
     "iter_lines",
     "load_word_vectors",
+    "read_jsonl",
     "read_lines",
     "read_parallel",
     "read_tfds",

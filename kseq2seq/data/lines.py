@@ -20,7 +20,7 @@ _logger = logging.getLogger("kseq2seq")
 PACKING_ERRORS = (
     OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
 )  # fmt: skip
-_SUFFIXES_IN_ZIP = (".txt", ".tsv")
+_SUFFIXES_IN_ZIP = (".txt", ".tsv", ".jsonl")
 # How packed files begin (regular expressions) and their names end, and what opens them.
 _PACKED: tuple[tuple[bytes, str, Any], ...] = (
     (rb"\x1f\x8b", ".gz", gzip.open),
@@ -58,8 +58,8 @@ def read_lines(path: PathLike | None = None) -> list[str]:
 
     Args:
         path: Path of a text file in UTF-8, plain, packed by gzip, bzip2 or xz, or in a
-            zip, which may hold one file that ends in `.txt` or `.tsv`; standard input
-            if `None`.
+            zip, which may hold one file that ends in `.txt`, `.tsv` or `.jsonl`;
+            standard input if `None`.
 
     Returns:
         List of `str`.
@@ -80,10 +80,27 @@ def read_lines(path: PathLike | None = None) -> list[str]:
         if sys.stdin is None:
             raise DataError("standard input is closed: name a file to read.")
         return list(iter_lines(sys.stdin.buffer, "standard input"))
-    lines: list[str] = []
+    return list(iter_file(path))
+
+
+def iter_file(path: PathLike) -> Iterator[str]:
+    """The lines of a file as `read_lines` gives them, one by one.
+
+    Args:
+        path: Path of a file, as for `read_lines`.
+
+    Yields:
+        The lines.
+
+    Raises:
+        DataError: As in `read_lines`, when the damage is reached.
+    """
+    number = 0
     try:
         with open_binary(path) as file:
-            lines.extend(iter_lines(file, str(path)))
+            for line in iter_lines(file, str(path)):
+                number += 1
+                yield line
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
     except IsADirectoryError as error:
@@ -92,9 +109,8 @@ def read_lines(path: PathLike | None = None) -> list[str]:
         ) from error
     except PACKING_ERRORS as error:
         raise DataError(
-            f"{path}:{len(lines) + 1}: cannot be read from this line on: {error}"
+            f"{path}:{number + 1}: cannot be read from this line on: {error}"
         ) from error
-    return lines
 
 
 @contextmanager
@@ -160,8 +176,8 @@ def _open_in_zip(archive, path):
     if len(names) != 1:
         held = ", ".join(names or archive.namelist()[:5]) or "nothing"
         raise DataError(
-            f"{path}: expected one file ending in .txt or .tsv, besides those "
-            f"that begin with '_'. Received: {held}. Unpack the one you mean."
+            f"{path}: expected one file ending in .txt, .tsv or .jsonl, besides "
+            f"those that begin with '_'. Received: {held}. Unpack the one you mean."
         )
     return archive.open(names[0])
 

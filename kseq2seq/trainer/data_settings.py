@@ -39,13 +39,13 @@ class DataSettings:
         (0, 1),
         columns(2),
         "Columns of source and target in a tsv file, from 0, or their names in its "
-        "first line",
+        "first line; of jsonl the names of fields",
     )
     features_column: int | str = setting(
         "",
         column(),
-        "Column of features in a tsv file, such as morphological tags or languages; "
-        "none if not given",
+        "Column of features in a tsv or jsonl file, such as morphological tags or "
+        "languages; none if not given",
     )
     features_separator: str = setting(
         ";", string(), "What stands between two features of a row"
@@ -82,7 +82,8 @@ def check_features(settings: DataSettings, errors: list[str]) -> bool:
         return False
     if "features_column" not in READERS[settings.format].options:
         errors.append(
-            "data.features_column is for the format 'tsv': leave it out. Received: "
+            "data.features_column is for the formats 'tsv' and 'jsonl': leave it out. "
+            "Received: "
             f"data.features_column={column!r}, data.format={settings.format!r}"
         )
     elif isinstance(column, str) != isinstance(columns[0], str):

@@ -49,6 +49,23 @@ def read_tsv(
     return [x for name in names for x in data.read_tsv(_file(folder, name), chosen)]
 
 
+def read_jsonl(
+    names: Sequence[str],
+    folder: Path,
+    columns: tuple[int, int] | tuple[str, str],
+    features_column: int | str = "",
+) -> Pairs:
+    """Files with an object of JSON in each line."""
+    _check_named("jsonl", names)
+    if not isinstance(columns[0], str):
+        raise ValueError(
+            "data.columns must name two fields of the objects for the format 'jsonl', "
+            f'such as ["source", "target"]. Received: {list(columns)}'
+        )
+    chosen: Any = columns if features_column == "" else (*columns, features_column)
+    return [x for name in names for x in data.read_jsonl(_file(folder, name), chosen)]
+
+
 def read_tfds(
     names: Sequence[str], folder: Path, name: str, source: str, target: str
 ) -> Pairs:
@@ -90,6 +107,9 @@ def _check_named(format_: str, names: Sequence[str]) -> None:
 READERS = {
     "parallel": Reader(read_parallel),
     "tsv": Reader(read_tsv, options=("columns", "features_column"), has_variants=True),
+    "jsonl": Reader(
+        read_jsonl, options=("columns", "features_column"), has_variants=True
+    ),
     "tfds": Reader(read_tfds, options=("name", "source", "target")),
     "dates": Reader(make_dates, options=("count",), has_variants=True),
 }

@@ -57,6 +57,17 @@ def test_evaluate_finds_columns_by_their_names(call, folder, reverser):
     )
 
 
+def test_evaluate_takes_fields_of_objects(call, folder, reverser):
+    path = folder.parent / "test.jsonl"
+    path.write_text('{"source": "ab", "target": "ba", "also": "x"}\n' * 2)
+    options = "--jsonl", path, "--metrics", "exact_match"
+    assert "= 100.00" in call("evaluate", folder, *options).out
+    result = call("evaluate", folder, *options, "--columns", "source", "also")
+    assert "= 0.00" in result.out
+    result = call("evaluate", folder, *options, "--reference", path)
+    assert_refused(result, "goes with --source, not with --jsonl")
+
+
 def test_metrics_are_those_of_the_run(call, folder, reverser):
     path = folder.parent / "test.tsv"
     path.write_text("ab\tba\n")

@@ -58,7 +58,7 @@ def test_evaluate_takes_a_column(call, featured, tmp_path):
     (tmp_path / "source").write_text("a\n")
     refused = call("evaluate", path, "--source", tmp_path / "source", "--reference",
                    tmp_path / "source", "--features", "1")  # fmt: skip
-    assert_refused(refused, "--features is a column of --tsv, not of --source")
+    assert_refused(refused, "is a column of --tsv or --jsonl, not of --source")
 
 
 def test_score_takes_a_column(call, featured):

@@ -31,6 +31,6 @@ def test_each_setting_has_help_and_what_it_may_be():
         assert re.fullmatch(r"# [^a-z].+ \(.+\)", lines[number - 1])
     words = " ".join(text.replace("\n#  ", "").split())
     assert "Passes over the data (an integer of at least 1) epochs = 10" in words
-    assert "one of parallel, tsv, tfds, dates" in words
+    assert "one of parallel, tsv, jsonl, tfds, dates" in words
     assert "vocabulary_size" not in words.partition("[model]")[2]
     assert "# encoder_units =" in text

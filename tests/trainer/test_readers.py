@@ -31,6 +31,17 @@ def test_columns_by_names_in_the_first_line(tmp_path):
     assert pairs == [("10", "ten")]
 
 
+def test_fields_of_objects(tmp_path):
+    row = {"en": "go", "tags": "V;PST", "past": "went"}
+    (tmp_path / "a").write_text(json.dumps(row))
+    columns = ("en", "past")
+    assert readers.read_jsonl(("a",), tmp_path, columns) == [("go", "went")]
+    triples = readers.read_jsonl(("a",), tmp_path, columns, "tags")
+    assert triples == [("go", "went", "V;PST")]
+    with pytest.raises(ValueError, match=r"must name two fields .*Received: \[0, 1\]"):
+        readers.read_jsonl(("a",), tmp_path, (0, 1))
+
+
 def test_splits_of_a_data_set(tmp_path, monkeypatch):
     def read_tfds(*arguments):
         asked.append(arguments)
@@ -48,16 +59,16 @@ def test_dates(tmp_path):
 
 
 def test_a_reader_from_outside_is_a_function_and_an_entry(tmp_path, monkeypatch):
-    def read_jsonl(names, folder, source, target):
+    def read_rows(names, folder, source, target):
         lines = [x for name in names for x in (folder / name).read_text().splitlines()]
         rows = map(json.loads, lines)
         return [(row[source], row[target]) for row in rows]
 
-    reader = trainer.Reader(read_jsonl, options=("source", "target"))
-    monkeypatch.setitem(trainer.READERS, "jsonl", reader)
+    reader = trainer.Reader(read_rows, options=("source", "target"))
+    monkeypatch.setitem(trainer.READERS, "rows", reader)
     rows = [{"en": f"a {n}", "de": f"b {n}"} for n in range(10)]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    changes = ["format=jsonl", "train=rows.jsonl", "source=en", "target=de"]
+    changes = ["format=rows", "train=rows.jsonl", "source=en", "target=de"]
     settings = trainer.read_settings(
         trainer.find_recipe("dates"), [f"data.{x}" for x in (*changes, "held_out=1")]
     )
@@ -65,5 +76,5 @@ def test_a_reader_from_outside_is_a_function_and_an_entry(tmp_path, monkeypatch)
     assert sorted(pair for part in parts for pair in part) == [
         (f"a {n}", f"b {n}") for n in range(10)
     ]
-    with pytest.raises(ValueError, match="one of parallel, tsv, tfds, dates, jsonl"):
+    with pytest.raises(ValueError, match="tsv, jsonl, tfds, dates, rows"):
         trainer.read_settings(trainer.find_recipe("dates"), ["data.format=csv"])

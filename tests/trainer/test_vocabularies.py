@@ -45,7 +45,7 @@ max_length = 7
         ("data.columns=[0]", "columns` must be a list of 2 integers of at least 0"),
         ('data.columns=["a", 3]', "columns` must be a list of 2 integers"),
         ("data.features_separator=", "features_separator must hold one character"),
-        ("data.format=dates", "features_column is for the format 'tsv'"),
+        ("data.format=dates", "features_column is for the formats 'tsv' and 'jsonl'"),
         ('data.features_column=""', r"\[model\] features='gated' needs features"),
         ("model.attention=none", r"\[model\] features='gated' needs attention"),
         ("model.features=mixed", "`features` must be one of joined, gated"),
