@@ -4,7 +4,7 @@ import argparse
 from contextlib import nullcontext
 from typing import Any
 
-from kseq2seq.cli import loading, output
+from kseq2seq.cli import loading, output, windows
 from kseq2seq.cli.arguments import (
     MODEL,
     add_features_column,
@@ -120,8 +120,8 @@ def _translate(
     sources = cut_lines(sources, options, name="source")
     hypotheses = []
     with output.progress_bar(len(sources), options.output) as update:
-        for first in range(0, len(sources), output.CHUNK_LINES):
-            rows = slice(first, first + output.CHUNK_LINES)
+        for first in range(0, len(sources), windows.WINDOW_LINES):
+            rows = slice(first, first + windows.WINDOW_LINES)
             chunk = sources[rows]
             others = {} if features is None else {"features": features[rows]}
             translations = translate(chunk, **others)

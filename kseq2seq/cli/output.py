@@ -8,9 +8,6 @@ from typing import Any, TextIO
 
 from kseq2seq.utils import atomic_write
 
-# Lines translated between one output and the next; those of like lengths together.
-CHUNK_LINES = 256
-
 
 def open_output(path: str | None) -> AbstractContextManager[TextIO]:
     """The file to write to, complete or not at all.
@@ -23,13 +20,14 @@ def open_output(path: str | None) -> AbstractContextManager[TextIO]:
 
 @contextmanager
 def progress_bar(
-    total: int | None, output: str | None
+    total: int | None, output: str | None, hidden: bool = False
 ) -> Iterator[Callable[[int], Any]]:
     """A bar on standard error, where somebody sees it and it hides nothing.
 
     Args:
-        total: Number of lines; `None` if they come one by one.
+        total: Number of lines; `None` if it is not known.
         output: Path of the file that is written; `None` for standard output.
+        hidden: Whether to draw none.
 
     Yields:
         A function that takes the number of lines done since its last call.
@@ -38,7 +36,7 @@ def progress_bar(
 
     # Where the lines are seen as they come, a bar would be in their way.
     seen = output is None and sys.stdout.isatty()
-    hidden = total is None or seen or not sys.stderr.isatty()
+    hidden = hidden or seen or not sys.stderr.isatty()
     with tqdm(total=total, unit=" lines", disable=hidden) as bar:
         yield bar.update
 

@@ -2,12 +2,10 @@
 
 import argparse
 import json
-import sys
-from collections.abc import Iterable
-from itertools import compress
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from kseq2seq.cli import loading, output
+from kseq2seq.cli import loading, output, windows
 from kseq2seq.cli.arguments import (
     MODEL,
     add_features_column,
@@ -15,10 +13,10 @@ from kseq2seq.cli.arguments import (
     add_path,
     add_verb,
 )
-from kseq2seq.cli.long_lines import add_max_characters, cut_lines
+from kseq2seq.cli.long_lines import add_max_characters
 from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.search_options import add_n_best, add_search_options
-from kseq2seq.utils import is_blank
+from kseq2seq.cli.worker_processes import map_in_processes
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -49,70 +47,65 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "null if the model has no attention; log_prob is null from a SavedModel",
     )
     add_max_characters(parser)
+    windows.add_workers(parser)
     add_search_options(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Translates, and prints a line for each line of input."""
+    """Translates, and prints a line for each line of input, window by window."""
     options.path = find_model(options.path)
     loading.check_search_options(options)
-    chunks, total = _read_chunks(options.input)
-    number = 0
-    with output.open_output(options.output) as file:
-        translate = loading.load_translate_function(options)
-        with output.progress_bar(total, options.output) as update:
-            for chunk in chunks:
-                inputs = _inputs(options, chunk, number + 1)
-                translations = iter(translate(**inputs))
-                for line in chunk:
-                    number += 1
-                    best_first = [] if is_blank(line) else next(translations)
-                    file.write(_formatted(options, number, best_first))
-                file.flush()
-                update(len(chunk))
-
-
-def _read_chunks(path: str | None) -> tuple[Iterable[list[str]], int | None]:
-    """Lines of the input in chunks, and their number if it is known."""
-    from kseq2seq.data import iter_lines, read_lines
-
-    if path is None and sys.stdin is not None and sys.stdin.isatty():
-        # Each line is answered before the next one is written.
-        return ([line] for line in iter_lines(sys.stdin.buffer, "input")), None
-    lines, size = read_lines(path), output.CHUNK_LINES
-    return (lines[i : i + size] for i in range(0, len(lines), size)), len(lines)
-
-
-def _inputs(
-    options: argparse.Namespace, chunk: list[str], first: int
-) -> dict[str, list[str]]:
-    """Texts of the lines that are not blank, and their features if there are any."""
-    is_text = [not is_blank(line) for line in chunk]
-    others = {}
-    if options.features is not None:
-        cells = [
-            ("", "") if is_blank(line) else _text_and_features(options, line, number)
-            for number, line in enumerate(chunk, first)
-        ]
-        chunk = [text for text, _ in cells]
-        others["features"] = [*compress((x for _, x in cells), is_text)]
-    texts = cut_lines(chunk, options, first)
-    return {"texts": [*compress(texts, is_text)], **others}
-
-
-def _text_and_features(
-    options: argparse.Namespace, line: str, number: int
-) -> tuple[str, str]:
-    cells, column = line.split("\t"), options.features
-    if len(cells) <= max(column, 1):
+    typed = windows.is_terminal(options.input)
+    if typed and options.workers > 1:
         raise ValueError(
-            f"{options.input or 'standard input'}:{number}: expected at least "
-            f"{max(column, 1) + 1} columns with tabs between them, as --features "
-            f"{column} asks for. Received: {line[:80]!r}"
+            "--workers needs a file, by --input, or a pipe: lines that are typed are "
+            f"answered one by one. Received: --workers {options.workers}"
         )
-    features = cells.pop(column)
-    return cells[0], features
+    if typed:
+        lines, total = windows.typed_windows(), None
+    else:
+        lines, total = windows.read_windows(options.input)
+    with (
+        output.open_output(options.output) as file,
+        output.progress_bar(total, options.output, hidden=typed) as update,
+    ):
+        tasks = (_Task.of_window(window, options) for window in lines)
+        results = map_in_processes(_translator, (options,), tasks, options.workers)
+        for count, text in results:
+            file.write(text)
+            file.flush()
+            update(count)
+
+
+class _Task(NamedTuple):
+    """A window of lines: which of them are texts, and these with their features."""
+
+    window: windows.Window
+    is_text: list[bool]
+    inputs: dict[str, list[str]]
+
+    @classmethod
+    def of_window(cls, window, options):
+        return cls(window, *windows.texts_of_window(window, options))
+
+    def __str__(self) -> str:
+        return str(self.window)
+
+
+def _translator(options: argparse.Namespace) -> Callable[[_Task], tuple[int, str]]:
+    """Loads a model, whose translations of a window are what is to be printed."""
+    translate = loading.load_translate_function(options)
+
+    def translate_window(task):
+        translations = iter(translate(**task.inputs))
+        formatted = [
+            _formatted(options, number, next(translations) if is_text else [])
+            for number, is_text in enumerate(task.is_text, task.window.first)
+        ]
+        return len(formatted), "".join(formatted)
+
+    return translate_window
 
 
 def _formatted(options: argparse.Namespace, number: int, best_first: list[Any]) -> str:

@@ -21,6 +21,7 @@ from kseq2seq.data.lines import (
     DataError,
     iter_lines,
     read_lines,
+    stream_lines,
 )
 from kseq2seq.data.noise import add_noise
 from kseq2seq.data.pairs import (
@@ -63,6 +64,7 @@ __all__ = [
     "read_tsv",
     "split",
     "split_triples",
+    "stream_lines",
     "without_autotune",
     "without_empty_sides",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kseq2seq.data.containers import Pairs, Triples
-from kseq2seq.data.lines import DataError, iter_file
+from kseq2seq.data.lines import DataError, stream_lines
 from kseq2seq.data.pairs import without_empty_sides
 from kseq2seq.utils import PathLike, is_blank
 
@@ -74,7 +74,7 @@ def iter_jsonl(path: PathLike, columns: Sequence[str]) -> Iterator[tuple[str, ..
 
 
 def _rows(path: PathLike, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    for number, line in enumerate(iter_file(path), 1):
+    for number, line in enumerate(stream_lines(path), 1):
         if is_blank(line):
             yield ("",) * len(columns)
             continue

@@ -20,7 +20,7 @@ _logger = logging.getLogger("kseq2seq")
 PACKING_ERRORS = (
     OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
 )  # fmt: skip
-_SUFFIXES_IN_ZIP = (".txt", ".tsv", ".jsonl")
+_SUFFIXES_IN_ZIP = (".txt", ".tsv")
 # How packed files begin (regular expressions) and their names end, and what opens them.
 _PACKED: tuple[tuple[bytes, str, Any], ...] = (
     (rb"\x1f\x8b", ".gz", gzip.open),
@@ -58,8 +58,8 @@ def read_lines(path: PathLike | None = None) -> list[str]:
 
     Args:
         path: Path of a text file in UTF-8, plain, packed by gzip, bzip2 or xz, or in a
-            zip, which may hold one file that ends in `.txt`, `.tsv` or `.jsonl`;
-            standard input if `None`.
+            zip, which may hold one file that ends in `.txt` or `.tsv`; standard input
+            if `None`.
 
     Returns:
         List of `str`.
@@ -76,30 +76,42 @@ def read_lines(path: PathLike | None = None) -> list[str]:
     >>> read_lines(path)
     ['A dog.', 'A cat.']
     """
+    return list(stream_lines(path))
+
+
+def stream_lines(
+    path: PathLike | None = None, tell_of_cr: bool = True
+) -> Iterator[str]:
+    r"""The lines of a file one by one, so that it may be larger than memory.
+
+    Args:
+        path: As for `read_lines`.
+        tell_of_cr: Whether a warning tells of CR inside of lines, at the end.
+
+    Yields:
+        The lines as `read_lines` gives them.
+
+    Raises:
+        DataError: As `read_lines` does, at the line that cannot be read.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "two.txt"
+    >>> _ = path.write_bytes(b"A dog.\r\nA cat.")
+    >>> next(stream_lines(path))
+    'A dog.'
+    """
     if path is None:
         if sys.stdin is None:
             raise DataError("standard input is closed: name a file to read.")
-        return list(iter_lines(sys.stdin.buffer, "standard input"))
-    return list(iter_file(path))
-
-
-def iter_file(path: PathLike) -> Iterator[str]:
-    """The lines of a file as `read_lines` gives them, one by one.
-
-    Args:
-        path: Path of a file, as for `read_lines`.
-
-    Yields:
-        The lines.
-
-    Raises:
-        DataError: As in `read_lines`, when the damage is reached.
-    """
-    number = 0
+        yield from iter_lines(sys.stdin.buffer, "standard input", tell_of_cr)
+        return
+    count = 0
     try:
         with open_binary(path) as file:
-            for line in iter_lines(file, str(path)):
-                number += 1
+            for line in iter_lines(file, str(path), tell_of_cr):
+                count += 1
                 yield line
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
@@ -109,7 +121,7 @@ def iter_file(path: PathLike) -> Iterator[str]:
         ) from error
     except PACKING_ERRORS as error:
         raise DataError(
-            f"{path}:{number + 1}: cannot be read from this line on: {error}"
+            f"{path}:{count + 1}: cannot be read from this line on: {error}"
         ) from error
 
 
@@ -176,18 +188,21 @@ def _open_in_zip(archive, path):
     if len(names) != 1:
         held = ", ".join(names or archive.namelist()[:5]) or "nothing"
         raise DataError(
-            f"{path}: expected one file ending in .txt, .tsv or .jsonl, besides "
-            f"those that begin with '_'. Received: {held}. Unpack the one you mean."
+            f"{path}: expected one file ending in .txt or .tsv, besides those "
+            f"that begin with '_'. Received: {held}. Unpack the one you mean."
         )
     return archive.open(names[0])
 
 
-def iter_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
+def iter_lines(
+    stream: Iterable[bytes], name: str, tell_of_cr: bool = True
+) -> Iterator[str]:
     r"""Decodes the lines of a stream of bytes in UTF-8, one by one.
 
     Args:
         stream: The lines as bytes, with their ends.
         name: Name of the stream, for errors.
+        tell_of_cr: Whether a warning tells of CR inside of lines, at the end.
 
     Yields:
         The lines as `read_lines` gives them.
@@ -200,7 +215,7 @@ def iter_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
     >>> list(iter_lines([b"A dog.\r\n", b"A cat."], "input"))
     ['A dog.', 'A cat.']
     """
-    with_cr = []
+    num_with_cr, first_with_cr = 0, 0
     for number, line in enumerate(_split_at_cr(stream), 1):
         line = line.rstrip(b"\r\n")
         try:
@@ -218,15 +233,16 @@ def iter_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
                 "a file of text, or convert it, for example with iconv -f UTF-16LE."
             )
         if "\r" in text:
-            with_cr.append(number)
+            num_with_cr += 1
+            first_with_cr = first_with_cr or number
         yield text.replace("\ufeff", "")
-    if with_cr:
+    if num_with_cr and tell_of_cr:
         _logger.warning(
             "%s: CR, inside of %d lines, is read as a character of the text; the first "
             "is line %d.",
             name,
-            len(with_cr),
-            with_cr[0],
+            num_with_cr,
+            first_with_cr,
         )
 
 

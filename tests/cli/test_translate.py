@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 import kseq2seq
+import workers
 from commands import PAIRS, assert_refused
 from kseq2seq import cli
-from kseq2seq.cli import output
+from kseq2seq.cli import translate, windows
 from kseq2seq.decoding import Search
 
 
 def test_lines_are_translated_in_order(call, folder, reverser, monkeypatch):
-    monkeypatch.setattr(output, "CHUNK_LINES", 3)
+    monkeypatch.setattr(windows, "WINDOW_LINES", 3)
     stdin = "\ufeff  \r\n\nabc\nd\u2028e\x85f\nlast line"
     result = call("translate", folder, stdin=stdin)
     assert result.out == "\n\ncba\nf\x85e\u2028d\nenil tsal\n"
@@ -26,7 +27,7 @@ def test_lines_are_translated_in_order(call, folder, reverser, monkeypatch):
 
 
 def test_long_lines_are_cut_and_told(call, folder, reverser, monkeypatch):
-    monkeypatch.setattr(output, "CHUNK_LINES", 3)
+    monkeypatch.setattr(windows, "WINDOW_LINES", 3)
     stdin = "\nabcd\nabc\n\nabcdefg\nabcde\nabcdef\n"
     result = call("translate", folder, "--max-characters", 4, stdin=stdin)
     assert result.out == "\ndcba\ncba\n\ndcba\ndcba\ndcba\n"
@@ -104,7 +105,7 @@ def test_options_change_the_search_of_the_run(call, folder, reverser):
 
 
 def test_output_is_written_whole_or_not_at_all(call, folder, reverser, monkeypatch):
-    monkeypatch.setattr(output, "CHUNK_LINES", 1)
+    monkeypatch.setattr(windows, "WINDOW_LINES", 1)
     path = folder.parent / "out.txt"
     assert call("translate", folder, "--output", path, stdin="ab\ncd").code == 0
     assert path.read_text() == "ba\ndc\n"
@@ -189,3 +190,23 @@ def test_a_run_is_translated_and_scored_as_by_its_translator(call, run):
     assert [x["text"] for x in actual] == [best.text]
     assert actual[0]["tokens"] == best.target_tokens
     np.testing.assert_allclose(actual[0]["alignment"], best.alignment, atol=1e-4)
+
+
+def test_workers_keep_the_order_and_lose_nothing(call, folder, monkeypatch):
+    monkeypatch.setattr(windows, "WINDOW_LINES", 2)
+    monkeypatch.setattr(translate, "_translator", workers.translator)
+    path = folder.parent / "in.txt"
+    path.write_text("ab\n\ncd\nkill\nef\ngh\n \nij\n")
+    result = call("translate", folder, "--workers", 2, "--input", path)
+    assert result.out == "ba\n\ndc\nllik\nfe\nhg\n\nji\n"
+    assert (result.code, result.err) == (0, "")
+    (folder / "kill").unlink()
+    path.write_text("ab\n\nkillkill\n")
+    result = call("translate", folder, "--workers", 2, "--input", path, "--output", "x")
+    assert_refused(result, r"ended at lines 3 to 3 \(killed by signal 9\), and so did")
+
+
+def test_typed_lines_have_no_workers(call, folder, monkeypatch):
+    monkeypatch.setattr(windows, "is_terminal", lambda path: True)
+    result = call("translate", folder, "--workers", 3)
+    assert_refused(result, "needs a file, by --input.*Received: --workers 3")
