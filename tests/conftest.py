@@ -54,3 +54,16 @@ def data_root():
 def goldens_root():
     """Folder of the numbers produced by tensorflow-addons; see its README.md."""
     return TESTS / "goldens"
+
+
+@pytest.fixture(scope="session")
+def tiny_saved_model(tmp_path_factory):
+    """A SavedModel of `tiny_translator()`, which tests must leave as it is.
+
+    An export takes seconds, so that all tests of a process share it.
+    """
+    from kseq2seq import Search
+    from translators import tiny_translator
+
+    folder = tmp_path_factory.mktemp("saved_models") / "tiny"
+    return tiny_translator().export(folder, Search(beam_size=3, max_length=11))

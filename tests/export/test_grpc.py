@@ -55,9 +55,8 @@ def translator():
 
 
 @pytest.fixture(scope="module")
-def saved(translator, tmp_path_factory):
-    """The first version of a SavedModel."""
-    return translator.export(tmp_path_factory.mktemp("saved_models") / "tiny", SEARCH)
+def saved(tiny_saved_model):
+    return tiny_saved_model
 
 
 @pytest.fixture(scope="module")

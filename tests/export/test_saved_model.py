@@ -37,10 +37,8 @@ def translator():
 
 
 @pytest.fixture(scope="module")
-def saved(translator, tmp_path_factory):
-    """The first version of a SavedModel."""
-    folder = tmp_path_factory.mktemp("saved_models") / "tiny"
-    return translator.export(folder, SEARCH)
+def saved(tiny_saved_model):
+    return tiny_saved_model
 
 
 def requests_of(texts, targets):
@@ -92,14 +90,20 @@ def assert_same(actual, expected):
             np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
-@pytest.mark.parametrize("run", LOADERS)
-def test_every_signature_answers_as_python_does(translator, saved, run):
+@pytest.fixture(scope="module")
+def expected(translator):
+    """The answers of the functions in Python to the requests of texts and targets."""
     requests = requests_of(TEXTS, TARGETS)
     functions = functions_in_python(translator)
     assert {name for name, _ in requests} == set(functions)
+    return expected_of(functions, requests)
+
+
+@pytest.mark.parametrize("run", LOADERS)
+def test_every_signature_answers_as_python_does(expected, saved, run):
+    requests = requests_of(TEXTS, TARGETS)
     empty = requests_of([], [])
     actual = run(saved, requests + empty)
-    expected = expected_of(functions, requests)
     for one, other in zip(actual[: len(requests)], expected, strict=True):
         assert_same(one, other)
     for (name, _), outputs in zip(empty, actual[len(requests) :], strict=True):
@@ -132,7 +136,7 @@ def test_what_is_served_is_what_the_translator_says(translator, saved):
         np.testing.assert_allclose(one.state, other.state, atol=1e-5)
 
 
-def test_strange_rows_cost_the_others_nothing(translator, saved):
+def test_strange_rows_cost_the_others_nothing(expected, saved):
     count = len(STRANGE)
     requests = requests_of(TEXTS, TARGETS)
     mixed = requests_of([*STRANGE, *TEXTS], [*STRANGE[::-1], *TARGETS])
@@ -140,13 +144,10 @@ def test_strange_rows_cost_the_others_nothing(translator, saved):
     for (_, inputs), (_, alone) in zip(mixed, requests, strict=True):
         for name, values in alone.items():
             inputs[name][count:] = values
-    for (name, _), outputs, expected in zip(
-        mixed,
-        run_session(saved, mixed),
-        expected_of(functions_in_python(translator), requests),
-        strict=True,
+    for (name, _), outputs, alone in zip(
+        mixed, run_session(saved, mixed), expected, strict=True
     ):
-        for key, values in expected.items():
+        for key, values in alone.items():
             got = outputs[key][count:]
             got = got[tuple(slice(size) for size in values.shape)]
             assert_same({name: got}, {name: values})

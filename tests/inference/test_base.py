@@ -4,17 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from kseq2seq import SavedTranslator, Search
+from kseq2seq import SavedTranslator
 from translators import tiny_translator
 
 
 @pytest.fixture(scope="module")
-def translators(tmp_path_factory):
+def translators(tiny_saved_model):
     """A translator, and the same loaded from its export."""
-    translator = tiny_translator()
-    folder = tmp_path_factory.mktemp("saved_models") / "tiny"
-    path = translator.export(folder, Search(beam_size=5, max_length=11))
-    return {"python": translator, "saved": SavedTranslator(path)}
+    return {"python": tiny_translator(), "saved": SavedTranslator(tiny_saved_model)}
 
 
 def drawn(axes):

@@ -22,10 +22,8 @@ def translator():
 
 
 @pytest.fixture(scope="module")
-def saved(translator, tmp_path_factory):
-    """The first version of a SavedModel."""
-    folder = tmp_path_factory.mktemp("saved_models") / "tiny"
-    return translator.export(folder, SEARCH)
+def saved(tiny_saved_model):
+    return tiny_saved_model
 
 
 @pytest.fixture(scope="module")

@@ -146,12 +146,19 @@ def expected_probabilities(log_probs, temperature, top_k, top_p):
     return weights / weights.sum()
 
 
+@pytest.fixture(scope="module")
+def first_tokens(translator):
+    """Samples of a single token."""
+    return text_to_text([translator], Search(max_length=1))
+
+
 @pytest.mark.parametrize(
     ("temperature", "top_k", "top_p"),
     [(1.0, 0, 1.0), (0.5, 5, 1.0), (1.9, 0, 0.7), (1.3, 7, 0.6), (0.0, 0, 1.0)],
 )
-def test_samples_follow_their_probabilities(translator, temperature, top_k, top_p):
-    ours = text_to_text([translator], Search(max_length=1))
+def test_samples_follow_their_probabilities(
+    translator, first_tokens, temperature, top_k, top_p
+):
     count = 4001
     settings = {
         "temperature": np.full(count, temperature, "float32"),
@@ -159,7 +166,7 @@ def test_samples_follow_their_probabilities(translator, temperature, top_k, top_
         "top_p": np.full(count, top_p, "float32"),
         "seed": np.arange(count),
     }
-    outputs = ours.sample(strings(["we run home"] * count), **settings)
+    outputs = first_tokens.sample(strings(["we run home"] * count), **settings)
     source, labels = ids_of(translator, ["we run home"], [""])
     (log_probs,) = whole_model_log_probs(translator, source, labels)[:, 0]
     expected = expected_probabilities(log_probs, max(temperature, 1e-4), top_k, top_p)

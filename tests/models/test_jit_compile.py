@@ -44,7 +44,13 @@ def weights_after_a_step(
         )
     )
     loss = kseq2seq.MaskedCrossentropy()
-    model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=jit_compile)
+    # Eagerly where it is not compiled: a single step, which tracing would not pay for.
+    model.compile(
+        keras.optimizers.SGD(1.0),
+        loss,
+        jit_compile=jit_compile,
+        run_eagerly=not jit_compile,
+    )
     model.fit(batches(source), verbose=0)
     return model.get_weights()
 
