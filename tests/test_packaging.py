@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 import kseq2seq
 from kseq2seq import Search
 from kseq2seq.utils import EXTRAS
+from large_extras import LARGE_EXTRAS, skip_without_extra
 from paths import ROOT
 from translators import tiny_translator
 
@@ -22,6 +23,8 @@ CHECKS = ("check_installed", "is_installed")
 # Modules that are imported by one that calls them.
 BEHIND_A_CHECK = {
     "export/warmup.py": "warmup",  # `export/saved_model.py` asks first
+    "beam/model_handler.py": "beam",  # `beam/__init__.py` does
+    "beam/transform.py": "beam",
     "serve/app.py": "serve",  # `serve/__init__.py` does
     "serve/server.py": "serve",
 }
@@ -55,13 +58,16 @@ def distributions(module):
 
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_an_extra_brings_its_modules(extra):
+    skip_without_extra(f"kseq2seq.{extra}")
     for module in EXTRAS[extra]:
         assert distributions(module) & names(extra), module
 
 
 def test_all_and_dev_hold_every_extra_with_an_error_of_its_own():
-    for extra in EXTRAS:
+    for extra in {*EXTRAS} - {*LARGE_EXTRAS}:
         assert names(extra) <= names("all") <= names("dev")
+    for extra in LARGE_EXTRAS:
+        assert names(extra) and not names(extra) & names("dev")
 
 
 def imported_modules(tree):
@@ -85,6 +91,8 @@ def checked_extras(tree):
 def test_every_import_is_a_dependency_or_checked(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     name = path.relative_to(PACKAGE).as_posix()
+    if name in BEHIND_A_CHECK:
+        skip_without_extra(f"kseq2seq.{BEHIND_A_CHECK[name]}")
     allowed = names("").union(*(names(extra) for extra in checked_extras(tree)))
     if name in BEHIND_A_CHECK:
         allowed |= names(BEHIND_A_CHECK[name])
@@ -112,8 +120,8 @@ def constraints():
 @pytest.mark.parametrize("group", GROUPS)
 def test_tested_versions_are_allowed(group):
     pins = constraints()
-    if group in ("gpu", "benchmarks"):
-        pytest.skip("left to TensorFlow and to PyTorch")
+    if group in ("gpu", "benchmarks", *LARGE_EXTRAS):
+        pytest.skip("left to TensorFlow, to PyTorch and to Beam")
     for requirement in GROUPS[group]:
         for python in ("3.10", "3.11", "3.12", "3.13"):
             marker = requirement.marker
@@ -165,8 +173,9 @@ def test_an_export_without_the_extra_has_no_warmup_and_says_so(
     assert not [x for x in caplog.records if x.name == "kseq2seq"]
 
 
-def test_the_page_names_its_extra(monkeypatch):
-    monkeypatch.setitem(EXTRAS, "serve", ("no_such_module",))
-    monkeypatch.delitem(sys.modules, "kseq2seq.serve", raising=False)
-    with pytest.raises(ValueError, match=r"pip install kseq2seq\[serve\]"):
-        importlib.import_module("kseq2seq.serve")
+@pytest.mark.parametrize("extra", ["beam", "serve"])
+def test_a_package_names_its_extra(extra, monkeypatch):
+    monkeypatch.setitem(EXTRAS, extra, ("no_such_module",))
+    monkeypatch.delitem(sys.modules, f"kseq2seq.{extra}", raising=False)
+    with pytest.raises(ValueError, match=rf"pip install kseq2seq\[{extra}\]"):
+        importlib.import_module(f"kseq2seq.{extra}")

@@ -13,6 +13,7 @@ import pytest
 from kseq2seq.cli import make_parser
 from kseq2seq.layers import MECHANISMS
 from kseq2seq.trainer import read_settings, read_sweep
+from large_extras import skip_without_extra
 from pages import OTHERS, PAGES, TUTORIALS, anchors, blocks, links, run
 from paths import ROOT
 
@@ -37,6 +38,7 @@ def test_python_blocks_run_alone(path, number, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "saved_models" / "dates", "saved_models/dates")
     block = blocks(path, "python")[number]
+    skip_without_extra(block)
     with patch.dict(MECHANISMS):  # one page adds to it
         run(path, block)
     output = capsys.readouterr().out

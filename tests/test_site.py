@@ -18,6 +18,7 @@ from docstrings import to_markdown
 from kseq2seq import Search, Seq2SeqConfig
 from kseq2seq.cli import VERBS
 from kseq2seq.trainer import Settings
+from large_extras import skip_without_extra
 from pages import PAGES, TUTORIALS, blocks
 from paths import ROOT
 
@@ -35,6 +36,7 @@ def test_every_face_has_a_page():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_public_name_is_described(name):
+    skip_without_extra(name)
     module = importlib.import_module(name)
     described = set(
         re.findall(rf"^::: {name}\.(\w+)$", API[f"reference/{name}.md"], re.M)

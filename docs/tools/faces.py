@@ -27,6 +27,7 @@ ORDER = (
     f"{PACKAGE}.trainer",
     f"{PACKAGE}.runs",
     f"{PACKAGE}.serve",
+    f"{PACKAGE}.beam",
 )
 
 

@@ -6,6 +6,7 @@ from kseq2seq.utils.checks import check_choice
 
 # Extras, as `pip install` takes them, and the modules that each of them brings.
 EXTRAS = {
+    "beam": ("apache_beam",),
     "hub": ("huggingface_hub",),
     "litert": ("ai_edge_litert",),
     "onnx": ("onnx", "tf2onnx"),
@@ -31,7 +32,7 @@ def check_installed(extra: str) -> None:
     ...     check_installed("everything")
     ... except ValueError as error:
     ...     print(str(error).partition(" Received")[0])
-    `extra` must be one of hub, litert, onnx, serve, tensorboard, tfds, warmup.
+    `extra` must be one of beam, hub, litert, onnx, serve, tensorboard, tfds, warmup.
     """
     missing = _missing(extra)
     if missing:

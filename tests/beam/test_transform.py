@@ -1,0 +1,149 @@
+"""Translation in Beam's DirectRunner; skipped without the extra `beam`."""
+
+# ruff: noqa: E402  # Beam is looked for first
+
+import json
+import runpy
+
+import numpy as np
+import pytest
+
+beam = pytest.importorskip("apache_beam")
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
+
+from kseq2seq import Search, Translator
+from kseq2seq.beam import Translate, TranslatorHandler
+from paths import ROOT
+from translators import FEATURES_OF_TEXTS, NUM_FEATURES, TEXTS, tiny_translator
+
+SEARCH = Search(beam_size=3, num_hypotheses=2, max_length=11)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("beam") / "saved"
+    tiny_translator().export(folder, SEARCH)
+    return folder
+
+
+def pipeline(*, options=()):
+    # The runner in this process, not one that is downloaded.
+    return beam.Pipeline("FnApiRunner", PipelineOptions(options))
+
+
+def rounded(row):
+    for translation in row["translations"]:
+        translation["score"] = round(translation["score"], 4)
+    return row
+
+
+def test_rows_keep_their_keys_and_get_translations(saved):
+    expected = Translator.load(saved).translate(TEXTS)
+    rows = [{"id": n, "line": text} for n, text in enumerate(TEXTS)]
+    with pipeline() as p:
+        translated = p | beam.Create(rows) | Translate(saved, text="line")
+        wanted = [
+            {**row, "translations": [
+                {"text": x.text, "score": round(x.score, 4)} for x in best_first
+            ]}
+            for row, best_first in zip(rows, expected, strict=True)
+        ]  # fmt: skip
+        assert max(len(row["translations"]) for row in wanted) == 2
+        assert_that(translated.rows | beam.Map(rounded), equal_to(wanted))
+        assert_that(translated.rejected, equal_to([]), label="nothing rejected")
+
+
+def test_bad_rows_go_to_an_output_of_their_own_with_the_reason(saved):
+    rows = ["a dog", 5, None, {"id": 1}, {"text": b"a dog"}, {"text": "a" * 31},
+            {"text": "we go", "tags": 3}, {}, ""]  # fmt: skip
+    with pipeline() as p:
+        transform = Translate(saved, features="tags", max_characters=30)
+        # The model reads no features; nobody asks it here.
+        checked = p | beam.Create(rows) | beam.ParDo(transform._check).with_outputs()
+        reasons = checked.rejected | beam.Map(lambda x: (repr(x["row"]), x["reason"]))
+        wanted = [
+            ("5", "A row must be a text or a dict. Received: int"),
+            ("None", "A row must be a text or a dict. Received: NoneType"),
+            ("{'id': 1}", "A row must have the key 'text'. Received: 'id'"),
+            ("{}", "A row must have the key 'text'. Received: none"),
+            ("{'text': b'a dog'}", "'text' must be a text. Received: bytes"),
+            (
+                repr({"text": "a" * 31}),
+                "'text' must have at most 30 characters. Received: 31",
+            ),
+            (
+                "{'text': 'we go', 'tags': 3}",
+                "'tags' must be a text, or missing. Received: int",
+            ),
+        ]
+        assert_that(reasons, equal_to(wanted))
+        assert_that(
+            checked[None], equal_to([{"text": "a dog"}, {"text": ""}]), label="good"
+        )
+    counters = p.result.metrics().query()["counters"]
+    counted = {x.key.metric.name: x.committed for x in counters}
+    assert counted["translated"] == 2 and counted["rejected"] == 7
+
+
+def test_a_handler_gives_alignments_and_reads_features(tmp_path):
+    translator = tiny_translator(feature_vocabulary_size=NUM_FEATURES)
+    translator.save(tmp_path / "run")
+    handler = TranslatorHandler(
+        tmp_path / "run", features="tags", num_hypotheses=2, alignments=True, threads=3
+    )
+    rows = [
+        {"text": text, "tags": tags} if tags else {"text": text}
+        for text, tags in zip(TEXTS, FEATURES_OF_TEXTS, strict=True)
+    ]
+    actual = handler.run_inference(rows, handler.load_model())
+    expected = translator.translate(TEXTS, num_hypotheses=2, features=FEATURES_OF_TEXTS)
+    for row, best_first in zip(actual, expected, strict=True):
+        for ours, theirs in zip(row["translations"], best_first, strict=True):
+            assert ours["text"] == theirs.text
+            assert ours["target_tokens"] == theirs.target_tokens
+            assert ours["source_tokens"] == theirs.source_tokens
+            np.testing.assert_allclose(ours["alignment"], theirs.alignment, atol=1e-5)
+    assert json.loads(json.dumps(actual)) == actual
+    assert handler.run_inference([], translator) == []
+    assert handler.get_num_bytes(rows) == sum(map(len, TEXTS))
+    sizes = [handler.size_of_row({"text": "a" * n}) for n in (0, 127, 128, 10**6)]
+    assert sizes == [1, 1, 2, 2048]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("num_hypotheses", 0), ("threads", 0.5), ("max_characters", -1),
+     ("alignments", 1), ("batch_size", 0)],
+)  # fmt: skip
+def test_arguments_are_checked(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}="):
+        Translate("saved", **{name: value})
+
+
+def test_the_example_reads_and_writes_jsonl_and_text(saved, tmp_path):
+    main = runpy.run_path(str(ROOT / "examples" / "beam_translate.py"))["main"]
+    expected = [best.text for best, *_ in Translator.load(saved).translate(TEXTS)]
+    runner = ["--runner", "FnApiRunner"]
+    objects = [json.dumps({"en": text}) for text in TEXTS]
+    (tmp_path / "in.jsonl").write_text("\n".join([*objects, "{", '{"de": 1}']))
+    files = ["--input", f"{tmp_path}/in.jsonl", "--output", f"{tmp_path}/json"]
+    main([str(saved), *files, "--text", "en", "--num-hypotheses", "1", *runner])
+    rows = [json.loads(line) for line in lines_of(tmp_path, "json-0*")]
+    actual = sorted((row["en"], row["translations"][0]["text"]) for row in rows)
+    assert actual == sorted(zip(TEXTS, expected, strict=True))
+    rejected = [json.loads(line) for line in lines_of(tmp_path, "json-rejected-*")]
+    assert sorted(str(x["row"]) for x in rejected) == ["{", "{'de': 1}"]
+    (tmp_path / "in.txt").write_bytes("\n".join(TEXTS).encode() + b"\n\xff\n")
+    files = ["--input", f"{tmp_path}/in.txt", "--output", f"{tmp_path}/text"]
+    main([str(saved), *files, *runner])
+    actual = sorted(line.split("\t") for line in lines_of(tmp_path, "text-0*"))
+    assert actual == sorted(map(list, zip(TEXTS, expected, strict=True)))
+    assert "invalid start byte" in lines_of(tmp_path, "text-rejected-*")[0]
+
+
+def lines_of(folder, pattern):
+    return [
+        line for path in folder.glob(pattern) for line in path.read_text().splitlines()
+    ]
