@@ -189,6 +189,26 @@ def weight(text: str) -> float:
     return value
 
 
+def positive(text: str) -> float:
+    """An argument's finite number above 0."""
+    value = weight(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(
+            f"must be a number above 0. Received: {text!r}"
+        )
+    return value
+
+
+def share(text: str) -> float:
+    """An argument's number above 0, at most 1."""
+    value = positive(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a number above 0, at most 1. Received: {text!r}"
+        )
+    return value
+
+
 def add_data_folder(parser: argparse.ArgumentParser) -> None:
     """Adds `--data`, the folder of the files that settings name.
 

@@ -16,7 +16,18 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from kseq2seq import __version__
-from kseq2seq.cli import evaluate, export, plot, score, serve, sweep, train, translate
+from kseq2seq.cli import (
+    backtranslate,
+    evaluate,
+    export,
+    filter,
+    plot,
+    score,
+    serve,
+    sweep,
+    train,
+    translate,
+)
 from kseq2seq.cli.arguments import Parser, one_line
 
 
@@ -38,6 +49,8 @@ VERBS: tuple[Verb, ...] = (
     translate,
     evaluate,
     score,
+    backtranslate,
+    filter,
     export,
     serve,
     plot,

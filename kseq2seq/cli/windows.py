@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,14 +49,18 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_windows(path: str | None) -> tuple[Iterator[Window], int | None]:
+def read_windows(
+    path: str | None, check: Callable[[str, int], Any] | None = None
+) -> tuple[Iterator[Window], int | None]:
     """The lines of an input in windows.
 
-    A file is read once to its end before, so that a line which is no text is known
+    A file is read once to its end before, so that a line which cannot be used is known
     before the hours of work that may stand ahead of it. A pipe is not.
 
     Args:
         path: Path of a file; standard input if `None`.
+        check: Function of a line and its number, which raises an error if it cannot be
+            used.
 
     Returns:
         A tuple of the windows and of the number of lines, `None` if it is not known.
@@ -67,8 +71,11 @@ def read_windows(path: str | None) -> tuple[Iterator[Window], int | None]:
     from kseq2seq.data import stream_lines
 
     total = None
-    if path is not None and not _is_stream(path):
-        total = sum(1 for _ in stream_lines(path))
+    if path is not None and not is_stream(path):
+        total = 0
+        for total, line in enumerate(stream_lines(path), 1):
+            if check is not None:
+                check(line, total)
     lines = stream_lines(path, tell_of_cr=total is None)
     windows = windows_of_lines(lines, WINDOW_LINES, WINDOW_CHARACTERS)
     # What is wrong at the beginning of a pipe is told before a model is loaded.
@@ -76,8 +83,12 @@ def read_windows(path: str | None) -> tuple[Iterator[Window], int | None]:
     return windows if first is None else chain([first], windows), total
 
 
-def _is_stream(path: str) -> bool:
-    """Whether a path is of something that can be read once, such as a pipe."""
+def is_stream(path: str) -> bool:
+    """Whether a path is of something that can be read once, such as a pipe.
+
+    Args:
+        path: The path.
+    """
     return Path(path).exists() and not Path(path).is_file()
 
 

@@ -60,6 +60,11 @@ class Reverser:
         weights = np.full((1, 1), 1 / 3, np.float32)
         return Translation(text[::-1] + "'" * i, -i / 8, -i, ["s"], ["t"], weights)
 
+    def sample(self, texts, seed=0, **options):
+        """Writes its seed before a text, and its options behind."""
+        drawn = [f"{seed + n} {text} {options}" for n, text in enumerate(texts)]
+        return [Translation(text, -1.0) for text in drawn]
+
     def score(self, pairs, progress=False):
         return [(-float(len(source)), len(target)) for source, target in pairs]
 
