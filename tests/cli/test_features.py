@@ -4,6 +4,7 @@ import pytest
 
 from commands import assert_refused
 from kseq2seq import Search, Translator
+from kseq2seq.cli import loading
 from translators import NUM_FEATURES, tiny_translator
 
 BEAM = ["--beam", "2", "--max-length", "9"]
@@ -16,6 +17,17 @@ def featured(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "featured"
     tiny_translator(feature_vocabulary_size=NUM_FEATURES).save(path)
     return path, Translator.load(path)
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(featured, monkeypatch):
+    """Commands share the translator, whose graphs take seconds to trace."""
+    load = loading.load_translator
+
+    def load_once(path, modules=()):
+        return featured[1] if path == featured[0] else load(path, modules)
+
+    monkeypatch.setattr(loading, "load_translator", load_once)
 
 
 def best(translator, texts, features):
