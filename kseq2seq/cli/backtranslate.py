@@ -11,14 +11,15 @@ from kseq2seq.cli.arguments import (
     MODEL,
     add_path,
     add_verb,
-    count,
-    index,
-    positive,
-    share,
 )
 from kseq2seq.cli.long_lines import add_max_characters
 from kseq2seq.cli.paths import find_model
-from kseq2seq.cli.search_options import add_search_options, given_search_options
+from kseq2seq.cli.sampling_options import (
+    add_sampling_options,
+    check_drawn,
+    given_sampling_options,
+)
+from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.cli.worker_processes import map_in_processes
 from kseq2seq.utils import is_blank
 
@@ -55,24 +56,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="draw translations at random instead of searching for the best",
     )
-    group.add_argument(
-        "--seed", type=index, metavar="N", help="seed of the draws (default: 0)"
-    )
-    group.add_argument(
-        "--temperature",
-        type=positive,
-        metavar="X",
-        help="divides log-probabilities (default: 1)",
-    )
-    group.add_argument(
-        "--top-k", type=count, metavar="N", help="draw of the N most probable tokens"
-    )
-    group.add_argument(
-        "--top-p",
-        type=share,
-        metavar="SHARE",
-        help="draw of the most probable tokens that have this probability together",
-    )
+    add_sampling_options(group)
     add_max_characters(parser)
     windows.add_workers(parser)
     add_search_options(parser)
@@ -116,26 +100,9 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _sampling(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of sampling that were given."""
-    values = {x: getattr(options, x) for x in ("seed", "temperature", "top_k", "top_p")}
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def _check(options: argparse.Namespace) -> None:
     """Refuses options that have no effect."""
-    sampling, search = _sampling(options), given_search_options(options)
-    if sampling and not options.sample:
-        given = ", ".join(f"--{name.replace('_', '-')}" for name in sampling)
-        raise ValueError(
-            "Options of sampling need --sample: add it, or leave them out. Received: "
-            f"{given}"
-        )
-    if search and options.sample:
-        raise ValueError(
-            "--sample draws instead of searching: leave out the options of the search. "
-            f"Received: {', '.join(search)}"
-        )
+    check_drawn(options, "--sample", options.sample)
     if options.tag is not None and (is_blank(options.tag) or "\t" in options.tag):
         raise ValueError(
             "--tag must be a word without tabs, such as [BT]. Received: "
@@ -156,7 +123,7 @@ def _translator(
     """Loads a model, which makes lines of pairs of a window."""
     if options.sample:
         translator = loading.load_translator(options.path, options.modules)
-        sample = partial(_sample, translator.sample, _sampling(options))
+        sample = partial(_sample, translator.sample, given_sampling_options(options))
     else:
         translate = loading.load_translate_function(options)
 

@@ -15,6 +15,7 @@ from kseq2seq.cli.arguments import (
 )
 from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
+from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
 from kseq2seq.runs import read_settings
@@ -56,6 +57,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     add_max_characters(parser)
     add_search_options(parser)
+    add_minimum_risk_options(parser)
     return parser
 
 
@@ -96,6 +98,7 @@ def run(options: argparse.Namespace) -> None:
     """Translates, scores, and prints a line for each metric."""
     options.path = find_model(options.path)
     loading.check_search_options(options)
+    check_drawn(options, "--mbr", options.mbr is not None)
     metrics = options.metrics
     if not metrics:
         training = read_settings(options.path).get("training", {})

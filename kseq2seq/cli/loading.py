@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kseq2seq.cli.arguments import one_line
+from kseq2seq.cli.sampling_options import minimum_risk_function
 from kseq2seq.cli.search_options import given_search_options, make_search
 from kseq2seq.runs import is_run_folder
 from kseq2seq.utils import import_tensorflow
@@ -112,6 +113,8 @@ def load_translate_function(
     """
     translator = load_translator(options.path, options.modules)
     check_has_features(options, translator)
+    if getattr(options, "mbr", None) is not None:
+        return minimum_risk_function(options, translator)
     search = make_search(options) if is_run_folder(options.path) else None
     return partial(
         translator.translate,

@@ -15,6 +15,7 @@ from kseq2seq.cli.arguments import (
 )
 from kseq2seq.cli.long_lines import add_max_characters
 from kseq2seq.cli.paths import find_model
+from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
 from kseq2seq.cli.search_options import add_n_best, add_search_options
 from kseq2seq.cli.worker_processes import map_in_processes
 
@@ -49,6 +50,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_max_characters(parser)
     windows.add_workers(parser)
     add_search_options(parser)
+    add_minimum_risk_options(parser)
     return parser
 
 
@@ -56,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
     """Translates, and prints a line for each line of input, window by window."""
     options.path = find_model(options.path)
     loading.check_search_options(options)
+    check_drawn(options, "--mbr", options.mbr is not None)
     typed = windows.is_terminal(options.input)
     if typed and options.workers > 1:
         raise ValueError(

@@ -23,6 +23,7 @@ from kseq2seq.evaluation.metrics import (
     check_metrics,
     evaluate,
 )
+from kseq2seq.evaluation.pairwise import UTILITIES, pairwise_scores
 from kseq2seq.evaluation.score import (
     Score,
     check_texts,
@@ -32,6 +33,7 @@ from kseq2seq.evaluation.score import (
 __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
+    "UTILITIES",
     "AlignmentStatistics",
     "Metric",
     "Score",
@@ -44,6 +46,7 @@ __all__ = [
     "edit_distance",
     "evaluate",
     "exact_match",
+    "pairwise_scores",
     "phone_error_rate",
     "ratio_score",
     "ter",

@@ -14,11 +14,18 @@ from kseq2seq.inference.ensemble import (
     Joinable,
     check_same_tokenizers,
 )
+from kseq2seq.inference.minimum_risk import minimum_risk
 from kseq2seq.inference.quantization import (
     int8_product,
     quantized_halves,
     store_weights,
     with_int8_products,
+)
+from kseq2seq.inference.reranking import (
+    forward_score,
+    rerank,
+    reverse_score,
+    right_to_left_score,
 )
 from kseq2seq.inference.results import (
     Alignment,
@@ -65,9 +72,14 @@ __all__ = [
     "check_texts",
     "check_vocabularies",
     "find_signature",
+    "forward_score",
     "int8_product",
     "length_sorted_batches",
+    "minimum_risk",
     "quantized_halves",
+    "rerank",
+    "reverse_score",
+    "right_to_left_score",
     "rows_of_batches",
     "signature_functions",
     "store_weights",

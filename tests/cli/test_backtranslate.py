@@ -65,7 +65,7 @@ def test_a_run_gives_its_own_translations_and_samples(call, run, tmp_path):
     ("arguments", "match"),
     [
         (["--seed", 1, "--top-p", 0.5], "need --sample.*Received: --seed, --top-p"),
-        (["--sample", "--beam", 2], "--sample draws instead.*Received: beam_size"),
+        (["--sample", "--beam", 2], "--sample draws instead.*Received: --beam"),
         (["--tag", " "], "--tag must be a word without tabs.*Received: ' '"),
         (["--tag", "a\tb"], r"--tag must be a word without tabs.*Received: 'a\\tb'"),
     ],

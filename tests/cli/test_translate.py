@@ -15,6 +15,7 @@ from commands import PAIRS, assert_refused
 from kseq2seq import cli
 from kseq2seq.cli import translate, windows
 from kseq2seq.decoding import Search
+from kseq2seq.inference import Translation
 
 
 def test_lines_are_translated_in_order(call, folder, reverser, monkeypatch):
@@ -210,3 +211,43 @@ def test_typed_lines_have_no_workers(call, folder, monkeypatch):
     monkeypatch.setattr(windows, "is_terminal", lambda path: True)
     result = call("translate", folder, "--workers", 3)
     assert_refused(result, "needs a file, by --input.*Received: --workers 3")
+
+
+def test_minimum_risk_takes_what_is_most_like_all_samples(
+    call, folder, reverser, monkeypatch
+):
+    drawn = {"x": ["abcd", "abce", "vwzy"], "y": ["k", "kk", "kk"]}
+    given = []
+
+    def sample(texts, **options):
+        given.append(options)
+        return [
+            Translation(drawn[text][n % 3], -n) for n, text in enumerate(texts)
+        ]  # fmt: skip
+
+    monkeypatch.setattr(reverser, "sample", sample)
+    arguments = ["--mbr", "edit", "--samples", 3, "--top-k", 7, "--seed", 2]
+    result = call("translate", folder, *arguments, stdin="x\n\ny\n")
+    assert (result.code, result.out) == (0, "abcd\n\nkk\n")
+    assert given[0]["top_k"] == 7 and given[0]["seed"] == 2
+    result = call("translate", folder, *arguments, "--n-best", 2, stdin="y\n")
+    # 100 and 50 percent of equal characters.
+    assert result.out == f"1\t{500 / 6:.4f}\tkk\n1\t{400 / 6:.4f}\tk\n"
+    source, reference = folder.parent / "source", folder.parent / "reference"
+    source.write_text("x\ny\n")
+    reference.write_text("abcd\nkk\n")
+    files = ["--source", source, "--reference", reference, "--metrics", "exact_match"]
+    assert "= 100.00" in call("evaluate", folder, *files, *arguments).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["--samples", 3, "--seed", 1], "need --mbr.*Received: --seed, --samples"),
+        (["--mbr", "chrf", "--beam", 2, "--alignments"],
+         "--mbr draws instead.*Received: --alignments, --beam"),
+        (["--mbr", "ter"], "argument --mbr: invalid choice: 'ter'"),
+    ],
+)  # fmt: skip
+def test_options_without_effect_are_refused(call, folder, arguments, match):
+    assert_refused(call("translate", folder, *arguments, stdin="x\n"), match)

@@ -1,0 +1,137 @@
+"""Options of sampling and of minimum-risk decoding, which several verbs have."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from kseq2seq.cli.arguments import count, index, positive, share
+from kseq2seq.cli.search_options import given_search_options
+from kseq2seq.evaluation import UTILITIES
+
+# Names of the options, which are those of `Translator.sample`.
+NAMES = ("seed", "temperature", "top_k", "top_p")
+DEFAULT_SAMPLES = 32
+
+
+def add_sampling_options(group: Any) -> None:
+    """Adds `--seed`, `--temperature`, `--top-k` and `--top-p`.
+
+    Args:
+        group: A parser, or a group of its arguments.
+    """
+    group.add_argument(
+        "--seed", type=index, metavar="N", help="seed of the draws (default: 0)"
+    )
+    group.add_argument(
+        "--temperature",
+        type=positive,
+        metavar="X",
+        help="divides log-probabilities (default: 1)",
+    )
+    group.add_argument(
+        "--top-k", type=count, metavar="N", help="draw of the N most probable tokens"
+    )
+    group.add_argument(
+        "--top-p",
+        type=share,
+        metavar="SHARE",
+        help="draw of the most probable tokens that have this probability together",
+    )
+
+
+def add_minimum_risk_options(parser: argparse.ArgumentParser) -> None:
+    """Adds `--mbr`, `--samples` and the options of sampling.
+
+    Args:
+        parser: The parser of a verb.
+    """
+    group = parser.add_argument_group("minimum-risk decoding")
+    group.add_argument(
+        "--mbr",
+        choices=[*UTILITIES],
+        help="draw translations of each line, and take the one that is most like all "
+        "of them, by this measure, instead of searching",
+    )
+    group.add_argument(
+        "--samples",
+        type=count,
+        metavar="N",
+        help=f"translations that are drawn (default: {DEFAULT_SAMPLES})",
+    )
+    add_sampling_options(group)
+
+
+def given_sampling_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of sampling that were given, by the names of `Translator.sample`.
+
+    Args:
+        options: Those of a verb.
+    """
+    values = {name: getattr(options, name, None) for name in NAMES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def check_drawn(options: argparse.Namespace, drawing: str, is_drawn: bool) -> None:
+    """Refuses options that have no effect.
+
+    Args:
+        options: Those of a verb.
+        drawing: The option by which translations are drawn.
+        is_drawn: Whether it was given.
+
+    Raises:
+        ValueError: If options of sampling were given without it, or options of the
+            search, or `--alignments`, beside it.
+    """
+    sampling = given_sampling_options(options)
+    if getattr(options, "samples", None) is not None:
+        sampling["samples"] = options.samples
+    if sampling and not is_drawn:
+        raise ValueError(
+            f"Options of sampling need {drawing}: add it, or leave them out. Received: "
+            f"{_flags(sampling)}"
+        )
+    others = {*given_search_options(options)} - {"num_hypotheses"}
+    if getattr(options, "alignments", False):
+        others.add("alignments")
+    if others and is_drawn:
+        raise ValueError(
+            f"{drawing} draws instead of searching: leave out the options of the "
+            f"search, and --alignments. Received: {_flags(sorted(others))}"
+        )
+
+
+def _flags(names):
+    flags = (f"--{name.replace('_', '-')}" for name in names)
+    return ", ".join(flags).replace("--beam-size", "--beam")
+
+
+def minimum_risk_function(
+    options: argparse.Namespace, translator: Any
+) -> Callable[..., list[list[Any]]]:
+    """Minimum-risk decoding as the options say.
+
+    Args:
+        options: Those of a verb, with `--mbr`.
+        translator: The translator.
+
+    Returns:
+        A function from texts, and their `features` by name, to the `Translation`s of
+        each, the best first.
+    """
+    from kseq2seq.inference import minimum_risk
+
+    rank = partial(
+        minimum_risk,
+        translator,
+        utility=options.mbr,
+        samples=options.samples or DEFAULT_SAMPLES,
+        **given_sampling_options(options),
+    )
+
+    def translate(texts, **features):
+        best = getattr(options, "num_hypotheses", None) or 1
+        return [ranked[:best] for ranked in rank(texts, **features)]
+
+    return translate

@@ -1,0 +1,155 @@
+"""Reranking of n-best lists by other models."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from kseq2seq.inference.base import BaseTranslator
+from kseq2seq.inference.batches import check_texts
+from kseq2seq.inference.results import Translation
+from kseq2seq.utils import check_number
+
+# Function from pairs of text and translation to one score for each pair.
+Scorer = Callable[[list[tuple[str, str]]], Sequence[float]]
+
+
+def rerank(
+    texts: Iterable[str],
+    translations: Sequence[Sequence[Translation]],
+    scorers: Sequence[Scorer],
+    weights: Sequence[float] | None = None,
+) -> list[list[Translation]]:
+    """N-best lists, ordered by weighted sums of scores.
+
+    The first weight is that of the translations' own scores, by which the search
+    ranked them; the others are those of the scorers. `forward_score`, `reverse_score`
+    and `right_to_left_score` make scorers of translators.
+
+    Args:
+        texts: List of `str`, the sources.
+        translations: The n-best list of each text, as `Translator.translate` gives it.
+        scorers: Functions from `(text, translation)` pairs to a number for each, of
+            which higher is better.
+        weights: One number more than there are scorers; 1 each if `None`.
+
+    Returns:
+        The same lists in another order, whose `Translation`s have the sums as `score`.
+        Where sums are equal, the former order stays.
+
+    Raises:
+        ValueError: If there are not as many lists as texts, as many weights, or as many
+            scores as pairs.
+
+    Example:
+
+    >>> lists = [[Translation("ein Hund", -1.0), Translation("der Hund", -1.5)]]
+    >>> def prefer_articles(pairs):
+    ...     return [float(target.startswith("der")) for _, target in pairs]
+    >>> ((best, _),) = rerank(["the dog"], lists, [prefer_articles])
+    >>> best.text, best.score
+    ('der Hund', -0.5)
+
+    Reference:
+        [Liu et al., 2016](https://aclanthology.org/N16-1046), for right to left, and
+        [Li et al., 2016](https://aclanthology.org/N16-1014), for the reverse.
+    """
+    texts = check_texts(texts)
+    if len(texts) != len(translations):
+        raise ValueError(
+            "`translations` must be a list for each text. Received: "
+            f"{len(translations)} lists for {len(texts)} texts"
+        )
+    weights = [1.0] * (len(scorers) + 1) if weights is None else [*weights]
+    if len(weights) != len(scorers) + 1:
+        raise ValueError(
+            "`weights` must be one for the translations' own scores, and one for each "
+            f"scorer, {len(scorers) + 1} in all. Received: {len(weights)}"
+        )
+    own, *others = [check_number("weights", weight) for weight in weights]
+    pairs = [
+        (text, translation.text)
+        for text, best_first in zip(texts, translations, strict=True)
+        for translation in best_first
+    ]
+    totals = [own * x.score for best_first in translations for x in best_first]
+    for scorer, weight in zip(scorers, others, strict=True):
+        scores = [float(score) for score in scorer(pairs)]
+        if len(scores) != len(pairs):
+            raise ValueError(
+                f"`scorers` must return one score for each of {len(pairs)} pairs. "
+                f"Received: {len(scores)}"
+            )
+        totals = [x + weight * y for x, y in zip(totals, scores, strict=True)]
+    sums = iter(totals)
+    return [
+        sorted(
+            [x._replace(score=next(sums)) for x in best_first],
+            key=lambda x: -x.score,
+        )
+        for best_first in translations
+    ]
+
+
+def forward_score(translator: BaseTranslator, **options: Any) -> Scorer:
+    """A scorer: log-probabilities of translations by another translator.
+
+    Args:
+        translator: A translator from the texts' language.
+        **options: Others of `BaseTranslator.score`.
+
+    Example:
+
+    >>> class ShortTexts:  # in place of a translator
+    ...     def score(self, pairs):
+    ...         return [(-float(len(target)), len(target)) for _, target in pairs]
+    >>> forward_score(ShortTexts())([("a dog", "ein Hund")])
+    [-8.0]
+    """
+    return lambda pairs: _log_probs(translator, pairs, options)
+
+
+def reverse_score(translator: BaseTranslator, **options: Any) -> Scorer:
+    """A scorer: log-probabilities of the texts, given their translations.
+
+    Args:
+        translator: A translator into the texts' language.
+        **options: Others of `BaseTranslator.score`.
+
+    Example:
+
+    >>> class ShortTexts:  # in place of a translator
+    ...     def score(self, pairs):
+    ...         return [(-float(len(target)), len(target)) for _, target in pairs]
+    >>> reverse_score(ShortTexts())([("a dog", "ein Hund")])
+    [-5.0]
+    """
+    return lambda pairs: _log_probs(translator, [(y, x) for x, y in pairs], options)
+
+
+def right_to_left_score(translator: BaseTranslator, **options: Any) -> Scorer:
+    """A scorer: log-probabilities of translations, written from their last word on.
+
+    Args:
+        translator: A translator that was trained with the words of its targets in
+            reverse order.
+        **options: Others of `BaseTranslator.score`.
+
+    Example:
+
+    >>> class ShortTexts:  # in place of a translator
+    ...     def score(self, pairs):
+    ...         return [(-float(len(target)), len(target)) for _, target in pairs]
+    >>> right_to_left_score(ShortTexts())([("a dog", "ein Hund")])
+    [-8.0]
+    """
+
+    def score(pairs):
+        turned = [(x, " ".join(reversed(y.split()))) for x, y in pairs]
+        return _log_probs(translator, turned, options)
+
+    return score
+
+
+def _log_probs(translator, pairs, options):
+    # An empty list of pairs is none that a translator takes.
+    results = translator.score(pairs, **options) if pairs else []
+    return [log_prob for log_prob, _ in results]
