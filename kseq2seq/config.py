@@ -103,6 +103,9 @@ class Seq2SeqConfig:
         output_probability_fn: What makes probabilities of the logits when the model is
             decoded: `"softmax"`, or `"entmax15"` or `"sparsemax"`, which give most
             tokens none. Train with `kseq2seq.losses.EntmaxLoss` then.
+        copying: Whether each token is generated or copied from where attention looks
+            (a pointer-generator). `build_model` then needs `copied_ids`, unless both
+            sides have the same vocabulary.
 
     Raises:
         ValueError: If a value, or a combination, cannot be built.
@@ -125,6 +128,7 @@ class Seq2SeqConfig:
           `tie_embeddings`.
         - [Peters & Martins, 2019](https://aclanthology.org/W19-4207), for gated
           features.
+        - [See et al., 2017](https://arxiv.org/abs/1704.04368), for `copying`.
     """
 
     source_vocabulary_size: int
@@ -149,6 +153,7 @@ class Seq2SeqConfig:
     tie_embeddings: bool = False
     dropout: float = 0.2
     output_probability_fn: str = "softmax"
+    copying: bool = False
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -157,6 +162,7 @@ class Seq2SeqConfig:
         self._check_sizes()
         self._check_feeding()
         self._check_features()
+        self._check_copying()
 
     def _check_sizes(self):
         sizes = f"units={self.units}, encoder_units={self.encoder_units}"
@@ -228,6 +234,21 @@ class Seq2SeqConfig:
                 "features='gated' needs attention, with whose context theirs is mixed; "
                 "features='joined' does not. "
                 f"Received: attention={self.attention!r}"
+            )
+
+    def _check_copying(self):
+        if not self.copying:
+            return
+        if self.attention == "none":
+            raise ValueError(
+                "copying=True needs attention, which points at what is copied; name a "
+                f"mechanism. Received: attention={self.attention!r}"
+            )
+        if self.output_probability_fn != "softmax":
+            raise ValueError(
+                "copying=True mixes with the probabilities of softmax; leave "
+                "output_probability_fn as it is. "
+                f"Received: output_probability_fn={self.output_probability_fn!r}"
             )
 
     @property
@@ -326,4 +347,5 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "tie_embeddings": check_boolean,
     "dropout": check_fraction,
     "output_probability_fn": _check_probability_fn,
+    "copying": check_boolean,
 }

@@ -201,6 +201,11 @@ def test_dropout_may_be(value):
             {"input_feeding": True, "attention_query": "previous"},
             "leave input_feeding out.*input_feeding=True, attention_query='previous'",
         ),
+        ({"copying": True, "attention": "none"}, "points at.*attention='none'"),
+        (
+            {"copying": True, "output_probability_fn": "sparsemax"},
+            "softmax.*output_probability_fn='sparsemax'",
+        ),
     ],
 )
 def test_combinations_that_cannot_be(values, message):

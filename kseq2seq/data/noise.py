@@ -1,5 +1,6 @@
 """Noise for training: tokens that are hidden, or swapped with their neighbours."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kseq2seq.data.batching import without_autotune
@@ -17,11 +18,14 @@ def add_noise(
     target_mask: float = 0.0,
     source_swap: float = 0.0,
     seed: int | None = None,
+    shared_mask: float = 0.0,
+    copied_ids: Sequence[int] | None = None,
 ) -> "tf.data.Dataset":
     """Batches with noise, drawn anew in each epoch, against overfitting.
 
-    A token that is hidden becomes UNK. Labels, BOS, EOS and what stands behind EOS in a
-    source, such as features, are never changed, and no shape is.
+    A token that is hidden becomes UNK. BOS, EOS and what stands behind EOS in a source,
+    such as features, are never changed, and no shape is. Labels are changed by
+    `shared_mask` alone.
 
     Args:
         batches: A `tf.data.Dataset` as `batches` makes it.
@@ -30,6 +34,11 @@ def add_noise(
             makes it look at the source instead of its own past.
         source_swap: Share of the source's tokens that change places with the next one.
         seed: Integer seed; another noise each time if `None`.
+        shared_mask: Share of the symbols that a source and its target have in common
+            that are hidden in both, wherever they stand: the labels become UNK, too. So
+            a model that copies learns to copy unknown symbols.
+        copied_ids: For each source id the target id of the same symbol, as
+            `kseq2seq.tokenizers.copied_ids` gives them; the same ids if `None`.
 
     Returns:
         A `tf.data.Dataset` of the same cardinality and shapes.
@@ -61,6 +70,7 @@ def add_noise(
             ("source_mask", source_mask),
             ("target_mask", target_mask),
             ("source_swap", source_swap),
+            ("shared_mask", shared_mask),
         )
     }
     seed = check_integer("seed", seed, optional=True)
@@ -69,6 +79,11 @@ def add_noise(
     def noisy(element, number):
         inputs, *others = element
         source, target = inputs["source"], inputs["target"]
+        if shared_mask:
+            hidden = _without_shared(
+                (source, target, others[0]), copied_ids, shared_mask, [number, 3]
+            )
+            source, target, others[0] = hidden
         source = _swapped(source, rates["source_swap"], [number, 0])
         source = _masked(source, rates["source_mask"], [number, 1])
         # Its first token is BOS.
@@ -97,6 +112,35 @@ def _masked(ids, rate, seed):
         return ids
     drawn = tf.random.stateless_uniform(tf.shape(ids), seed) < rate
     return tf.where(tf.logical_and(drawn, _is_token(ids)), UNK_ID, ids)
+
+
+def _without_shared(sides, copied_ids, rate, seed):
+    """Source, target and labels, in which symbols of both are hidden."""
+    import tensorflow as tf
+
+    source, target, labels = sides
+    as_target = source
+    if copied_ids is not None:
+        # What stands behind EOS may have ids of its own.
+        last = len(copied_ids) - 1
+        as_target = tf.gather(tf.constant(copied_ids), tf.minimum(source, last))
+    is_symbol = tf.logical_and(_is_token(source), as_target > EOS_ID)
+    as_target = tf.where(is_symbol, as_target, PAD_ID)  # (B, S)
+    both = as_target[:, :, None] == labels[:, None]  # (B, S, T)
+    shared = tf.logical_and(is_symbol, tf.reduce_any(both, axis=2))
+    # One number for each symbol of a row, wherever it stands.
+    size = tf.reduce_max(as_target) + 1
+    drawn = tf.random.stateless_uniform([tf.shape(source)[0], size], seed) < rate
+    drawn = tf.logical_and(shared, tf.gather(drawn, as_target, batch_dims=1))
+    hidden = tf.where(drawn, as_target, PAD_ID)
+
+    def hide(ids):  # of the target, (B, T)
+        same = tf.logical_and(
+            ids[:, :, None] == hidden[:, None], ids[..., None] != PAD_ID
+        )
+        return tf.where(tf.reduce_any(same, axis=2), UNK_ID, ids)
+
+    return tf.where(drawn, UNK_ID, source), hide(target), hide(labels)
 
 
 def _swapped(ids, rate, seed):

@@ -16,11 +16,12 @@ import tensorflow as tf
 
 from kseq2seq import __version__, decoding
 from kseq2seq.decoding import Search
-from kseq2seq.models import encode_and_step, start_search
+from kseq2seq.models import copied_ids_of, encode_and_step, start_search
 from kseq2seq.runs import SAVED_MODEL_FILE
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import (
     PAD_ID,
+    UNK_ID,
     PathLike,
     Tensor,
     add_numbered_folder,
@@ -30,6 +31,8 @@ from kseq2seq.utils import (
 
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 README_FILE, ABOUT_FILE = "README.md", "kseq2seq.json"
+# Where a token is no copy of an unknown symbol.
+NOT_COPIED = -1
 
 
 def greedy(search: Search) -> Search:
@@ -66,7 +69,9 @@ def search_function(
         A `tf.function` from `source`, and `features` if there are any, int32 of these
         shapes, 0 behind the last id of each row, to a dict of `ids`, int32
         of shape `(batch, n, length)`, `scores`, float32 of shape `(batch, n)`, and
-        `lengths`, int32 of shape `(batch, n)`.
+        `lengths`, int32 of shape `(batch, n)`; of a model that copies also `copied`,
+        int32 of the shape of `ids`: for UNK the place in the source of what it is a
+        copy of, `NOT_COPIED` for all others.
 
     Example:
 
@@ -78,10 +83,11 @@ def search_function(
     [1, 1]
     """
     encode, step = encode_and_step([model])
+    copied_ids = copied_ids_of(model)
 
     def start(source):
-        # Alignments are collected for the coverage penalty alone.
-        alignments = search.coverage_penalty > 0
+        # Alignments are collected for the coverage penalty and for copies alone.
+        alignments = search.coverage_penalty > 0 or copied_ids is not None
         search_step, states = start_search(encode, step, source, alignments)
         # Its log-probabilities of all tokens: the search looks into a `Step` to have
         # less to compute in TensorFlow, at the cost of more operations in the graph.
@@ -90,7 +96,10 @@ def search_function(
     def search_ids(source):
         hypotheses = decoding.search_ids(start, source, search)
         names = ("ids", "scores", "lengths")
-        return {name: getattr(hypotheses, name) for name in names}
+        outputs = {name: getattr(hypotheses, name) for name in names}
+        if copied_ids is not None:
+            outputs["copied"] = _copied_places(hypotheses, source, copied_ids)
+        return outputs
 
     def search_both(source, features):
         return search_ids(join_ids(source, features))
@@ -100,6 +109,15 @@ def search_function(
         return tf.function(search_ids, input_signature=[source], autograph=False)
     specs = [source, tf.TensorSpec(features_shape, tf.int32, "features")]
     return tf.function(search_both, input_signature=specs, autograph=False)
+
+
+def _copied_places(hypotheses, source, copied_ids):
+    """For UNK the place that is attended to most of what is copied as UNK."""
+    unknown = tf.gather(tf.constant(copied_ids), source) == UNK_ID  # (B, S)
+    seen = tf.where(unknown[:, None, None], hypotheses.alignments, -1.0)
+    places = tf.argmax(seen, axis=3, output_type=tf.int32)
+    is_copy = tf.reduce_any(unknown, axis=1)[:, None, None] & (hypotheses.ids == UNK_ID)
+    return tf.where(is_copy, places, NOT_COPIED)
 
 
 def join_ids(source: Tensor, features: Tensor) -> Tensor:

@@ -12,13 +12,16 @@ import tensorflow as tf
 from kseq2seq import __version__
 from kseq2seq.decoding import Search, length_limits
 from kseq2seq.export import ids as id_export
+from kseq2seq.export.copying_words import litert_copying
 from kseq2seq.export.feature_words import litert_features
+from kseq2seq.export.ids import NOT_COPIED
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
 from kseq2seq.export.words import fill_template, search_in_words
-from kseq2seq.models import portable_copy
+from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import (
     EOS_ID,
+    PAD_ID,
     PathLike,
     check_choice,
     check_installed,
@@ -50,6 +53,9 @@ def export_litert(
     `(1, 1, length)`, `scores`, float32 of shape `(1, 1)`, and `lengths`, int32 of
     shape `(1, 1)`: what `kseq2seq.decoding.Hypotheses` has under these names. All of
     it are operations that LiteRT has built in.
+
+    The graph of a model that copies also gives `copied`, int32 of the shape of `ids`:
+    for UNK the place in the source of what it is a copy of, and -1 for all others.
 
     Args:
         folder: Path of the folder of versions, in which are no SavedModels; made if
@@ -115,6 +121,7 @@ def export_litert(
         weights=weights,
         version=__version__,
         **litert_features(features, features_length),
+        **litert_copying(copied_ids_of(model) is not None, _longest(search, shapes)),
     )
     files = {GREEDY_FILE: content, id_export.README_FILE: readme}
     tokenizers = (source_tokenizer, target_tokenizer)
@@ -135,8 +142,12 @@ def _static_search(model, search, shapes):
     def search_static(*inputs):
         outputs = search_ids(*inputs)
         missing = longest - tf.shape(outputs["ids"])[2]
-        ids = tf.pad(outputs["ids"], [[0, 0], [0, 0], [0, missing]])
-        return {**outputs, "ids": tf.reshape(ids, (1, 1, longest))}
+        for name, padding in (("ids", PAD_ID), ("copied", NOT_COPIED)):
+            if name in outputs:
+                shape = [[0, 0], [0, 0], [0, missing]]
+                ids = tf.pad(outputs[name], shape, constant_values=padding)
+                outputs[name] = tf.reshape(ids, (1, 1, longest))
+        return outputs
 
     specs = [tf.TensorSpec(shape, tf.int32, name) for name, shape in shapes.items()]
     return tf.function(search_static, input_signature=specs, autograph=False)

@@ -11,9 +11,10 @@ import keras
 from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export import ids
+from kseq2seq.export.copying_words import onnx_copying
 from kseq2seq.export.feature_words import onnx_features
 from kseq2seq.export.words import fill_template, search_in_words
-from kseq2seq.models import portable_copy
+from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import PathLike, check_installed
 
@@ -45,6 +46,9 @@ def export_onnx(
     `(batch, n, length)`, `scores`, float32 of shape `(batch, n)`, and `lengths`,
     int32 of shape `(batch, n)`: what `kseq2seq.decoding.Hypotheses` has under these
     names. It computes in float32.
+
+    A graph of a model that copies also gives `copied`, int32 of the shape of `ids`:
+    for UNK the place in the source of what it is a copy of, and -1 for all others.
 
     Args:
         folder: Path of the folder of versions, in which are no SavedModels; made if
@@ -91,7 +95,7 @@ def export_onnx(
     files: dict[str, bytes | str] = {
         WEIGHTS_FILE: _share_weights(graphs.values()),
         **{name: graph.SerializeToString() for name, graph in graphs.items()},
-        ids.README_FILE: _readme(searches, features),
+        ids.README_FILE: _readme(searches, features, copied_ids_of(model) is not None),
     }
     about = {
         "format": "onnx",
@@ -224,7 +228,7 @@ def _check(path):
             ) from e
 
 
-def _readme(searches, features):
+def _readme(searches, features, copies):
     graphs = [
         f"- `{name}`: {search_in_words(search)}. n is {search.num_hypotheses}."
         for name, search in searches.items()
@@ -236,4 +240,5 @@ def _readme(searches, features):
         opset=OPSET,
         version=__version__,
         **onnx_features(features),
+        **onnx_copying(copies),
     )

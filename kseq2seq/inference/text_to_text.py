@@ -19,7 +19,7 @@ from kseq2seq.inference.rows import (
     uniform_numbers,
 )
 from kseq2seq.inference.tokenizer_graphs import IDS, TokenizerGraphs, one_graph
-from kseq2seq.models import final_states, start_search
+from kseq2seq.models import copied_ids_of, final_states, start_search
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer, target_spans
 from kseq2seq.utils import PAD_ID, Tensor
 
@@ -89,8 +89,15 @@ class TextToText(TokenizerGraphs):
         shares: Sequence[float] | None = None,
         features: FeatureVocabulary | None = None,
     ) -> None:
+        copied_ids = [copied_ids_of(model) for model in models]
         super().__init__(
-            source_tokenizer, target_tokenizer, features, limits, search.max_length
+            source_tokenizer,
+            target_tokenizer,
+            features,
+            limits,
+            search.max_length,
+            # Their alignments tell what was copied.
+            copied_ids=None if None in copied_ids else copied_ids[0],
         )
         self.default_search = search
         self._models = models
@@ -128,8 +135,10 @@ class TextToText(TokenizerGraphs):
             Dict of `translation`, strings of shape `(batch,)`, and `score`, float32 of
             shape `(batch,)`.
         """
-        best = self.search_ids(self.source_ids(text, features).ids, 1)
-        return {"translation": self.write(best.ids[:, 0]), "score": best.scores[:, 0]}
+        source = self.source_ids(text, features)
+        best = self.search_ids(source.ids, 1)
+        translation = self.write_all(text, source, best)[:, 0]
+        return {"translation": translation, "score": best.scores[:, 0]}
 
     def nbest(self, text: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
         """The best translations of each text, and their scores.
@@ -146,10 +155,11 @@ class TextToText(TokenizerGraphs):
         """
         search = self.default_search
         count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
-        hypotheses = self.search_ids(self.source_ids(text, features).ids, count)
-        shape = [-1, count]
+        source, shape = self.source_ids(text, features), [-1, count]
+        hypotheses = self.search_ids(source.ids, count)
+        translations = self.write_all(text, source, hypotheses)
         return {
-            "translations": tf.reshape(self._write_all(hypotheses.ids), shape),
+            "translations": tf.reshape(translations, shape),
             "scores": tf.reshape(tf.maximum(hypotheses.scores, tf.float32.min), shape),
         }
 
@@ -168,16 +178,17 @@ class TextToText(TokenizerGraphs):
         source = self.source_ids(text, features)
         best = self.search_ids(source.ids, 1)
         ids = best.ids[:, 0, : longest(best.lengths)]
-        translation = self.write(ids)
         # Once more, for the winner alone: that is cheaper than to keep the alignments
         # of all hypotheses on the way.
         forced = self.force_ids(source.ids, ids)
+        write = self.writer(text, source, forced.alignments)
+        translation = write(ids)
         return {
             "translation": translation,
             "score": best.scores[:, 0],
             "truncated": source.truncated,
             **self._alignment(source, forced, ids),
-            **offsets("target", *target_spans(self.write, ids, translation)),
+            **offsets("target", *target_spans(write, ids, translation)),
         }
 
     def align(
@@ -286,7 +297,7 @@ class TextToText(TokenizerGraphs):
         source = self.source_ids(text, features)
         max_length = self.default_search.max_length
         sampled = decoding.sample(
-            *self.start(source.ids, alignments=False),
+            *self.start(source.ids, alignments=self.copies),
             uniform=uniform_numbers(seed, max_length)[..., None],
             temperature=tf.maximum(finite(temperature, 1.0), LEAST_TEMPERATURE),
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
@@ -296,7 +307,7 @@ class TextToText(TokenizerGraphs):
         )
         sampled = blank_for_blank(sampled, source.ids)
         return {
-            "translation": self.write(sampled.ids[:, 0]),
+            "translation": self.write_all(text, source, sampled)[:, 0],
             "log_prob": sampled.log_probs[:, 0],
         }
 
@@ -321,14 +332,18 @@ class TextToText(TokenizerGraphs):
             Dict of `translations`, strings of shape `(batch, n)`, `source`, ids of
             shape `(batch, source_length)`, and what `kseq2seq.decoding.Hypotheses` has.
         """
-        source = self.source_ids(text, features).ids
-        start = partial(self.start, alignments=alignments)
-        hypotheses = search_ids(start, source, search)
-        hypotheses = blank_for_blank(hypotheses, source)
+        source = self.source_ids(text, features)
+        needed = alignments or self.copies
+        start = partial(self.start, alignments=needed)
+        hypotheses = search_ids(start, source.ids, search)
+        hypotheses = blank_for_blank(hypotheses, source.ids)
+        translations = self.write_all(text, source, hypotheses)
+        if not alignments:
+            hypotheses = hypotheses._replace(alignments=None)
         tensors = hypotheses._asdict().items()
         return {
-            "translations": self._write_all(hypotheses.ids),
-            "source": source,
+            "translations": translations,
+            "source": source.ids,
             **{name: tensor for name, tensor in tensors if tensor is not None},
         }
 
@@ -336,7 +351,7 @@ class TextToText(TokenizerGraphs):
 
     @one_graph(IDS, COUNT)
     def search_ids(self, source: Tensor, num_hypotheses: Tensor | int) -> Hypotheses:
-        """The best hypotheses by the default search, without alignments.
+        """The best hypotheses by the default search, with alignments if these copy.
 
         Args:
             source: Ids of shape `(batch, source_length)`.
@@ -344,9 +359,13 @@ class TextToText(TokenizerGraphs):
         """
         search = self.default_search
         # The coverage penalty needs them on the way.
-        start = partial(self.start, alignments=search.coverage_penalty > 0)
+        start = partial(
+            self.start, alignments=self.copies or search.coverage_penalty > 0
+        )
         hypotheses = search_ids(start, source, search, num_hypotheses)
-        return blank_for_blank(hypotheses._replace(alignments=None), source)
+        if not self.copies:
+            hypotheses = hypotheses._replace(alignments=None)
+        return blank_for_blank(hypotheses, source)
 
     @one_graph(IDS, IDS)
     def force_ids(self, source: Tensor, target: Tensor) -> Hypotheses:
@@ -376,12 +395,6 @@ class TextToText(TokenizerGraphs):
         check_rows(text, target=target)
         source, labels = self.source_ids(text, features), self.read_target(target)
         return source, labels, self.force_ids(source.ids, labels.ids)
-
-    def _write_all(self, ids):
-        """The texts of ids of shape `(batch, n, length)`."""
-        shape = tf.shape(ids)
-        flat = tf.reshape(ids, [-1, shape[2]])  # (B * N, L)
-        return tf.reshape(self.write(flat), shape[:2])
 
     def _alignment(self, source, forced, ids):
         """Tokens of both sides, of target ids `(B, T)`, and what links them."""

@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from kseq2seq.decoding import Hypotheses
 from kseq2seq.inference.batches import check_features
+from kseq2seq.inference.copying import copied_symbols
 from kseq2seq.inference.rows import check_rows
 from kseq2seq.tokenizers import (
     FeatureVocabulary,
@@ -20,6 +22,7 @@ from kseq2seq.utils import Tensor
 
 TEXTS = tf.TensorSpec([None], tf.string)
 IDS = tf.TensorSpec([None, None], tf.int32)
+SYMBOLS = tf.TensorSpec([None, None], tf.string)
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -77,8 +80,11 @@ class TokenizerGraphs:
         features: The `kseq2seq.FeatureVocabulary`; `None` for a model without features.
         limits: The `kseq2seq.Limits` of texts; none if `None`.
         max_length: The most tokens of a target, where there are limits.
+        copied_ids: For each source id, those of features included, the target id that
+            models copy it as; `None` if they do not copy.
 
     Attributes:
+        copies: Whether models copy.
         has_features: Whether there are features.
 
     Example:
@@ -98,7 +104,10 @@ class TokenizerGraphs:
         features: FeatureVocabulary | None = None,
         limits: Limits | None = None,
         max_length: int = 2,
+        copied_ids: Sequence[int] | None = None,
     ) -> None:
+        self.copies = copied_ids is not None
+        self._copied_ids = copied_ids
         self.has_features = features is not None
         self._source_tokenizer = source_tokenizer
         self._target_tokenizer = target_tokenizer
@@ -149,6 +158,60 @@ class TokenizerGraphs:
     def write(self, ids: Tensor) -> Tensor:
         """Target ids, of shape `(batch, length)`, as texts, of shape `(batch,)`."""
         return self._target_tokenizer.detokenize(ids)
+
+    @one_graph(IDS, SYMBOLS)
+    def write_copied(self, ids: Tensor, symbols: Tensor) -> Tensor:
+        """The same, with symbols, `(batch, length)`, in the place of UNK."""
+        return self._target_tokenizer.detokenize(ids, symbols)
+
+    def write_all(
+        self, texts: Tensor, source: TruncatedIds, hypotheses: Hypotheses
+    ) -> Tensor:
+        """The texts of hypotheses, of shape `(batch, n)`.
+
+        Args:
+            texts: The source texts, of shape `(batch,)`.
+            source: Their `TruncatedIds`.
+            hypotheses: The `Hypotheses`, with alignments if there are `copied_ids`.
+        """
+        shape = tf.shape(hypotheses.ids)
+        flat = tf.reshape(hypotheses.ids, [-1, shape[2]])  # (B * N, L)
+        write = self.writer(texts, source, hypotheses.alignments)
+        return tf.reshape(write(flat), shape[:2])
+
+    def writer(
+        self, texts: Tensor, source: TruncatedIds, alignments: Tensor | None
+    ) -> Callable[[Tensor], Tensor]:
+        """The function that writes target ids, unknown symbols that are copied as well.
+
+        Args:
+            texts: The source texts, of shape `(batch,)`.
+            source: Their `TruncatedIds`.
+            alignments: float32 of shape `(batch, n, length, source_length)`; `None`
+                without `copied_ids`.
+
+        Returns:
+            A function from ids of shape `(rows, length)` to strings of shape `(rows,)`,
+            where rows are `batch * n`, or several for each of these.
+        """
+        if self._copied_ids is None or alignments is None:
+            return self.write
+        shape = tf.shape(alignments)
+        symbols = copied_symbols(
+            texts,
+            source,
+            tf.gather(tf.constant(self._copied_ids), source.ids),
+            tf.reshape(alignments, [shape[0], shape[1] * shape[2], shape[3]]),
+        )
+        symbols = tf.reshape(symbols, [shape[0] * shape[1], shape[2]])
+
+        def write(ids):
+            shape = tf.shape(ids)
+            times = shape[0] // tf.maximum(tf.shape(symbols)[0], 1)
+            here = symbols[:, : shape[1]]
+            return self.write_copied(ids, tf.repeat(here, times, axis=0))
+
+        return write
 
     @one_graph(IDS)
     def source_pieces(self, ids: Tensor) -> Tensor:

@@ -41,6 +41,10 @@ from kseq2seq.layers.attention import (
 )
 from kseq2seq.layers.attention import Attention as Attention
 from kseq2seq.layers.attention import MultiHeadAttention as MultiHeadAttention
+from kseq2seq.layers.copying import (
+    CopiedIds,
+    PointerGenerator,
+)
 from kseq2seq.layers.decoder import (
     QUERIES,
     DecoderCell,
@@ -75,6 +79,7 @@ __all__ = [
     "TEXT_KIND",
     "BahdanauAttention",
     "ChunkwiseAttention",
+    "CopiedIds",
     "CoverageAttention",
     "DecoderCell",
     "DecoderRNN",
@@ -91,6 +96,7 @@ __all__ = [
     "Mechanism",
     "MonotonicAttention",
     "PaddingMask",
+    "PointerGenerator",
     "SourceKinds",
     "VocabularyEmbedding",
     "VocabularyProduct",

@@ -3,6 +3,10 @@
 from kseq2seq.models.build import (
     build_model,
 )
+from kseq2seq.models.copying import (
+    all_copied_ids,
+    copied_ids_of,
+)
 from kseq2seq.models.halves import (
     encode_and_step,
     encoder_model,
@@ -36,7 +40,9 @@ from kseq2seq.models.transfer import (
 __all__ = [
     "PARTS",
     "Seq2SeqModel",
+    "all_copied_ids",
     "build_model",
+    "copied_ids_of",
     "encode_and_step",
     "encoder_model",
     "final_states",

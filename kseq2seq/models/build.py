@@ -1,5 +1,6 @@
 """The encoder-decoder as a functional model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,22 +12,27 @@ from kseq2seq.layers import (
     MECHANISMS,
     TEXT_KIND,
     Attention,
+    CopiedIds,
     DecoderCell,
     DecoderRNN,
     Dropout,
     FeaturesMemory,
     Logits,
     PaddingMask,
+    PointerGenerator,
     SourceKinds,
     VocabularyEmbedding,
     VocabularyProjection,
     gate_features,
 )
+from kseq2seq.models.copying import all_copied_ids
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
 
 
 def build_model(
-    config: Seq2SeqConfig, attention: Attention | None = None
+    config: Seq2SeqConfig,
+    attention: Attention | None = None,
+    copied_ids: Sequence[int] | None = None,
 ) -> Seq2SeqModel:
     """The encoder-decoder with attention, as a functional `keras.Model`.
 
@@ -34,10 +40,14 @@ def build_model(
         config: A `Seq2SeqConfig`.
         attention: An attention layer that keeps the contract of `kseq2seq.layers`,
             in place of the one that `config.attention` names.
+        copied_ids: Of a model with `config.copying`: for each source id the target id
+            that it is copied as, as `kseq2seq.tokenizers.copied_ids` gives them; by
+            default the same id, where both sides have the same vocabulary.
 
     Raises:
         ValueError: If an option in `config.attention_options` does not fit the
-            attention layer, or `attention` is given where the config has `"none"`.
+            attention layer, `attention` is given where the config has `"none"`, or
+            `copied_ids` does not fit the vocabularies, or the config does not copy.
 
     Returns:
         A `Seq2SeqModel` from a dict of `source`, ids of shape `(batch,
@@ -60,6 +70,11 @@ def build_model(
         Keras](https://blog.keras.io/a-ten-minute-introduction-to-sequence-to-sequence-learning-in-keras.html),
         with attention.
     """
+    if copied_ids is not None and not config.copying:
+        raise ValueError(
+            "`copied_ids` are those of a model with copying=True; set it in the config,"
+            f" or leave them out. Received: copying={config.copying}"
+        )
     if attention is None:
         attention = _attention_layer(config)
     elif config.attention == "none":
@@ -86,7 +101,9 @@ def build_model(
         decode = _decode_stepwise
     else:
         decode = _decode_at_once
-    features = decode(config, attention, embedded, memory, mask, states, target_mask)
+    features, alignment = decode(
+        config, attention, embedded, memory, mask, states, target_mask
+    )
     features = Dropout(config.dropout, name="output_dropout")(features)
     if config.tie_embeddings:
         logits = embedding(features, reverse=True)
@@ -94,6 +111,12 @@ def build_model(
         size = config.target_vocabulary_size
         logits = VocabularyProjection(size, name="projection")(features)
     logits = Logits(config.output_probability_fn, name="logits")(logits)
+    if config.copying:
+        copied = CopiedIds(all_copied_ids(config, copied_ids), name="copied_ids")(
+            source
+        )
+        layer = PointerGenerator(name="copying")
+        logits = layer(logits, features, embedded, alignment, copied)
     inputs = {"source": source, "target": target}
     return Seq2SeqModel(inputs, logits, name="seq2seq")
 
@@ -221,7 +244,10 @@ def _attentional_layer(config):
 
 
 def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mask):
-    """The decoder as one loop: each step's input depends on the step before."""
+    """The decoder as one loop: each step's input depends on the step before.
+
+    Its outputs, and the alignment where tokens are copied by it.
+    """
     cell_type = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
     cell = DecoderCell(
         [
@@ -236,13 +262,15 @@ def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mas
         name="decoder_cell",
     )
     decoder = DecoderRNN(cell, dropout=config.dropout, name="decoder")
-    return decoder(
+    outputs = decoder(
         inputs,
         memory,
         memory_mask=mask,
         initial_state=states,
         target_mask=target_mask,
+        return_attention_scores=config.copying,
     )
+    return outputs if config.copying else (outputs, None)
 
 
 def _decode_at_once(config, attention, inputs, memory, mask, states, target_mask):
@@ -259,7 +287,14 @@ def _decode_at_once(config, attention, inputs, memory, mask, states, target_mask
             output = keras.layers.Add(name=f"{name}_residual")([output, inputs])
         inputs = output
     if attention is None:
-        return inputs
-    context = attention(inputs, memory, query_mask=target_mask, value_mask=mask)
+        return inputs, None
+    context = attention(
+        inputs,
+        memory,
+        query_mask=target_mask,
+        value_mask=mask,
+        return_attention_scores=config.copying,
+    )
+    context, alignment = context if config.copying else (context, None)
     inputs = keras.layers.Concatenate(name="attention_input")([context, inputs])
-    return _attentional_layer(config)(inputs)
+    return _attentional_layer(config)(inputs), alignment

@@ -23,6 +23,9 @@ from kseq2seq.layers import (
 )
 from kseq2seq.utils import Tensor, check_number
 
+# Of the memory of a model that copies.
+COPIED = "copied_ids"
+
 
 def encoder_model(model: keras.Model) -> keras.Model:
     """The half of a model that reads the source, cut from the same layers.
@@ -34,7 +37,8 @@ def encoder_model(model: keras.Model) -> keras.Model:
         A `keras.Model` from source ids of shape `(batch, source_length)` to a dict
         with `states`, the list of the decoder's first states, each of shape
         `(batch, size)`, and `memory`: a dict of `value` (the encoder's outputs),
-        `keys` (as attention compares them) and `mask`, empty without attention.
+        `keys` (as attention compares them) and `mask`, empty without attention; of a
+        model that copies also `copied_ids`, as `kseq2seq.layers.CopiedIds` gives them.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.
@@ -59,6 +63,8 @@ def encoder_model(model: keras.Model) -> keras.Model:
     else:
         mask = layers["source_mask"].output
         states, memory = start(states, layers["memory"].output, memory_mask=mask)
+    if "copying" in layers:
+        memory = {**memory, COPIED: layers["copied_ids"].output}
     outputs = {"states": states, "memory": memory}
     return keras.Model(source, outputs, name="encoder")
 
@@ -102,7 +108,9 @@ def step_model(model: keras.Model) -> keras.Model:
     }
     embedding = layers["target_embedding"]
     step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
-    features, new_states, *alignment = step(embedding(tokens), states, memory)
+    embedded = embedding(tokens)
+    own = {name: tensor for name, tensor in memory.items() if name != COPIED}
+    features, new_states, *alignment = step(embedded, states, own)
     if "projection" in layers:
         logits = layers["projection"](features)
     else:
@@ -110,6 +118,9 @@ def step_model(model: keras.Model) -> keras.Model:
     logits = layers["logits"](logits)
     if layers["logits"].probability_fn != "softmax":
         logits = _log_probabilities(logits, layers["logits"].probability_fn)
+    if "copying" in layers:
+        copied = memory[COPIED]
+        logits = layers["copying"](logits, features, embedded, *alignment, copied)
     outputs = {"logits": logits, "states": new_states}
     if alignment:
         outputs["alignment"] = alignment[0]

@@ -17,7 +17,7 @@ _PREFIXES = {
     "bridge": ("bridge_",),
     "attention": (),  # by their kind, since a user's own has a name of its own
     "decoder": ("decoder", "attentional"),
-    "output": ("projection",),
+    "output": ("projection", "copying"),
 }
 PARTS = tuple(_PREFIXES)
 # Axes of the weights that have a place for each symbol.

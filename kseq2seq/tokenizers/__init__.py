@@ -1,5 +1,8 @@
 """SentencePiece tokenizers that run in the graph."""
 
+from kseq2seq.tokenizers.copying import (
+    copied_ids,
+)
 from kseq2seq.tokenizers.extension import (
     EXTENDABLE_KINDS,
     add_symbols,
@@ -37,6 +40,7 @@ __all__ = [
     "Tokenizer",
     "TruncatedIds",
     "add_symbols",
+    "copied_ids",
     "cut_bytes",
     "source_spans",
     "target_spans",

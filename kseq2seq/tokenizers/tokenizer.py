@@ -19,6 +19,8 @@ from kseq2seq.utils import (
     write_bytes,
 )
 
+# How SentencePiece writes a blank.
+_BLANK = "\N{LOWER ONE EIGHTH BLOCK}"
 # The first syllable of Unicode, and its parts.
 _SYLLABLE, _JAMO = "\uac00", "\u1100\u1161"
 # Leading consonants, in RE2's words, with no vowel behind them.
@@ -77,6 +79,10 @@ class Tokenizer:
         return f"<Tokenizer vocabulary_size={self.vocabulary_size}>"
 
     @property
+    def _has_bytes(self) -> bool:
+        return any(map(self._processor.is_byte, range(self.vocabulary_size)))
+
+    @property
     def _tokenizer(self) -> Any:
         # Anew for each call, which costs 0.2 ms. TensorFlow frees what the op holds
         # together with its kernels, so that one kept here would be dead after
@@ -127,11 +133,14 @@ class Tokenizer:
         )
         return ids, starts, ends
 
-    def detokenize(self, ids: Tensor) -> Tensor:
+    def detokenize(self, ids: Tensor, unknown: Tensor | None = None) -> Tensor:
         """Turns ids into text, up to the first EOS; PAD and BOS leave no trace.
 
         Args:
             ids: Integer tensor of shape `(batch, length)`, dense or ragged.
+            unknown: String tensor of the same shape, dense as well: texts that are
+                written in the place of UNK, where they are not empty. A tokenizer that
+                falls back on bytes has no need of them, and writes none.
 
         Returns:
             A string tensor of shape `(batch,)`, valid UTF-8. UNK gives " ⁇ ", at
@@ -143,8 +152,12 @@ class Tokenizer:
         ids = tf.cast(ids, tf.int32)  # (B, L)
         ended = tf.cumsum(tf.cast(tf.equal(ids, EOS_ID), tf.int32), axis=1)
         is_whole = tf.reduce_any(ended > 0, axis=1)  # (B,)
-        ids = tf.ragged.boolean_mask(ids, tf.equal(ended, 0))
-        texts = self._detokenize(ids)
+        written = tf.equal(ended, 0)
+        texts = self._detokenize(tf.ragged.boolean_mask(ids, written))
+        if unknown is not None and not self._has_bytes:
+            known = tf.where(written & (ids == UNK_ID), unknown, "")  # (B, L)
+            joined = self._joined(tf.where(written, ids, PAD_ID), known)
+            texts = tf.where(tf.reduce_any(known != "", axis=1), joined, texts)
         return _composed(texts, is_whole) if self.decomposes else texts
 
     def _detokenize(self, ids: tf.RaggedTensor) -> Tensor:
@@ -154,6 +167,22 @@ class Tokenizer:
         unknown = tf.fill([ids.nrows(), 1], UNK_ID)
         texts = self._tokenizer.detokenize(tf.concat([unknown, ids], axis=1))
         return tf.strings.regex_replace(texts, self._guard, "")
+
+    def _joined(self, ids: Tensor, unknown: Tensor) -> Tensor:
+        """The texts of ids of shape `(batch, length)`, without SentencePiece."""
+        others = self.pieces(range(EOS_ID + 1, self.vocabulary_size))
+        surface = self._processor.decode([UNK_ID])
+        if all(piece.startswith(_BLANK) for piece in others):  # each begins a word
+            unknown = tf.where(unknown == "", "", _BLANK + unknown)
+        pieces = tf.constant(["", surface, "", "", *others])
+        texts = tf.where(unknown == "", tf.gather(pieces, ids), unknown)
+        texts = tf.strings.reduce_join(texts, axis=1)
+        texts = tf.strings.regex_replace(texts, _BLANK, " ")
+        if not "".join(self._processor.encode_as_pieces("x")).startswith(_BLANK):
+            return texts
+        # The blank that SentencePiece writes before a text; see `_guard`.
+        begin = "^ +" if self._guard is None else "^ "
+        return tf.strings.regex_replace(texts, begin, "")
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The piece of each id as text, for plots.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import keras
 
-from kseq2seq import data, evaluation, losses, plots, runs
+from kseq2seq import data, evaluation, losses, plots, runs, tokenizers
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import Score
@@ -40,7 +40,7 @@ from kseq2seq.utils import PathLike, check_installed, write_text
 
 _logger = logging.getLogger("kseq2seq")
 # Settings of [batches] that are arguments of `kseq2seq.data.add_noise`.
-NOISES = ("source_mask", "target_mask", "source_swap")
+NOISES = ("source_mask", "target_mask", "source_swap", "shared_mask")
 
 
 def prepare(
@@ -103,7 +103,8 @@ def prepare(
         num_steps = training.epochs * int(batches.cardinality())
         config = make_config(settings, *vocabularies)
         write_text(run / runs.CONFIG_FILE, config.to_json())
-        model = make_model(settings, config, num_steps)
+        copied = tokenizers.copied_ids(source, target) if config.copying else None
+        model = make_model(settings, config, num_steps, copied)
         if begin is not None:
             begin.start(model)
         start_embeddings(settings, model, source, target, folder, features)
@@ -217,7 +218,8 @@ def make_batches(
     rates = {x: getattr(settings, x) for x in NOISES}
     if seed is None or not any(rates.values()):
         return batches
-    return data.add_noise(batches, **rates, seed=seed)
+    same = tokenizers.copied_ids(source, target)
+    return data.add_noise(batches, **rates, seed=seed, copied_ids=same)
 
 
 def make_config(
@@ -243,7 +245,10 @@ def make_config(
 
 
 def make_model(
-    settings: Settings, config: Seq2SeqConfig, num_steps: int
+    settings: Settings,
+    config: Seq2SeqConfig,
+    num_steps: int,
+    copied_ids: Sequence[int] | None = None,
 ) -> keras.Model:
     """A model, compiled.
 
@@ -251,12 +256,13 @@ def make_model(
         settings: The `Settings`.
         config: Its config.
         num_steps: Number of steps that it is going to be trained for in all.
+        copied_ids: As of `kseq2seq.build_model`.
     """
     training = settings.training
     if warning := advice(training.precision):
         _logger.warning(warning)
     keras.config.set_dtype_policy(training.precision)
-    model = build_model(config)
+    model = build_model(config, copied_ids=copied_ids)
     try:
         freeze(model, training.frozen)
     except ValueError as error:

@@ -90,6 +90,12 @@ class BatchSettings:
     source_swap: float = setting(
         0.0, number(below=1), "Share of the source's tokens that are swapped, likewise"
     )
+    shared_mask: float = setting(
+        0.0,
+        number(below=1),
+        "Share of the symbols that a source and its target have in common that are "
+        "hidden in both: with model.copying, unknown symbols are learnt to be copied",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -333,6 +339,12 @@ def make_settings(
         errors.append(
             "training.num_sampled has no label smoothing: set training.label_smoothing "
             f"to 0. Received: {settings.training.label_smoothing}"
+        )
+    if settings.training.num_sampled and model.get("copying"):
+        errors.append(
+            "training.num_sampled estimates a softmax, which model.copying mixes with "
+            "copies: set it to 0, or model.copying to false. "
+            f"Received: num_sampled = {settings.training.num_sampled}"
         )
     probability_fn = model.get("output_probability_fn", "softmax")
     if settings.training.num_sampled and probability_fn != "softmax":

@@ -109,3 +109,31 @@ def test_rates_are_checked(plain):
             data.add_noise(plain, **{name: 1.5})
     with pytest.raises(ValueError, match="seed.*'a'"):
         data.add_noise(plain, seed="a")
+
+
+def test_shared_symbols_are_hidden_on_both_sides():
+    """In half of the rows, wherever they stand, and by ids of the other side."""
+    source = tf.constant([[4, 5, 6, 4, EOS_ID, 9], [7, EOS_ID, 9, 9, 9, 9]] * 500)
+    labels = tf.constant([[12, 11, 12, 15, EOS_ID], [14, 10, EOS_ID, 0, 0]] * 500)
+    target = tf.concat([tf.fill([1000, 1], BOS_ID), labels[:, :-1]], axis=1)
+    rows = ({"source": source, "target": target}, labels)
+    batches = tf.data.Dataset.from_tensors(rows)
+    copied_ids = [0, 1, 0, 3, 12, 15, 13, 14]
+    noisy = data.add_noise(batches, shared_mask=0.5, copied_ids=copied_ids, seed=3)
+    ((new_source, new_target, new_labels),) = arrays(noisy)
+    hidden = new_labels == UNK_ID
+    # What the source has as 4, 5 and 7; there is no 6 in the target, and no 11.
+    assert np.mean(hidden[::2, 0]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean(hidden[::2, 3]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean(hidden[::2, 0] & hidden[::2, 3]) == pytest.approx(0.25, abs=0.05)
+    np.testing.assert_array_equal(hidden[::2, 0], hidden[::2, 2])
+    for place, letter in ((0, 0), (1, 3), (3, 0)):
+        np.testing.assert_array_equal(
+            new_source[::2, place] == UNK_ID, hidden[::2, letter]
+        )
+    np.testing.assert_array_equal(new_source[1::2, 0] == UNK_ID, hidden[1::2, 0])
+    assert not hidden[:, 1].any() and not hidden[::2, 4].any()
+    np.testing.assert_array_equal(new_source[:, 2], source[:, 2])
+    np.testing.assert_array_equal(new_source[:, 4:], source[:, 4:])
+    np.testing.assert_array_equal(new_target[:, 1:], new_labels[:, :-1])
+    assert (new_target[:, 0] == BOS_ID).all()

@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from kseq2seq import FeatureVocabulary, Search, Translator, export
 from kseq2seq.export import ids as id_export
+from readme_programs import lines_of_readme_program
 from translators import (
     FEATURES,
     FEATURES_OF_TEXTS,
@@ -33,22 +32,6 @@ def translator(request):
 def expected(translator, search):
     texts, features = zip(*ROWS, strict=True)
     return [x[0].text for x in translator.translate(texts, search, features=features)]
-
-
-def lines_of_readme_program(path, stdin):
-    """The output of the program in a README."""
-    text = (path / "README.md").read_text(encoding="utf-8")
-    program = re.search(r"```python\n(.*?)```", text, re.S)[1]
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        input=stdin,
-        cwd=path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.splitlines()
 
 
 def test_ids_are_joined_without_gaps():

@@ -30,6 +30,9 @@ JOINED = {"encoder_units": 8, "bridge": "dense", "attentional_units": 5}
 ZEROS = {"encoder_units": 8, "bridge": "zeros"}
 GRU = {"cell": "gru"}
 TIED = {"tie_embeddings": True}
+COPYING = {"copying": True}
+# For each source id a target id: some are another's too, some UNK, some of none.
+COPIED_IDS = [0, 1, 0, 3, 7, 8, 9, 10, 7, 1, 1, 12, 11, 0, 5, 4, 6]
 SHALLOW = {"encoder_layers": 2, "decoder_layers": 1}
 DEEPER = {"encoder_layers": 1, "decoder_layers": 3}
 
@@ -59,6 +62,8 @@ KINDS = {
     "scaled_general": {"attention": "luong_scaled_general", **GRU, **JOINED},
     "scaled_general_feed": {"attention": "luong_scaled_general", **FEED, **ZEROS},
     "scaled_general_previous": {"attention": "luong_scaled_general", **PREVIOUS},
+    "copying": {"attention": "luong_scaled_dot", **COPYING, **TIED},
+    "copying_feed": {"attention": "bahdanau", **COPYING, **FEED, **DEEP},
 }
 for kind in KINDS.values():
     if "tie_embeddings" in kind:
@@ -68,7 +73,8 @@ FEW = ("none_gru_deep", "normalized", "general_feed", "bahdanau_previous")
 
 
 def make_model(name, **values):
-    return build_model(Seq2SeqConfig(**{**SIZES, **KINDS[name], **values}))
+    config = Seq2SeqConfig(**{**SIZES, **KINDS[name], **values})
+    return build_model(config, copied_ids=COPIED_IDS if config.copying else None)
 
 
 @functools.cache

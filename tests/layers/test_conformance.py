@@ -217,6 +217,22 @@ ROWS = {
             layer(keras.ops.cast(x["inputs"], layer.compute_dtype), reverse=True),
         ],
     ),
+    "copied_ids": Row(
+        lambda **kw: layers.CopiedIds([0, 1, 0, 3, 7, 5, 1, 4], **kw),
+        {"ids": np.where(MASK, 7, 0).astype("int32")},
+        lambda layer, x: layer(x["ids"]),
+    ),
+    "pointer_generator": Row(
+        lambda **kw: layers.PointerGenerator("he_normal", **kw),
+        {
+            "logits": random(B, T, A),
+            "features": random(B, T, H, seed=1),
+            "embedded": random(B, T, D, seed=2),
+            "alignment": np.full((B, T, S), 1 / S, "float32"),
+            "copied": np.where(MASK, np.arange(3, 3 + S), 0).astype("int32"),
+        },
+        lambda layer, x: layer(*x.values()),
+    ),
     "logits": Row(
         layers.Logits,
         {"inputs": random(B, T, A)},
@@ -224,7 +240,7 @@ ROWS = {
     ),
 }
 WITHOUT_WEIGHTS = {
-    *PLAIN_MECHANISMS, "padding_mask", "source_kinds", "dropout", "logits"
+    *PLAIN_MECHANISMS, "padding_mask", "source_kinds", "dropout", "logits", "copied_ids"
 }  # fmt: skip
 
 
@@ -321,7 +337,8 @@ def test_half_precision_keeps_float32_weights(row, dtype):
     layer = row.make(dtype=dtype)
     outputs = [x for x in call(row, layer) if "float" in x.dtype.name]
     # Losses need more than half of it.
-    expected = "float32" if row.make is layers.Logits else dtype.removeprefix("mixed_")
+    is_last = isinstance(layer, (layers.Logits, layers.PointerGenerator))
+    expected = "float32" if is_last else dtype.removeprefix("mixed_")
     assert {x.dtype.name for x in outputs} <= {expected}
     assert all(np.isfinite(tf.cast(x, "float32")).all() for x in outputs)
     assert {weight.dtype for weight in layer.weights} <= {"float32"}

@@ -46,7 +46,9 @@ def test_a_model_is_compiled_as_the_settings_say(tokenizer):
     assert model.loss.num_sampled == 7
 
 
-@pytest.mark.parametrize("attribute", ["source_mask", "target_mask", "source_swap"])
+@pytest.mark.parametrize(
+    "attribute", ["source_mask", "target_mask", "source_swap", "shared_mask"]
+)
 def test_noise_is_for_training_alone(tokenizer, attribute):
     settings = read_settings(f"batches.{attribute}=0.9").batches
     pairs = [("abcabcabc", "cba")] * 11
@@ -58,7 +60,7 @@ def test_noise_is_for_training_alone(tokenizer, attribute):
 
     plain, _ = batch(read_settings().batches, 3)
     noisy, _ = batch(settings, 3)
-    side = attribute.partition("_")[0]
+    side = "target" if attribute == "target_mask" else "source"
     assert (np.asarray(noisy[side]) != np.asarray(plain[side])).any()
     for inputs in (batch(settings, None), batch(read_settings().batches, None)):
         np.testing.assert_array_equal(inputs[0][side], plain[side])

@@ -62,6 +62,7 @@ def test_settings_are_frozen():
         ('tokenizer.kind=["bpe"]', "kind` must be one value, or a list of two"),
         ("tokenizer.vocabulary_size=4", "vocabulary_size` must be .*at least 5"),
         ("training.num_sampled=7", r"label_smoothing to 0\. Received: 0\.1"),
+        ("model.copying=1", "`copying` must be True or False.*=1"),
         ("model.output_probability_fn=max", "softmax, sparsemax, entmax15.*'max'"),
         ("search.beam=3", r"`search\.beam` is no setting: \[search\] has beam_size"),
         ("search.beam_size=0", r"\[search\] `beam_size` must be an integer"),
@@ -95,10 +96,16 @@ def test_no_coverage_without_attention():
         read_settings(DATES, changes)
 
 
-def test_no_sample_of_a_sparse_vocabulary():
-    changes = ["training.num_sampled=7", "training.label_smoothing=0.0"]
-    changes += ["model.output_probability_fn=sparsemax"]
-    with pytest.raises(SettingsError, match="Received: num_sampled = 7 with 'sparse"):
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("model.output_probability_fn=sparsemax", "num_sampled = 7 with 'sparse"),
+        ("model.copying=true", "which model.copying mixes.*num_sampled = 7"),
+    ],
+)
+def test_no_sample_of_another_vocabulary(change, match):
+    changes = ["training.num_sampled=7", "training.label_smoothing=0.0", change]
+    with pytest.raises(SettingsError, match=match):
         read_settings(DATES, changes)
 
 

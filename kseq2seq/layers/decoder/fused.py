@@ -36,6 +36,7 @@ class _Plan(NamedTuple):
     asks_first: bool  # attention, before the cells
     is_additive: bool
     factor: float  # of the scores
+    aligns: bool  # whether the alignment is an output, too
     dtype: str
 
 
@@ -122,8 +123,12 @@ def supports(cell: DecoderCell) -> bool:
 
 
 def decode(
-    cell: DecoderCell, inputs: Tensor, states: list[Tensor], memory: dict[str, Any]
-) -> Tensor:
+    cell: DecoderCell,
+    inputs: Tensor,
+    states: list[Tensor],
+    memory: dict[str, Any],
+    with_alignment: bool = False,
+) -> Any:
     """The outputs of all steps of a `DecoderCell`, for training.
 
     Args:
@@ -131,9 +136,11 @@ def decode(
         inputs: Tensor of shape `(batch, target_length, input_dim)`.
         states: List of tensors of shape `(batch, units)`, as the cells ask for.
         memory: Dict of tensors as in `DecoderCell.step`.
+        with_alignment: Whether to return the alignment as well.
 
     Returns:
-        Tensor of shape `(batch, target_length, output_size)`.
+        Tensor of shape `(batch, target_length, output_size)`, or a tuple of it and the
+        alignment, of shape `(batch, target_length, source_length)`.
     """
     input_dim = inputs.shape[-1]
     attention = cast(LuongAttention | BahdanauAttention, cell.attention)
@@ -145,6 +152,7 @@ def decode(
         asks_first=cell.query == "previous",
         is_additive=not _is_product(attention),
         factor=_factor(attention, memory["keys"].shape[-1]),
+        aligns=with_alignment,
         dtype=keras.backend.standardize_dtype(inputs.dtype),
     )
     kernels, biases = [], []
@@ -176,6 +184,11 @@ def decode(
         return _run(plan, keras.tree.pack_sequence_as(tensors, list(leaves)))
 
     outputs = run(*keras.tree.flatten(tensors))
+    if with_alignment:
+        outputs, alignment = (ops.swapaxes(x, 0, 1) for x in outputs)
+        # A row without anything to attend to has no alignment.
+        seen = ops.cast(memory["mask"], "float32")[:, None]
+        return outputs, ops.cast(alignment * seen, plan.dtype)
     return ops.swapaxes(outputs, 0, 1)
 
 
@@ -189,7 +202,7 @@ def _factor(attention, size):
 
 
 def _run(plan, tensors):
-    """The outputs of all steps, (T, B, A), and the function of their gradients."""
+    """Outputs of all steps, (T, B, A) and perhaps (T, B, S), and their gradients."""
     h, c = tensors.states[::2], tensors.states[1::2]
     c = [ops.cast(x, "float32") for x in c]
     fed = []
@@ -209,9 +222,11 @@ def _run(plan, tensors):
     )
     _, saved = scan(step, (fed, h, c), (tensors.z,), dtypes)
 
-    def gradient(upstream):
+    def gradient(*upstream):
         return keras.tree.flatten(_gradient(plan, tensors, saved, upstream))
 
+    if plan.aligns:
+        return (saved.attention.output, saved.attention.alignment), gradient
     return saved.attention.output, gradient
 
 
@@ -340,9 +355,10 @@ def _over_time(x, y):
     return ops.matmul(ops.transpose(x, (1, 2, 0)), ops.swapaxes(y, 0, 1))  # (B, S, D)
 
 
-def _step_gradient(plan, tensors, transposed, carry, doutput, levels, attention):
+def _step_gradient(plan, tensors, transposed, carry, upstream, levels, attention):
     """The gradients of one step, given those of the step behind it."""
     dfed, dh, dc, totals = carry
+    doutput, *dalignment = upstream
     output = ops.cast(attention.output, "float32")
     doutput = ops.cast(doutput, "float32")
     doutput = doutput + dfed[0] if plan.feeds else doutput
@@ -350,7 +366,7 @@ def _step_gradient(plan, tensors, transposed, carry, doutput, levels, attention)
     both = ops.matmul(djoined, transposed[plan.num_levels])
     size = tensors.value.shape[-1]
     dcontext, doutput = both[:, :size], ops.cast(both[:, size:], "float32")
-    attended = (attention.projected, attention.alignment, totals)
+    attended = (attention.projected, attention.alignment, totals, *dalignment)
     if not plan.asks_first:
         dquery, dscores, totals = _attend_gradient(
             plan, tensors, transposed, dcontext, *attended
@@ -382,9 +398,11 @@ def _step_gradient(plan, tensors, transposed, carry, doutput, levels, attention)
     return carry, _Gradients(all_dz, djoined, dcontext, dscores)
 
 
-def _attend_gradient(plan, tensors, transposed, dcontext, projected, alignment, totals):
+def _attend_gradient(
+    plan, tensors, transposed, dcontext, projected, alignment, totals, doutput=0.0
+):
     """Gradients of the query and of what is compared; sums for an additive score."""
-    dalignment = ops.cast(_products(dcontext, tensors.value), "float32")
+    dalignment = ops.cast(_products(dcontext, tensors.value), "float32") + doutput
     mean = ops.sum(alignment * dalignment, axis=1, keepdims=True)
     dscores = alignment * (dalignment - mean) * plan.factor  # (B, S)
     if not plan.is_additive:

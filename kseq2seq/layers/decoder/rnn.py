@@ -147,8 +147,10 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
             initial_state = [ops.repeat(zeros, size, axis=1) for size in sizes]
         states, prepared = self.cell.start(initial_state, memory, memory_mask)
         prepared = {**prepared, **self._draw_dropout(inputs, training)}
-        if training and not return_attention_scores and fused.supports(self.cell):
-            return fused.decode(self.cell, inputs, initial_state, prepared)
+        if training and fused.supports(self.cell):
+            return fused.decode(
+                self.cell, inputs, initial_state, prepared, return_attention_scores
+            )
         attention = self.cell.attention
         has_loss = attention is not None and attention.has_alignment_loss
         with_alignment = has_loss or return_attention_scores

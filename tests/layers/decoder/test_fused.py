@@ -84,12 +84,17 @@ class Case:
         options = {"training": True, "memory_mask": self.mask, **kwargs}
         return self.decoder(inputs, memory, initial_state=list(states), **options)
 
-    def outputs_and_gradients(self):
+    def outputs_and_gradients(self, with_alignment=False):
         """Of inputs, memory, initial states and weights."""
         tensors = [tf.constant(x) for x in self.inputs]
         with tf.GradientTape() as tape:
             tape.watch(tensors)
-            outputs = tf.cast(self.outputs(*tensors), "float32")
+            if with_alignment:
+                outputs = self.outputs(*tensors, return_attention_scores=True)
+                outputs = tf.concat(outputs, axis=-1)
+            else:
+                outputs = self.outputs(*tensors)
+            outputs = tf.cast(outputs, "float32")
             loss = tf.reduce_sum(outputs * random(*outputs.shape, seed=31))
         weights = self.decoder.trainable_variables
         gradients = tape.gradient(loss, [*tensors, *[x.value for x in weights]])
@@ -381,14 +386,27 @@ def test_a_quantised_layer_is_not_laid_out():
     assert not fused.supports(cell)
 
 
-def test_only_in_training_and_without_scores(calls):
+def test_only_in_training(calls):
     case = Case("general", "feed", 1)
-    case.outputs(*case.inputs, training=False)
-    outputs, scores = case.outputs(*case.inputs, return_attention_scores=True)
+    outputs = case.outputs(*case.inputs, training=False)
     assert not calls
-    assert scores.shape == (B, T, S)
     np.testing.assert_allclose(case.outputs(*case.inputs), outputs, atol=1e-6)
     assert calls
+
+
+@pytest.mark.parametrize("kind", [("concat", "feed", 2), ("general", "previous", 1)])
+def test_the_alignment_and_its_gradient_are_those_of_the_loop(
+    kind, calls, step_by_step
+):
+    case = Case(*kind)
+    actual = case.outputs_and_gradients(with_alignment=True)
+    assert calls == [1]
+    expected = step_by_step(case.outputs_and_gradients, True)
+    assert calls == [1]
+    assert_close(actual, expected)
+    alignment = actual[0][..., -S:]
+    seen = np.broadcast_to(MASK[:, None], alignment.shape)
+    assert np.all(alignment[~seen] == 0) and np.all(alignment[seen] > 0)
 
 
 def losses_of_fit(**kwargs):
