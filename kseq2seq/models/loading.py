@@ -50,11 +50,11 @@ def load_model(path: PathLike, compile: bool = True) -> keras.Model:
     except TypeError as error:
         # A setting that this version of Keras does not know.
         version = _keras_version(path)
-        if _numbers(version) <= _numbers(keras.version()):
+        if _numbers(version) <= _numbers(keras.__version__):
             raise
         raise ValueError(
             f"A file of Keras {version} needs that version or a later one. "
-            f"Received: {path}, to read with Keras {keras.version()}. Install the "
+            f"Received: {path}, to read with Keras {keras.__version__}. Install the "
             "newer Keras (3.13 and later need Python 3.11), or call `save_to_preset` "
             "there and `from_preset` here"
         ) from error

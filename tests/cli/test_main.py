@@ -101,7 +101,10 @@ def test_version(call):
         (["translate", "absent"], "absent is no folder: give a run folder"),
         (["translate", "."], r"\. holds no model: give a run folder"),
         (["score", "RUN"], "standard input: no lines to score"),
-        (["evaluate", "RUN"], "one of the arguments --source --tsv is required"),
+        (
+            ["evaluate", "RUN"],
+            "one of the arguments --source --tsv --jsonl is required",
+        ),
         (["evaluate", "RUN", "--source", "a"], "--source needs --reference"),
         (["evaluate", "RUN", "--tsv", "a", "--reference", "b"], "not with --tsv"),
         (["evaluate", "RUN", "--tsv", "absent.tsv"], "absent.tsv: no such file"),

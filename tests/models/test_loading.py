@@ -67,7 +67,7 @@ def run(code, path):
 @pytest.mark.parametrize(
     ("version", "error", "message"),
     [
-        (keras.version(), TypeError, "invented"),
+        (keras.__version__, TypeError, "invented"),
         ("4.1.0", ValueError, "Keras 4.1.0 needs .* with Keras 3.* Install the newer"),
     ],
 )
