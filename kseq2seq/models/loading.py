@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from importlib.metadata import version
 from typing import cast
 
 import keras
@@ -49,12 +50,12 @@ def load_model(path: PathLike, compile: bool = True) -> keras.Model:
         return cast(keras.Model, keras.saving.load_model(path, compile=compile))
     except TypeError as error:
         # A setting that this version of Keras does not know.
-        version = _keras_version(path)
-        if _numbers(version) <= _numbers(keras.__version__):
+        writer, reader = _keras_version(path), version("keras")
+        if _numbers(writer) <= _numbers(reader):
             raise
         raise ValueError(
-            f"A file of Keras {version} needs that version or a later one. "
-            f"Received: {path}, to read with Keras {keras.__version__}. Install the "
+            f"A file of Keras {writer} needs that version or a later one. "
+            f"Received: {path}, to read with Keras {reader}. Install the "
             "newer Keras (3.13 and later need Python 3.11), or call `save_to_preset` "
             "there and `from_preset` here"
         ) from error
@@ -66,6 +67,6 @@ def _keras_version(path):
         return str(json.loads(archive.read("metadata.json"))["keras_version"])
 
 
-def _numbers(version):
+def _numbers(text):
     """The major and the minor number of a version, for comparing."""
-    return [int(number) for number in version.split(".")[:2]]
+    return [int(number) for number in text.split(".")[:2]]
