@@ -1,0 +1,35 @@
+"""Constraints: which tokens may come next, a file each.
+
+Shapes in the comments: B rows of the batch, K hypotheses of each (the beam), L the
+longest target, V the vocabulary, C candidates.
+"""
+
+from kseq2seq.decoding.constraints.base import (
+    Constraint,
+    Prefix,
+)
+from kseq2seq.decoding.constraints.forbidden_tokens import (
+    ForbiddenTokens,
+)
+from kseq2seq.decoding.constraints.min_length import (
+    MinLength,
+)
+from kseq2seq.decoding.constraints.states import (
+    allowed_tokens,
+    check_constraints,
+    initial_states,
+    max_forbidden,
+    next_states,
+)
+
+__all__ = [
+    "Constraint",
+    "ForbiddenTokens",
+    "MinLength",
+    "Prefix",
+    "allowed_tokens",
+    "check_constraints",
+    "initial_states",
+    "max_forbidden",
+    "next_states",
+]

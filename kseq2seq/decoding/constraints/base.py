@@ -1,0 +1,117 @@
+"""`Constraint`: which tokens may come next, as a small class with one method."""
+
+from typing import Any, NamedTuple
+
+from kseq2seq.utils import Tensor
+
+
+class Prefix(NamedTuple):
+    """The hypotheses so far, whose next tokens a constraint allows or forbids.
+
+    Attributes:
+        ids: int32 of shape `(batch, beam, length)`: the tokens so far, PAD after them.
+        position: Scalar, the number of tokens so far. A finished hypothesis has
+            fewer, and what is allowed to it changes nothing.
+        max_length: int32 of shape `(batch, 1)` or `(1, 1)`: the most tokens of a
+            hypothesis of this row.
+        eos_id: Integer, the id that ends a hypothesis.
+    """
+
+    ids: Tensor
+    position: Tensor
+    max_length: Tensor
+    eos_id: int
+
+
+class Constraint:
+    """Base class of constraints: override `allowed`.
+
+    A search gives the tokens that are not allowed the probability 0. The
+    log-probabilities of the others stay as they are. A hypothesis of which nothing is
+    allowed is dropped; where that happens to all of a row, its hypotheses are empty.
+
+    A constraint may have a state for each hypothesis, by `initial_state` and
+    `next_state`. The state follows the hypothesis from slot to slot of the beam. What
+    differs between rows belongs in the state, since rows that are done leave the
+    batch; what all rows share may be an attribute.
+
+    All methods are traced where the search is: use `keras.ops`.
+
+    Attributes:
+        max_forbidden: The most tokens that may be forbidden to one hypothesis at one
+            step, or `None` for any number. If all constraints of a search have such a
+            bound, they are asked about a few candidates alone, not about the whole
+            vocabulary.
+
+    Example: no token twice in a row.
+
+    >>> import keras
+    >>> from kseq2seq.decoding import Constraint, greedy_search
+    >>> class NoRepeat(Constraint):
+    ...     def initial_state(self, batch_size):
+    ...         return keras.ops.zeros((batch_size,), "int32")  # PAD is no token
+    ...
+    ...     def allowed(self, tokens, prefix, state):
+    ...         return keras.ops.not_equal(tokens, state[..., None])
+    ...
+    ...     def next_state(self, tokens, state):
+    ...         return tokens
+    >>> def step(tokens, state):
+    ...     log_probs = keras.ops.log([0.0, 0.0, 0.0, 0.1, 0.5, 0.4])
+    ...     return log_probs + keras.ops.zeros((*tokens.shape, 6)), state, {}
+    >>> state = keras.ops.zeros((1, 1))
+    >>> greedy_search(step, state, max_length=4).ids.numpy().tolist()
+    [[[4, 4, 4, 4]]]
+    >>> constrained = greedy_search(
+    ...     step, state, max_length=4, constraints=[NoRepeat()])
+    >>> constrained.ids.numpy().tolist()
+    [[[4, 5, 4, 5]]]
+    """
+
+    max_forbidden: int | None = None
+
+    def initial_state(self, batch_size: int | Tensor) -> Any:
+        """The state before the first token.
+
+        Args:
+            batch_size: Number of rows, an integer or a scalar tensor.
+
+        Returns:
+            Nested structure of tensors of shape `(batch, ...)`; none by default.
+        """
+        return ()
+
+    def allowed(self, tokens: Tensor, prefix: Prefix, state: Any) -> Tensor:
+        """Which tokens may come next.
+
+        Args:
+            tokens: int32, the ids in question: of shape `(1, 1, vocabulary)`, all in
+                order, or of shape `(batch, beam, candidates)`. The latter only if the
+                constraint has `max_forbidden`.
+            prefix: The `Prefix`.
+            state: Nested structure of tensors of shape `(batch, beam, ...)`.
+
+        Returns:
+            Boolean tensor of shape `(batch, beam, vocabulary)` or
+            `(batch, beam, candidates)`, or one that broadcasts to it.
+
+        Raises:
+            TypeError: If a subclass does not override it.
+        """
+        raise TypeError(
+            "A constraint must override `allowed`. "
+            f"Received: {type(self).__name__}, which does not"
+        )
+
+    def next_state(self, tokens: Tensor, state: Any) -> Any:
+        """The state after the next token.
+
+        Args:
+            tokens: int32 of shape `(batch, beam)`: the tokens by which the hypotheses
+                went on; PAD for those that have ended.
+            state: The states of these hypotheses before the token.
+
+        Returns:
+            Structure with the shapes and dtypes of `state`; by default `state`.
+        """
+        return state
