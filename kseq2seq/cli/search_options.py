@@ -19,6 +19,8 @@ NAMES = (
     "max_length_factor",
     "max_length_offset",
     "forbid_unknown",
+    "no_repeat_ngram",
+    "repetition_penalty",
 )
 
 
@@ -67,9 +69,20 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
     )
     group.add_argument(
         "--forbid-unknown",
-        action="store_const",
-        const=True,
+        action=argparse.BooleanOptionalAction,
         help="write no unknown tokens, but the next best ones",
+    )
+    group.add_argument(
+        "--no-repeat-ngram",
+        type=index,
+        metavar="N",
+        help="write no sequence of N tokens twice; 0 for no such rule",
+    )
+    group.add_argument(
+        "--repetition-penalty",
+        type=weight,
+        metavar="X",
+        help="multiply log-probabilities of tokens that are there already, at least 1",
     )
 
 

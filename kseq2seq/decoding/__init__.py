@@ -7,9 +7,12 @@ from kseq2seq.decoding.config import (
 )
 from kseq2seq.decoding.constraints import (
     Constraint,
+    ForbiddenPhrases,
     ForbiddenTokens,
     MinLength,
+    NoRepeatedNgram,
     Prefix,
+    RepetitionPenalty,
 )
 from kseq2seq.decoding.sampling import (
     sample,
@@ -29,10 +32,13 @@ from kseq2seq.decoding.step import (
 
 __all__ = [
     "Constraint",
+    "ForbiddenPhrases",
     "ForbiddenTokens",
     "Hypotheses",
     "MinLength",
+    "NoRepeatedNgram",
     "Prefix",
+    "RepetitionPenalty",
     "Search",
     "Step",
     "beam_search",

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from keras import ops
 
-from kseq2seq.decoding.constraints import Prefix, allowed_tokens, max_forbidden
+from kseq2seq.decoding.constraints import (
+    Prefix,
+    adjusted_log_probs,
+    allowed_tokens,
+    max_forbidden,
+)
 from kseq2seq.decoding.slots import Rules
 from kseq2seq.utils import Tensor
 
@@ -31,6 +36,7 @@ def allowed_log_probs(
     log_probs = ops.log_softmax(predicted) if rules.gives_logits else predicted
     if not rules.constraints:
         return log_probs
+    log_probs = adjusted_log_probs(rules.constraints, log_probs, prefix, states)
     tokens = ops.arange(predicted.shape[-1], dtype="int32")[None, None]
     allowed = allowed_tokens(rules.constraints, tokens, prefix, states)
     return ops.where(allowed, log_probs, -np.inf)
@@ -41,9 +47,9 @@ def best_tokens(
 ) -> tuple[Tensor, Tensor]:
     """The most probable of the tokens that may come next.
 
-    The same as the best of `allowed_log_probs`. Where constraints forbid a few tokens
-    at most, it takes no pass over the vocabulary for them, and a cheaper one for the
-    softmax.
+    The same as the best of `allowed_log_probs`. Constraints that forbid a few tokens at
+    most take no pass over the vocabulary, and without others the softmax takes a
+    cheaper one.
 
     Args:
         predicted: As for `allowed_log_probs`.
@@ -56,10 +62,21 @@ def best_tokens(
         A tuple `(log_probs, tokens)`, best first, both of shape `(batch, beam, count)`.
     """
     vocabulary = predicted.shape[-1]
-    others = max_forbidden(rules.constraints)
-    if others is None:
-        log_probs = allowed_log_probs(predicted, rules, prefix, states)
-        return top_tokens(log_probs, min(count, vocabulary))
+    bounded, own_states, unbounded, their_states = [], [], [], []
+    others = 0
+    for constraint, state in zip(rules.constraints, states, strict=True):
+        most = max_forbidden(constraint)
+        if most is None:
+            unbounded.append(constraint)
+            their_states.append(state)
+        else:
+            bounded.append(constraint)
+            own_states.append(state)
+            others += most
+    if unbounded:
+        their_rules = rules._replace(constraints=unbounded)
+        predicted = allowed_log_probs(predicted, their_rules, prefix, their_states)
+        rules = rules._replace(gives_logits=False)
     # So many more that enough are left without the forbidden ones.
     values, tokens = top_tokens(predicted, min(count + others, vocabulary))
     if rules.gives_logits:
@@ -68,7 +85,7 @@ def best_tokens(
         probability = pick(ops.softmax(predicted), tokens[..., :1])
         values = values - values[..., :1] + ops.log(probability)
     if others:
-        allowed = allowed_tokens(rules.constraints, tokens, prefix, states)
+        allowed = allowed_tokens(bounded, tokens, prefix, own_states)
         values = ops.where(allowed, values, -np.inf)
         values, places = ops.top_k(values, min(count, vocabulary))
         tokens = pick(tokens, ops.cast(places, "int32"))

@@ -7,7 +7,12 @@ from typing import Any
 from keras import ops
 
 from kseq2seq.decoding import searches
-from kseq2seq.decoding.constraints import Constraint, ForbiddenTokens
+from kseq2seq.decoding.constraints import (
+    Constraint,
+    ForbiddenTokens,
+    NoRepeatedNgram,
+    RepetitionPenalty,
+)
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
@@ -40,6 +45,9 @@ class Search:
         min_length: The fewest tokens of any translation.
         min_length_factor: Tokens demanded for each token of the source.
         forbid_unknown: Whether to write the next best token in place of an unknown one.
+        no_repeat_ngram: No sequence of so many tokens occurs twice; 0 for no such rule.
+        repetition_penalty: Multiplies the log-probabilities of tokens that are there
+            already, in the score too; 1 for none.
 
     Raises:
         ValueError: If a number is out of range.
@@ -50,7 +58,8 @@ class Search:
     1
 
     Reference:
-        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7.
+        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7. The constraints
+        of `kseq2seq.decoding` name theirs.
     """
 
     beam_size: int = 5
@@ -62,12 +71,14 @@ class Search:
     max_length_offset: int = 20
     min_length: int = 0
     min_length_factor: float = 0.0
-    forbid_unknown: bool = False
+    forbid_unknown: bool = True
+    no_repeat_ngram: int = 0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self):
         for name in ("beam_size", "num_hypotheses", "max_length"):
             self._check(check_integer, name, 1)
-        for name in ("max_length_offset", "min_length"):
+        for name in ("max_length_offset", "min_length", "no_repeat_ngram"):
             self._check(check_integer, name, 0)
         for name in (
             "length_penalty",
@@ -76,6 +87,7 @@ class Search:
             "min_length_factor",
         ):
             self._check(check_number, name, 0)
+        self._check(check_number, "repetition_penalty", 1)
         check_boolean("forbid_unknown", self.forbid_unknown)
         if self.num_hypotheses > self.beam_size:
             raise ValueError(
@@ -109,8 +121,7 @@ def search_ids(
     Returns:
         `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
     """
-    if search.forbid_unknown:
-        constraints = (ForbiddenTokens([UNK_ID]), *constraints)
+    constraints = (*constraints_of_search(search), *constraints)
     step, state = start(source)
     lengths = length_limits(source, search)
     if search.beam_size == 1:
@@ -128,6 +139,27 @@ def search_ids(
         constraints=constraints,
         **lengths,
     )
+
+
+def constraints_of_search(search: Search) -> list[Constraint]:
+    """The constraints that the fields of a `Search` stand for.
+
+    Args:
+        search: A `Search`.
+
+    Example:
+
+    >>> [type(x).__name__ for x in constraints_of_search(Search(no_repeat_ngram=3))]
+    ['ForbiddenTokens', 'NoRepeatedNgram']
+    """
+    constraints: list[Constraint] = []
+    if search.forbid_unknown:
+        constraints.append(ForbiddenTokens([UNK_ID]))
+    if search.no_repeat_ngram:
+        constraints.append(NoRepeatedNgram(search.no_repeat_ngram))
+    if search.repetition_penalty != 1.0:
+        constraints.append(RepetitionPenalty(search.repetition_penalty))
+    return constraints
 
 
 def length_limits(source: Tensor, search: Search) -> dict[str, Any]:

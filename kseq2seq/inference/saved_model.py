@@ -259,7 +259,9 @@ def _tensor(values, spec):
 def _read_search(file):
     """The `Search` in the settings of an export; `None` if there is no such file."""
     try:
-        return Search(**json.loads(file.read_text(encoding="utf-8"))["search"])
+        fields = json.loads(file.read_text(encoding="utf-8"))["search"]
+        # Exports of 0.1.0 wrote unknown tokens, and do not tell.
+        return Search(**{"forbid_unknown": False, **fields})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

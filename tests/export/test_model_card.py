@@ -25,7 +25,9 @@ SEARCH = {
     "max_length_offset": 7,
     "min_length": 0,
     "min_length_factor": 0.0,
-    "forbid_unknown": False,
+    "forbid_unknown": True,
+    "no_repeat_ngram": 0,
+    "repetition_penalty": 1.0,
 }
 SCORES = {
     "search": {**SEARCH, "num_hypotheses": 1},

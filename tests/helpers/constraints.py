@@ -7,7 +7,7 @@ from keras import ops
 
 from kseq2seq.decoding import Constraint, beam_search
 from kseq2seq.utils import EOS_ID
-from search_oracles import Tables, as_numpy, exhaustive, ids_of
+from search_oracles import Tables, anything, as_numpy, exhaustive, ids_of
 
 
 class NoRepeatedBigram(Constraint):
@@ -110,23 +110,53 @@ def no_way_back(row, ids, token):
     return token > largest or (token == EOS_ID and largest < 6)
 
 
-def assert_exhaustive(constraint, rule, max_length=4, count=13, **penalties):
-    """A beam that holds everything gives what exhaustive search does."""
-    model = Tables(31)
+class Penalised(Tables):
+    """Tables whose tokens cost more once they have been written."""
+
+    penalty = 1.0
+
+    def follow(self, row, ids):
+        _, alignments = super().follow(row, ids)
+        total = 0.0
+        for n, token in enumerate(ids):
+            log_prob = self.next(row, ids[:n])[0][token]
+            total += log_prob * (self.penalty if token in ids[:n] else 1.0)
+        return total, alignments
+
+
+def assert_exhaustive(
+    constraint,
+    rule=anything,
+    max_length=4,
+    count=13,
+    penalty=1.0,
+    beam_size=401,
+    keeps=None,
+    **penalties,
+):
+    """A beam that holds everything gives what exhaustive search does.
+
+    `rule` tells of each token whether it may come, `keeps` of whole hypotheses.
+    """
+    model = Penalised(31)
+    model.penalty = penalty
+    constraints = constraint if isinstance(constraint, list) else [constraint]
     result = as_numpy(
         beam_search(
             model.step,
             model.initial_state(),
-            beam_size=401,
+            beam_size=beam_size,
             num_hypotheses=count,
             max_length=max_length,
             source_mask=model.mask,
-            constraints=[constraint],
+            constraints=constraints,
             **penalties,
         )
     )
     for row in range(len(result.ids)):
         expected = exhaustive(model, row, max_length, allowed=rule, **penalties)
+        if keeps is not None:
+            expected = [pair for pair in expected if keeps(row, pair[1])]
         expected = expected[:count]
         ids = [list(own) for own in ids_of(result, row)]
         assert ids == [list(ids) for _, ids in expected] + [[]] * (

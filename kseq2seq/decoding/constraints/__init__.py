@@ -8,13 +8,23 @@ from kseq2seq.decoding.constraints.base import (
     Constraint,
     Prefix,
 )
+from kseq2seq.decoding.constraints.forbidden_phrases import (
+    ForbiddenPhrases,
+)
 from kseq2seq.decoding.constraints.forbidden_tokens import (
     ForbiddenTokens,
 )
 from kseq2seq.decoding.constraints.min_length import (
     MinLength,
 )
+from kseq2seq.decoding.constraints.no_repeated_ngram import (
+    NoRepeatedNgram,
+)
+from kseq2seq.decoding.constraints.repetition_penalty import (
+    RepetitionPenalty,
+)
 from kseq2seq.decoding.constraints.states import (
+    adjusted_log_probs,
     allowed_tokens,
     check_constraints,
     initial_states,
@@ -24,9 +34,13 @@ from kseq2seq.decoding.constraints.states import (
 
 __all__ = [
     "Constraint",
+    "ForbiddenPhrases",
     "ForbiddenTokens",
     "MinLength",
+    "NoRepeatedNgram",
     "Prefix",
+    "RepetitionPenalty",
+    "adjusted_log_probs",
     "allowed_tokens",
     "check_constraints",
     "initial_states",

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from keras import ops
+
 from kseq2seq.utils import Tensor
 
 
@@ -24,7 +26,7 @@ class Prefix(NamedTuple):
 
 
 class Constraint:
-    """Base class of constraints: override `allowed`.
+    """Base class of constraints: override `allowed`, or `adjusted`.
 
     A search gives the tokens that are not allowed the probability 0. The
     log-probabilities of the others stay as they are. A hypothesis of which nothing is
@@ -42,6 +44,7 @@ class Constraint:
             step, or `None` for any number. If all constraints of a search have such a
             bound, they are asked about a few candidates alone, not about the whole
             vocabulary.
+        changes_scores: Whether `adjusted` is to be called.
 
     Example: no token twice in a row.
 
@@ -69,6 +72,7 @@ class Constraint:
     """
 
     max_forbidden: int | None = None
+    changes_scores: bool = False
 
     def initial_state(self, batch_size: int | Tensor) -> Any:
         """The state before the first token.
@@ -98,10 +102,28 @@ class Constraint:
         Raises:
             TypeError: If a subclass does not override it.
         """
+        if self.changes_scores:
+            return ops.ones((1, 1, 1), "bool")
         raise TypeError(
             "A constraint must override `allowed`. "
             f"Received: {type(self).__name__}, which does not"
         )
+
+    def adjusted(self, log_probs: Tensor, prefix: Prefix, state: Any) -> Tensor:
+        """Other log-probabilities of the next tokens, if `changes_scores`.
+
+        They count in place of the model's, in `scores` and `log_probs` of the result.
+        None may be above 0.
+
+        Args:
+            log_probs: float32 of shape `(batch, beam, vocabulary)`.
+            prefix: The `Prefix`.
+            state: As for `allowed`.
+
+        Returns:
+            Tensor of the shape of `log_probs`; by default `log_probs`.
+        """
+        return log_probs
 
     def next_state(self, tokens: Tensor, state: Any) -> Any:
         """The state after the next token.

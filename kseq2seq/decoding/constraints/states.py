@@ -106,22 +106,39 @@ def allowed_tokens(
     return allowed
 
 
-def max_forbidden(constraints: Sequence[Constraint]) -> int | None:
-    """The most tokens that constraints forbid a hypothesis together, if bounded.
+def adjusted_log_probs(
+    constraints: Sequence[Constraint],
+    log_probs: Tensor,
+    prefix: Prefix,
+    states: Sequence,
+) -> Tensor:
+    """Log-probabilities after those constraints that change scores.
 
     Args:
         constraints: The `Constraint`s.
+        log_probs: float32 of shape `(batch, beam, vocabulary)`.
+        prefix: The `Prefix`.
+        states: The states of the constraints.
 
     Returns:
-        The number; `None` if one of them may forbid any number.
+        Tensor of the shape of `log_probs`.
     """
-    counts = [constraint.max_forbidden for constraint in constraints]
-    total = 0
-    for count in counts:
-        if count is None:
-            return None
-        total += count
-    return total
+    for constraint, state in zip(constraints, states, strict=True):
+        if constraint.changes_scores:
+            log_probs = constraint.adjusted(log_probs, prefix, state)
+    return log_probs
+
+
+def max_forbidden(constraint: Constraint) -> int | None:
+    """The most tokens that a constraint forbids a hypothesis at one step.
+
+    Args:
+        constraint: The `Constraint`.
+
+    Returns:
+        The number; `None` if it may be any number, or the constraint changes scores.
+    """
+    return None if constraint.changes_scores else constraint.max_forbidden
 
 
 def _for_slots(leaf, beam):
