@@ -1,32 +1,27 @@
 """A trained model with its tokenizers: text in, text out."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kseq2seq import export, presets
 from kseq2seq.decoding import Search
 from kseq2seq.inference import (
-    FEATURES,
-    TEXT,
     BaseTranslator,
+    Graphs,
     Joinable,
     SavedTranslator,
     TextToText,
     Translation,
     check_fork,
-    check_inputs,
     check_texts,
     check_vocabularies,
-    find_signature,
     rows_of_batches,
-    signature_functions,
     text_tensor,
     translations_of_row,
 )
@@ -119,12 +114,11 @@ class Translator(Joinable, BaseTranslator):
         self.features = features
         self.has_features = features is not None
         self.run_folder: Path | None = None
-        self._text_to_text = TextToText(
-            [model], source_tokenizer, target_tokenizer, Search(), features=features
+        self._graphs = Graphs(
+            TextToText(
+                [model], source_tokenizer, target_tokenizer, Search(), features=features
+            )
         )
-        # Graphs of what was asked for so far, with the model's own variables.
-        self._signatures: dict[str, Callable[..., Any]] = {}
-        self._searches: dict[tuple[Search, bool], Callable[..., Any]] = {}
 
     def __reduce__(self):
         if self.members:
@@ -163,6 +157,7 @@ class Translator(Joinable, BaseTranslator):
         num_hypotheses: int | None = None,
         alignments: bool | None = None,
         features: Iterable[str] | None = None,
+        prefix: Iterable[str | None] | None = None,
     ) -> list[list[Translation]]:
         """Translations with scores, tokens and alignments, the best first.
 
@@ -176,6 +171,8 @@ class Translator(Joinable, BaseTranslator):
             alignments: Whether to give alignments, where the model has attention. They
                 are given if `None`.
             features: List of `str`, the features of each text; missing if `None`.
+            prefix: List of `str`, what each translation begins with; `None` or an empty
+                one where it is free. Its last word may go on; a blank ends it.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, but at least
@@ -183,7 +180,7 @@ class Translator(Joinable, BaseTranslator):
 
         Raises:
             ValueError: If `texts` is no list of strings, `search` no `Search`, or
-                `features` are not as many as texts.
+                `features` or `prefix` are not as many as texts.
         """
         check_fork()
         texts = check_texts(texts)
@@ -195,16 +192,16 @@ class Translator(Joinable, BaseTranslator):
             )
         if num_hypotheses is not None:
             search = dataclasses.replace(search, num_hypotheses=num_hypotheses)
-        graph = self._search_graph(search, alignments is None or alignments)
-        inputs = self._inputs_of_texts(texts, features)
+        inputs = self._inputs_of_texts(texts, features, prefix)
+        graph = self._graphs.search(search, alignments is not False, list(inputs))
 
         def run(rows):
             batch = [text_tensor([x[row] for row in rows]) for x in inputs.values()]
-            outputs = graph(*batch)
-            return {name: x.numpy() for name, x in outputs.items()}
+            return graph(*batch)
 
         rows = rows_of_batches(run, texts, batch_size, progress)
-        pieces = self._text_to_text.source_tokens, self.target_tokenizer.pieces
+        text_to_text = self._graphs.text_to_text
+        pieces = text_to_text.source_tokens, self.target_tokenizer.pieces
         return [translations_of_row(row, *pieces) for row in rows]
 
     def run(
@@ -225,30 +222,7 @@ class Translator(Joinable, BaseTranslator):
                 model has no attention, or it takes other inputs.
         """
         check_fork()
-        function = find_signature(signature_functions(self._text_to_text), signature)
-        names = [spec.name for spec in function.specs]
-        check_inputs(signature, inputs, names)
-        if signature not in self._signatures:
-            self._signatures[signature] = function.trace()
-        outputs = self._signatures[signature](*[inputs[name] for name in names])
-        return {name: x.numpy() for name, x in outputs.items()}
-
-    def _search_graph(self, search, alignments):
-        """The graph of a search, traced when it is new."""
-        key = search, alignments
-        if key not in self._searches:
-
-            def search_texts(text, *features):
-                return self._text_to_text.search_texts(
-                    text, search, alignments, *features
-                )
-
-            specs = [TEXT, FEATURES] if self.has_features else [TEXT]
-            graph = tf.function(search_texts, input_signature=specs, autograph=False)
-            # By itself, a `tf.function` takes several beam sizes for a mistake and
-            # warns of retracing.
-            self._searches[key] = graph.get_concrete_function()
-        return self._searches[key]
+        return self._graphs.run(signature, inputs)
 
     def export(
         self,
@@ -257,6 +231,7 @@ class Translator(Joinable, BaseTranslator):
         limits: Limits | None = None,
         weights: str = "float32",
         products: str = "float32",
+        extra_signatures: Sequence[str] = (),
     ) -> Path:
         """Writes a SavedModel from text to text, as TensorFlow Serving loads it.
 
@@ -280,20 +255,22 @@ class Translator(Joinable, BaseTranslator):
             products: "float32", or "int8" to make products by large matrices in whole
                 numbers, on x86 processors alone: faster on those with VNNI, for a
                 little of the quality.
+            extra_signatures: Names of signatures beside the others: "complete", for
+                translations that begin with a given text.
 
         Returns:
             The `Path` of the new version.
 
         Raises:
             OSError: If it cannot be written.
-            ValueError: If `folder` is itself a SavedModel, `weights` or `products` is
-                none of these, no matrix is large enough for products in int8, or the
-                model holds operations that some server lacks.
+            ValueError: If `folder` is itself a SavedModel, `weights`, `products` or an
+                extra signature is none of these, no matrix is large enough for products
+                in int8, or the model holds operations that some server lacks.
         """
         check_fork()
         members, shares = self.members or [self], self.member_weights
         return export.export_translators(
-            folder, members, search, limits, weights, products, shares
+            folder, members, search, limits, weights, products, shares, extra_signatures
         )
 
     def save(self, folder: PathLike, weights: str = "float32") -> None:

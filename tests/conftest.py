@@ -66,4 +66,5 @@ def tiny_saved_model(tmp_path_factory):
     from translators import tiny_translator
 
     folder = tmp_path_factory.mktemp("saved_models") / "tiny"
-    return tiny_translator().export(folder, Search(beam_size=3, max_length=11))
+    search = Search(beam_size=3, max_length=11)
+    return tiny_translator().export(folder, search, extra_signatures=["complete"])

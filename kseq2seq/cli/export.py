@@ -24,6 +24,7 @@ from kseq2seq.presets import is_preset_name, preset_label
 from kseq2seq.utils import check_installed
 
 WEIGHTS = ("float32", "float16", "int8")
+EXTRA_SIGNATURES = ("complete",)
 
 
 class Format(NamedTuple):
@@ -160,6 +161,15 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tokens of a text that are read (default: 1000)",
     )
+    parser.add_argument(
+        "--signatures",
+        nargs="+",
+        default=[],
+        choices=EXTRA_SIGNATURES,
+        metavar="NAME",
+        help="signatures beside the usual ones: complete, for translations that begin "
+        "with a given text",
+    )
     add_n_best(parser, "translations of each text that the signature nbest gives")
     add_search_options(parser)
 
@@ -179,6 +189,7 @@ def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
         make_search(options),
         limits,
         shares=options.ensemble_weights,
+        extra_signatures=options.signatures,
         **types,
     )
 

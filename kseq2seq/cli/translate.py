@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
 from typing import Any, NamedTuple
 
 from kseq2seq.cli import loading, output, windows
@@ -47,6 +48,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "has a row of attention weights for each token of the translation, or is "
         "null if the model has no attention; log_prob is null from a SavedModel",
     )
+    parser.add_argument(
+        "--prefix",
+        metavar="FILE",
+        help="file with a line for each input line: what its translation begins with; "
+        "an empty line leaves it free. The last word may go on, unless a blank is "
+        "behind it. A SavedModel needs the signature complete",
+    )
     add_max_characters(parser)
     windows.add_workers(parser)
     add_search_options(parser)
@@ -73,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
         output.open_output(options.output) as file,
         output.progress_bar(total, options.output, hidden=typed) as update,
     ):
-        tasks = (_Task.of_window(window, options) for window in lines)
+        tasks = _tasks(lines, options, total)
         results = map_in_processes(_translator, (options,), tasks, options.workers)
         for count, text in results:
             file.write(text)
@@ -94,6 +102,32 @@ class _Task(NamedTuple):
 
     def __str__(self) -> str:
         return str(self.window)
+
+
+def _tasks(
+    lines: Iterable[windows.Window], options: argparse.Namespace, total: int | None
+) -> Iterator[_Task]:
+    """The tasks, with the beginnings of translations if there are any."""
+    from kseq2seq.data import read_lines
+
+    if options.prefix is None:
+        yield from (_Task.of_window(window, options) for window in lines)
+        return
+    prefixes, count = read_lines(options.prefix), total or 0
+    for window in lines if total in (None, len(prefixes)) else ():
+        first = window.first - 1
+        count = first + len(window.lines)
+        own = prefixes[first:count]
+        if len(own) < len(window.lines):
+            break
+        task = _Task.of_window(window, options)
+        task.inputs["prefix"] = [*compress(own, task.is_text)]
+        yield task
+    if count != len(prefixes):
+        raise ValueError(
+            f"--prefix {options.prefix}: must have a line for each input line. "
+            f"Received: {len(prefixes)} lines for {total or f'{count} or more'}"
+        )
 
 
 def _translator(options: argparse.Namespace) -> Callable[[_Task], tuple[int, str]]:

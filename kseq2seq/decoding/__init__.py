@@ -2,15 +2,19 @@
 
 from kseq2seq.decoding.config import (
     Search,
+    constraints_of_search,
     length_limits,
     search_ids,
 )
 from kseq2seq.decoding.constraints import (
+    AfterPrefix,
     Constraint,
     ForbiddenPhrases,
     ForbiddenTokens,
+    ForcedPrefix,
     MinLength,
     NoRepeatedNgram,
+    OpenEnd,
     Prefix,
     RepetitionPenalty,
 )
@@ -31,17 +35,21 @@ from kseq2seq.decoding.step import (
 )
 
 __all__ = [
+    "AfterPrefix",
     "Constraint",
     "ForbiddenPhrases",
     "ForbiddenTokens",
+    "ForcedPrefix",
     "Hypotheses",
     "MinLength",
     "NoRepeatedNgram",
+    "OpenEnd",
     "Prefix",
     "RepetitionPenalty",
     "Search",
     "Step",
     "beam_search",
+    "constraints_of_search",
     "force",
     "greedy_search",
     "length_limits",

@@ -8,8 +8,10 @@ from keras import ops
 
 from kseq2seq.decoding import searches
 from kseq2seq.decoding.constraints import (
+    AfterPrefix,
     Constraint,
     ForbiddenTokens,
+    ForcedPrefix,
     NoRepeatedNgram,
     RepetitionPenalty,
 )
@@ -106,6 +108,7 @@ def search_ids(
     search: Search,
     num_hypotheses: int | Tensor | None = None,
     constraints: Sequence[Constraint] = (),
+    prefix: ForcedPrefix | None = None,
 ) -> Hypotheses:
     """The best hypotheses for a batch of source ids.
 
@@ -117,13 +120,22 @@ def search_ids(
         num_hypotheses: Takes the place of `search.num_hypotheses`, if given: a scalar
             int32 tensor, so that one graph serves any number.
         constraints: As in `greedy_search`.
+        prefix: A `ForcedPrefix`, in which tokens may be repeated or unknown, whatever
+            `search` says.
 
     Returns:
         `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
     """
-    constraints = (*constraints_of_search(search), *constraints)
+    own = constraints_of_search(search)
+    if prefix is not None:
+        own = [prefix, *(AfterPrefix(constraint, prefix.ids) for constraint in own)]
+    constraints = (*own, *constraints)
     step, state = start(source)
     lengths = length_limits(source, search)
+    for constraint in constraints:
+        if ops.is_tensor(constraint.least_room) or constraint.least_room:
+            limit = ops.maximum(lengths["max_length"], constraint.least_room)
+            lengths["max_length"] = limit
     if search.beam_size == 1:
         return searches.greedy_search(step, state, constraints=constraints, **lengths)
     return searches.beam_search(

@@ -28,11 +28,13 @@ PURPOSES = {
     "score": "How probable the model finds a given translation.",
     "encode": "What the encoder makes of each text.",
     "sample": "A translation drawn by chance. The same seed gives the same one.",
+    "complete": "The best translation of each text that begins with a given text.",
 }
 # Letters of the axes, and the meaning.
 MEANINGS = {
     "text": ("B", "text to translate, UTF-8"),
     "target": ("B", "its translation, UTF-8"),
+    "prefix": ("B", 'beginning of its translation, UTF-8; "" where it is free'),
     "features": ("B", 'its features, UTF-8; "" where they are missing'),
     "temperature": ("B", "1 draws as the model has it, less makes it more certain"),
     "top_k": ("B", "draw among the k most probable tokens alone; 0: among all"),
@@ -216,7 +218,7 @@ def _tensor(name: str, spec: tf.TensorSpec) -> dict[str, Any]:
 
 def _guards(signatures, settings):
     """Sentences on unusual inputs, and the outputs of the graph for them."""
-    telling = ("translate_align", "align", "score", "encode")
+    telling = ("translate_align", "align", "score", "encode", "complete")
     telling = [f"`{name}`" for name in telling if name in signatures]
     told = f" `truncated` tells it in {_enumerated(telling)}." if telling else ""
     limits, search = settings.limits, settings.search

@@ -26,6 +26,7 @@ from kseq2seq.inference import (
     EXPORT_SETTINGS_FILE,
     Signature,
     TextToText,
+    check_extra,
     check_same_tokenizers,
     signature_functions,
 )
@@ -71,6 +72,7 @@ def export_translators(
     weights: str = "float32",
     products: str = "float32",
     shares: Sequence[float] | None = None,
+    extra_signatures: Sequence[str] = (),
 ) -> Path:
     """Writes the next version of a SavedModel, of one model or of an ensemble.
 
@@ -84,6 +86,7 @@ def export_translators(
         products: "float32" or "int8".
         shares: What each of several counts in the average, positive numbers in any
             ratio; all the same if `None`.
+        extra_signatures: As for `Translator.export`.
 
     Returns:
         The `Path` of the new version.
@@ -100,6 +103,7 @@ def export_translators(
         weights,
         products,
         None if shares is None else tuple(shares),
+        tuple(check_extra(extra_signatures)),
     )
     _check_folder(folder)
     check_same_tokenizers(translators)
@@ -173,7 +177,8 @@ def _trace(translators, settings):
         translators[0].features,
     )
     graphs, signatures = {}, {}
-    for name, function in signature_functions(text_to_text).items():
+    functions = signature_functions(text_to_text, settings.extra_signatures)
+    for name, function in functions.items():
         graphs[name] = function.trace()
         signatures[name] = Signature(
             {spec.name: spec for spec in function.specs},

@@ -19,6 +19,8 @@ class ExportSettings:
         products: "float32" or "int8".
         ensemble_weights: What each model of an ensemble counts; `None` if all count the
             same.
+        extra_signatures: Those that were asked for, of
+            `kseq2seq.inference.signatures.EXTRA_SIGNATURES`.
 
     Example:
 
@@ -31,10 +33,12 @@ class ExportSettings:
     weights: str = "float32"
     products: str = "float32"
     ensemble_weights: tuple[float, ...] | None = None
+    extra_signatures: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON has them, with the version of the package."""
         values = dataclasses.asdict(self)
-        if self.ensemble_weights is None:
-            del values["ensemble_weights"]
+        for name in ("ensemble_weights", "extra_signatures"):
+            if not values[name]:
+                del values[name]
         return {"kseq2seq": __version__, **values}

@@ -27,6 +27,8 @@ BATCH_SIZES = (1, 8)
 TEXTS = ("a dog", " ".join(["a dog runs over the green field, 12 birds fly."] * 4), "")
 # Of a model with features, which are unknown or missing.
 FEATURES = ("V;PST;3;SG", "")
+# Beginnings of translations, and none.
+PREFIXES = ("a", "")
 
 # The values of the inputs that are not text, dealt out to the rows in turn: sampling
 # from all tokens, and from few.
@@ -52,8 +54,8 @@ def warmup_requests(
     Args:
         signatures: Dict, name of a signature -> list of a `tf.TensorSpec` for each of
             its inputs, of shape `(batch,)` and with the input's name: `text`, `target`,
-            `features`, or a setting of sampling, `temperature`, `top_k`, `top_p` or
-            `seed`.
+            `features`, `prefix`, or a setting of sampling, `temperature`, `top_k`,
+            `top_p` or `seed`.
         texts: `str` or `bytes` to take as sources.
         targets: `str` or `bytes` to take as targets; the last text goes first if it
             is left out.
@@ -88,6 +90,7 @@ def warmup_requests(
         "text": texts,
         "target": targets,
         "features": FEATURES,
+        "prefix": PREFIXES,
         **SETTINGS,
     }
     requests = []

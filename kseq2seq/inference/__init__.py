@@ -10,9 +10,15 @@ from kseq2seq.inference.batches import (
     length_sorted_batches,
     text_tensor,
 )
+from kseq2seq.inference.controlled import (
+    ControlledSearches,
+)
 from kseq2seq.inference.ensemble import (
     Joinable,
     check_same_tokenizers,
+)
+from kseq2seq.inference.graphs import (
+    Graphs,
 )
 from kseq2seq.inference.minimum_risk import minimum_risk
 from kseq2seq.inference.quantization import (
@@ -38,12 +44,9 @@ from kseq2seq.inference.saved_model import (
     SavedTranslator,
 )
 from kseq2seq.inference.signatures import (
-    FEATURES,
-    TEXT,
     Signature,
     SignatureFunction,
-    check_inputs,
-    find_signature,
+    check_extra,
     signature_functions,
 )
 from kseq2seq.inference.text_to_text import (
@@ -55,23 +58,22 @@ from kseq2seq.inference.tokenizer_graphs import (
 
 __all__ = [
     "EXPORT_SETTINGS_FILE",
-    "FEATURES",
-    "TEXT",
     "Alignment",
     "BaseTranslator",
+    "ControlledSearches",
     "Encoded",
+    "Graphs",
     "Joinable",
     "SavedTranslator",
     "Signature",
     "SignatureFunction",
     "TextToText",
     "Translation",
+    "check_extra",
     "check_fork",
-    "check_inputs",
     "check_same_tokenizers",
     "check_texts",
     "check_vocabularies",
-    "find_signature",
     "forward_score",
     "int8_product",
     "length_sorted_batches",

@@ -14,6 +14,7 @@ from kseq2seq.inference.batches import (
     check_texts,
     features_of_texts,
     length_sorted_batches,
+    prefix_of_texts,
     text_tensor,
 )
 from kseq2seq.inference.results import (
@@ -120,6 +121,7 @@ class BaseTranslator(ABC):
         num_hypotheses: int | None = None,
         alignments: bool | None = None,
         features: Iterable[str] | None = None,
+        prefix: Iterable[str | None] | None = None,
     ) -> list[list[Translation]]:
         """Translations with their scores, the best first.
 
@@ -133,6 +135,8 @@ class BaseTranslator(ABC):
             alignments: Whether to give tokens and alignments. If `None`, where they
                 come with the search.
             features: List of `str`, the features of each text; missing if `None`.
+            prefix: List of `str`, what each translation begins with; `None` or an empty
+                one where it is free. Its last word may go on; a blank ends it.
 
         Returns:
             For each text a list of `num_hypotheses` `Translation`s, or of fewer, but at
@@ -307,11 +311,14 @@ class BaseTranslator(ABC):
         return results
 
     def _inputs_of_texts(
-        self, texts: list[str], features: Iterable[str] | None
+        self,
+        texts: list[str],
+        features: Iterable[str] | None,
+        prefix: Iterable[str | None] | None = None,
     ) -> dict[str, Any]:
         """Inputs of a signature: texts, and features where the model has them."""
         others = features_of_texts(features, len(texts), self.has_features)
-        return {"text": texts, **others}
+        return {"text": texts, **prefix_of_texts(prefix, len(texts)), **others}
 
     def _inputs_of_pairs(self, pairs: Any) -> dict[str, Any]:
         """Likewise, of pairs, or of triples where the model has features."""

@@ -92,6 +92,36 @@ def features_of_texts(
     return {"features": checked}
 
 
+def prefix_of_texts(
+    prefix: Iterable[str | None] | None, count: int
+) -> dict[str, list[str]]:
+    """The input `prefix` of a search, in a dict; an empty one if there is none.
+
+    Args:
+        prefix: List of `str` or `None`, one for each text; or `None`.
+        count: Number of texts.
+
+    Raises:
+        ValueError: If it is no list of as many strings.
+
+    Example:
+
+    >>> prefix_of_texts(["ein", None], 2)
+    {'prefix': ['ein', '']}
+    """
+    if prefix is None:
+        return {}
+    is_single = isinstance(prefix, (str, bytes))
+    filled = prefix if is_single else ["" if text is None else text for text in prefix]
+    checked = check_texts(filled, "prefix")
+    if len(checked) != count:
+        raise ValueError(
+            f"`prefix` must hold one string for each of the {count} texts, or `None` "
+            f"where a translation is free. Received: {len(checked)}"
+        )
+    return {"prefix": checked}
+
+
 def text_tensor(texts: Sequence[str]) -> Tensor:
     r"""A list of `str` as a string tensor of shape `(batch,)`.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from kseq2seq.decoding import Search
+from kseq2seq.inference.graphs import Graphs
 from kseq2seq.inference.text_to_text import TextToText
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import PathLike
@@ -94,12 +95,14 @@ class Joinable:
         first = translators[0]
         tokenizers = first.source_tokenizer, first.target_tokenizer
         together = cls(first.model, *tokenizers, first.features)
-        together._text_to_text = TextToText(
-            [x.model for x in translators],
-            *tokenizers,
-            Search(),
-            shares=weights,
-            features=first.features,
+        together._graphs = Graphs(
+            TextToText(
+                [x.model for x in translators],
+                *tokenizers,
+                Search(),
+                shares=weights,
+                features=first.features,
+            )
         )
         together.members = translators
         together.member_weights = None if weights is None else list(weights)

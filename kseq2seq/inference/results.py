@@ -72,7 +72,7 @@ def translations_of_row(
     source_pieces: Callable[[list[int]], list[str]],
     target_pieces: Callable[[list[int]], list[str]],
 ) -> list[Translation]:
-    """The `Translation`s in one row of the outputs of `TextToText.search_texts`.
+    """The `Translation`s in one row of what `ControlledSearches.search_texts` gives.
 
     Args:
         row: Dict from the names of the outputs to their values in this row.

@@ -156,6 +156,7 @@ class SavedTranslator(BaseTranslator):
         num_hypotheses: int | None = None,
         alignments: bool | None = None,
         features: Iterable[str] | None = None,
+        prefix: Iterable[str | None] | None = None,
     ) -> list[list[Translation]]:
         """Translations with their scores, the best first.
 
@@ -169,6 +170,8 @@ class SavedTranslator(BaseTranslator):
             alignments: Whether to give the best one alone, with its tokens and its
                 alignment, by the signature `translate_align`. Not if `None`.
             features: List of `str`, the features of each text; missing if `None`.
+            prefix: As for `Translator.translate`, by the signature `complete`, which
+                gives the best translation alone.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, as
@@ -186,12 +189,26 @@ class SavedTranslator(BaseTranslator):
                 f"another `search`. Expected: {self.search}. Received: {search}"
             )
         texts = check_texts(texts)
-        signature, count = self._signature_of(num_hypotheses, alignments)
-        inputs = self._inputs_of_texts(texts, features)
+        if prefix is None:
+            signature, count = self._signature_of(num_hypotheses, alignments)
+        else:
+            self._check_completes(num_hypotheses, alignments)
+            signature, count = "complete", 1
+        inputs = self._inputs_of_texts(texts, features, prefix)
         rows = self._run_in_batches(signature, inputs, texts, batch_size, progress)
         if alignments:
             return [[_with_alignment(row)] for row in rows]
         return [_translations(row, count) for row in rows]
+
+    def _check_completes(self, num_hypotheses, alignments):
+        if num_hypotheses not in (None, 1) or alignments:
+            raise ValueError(
+                "`prefix` must come without `alignments`, and with `num_hypotheses` 1 "
+                "or left out: a SavedModel completes the best translation alone. Load "
+                f"the run folder. Received: num_hypotheses={num_hypotheses!r}, "
+                f"alignments={alignments!r}"
+            )
+        find_signature(self.signatures, "complete")
 
     def _signature_of(self, num_hypotheses, alignments):
         """The signature that gives so many translations, and how many they are."""

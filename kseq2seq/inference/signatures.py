@@ -9,14 +9,18 @@ from typing import Any, NamedTuple, TypeVar
 
 import tensorflow as tf
 
+from kseq2seq.inference.controlled import ControlledSearches
 from kseq2seq.inference.text_to_text import TextToText
-from kseq2seq.utils import Tensor
+from kseq2seq.utils import Tensor, check_choice
 
 # The signature that a server takes if a request names none.
 DEFAULT_SIGNATURE = "serving_default"
+# Those that an export has if they are asked for, since each is a search of its own.
+EXTRA_SIGNATURES = ("complete",)
 
 TEXT = tf.TensorSpec([None], tf.string, "text")
 TARGET = tf.TensorSpec([None], tf.string, "target")
+PREFIX = tf.TensorSpec([None], tf.string, "prefix")
 # Of models with features alone.
 FEATURES = tf.TensorSpec([None], tf.string, "features")
 SAMPLING = (
@@ -58,13 +62,16 @@ class SignatureFunction(NamedTuple):
         return traced.get_concrete_function(*self.specs)
 
 
-def signature_functions(text_to_text: TextToText) -> dict[str, SignatureFunction]:
+def signature_functions(
+    text_to_text: TextToText, extra: Collection[str] | None = None
+) -> dict[str, SignatureFunction]:
     """The signatures of a SavedModel, those for alignments only with attention.
 
     Those of a model with features take them as their last input.
 
     Args:
         text_to_text: A `TextToText`.
+        extra: Which of `EXTRA_SIGNATURES` there are; all if `None`.
 
     Returns:
         Dict from the name of each signature to its `SignatureFunction`.
@@ -80,6 +87,12 @@ def signature_functions(text_to_text: TextToText) -> dict[str, SignatureFunction
         align = SignatureFunction(text_to_text.align, (TEXT, TARGET))
         translate_align = SignatureFunction(text_to_text.translate_align, (TEXT,))
         functions |= {"translate_align": translate_align, "align": align}
+    controlled = ControlledSearches(text_to_text)
+    extras = {
+        "complete": SignatureFunction(controlled.complete, (TEXT, PREFIX)),
+    }
+    chosen = extras if extra is None else check_extra(extra)
+    functions |= {name: extras[name] for name in chosen}
     if text_to_text.has_features:
         return {
             name: SignatureFunction(function, (*specs, FEATURES))
@@ -89,6 +102,30 @@ def signature_functions(text_to_text: TextToText) -> dict[str, SignatureFunction
         name: SignatureFunction(_without_features(function), specs)
         for name, (function, specs) in functions.items()
     }
+
+
+def check_extra(extra: Collection[str]) -> list[str]:
+    """Checks names of signatures that are chosen at the export.
+
+    Args:
+        extra: The names.
+
+    Returns:
+        The names, each once.
+
+    Raises:
+        ValueError: If one is not in `EXTRA_SIGNATURES`.
+
+    Example:
+
+    >>> check_extra(["complete"])
+    ['complete']
+    """
+    names = [extra] if isinstance(extra, str) else extra
+    return [
+        check_choice("extra_signatures", name, EXTRA_SIGNATURES)
+        for name in dict.fromkeys(names)
+    ]
 
 
 def _without_features(function):
@@ -125,7 +162,9 @@ def find_signature(signatures: Mapping[str, Entry], name: str) -> Entry:
     if name not in signatures:
         raise ValueError(
             f"`signature` must be one of {', '.join(sorted(signatures))}; alignments "
-            f"are there for models with attention alone. Received: {name!r}"
+            "are there for models with attention alone, and in a SavedModel "
+            f"{', '.join(EXTRA_SIGNATURES)} if it was exported with `extra_signatures`."
+            f" Received: {name!r}"
         )
     return signatures[name]
 

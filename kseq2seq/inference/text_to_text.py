@@ -8,7 +8,14 @@ import keras
 import tensorflow as tf
 
 from kseq2seq import decoding
-from kseq2seq.decoding import Hypotheses, Search, Step, length_limits, search_ids
+from kseq2seq.decoding import (
+    Hypotheses,
+    Search,
+    Step,
+    constraints_of_search,
+    length_limits,
+    search_ids,
+)
 from kseq2seq.inference.quantization import quantized_halves
 from kseq2seq.inference.rows import (
     blank_for_blank,
@@ -304,47 +311,12 @@ class TextToText(TokenizerGraphs):
             # At least one token is left.
             top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),
             **length_limits(source.ids, self.default_search),
+            constraints=constraints_of_search(self.default_search),
         )
         sampled = blank_for_blank(sampled, source.ids)
         return {
             "translation": self.write_all(text, source, sampled)[:, 0],
             "log_prob": sampled.log_probs[:, 0],
-        }
-
-    # ---- What Python asks beside them ----
-
-    def search_texts(
-        self,
-        text: Tensor,
-        search: Search,
-        alignments: bool = True,
-        features: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """The best translations of each text by any search.
-
-        Args:
-            text: String tensor of shape `(batch,)`.
-            search: A `kseq2seq.Search`.
-            alignments: Whether to collect alignments, where there are any.
-            features: String tensor of shape `(batch,)`, or `None`.
-
-        Returns:
-            Dict of `translations`, strings of shape `(batch, n)`, `source`, ids of
-            shape `(batch, source_length)`, and what `kseq2seq.decoding.Hypotheses` has.
-        """
-        source = self.source_ids(text, features)
-        needed = alignments or self.copies
-        start = partial(self.start, alignments=needed)
-        hypotheses = search_ids(start, source.ids, search)
-        hypotheses = blank_for_blank(hypotheses, source.ids)
-        translations = self.write_all(text, source, hypotheses)
-        if not alignments:
-            hypotheses = hypotheses._replace(alignments=None)
-        tensors = hypotheses._asdict().items()
-        return {
-            "translations": translations,
-            "source": source.ids,
-            **{name: tensor for name, tensor in tensors if tensor is not None},
         }
 
     # ---- Graphs that a SavedModel holds once ----

@@ -213,6 +213,10 @@ class TokenizerGraphs:
 
         return write
 
+    def target_texts(self) -> list[str | None]:
+        """The text of each id of the target; `None` for those without."""
+        return self._target_tokenizer.piece_texts()
+
     @one_graph(IDS)
     def source_pieces(self, ids: Tensor) -> Tensor:
         """The pieces and features of source ids, `(batch, length)`, as strings."""

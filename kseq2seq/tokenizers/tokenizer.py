@@ -195,6 +195,24 @@ class Tokenizer:
         """
         return [self._processor.id_to_piece(int(id_)) for id_ in ids]
 
+    def piece_texts(self) -> list[str | None]:
+        """The text of each id, with a blank for "▁".
+
+        Returns:
+            A list of `str`, in which `None` stands for ids that are no text by
+            themselves: the special ones, and bytes.
+        """
+        processor = self._processor
+        return [
+            None
+            if processor.is_control(id_)
+            or processor.is_unknown(id_)
+            or processor.is_byte(id_)
+            or processor.is_unused(id_)
+            else processor.id_to_piece(id_).replace("▁", " ")
+            for id_ in range(self.vocabulary_size)
+        ]
+
     def read(self, text: str) -> list[tuple[str, int]]:
         """The pieces of a text, also of those that are unknown, and their ids.
 

@@ -167,6 +167,28 @@ def test_a_saved_model_is_asked_for_no_more_than_it_gives(
     assert_refused(call(*plot), "is a SavedModel: give the run folder")
 
 
+def test_a_prefix_for_each_line(call, folder, reverser, monkeypatch, tmp_path):
+    monkeypatch.setattr(windows, "WINDOW_LINES", 2)
+    given = []
+    translate = reverser.translate
+
+    def with_prefix(texts, prefix, **options):
+        given.extend(zip(texts, prefix, strict=True))
+        return translate(texts, **options)
+
+    monkeypatch.setattr(reverser, "translate", with_prefix)
+    (tmp_path / "prefixes").write_text("A \nB\n\nD\n")
+    option = ("--prefix", tmp_path / "prefixes")
+    assert call("translate", folder, *option, stdin="a\n\nc\nd").out == "a\n\nc\nd\n"
+    assert given == [("a", "A "), ("c", ""), ("d", "D")]
+    (tmp_path / "two").write_text("a\nb")
+    for options, count in ({"stdin": "a\nb"}, "2 or more"), ({}, "2"):
+        file = [] if options else ["--input", tmp_path / "two"]
+        refused = call("translate", folder, *option, *file, **options)
+        message = f"a line for each input line. Received: 4 lines for {count}"
+        assert message in refused.err and refused.code == 2
+
+
 def test_a_damaged_model_is_refused(call, folder):
     (folder / "model.keras").write_text("no zip file")
     assert_refused(call("translate", folder, stdin="x"), "run: cannot be loaded")

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kseq2seq import Limits, Search, Translator
 from kseq2seq.inference import (
+    ControlledSearches,
     TextToText,
     signature_functions,
     signatures,
@@ -375,8 +376,8 @@ def test_each_graph_is_traced_once(translator):
 def test_a_searchs_alignments_can_be_left_out(translator):
     ours = text_to_text([translator])
     texts = strings(TEXTS)
-    with_them = ours.search_texts(texts, SEARCH)
-    without = ours.search_texts(texts, SEARCH, alignments=False)
+    with_them = ControlledSearches(ours).search_texts(texts, SEARCH)
+    without = ControlledSearches(ours).search_texts(texts, SEARCH, alignments=False)
     assert set(with_them) - set(without) == {"alignments"}
     for name, values in without.items():
         np.testing.assert_array_equal(values, with_them[name])

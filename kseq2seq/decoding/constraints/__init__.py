@@ -14,6 +14,11 @@ from kseq2seq.decoding.constraints.forbidden_phrases import (
 from kseq2seq.decoding.constraints.forbidden_tokens import (
     ForbiddenTokens,
 )
+from kseq2seq.decoding.constraints.forced_prefix import (
+    AfterPrefix,
+    ForcedPrefix,
+    OpenEnd,
+)
 from kseq2seq.decoding.constraints.min_length import (
     MinLength,
 )
@@ -33,11 +38,14 @@ from kseq2seq.decoding.constraints.states import (
 )
 
 __all__ = [
+    "AfterPrefix",
     "Constraint",
     "ForbiddenPhrases",
     "ForbiddenTokens",
+    "ForcedPrefix",
     "MinLength",
     "NoRepeatedNgram",
+    "OpenEnd",
     "Prefix",
     "RepetitionPenalty",
     "adjusted_log_probs",

@@ -45,6 +45,8 @@ class Constraint:
             bound, they are asked about a few candidates alone, not about the whole
             vocabulary.
         changes_scores: Whether `adjusted` is to be called.
+        least_room: Tokens that a hypothesis may need, an integer or an int32 tensor of
+            shape `(batch,)`. `search_ids` raises its limits to it.
 
     Example: no token twice in a row.
 
@@ -73,6 +75,7 @@ class Constraint:
 
     max_forbidden: int | None = None
     changes_scores: bool = False
+    least_room: Any = 0
 
     def initial_state(self, batch_size: int | Tensor) -> Any:
         """The state before the first token.

@@ -1,0 +1,112 @@
+"""Searches whose outputs keep to what a user says of them."""
+
+from functools import partial
+
+import tensorflow as tf
+
+from kseq2seq.decoding import Search, search_ids
+from kseq2seq.inference.prefixes import (
+    forced_prefix,
+    read_beginnings,
+    with_beginnings,
+)
+from kseq2seq.inference.rows import blank_for_blank, check_rows
+from kseq2seq.inference.text_to_text import TextToText
+from kseq2seq.utils import EOS_ID, Tensor
+
+
+class ControlledSearches:
+    """Searches of a `TextToText` whose outputs begin with given texts.
+
+    Args:
+        text_to_text: The `TextToText`.
+
+    Example:
+
+    >>> from kseq2seq import Translator
+    >>> translator = Translator.from_preset("dates")
+    >>> tokenizers = translator.source_tokenizer, translator.target_tokenizer
+    >>> searches = ControlledSearches(
+    ...     TextToText([translator.model], *tokenizers, Search()))
+    >>> outputs = searches.complete(tf.constant(["4 May 1989"]), tf.constant(["2"]))
+    >>> outputs["translation"].numpy()[0][:1]
+    b'2'
+    """
+
+    def __init__(self, text_to_text: TextToText) -> None:
+        self._text_to_text = text_to_text
+        self._pieces = text_to_text.target_texts()
+
+    def complete(
+        self, text: Tensor, prefix: Tensor, features: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The best translation of each text that begins with a given text.
+
+        The last word of a prefix may go on; a blank behind it ends the word.
+
+        Args:
+            text: String tensor of shape `(batch,)`.
+            prefix: String tensor of shape `(batch,)`; an empty one for a row that is
+                free.
+            features: String tensor of shape `(batch,)`, or `None`.
+
+        Returns:
+            Dict of `translation`, strings, `score`, float32, and `truncated`, booleans,
+            all of shape `(batch,)`.
+        """
+        check_rows(text, prefix=prefix)
+        search = self._text_to_text.default_search
+        # The coverage penalty needs alignments on the way.
+        needs_alignments = search.coverage_penalty > 0
+        truncated = self._text_to_text.source_ids(text, features).truncated
+        cut = self._text_to_text.read_target(prefix).truncated
+        outputs = self.search_texts(text, search, needs_alignments, features, prefix)
+        return {
+            "translation": outputs["translations"][:, 0],
+            "score": outputs["scores"][:, 0],
+            "truncated": truncated | cut,
+        }
+
+    def search_texts(
+        self,
+        text: Tensor,
+        search: Search,
+        alignments: bool = True,
+        features: Tensor | None = None,
+        prefix: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The best translations of each text by any search.
+
+        Args:
+            text: String tensor of shape `(batch,)`.
+            search: A `kseq2seq.Search`.
+            alignments: Whether to collect alignments, where there are any.
+            features: String tensor of shape `(batch,)`, or `None`.
+            prefix: String tensor of shape `(batch,)`: texts that the translations begin
+                with; or `None`.
+
+        Returns:
+            Dict of `translations`, strings of shape `(batch, n)`, `source`, ids of
+            shape `(batch, source_length)`, and what `kseq2seq.decoding.Hypotheses` has.
+        """
+        graphs = self._text_to_text
+        source = graphs.source_ids(text, features)
+        constraint = beginnings = None
+        if prefix is not None:
+            beginnings = read_beginnings(graphs, prefix, self._pieces)
+            constraint = forced_prefix(beginnings, self._pieces)
+        start = partial(graphs.start, alignments=alignments or graphs.copies)
+        hypotheses = search_ids(start, source.ids, search, prefix=constraint)
+        hypotheses = blank_for_blank(hypotheses, source.ids)
+        texts = graphs.write_all(text, source, hypotheses)
+        if beginnings is not None:
+            texts = with_beginnings(texts, prefix, graphs.write(beginnings.ids))
+            texts = tf.where(source.ids[:, :1] == EOS_ID, "", texts)
+        if not alignments:
+            hypotheses = hypotheses._replace(alignments=None)
+        tensors = hypotheses._asdict().items()
+        return {
+            "translations": texts,
+            "source": source.ids,
+            **{name: tensor for name, tensor in tensors if tensor is not None},
+        }

@@ -1,0 +1,98 @@
+"""Graphs of what was asked of a model so far."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kseq2seq.decoding import Search
+from kseq2seq.inference.controlled import ControlledSearches
+from kseq2seq.inference.signatures import (
+    FEATURES,
+    PREFIX,
+    TEXT,
+    check_inputs,
+    find_signature,
+    signature_functions,
+)
+from kseq2seq.inference.text_to_text import TextToText
+from kseq2seq.utils import Tensor
+
+SPECS = {"text": TEXT, "features": FEATURES, "prefix": PREFIX}
+
+
+class Graphs:
+    """The searches and signatures of a `TextToText`, each traced when it is new.
+
+    They share the model's own variables.
+
+    Args:
+        text_to_text: The `TextToText`.
+
+    Attributes:
+        text_to_text: The `TextToText`.
+    """
+
+    def __init__(self, text_to_text: TextToText) -> None:
+        self.text_to_text = text_to_text
+        self._controlled = ControlledSearches(text_to_text)
+        self._signatures: dict[str, Callable[..., Any]] = {}
+        self._searches: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor]
+    ) -> dict[str, np.ndarray]:
+        """The outputs of a signature.
+
+        Args:
+            signature: Its name; see `kseq2seq.inference.signature_functions`.
+            inputs: Dict from the names of its inputs to arrays or tensors.
+
+        Returns:
+            Dict of NumPy arrays.
+
+        Raises:
+            ValueError: If there is no such signature, or it takes other inputs.
+        """
+        function = find_signature(signature_functions(self.text_to_text), signature)
+        names = [spec.name for spec in function.specs]
+        check_inputs(signature, inputs, names)
+        if signature not in self._signatures:
+            self._signatures[signature] = function.trace()
+        outputs = self._signatures[signature](*[inputs[name] for name in names])
+        return {name: x.numpy() for name, x in outputs.items()}
+
+    def search(
+        self, search: Search, alignments: bool, names: Sequence[str]
+    ) -> Callable[..., dict[str, np.ndarray]]:
+        """A search of texts as a function.
+
+        Args:
+            search: The `kseq2seq.Search`.
+            alignments: Whether to collect alignments, where there are any.
+            names: The inputs: "text", and of "features" and "prefix" those wanted.
+
+        Returns:
+            Function from string tensors of shape `(batch,)`, in the order of `names`,
+            to the outputs of `ControlledSearches.search_texts` as NumPy arrays.
+        """
+        key = search, alignments, *names
+        if key not in self._searches:
+
+            def search_texts(*inputs):
+                named = dict(zip(names, inputs, strict=True))
+                text = named.pop("text")
+                return self._controlled.search_texts(text, search, alignments, **named)
+
+            specs = [SPECS[name] for name in names]
+            graph = tf.function(search_texts, input_signature=specs, autograph=False)
+            # By itself, a `tf.function` takes several beam sizes for a mistake and
+            # warns of retracing.
+            self._searches[key] = graph.get_concrete_function()
+        graph = self._searches[key]
+
+        def run(*inputs):
+            return {name: x.numpy() for name, x in graph(*inputs).items()}
+
+        return run
