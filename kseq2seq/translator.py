@@ -18,6 +18,7 @@ from kseq2seq.inference import (
     SavedTranslator,
     TextToText,
     Translation,
+    check_allowed,
     check_fork,
     check_texts,
     check_vocabularies,
@@ -158,6 +159,7 @@ class Translator(Joinable, BaseTranslator):
         alignments: bool | None = None,
         features: Iterable[str] | None = None,
         prefix: Iterable[str | None] | None = None,
+        allowed: Iterable[str] | None = None,
     ) -> list[list[Translation]]:
         """Translations with scores, tokens and alignments, the best first.
 
@@ -173,6 +175,9 @@ class Translator(Joinable, BaseTranslator):
             features: List of `str`, the features of each text; missing if `None`.
             prefix: List of `str`, what each translation begins with; `None` or an empty
                 one where it is free. Its last word may go on; a blank ends it.
+
+            allowed: List of `str`, the only translations that there are; any if `None`.
+                A graph is kept for each list.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, but at least
@@ -193,7 +198,8 @@ class Translator(Joinable, BaseTranslator):
         if num_hypotheses is not None:
             search = dataclasses.replace(search, num_hypotheses=num_hypotheses)
         inputs = self._inputs_of_texts(texts, features, prefix)
-        graph = self._graphs.search(search, alignments is not False, list(inputs))
+        names, only = list(inputs), check_allowed(allowed)
+        graph = self._graphs.search(search, alignments is not False, names, only)
 
         def run(rows):
             batch = [text_tensor([x[row] for row in rows]) for x in inputs.values()]

@@ -21,6 +21,8 @@ NAMES = (
     "forbid_unknown",
     "no_repeat_ngram",
     "repetition_penalty",
+    "pattern",
+    "forbidden_words",
 )
 
 
@@ -83,6 +85,19 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
         type=weight,
         metavar="X",
         help="multiply log-probabilities of tokens that are there already, at least 1",
+    )
+    group.add_argument(
+        "--pattern",
+        metavar="REGEX",
+        help="write what matches this regular expression from end to end, such as "
+        r"'\d{4}-\d{2}-\d{2}'",
+    )
+    group.add_argument(
+        "--forbid-words",
+        nargs="+",
+        metavar="WORD",
+        dest="forbidden_words",
+        help="write none of these words",
     )
 
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
 from kseq2seq.cli.search_options import add_n_best, add_search_options
 from kseq2seq.cli.worker_processes import map_in_processes
+from kseq2seq.runs import is_run_folder
+from kseq2seq.utils import is_blank
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -54,6 +57,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="file with a line for each input line: what its translation begins with; "
         "an empty line leaves it free. The last word may go on, unless a blank is "
         "behind it. A SavedModel needs the signature complete",
+    )
+    parser.add_argument(
+        "--allowed",
+        metavar="FILE",
+        help="file with a line for each translation that may be written",
     )
     add_max_characters(parser)
     windows.add_workers(parser)
@@ -130,9 +138,30 @@ def _tasks(
         )
 
 
+def _read_allowed(options: argparse.Namespace) -> list[str]:
+    """Lines of the file of `--allowed`."""
+    from kseq2seq.data import read_lines
+
+    allowed = [line for line in read_lines(options.allowed) if not is_blank(line)]
+    if not is_run_folder(options.path):
+        raise ValueError(
+            f"{options.path} is a SavedModel, whose outputs cannot be listed: leave "
+            "out --allowed, or give the run folder. Received: --allowed "
+            f"{options.allowed}"
+        )
+    if not allowed:
+        raise ValueError(
+            f"--allowed {options.allowed}: must have a line that is not blank. "
+            "Received: a file without"
+        )
+    return allowed
+
+
 def _translator(options: argparse.Namespace) -> Callable[[_Task], tuple[int, str]]:
     """Loads a model, whose translations of a window are what is to be printed."""
     translate = loading.load_translate_function(options)
+    if options.allowed is not None:
+        translate = partial(translate, allowed=_read_allowed(options))
 
     def translate_window(task):
         translations = iter(translate(**task.inputs))

@@ -8,6 +8,7 @@ from kseq2seq.decoding.config import (
 )
 from kseq2seq.decoding.constraints import (
     AfterPrefix,
+    AllowedOutputs,
     Constraint,
     ForbiddenPhrases,
     ForbiddenTokens,
@@ -17,6 +18,12 @@ from kseq2seq.decoding.constraints import (
     OpenEnd,
     Prefix,
     RepetitionPenalty,
+    TransitionTable,
+)
+from kseq2seq.decoding.patterns import (
+    pattern_automaton,
+    token_table,
+    words_automaton,
 )
 from kseq2seq.decoding.sampling import (
     sample,
@@ -36,6 +43,7 @@ from kseq2seq.decoding.step import (
 
 __all__ = [
     "AfterPrefix",
+    "AllowedOutputs",
     "Constraint",
     "ForbiddenPhrases",
     "ForbiddenTokens",
@@ -48,12 +56,16 @@ __all__ = [
     "RepetitionPenalty",
     "Search",
     "Step",
+    "TransitionTable",
     "beam_search",
     "constraints_of_search",
     "force",
     "greedy_search",
     "length_limits",
+    "pattern_automaton",
     "relative_lengths",
     "sample",
     "search_ids",
+    "token_table",
+    "words_automaton",
 ]

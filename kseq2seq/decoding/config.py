@@ -15,6 +15,7 @@ from kseq2seq.decoding.constraints import (
     NoRepeatedNgram,
     RepetitionPenalty,
 )
+from kseq2seq.decoding.patterns import parse_pattern
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
@@ -24,6 +25,7 @@ from kseq2seq.utils import (
     check_boolean,
     check_integer,
     check_number,
+    check_words,
 )
 
 
@@ -50,6 +52,9 @@ class Search:
         no_repeat_ngram: No sequence of so many tokens occurs twice; 0 for no such rule.
         repetition_penalty: Multiplies the log-probabilities of tokens that are there
             already, in the score too; 1 for none.
+        pattern: Regular expression that translations match from end to end, of what
+            `kseq2seq.decoding.patterns.expression` names; any translation if `None`.
+        forbidden_words: Words that do not occur, as words of their own.
 
     Raises:
         ValueError: If a number is out of range.
@@ -76,6 +81,8 @@ class Search:
     forbid_unknown: bool = True
     no_repeat_ngram: int = 0
     repetition_penalty: float = 1.0
+    pattern: str | None = None
+    forbidden_words: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name in ("beam_size", "num_hypotheses", "max_length"):
@@ -90,6 +97,10 @@ class Search:
         ):
             self._check(check_number, name, 0)
         self._check(check_number, "repetition_penalty", 1)
+        if self.pattern is not None:
+            parse_pattern(self.pattern)
+        words = check_words("forbidden_words", self.forbidden_words)
+        object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
         if self.num_hypotheses > self.beam_size:
             raise ValueError(
@@ -116,7 +127,8 @@ def search_ids(
         start: Function from source ids to the step function and the initial state of
             their decoding; see `kseq2seq.models`.
         source: Ids of shape `(batch, source_length)`.
-        search: A `Search`.
+        search: A `Search`; its `pattern` and `forbidden_words`, which are about texts,
+            are to come as `constraints`.
         num_hypotheses: Takes the place of `search.num_hypotheses`, if given: a scalar
             int32 tensor, so that one graph serves any number.
         constraints: As in `greedy_search`.

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from kseq2seq import __version__, decoding
-from kseq2seq.decoding import Search
+from kseq2seq.decoding import Constraint, Search
 from kseq2seq.models import copied_ids_of, encode_and_step, start_search
 from kseq2seq.runs import SAVED_MODEL_FILE
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
@@ -56,6 +56,7 @@ def search_function(
     search: Search,
     shape: Sequence[int | None],
     features_shape: Sequence[int | None] | None = None,
+    constraints: Sequence[Constraint] = (),
 ) -> Callable[..., dict[str, Tensor]]:
     """The search as a function of ids, to be traced for another runtime.
 
@@ -64,6 +65,7 @@ def search_function(
         search: A `kseq2seq.Search`.
         shape: Shape of the source ids; `None` for what may vary.
         features_shape: Likewise of the ids of features; `None` for a model without.
+        constraints: `kseq2seq.decoding.Constraint`s beside those of the search.
 
     Returns:
         A `tf.function` from `source`, and `features` if there are any, int32 of these
@@ -94,7 +96,7 @@ def search_function(
         return search_step.__call__, states
 
     def search_ids(source):
-        hypotheses = decoding.search_ids(start, source, search)
+        hypotheses = decoding.search_ids(start, source, search, None, constraints)
         names = ("ids", "scores", "lengths")
         outputs = {name: getattr(hypotheses, name) for name in names}
         if copied_ids is not None:

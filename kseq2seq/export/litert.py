@@ -17,6 +17,7 @@ from kseq2seq.export.feature_words import litert_features
 from kseq2seq.export.ids import NOT_COPIED
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
 from kseq2seq.export.words import fill_template, search_in_words
+from kseq2seq.inference import text_constraints
 from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import (
@@ -101,7 +102,8 @@ def export_litert(
     shapes = {"source": (1, source_length)}
     if features is not None:
         shapes["features"] = (1, features_length)
-    function = _static_search(portable_copy(model), search, shapes)
+    rules = text_constraints(search, target_tokenizer)
+    function = _static_search(portable_copy(model), search, shapes, rules)
     content = _convert(function, weights)
     _check(content, shapes)
     about = {
@@ -117,7 +119,7 @@ def export_litert(
         "litert",
         search=search_in_words(search),
         source_length=source_length,
-        longest=_longest(search, shapes),
+        longest=_longest(search, shapes, rules),
         weights=weights,
         version=__version__,
         **litert_features(features, features_length),
@@ -128,16 +130,19 @@ def export_litert(
     return id_export.add_export(folder, tokenizers, files, about)
 
 
-def _longest(search, shapes):
+def _longest(search, shapes, rules):
     """The most tokens of a translation, of as many tokens as the inputs hold."""
     source = np.full((1, sum(length for _, length in shapes.values())), EOS_ID)
-    return int(length_limits(source, search)["max_length"][0])
+    limit = int(length_limits(source, search)["max_length"][0])
+    return max([limit, *(rule.least_room for rule in rules)])
 
 
-def _static_search(model, search, shapes):
+def _static_search(model, search, shapes, rules):
     """The search with outputs of fixed shapes, for which a caller can make room."""
-    search_ids = id_export.search_function(model, search, *shapes.values())
-    longest = _longest(search, shapes)
+    search_ids = id_export.search_function(
+        model, search, *shapes.values(), constraints=rules
+    )
+    longest = _longest(search, shapes, rules)
 
     def search_static(*inputs):
         outputs = search_ids(*inputs)

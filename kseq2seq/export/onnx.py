@@ -14,6 +14,7 @@ from kseq2seq.export import ids
 from kseq2seq.export.copying_words import onnx_copying
 from kseq2seq.export.feature_words import onnx_features
 from kseq2seq.export.words import fill_template, search_in_words
+from kseq2seq.inference import text_constraints
 from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import PathLike, check_installed
@@ -87,9 +88,9 @@ def export_onnx(
     searches = {GREEDY_FILE: ids.greedy(search)}
     if search.beam_size > 1:
         searches[BEAM_FILE] = search
-    copy = portable_copy(model)
+    copy, rules = portable_copy(model), text_constraints(search, target_tokenizer)
     graphs = {
-        name: _convert(copy, search, features is not None)
+        name: _convert(copy, search, features is not None, rules)
         for name, search in searches.items()
     }
     files: dict[str, bytes | str] = {
@@ -110,12 +111,12 @@ def export_onnx(
     )
 
 
-def _convert(model, search, has_features):
+def _convert(model, search, has_features, rules):
     """One search as an ONNX model, its weights inside."""
     import tf2onnx
 
     shapes = [[None, None]] * (2 if has_features else 1)
-    function = ids.search_function(model, search, *shapes)
+    function = ids.search_function(model, search, *shapes, constraints=rules)
     function.get_concrete_function()  # whose errors are not those of a conversion
     try:
         with _quick_and_quiet():

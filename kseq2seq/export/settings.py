@@ -1,6 +1,7 @@
 """Settings of an export: what is fixed in its graph."""
 
 import dataclasses
+import json
 from typing import Any
 
 from kseq2seq import __version__
@@ -37,7 +38,7 @@ class ExportSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON has them, with the version of the package."""
-        values = dataclasses.asdict(self)
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
         for name in ("ensemble_weights", "extra_signatures"):
             if not values[name]:
                 del values[name]

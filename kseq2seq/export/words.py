@@ -17,6 +17,9 @@ def search_in_words(search: Search) -> str:
 
     >>> print(search_in_words(Search(beam_size=1, max_length=40)))
     greedy search; for a source of n tokens at most min(40, 2 n + 20) tokens
+    >>> search = Search(beam_size=1, pattern="[0-9]+", no_repeat_ngram=3)
+    >>> search_in_words(search).split("; ")[2:]
+    ['no 3 tokens twice', 'outputs that match `[0-9]+`']
     """
     if search.beam_size == 1:
         kept = "greedy search"
@@ -28,7 +31,21 @@ def search_in_words(search: Search) -> str:
     least = shortest_in_words(search)
     least = f", and at least {least}" if least else ""
     most = longest_in_words(search)
-    return f"{kept}; for a source of n tokens at most {most} tokens{least}"
+    rules = _rules_in_words(search)
+    return f"{kept}; for a source of n tokens at most {most} tokens{least}{rules}"
+
+
+def _rules_in_words(search):
+    rules = []
+    if search.no_repeat_ngram:
+        rules.append(f"no {search.no_repeat_ngram} tokens twice")
+    if search.repetition_penalty != 1.0:
+        rules.append(f"repetition penalty {search.repetition_penalty:g}")
+    if search.pattern is not None:
+        rules.append(f"outputs that match `{search.pattern}`")
+    if search.forbidden_words:
+        rules.append(f"without the words {', '.join(search.forbidden_words)}")
+    return "".join(f"; {rule}" for rule in rules)
 
 
 def longest_in_words(search: Search) -> str:

@@ -6,6 +6,7 @@ from kseq2seq.inference.base import (
     rows_of_batches,
 )
 from kseq2seq.inference.batches import (
+    check_allowed,
     check_texts,
     length_sorted_batches,
     text_tensor,
@@ -49,6 +50,9 @@ from kseq2seq.inference.signatures import (
     check_extra,
     signature_functions,
 )
+from kseq2seq.inference.text_rules import (
+    text_constraints,
+)
 from kseq2seq.inference.text_to_text import (
     TextToText,
 )
@@ -69,6 +73,7 @@ __all__ = [
     "SignatureFunction",
     "TextToText",
     "Translation",
+    "check_allowed",
     "check_extra",
     "check_fork",
     "check_same_tokenizers",
@@ -85,6 +90,7 @@ __all__ = [
     "rows_of_batches",
     "signature_functions",
     "store_weights",
+    "text_constraints",
     "text_tensor",
     "translations_of_row",
     "with_int8_products",

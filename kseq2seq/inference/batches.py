@@ -122,6 +122,34 @@ def prefix_of_texts(
     return {"prefix": checked}
 
 
+def check_allowed(allowed: Iterable[str] | None) -> tuple[str, ...]:
+    """Checks a list of the translations that there are.
+
+    Args:
+        allowed: List of `str`, or `None`.
+
+    Returns:
+        The texts, each once; empty for `None`.
+
+    Raises:
+        ValueError: If it is no list of strings, at least one.
+
+    Example:
+
+    >>> check_allowed(["yes", "no", "yes"])
+    ('yes', 'no')
+    """
+    if allowed is None:
+        return ()
+    texts = check_texts(allowed, "allowed")
+    if not texts:
+        raise ValueError(
+            "`allowed` must hold a text, at least one; leave it out to allow any. "
+            f"Received: allowed={texts!r}"
+        )
+    return tuple(dict.fromkeys(texts))
+
+
 def text_tensor(texts: Sequence[str]) -> Tensor:
     r"""A list of `str` as a string tensor of shape `(batch,)`.
 

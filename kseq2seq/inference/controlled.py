@@ -1,5 +1,6 @@
 """Searches whose outputs keep to what a user says of them."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import tensorflow as tf
@@ -16,7 +17,7 @@ from kseq2seq.utils import EOS_ID, Tensor
 
 
 class ControlledSearches:
-    """Searches of a `TextToText` whose outputs begin with given texts.
+    """Searches of a `TextToText` with given beginnings and lists of outputs.
 
     Args:
         text_to_text: The `TextToText`.
@@ -74,6 +75,7 @@ class ControlledSearches:
         alignments: bool = True,
         features: Tensor | None = None,
         prefix: Tensor | None = None,
+        allowed: Sequence[str] = (),
     ) -> dict[str, Tensor]:
         """The best translations of each text by any search.
 
@@ -84,6 +86,7 @@ class ControlledSearches:
             features: String tensor of shape `(batch,)`, or `None`.
             prefix: String tensor of shape `(batch,)`: texts that the translations begin
                 with; or `None`.
+            allowed: The only texts that there are; any if empty.
 
         Returns:
             Dict of `translations`, strings of shape `(batch, n)`, `source`, ids of
@@ -96,7 +99,10 @@ class ControlledSearches:
             beginnings = read_beginnings(graphs, prefix, self._pieces)
             constraint = forced_prefix(beginnings, self._pieces)
         start = partial(graphs.start, alignments=alignments or graphs.copies)
-        hypotheses = search_ids(start, source.ids, search, prefix=constraint)
+        rules = graphs.text_rules(search)
+        if allowed:
+            rules.append(graphs.allowed_texts(allowed))
+        hypotheses = search_ids(start, source.ids, search, None, rules, constraint)
         hypotheses = blank_for_blank(hypotheses, source.ids)
         texts = graphs.write_all(text, source, hypotheses)
         if beginnings is not None:

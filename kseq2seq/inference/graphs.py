@@ -64,7 +64,11 @@ class Graphs:
         return {name: x.numpy() for name, x in outputs.items()}
 
     def search(
-        self, search: Search, alignments: bool, names: Sequence[str]
+        self,
+        search: Search,
+        alignments: bool,
+        names: Sequence[str],
+        allowed: tuple[str, ...] = (),
     ) -> Callable[..., dict[str, np.ndarray]]:
         """A search of texts as a function.
 
@@ -72,18 +76,21 @@ class Graphs:
             search: The `kseq2seq.Search`.
             alignments: Whether to collect alignments, where there are any.
             names: The inputs: "text", and of "features" and "prefix" those wanted.
+            allowed: The only texts that there are; any if empty.
 
         Returns:
             Function from string tensors of shape `(batch,)`, in the order of `names`,
             to the outputs of `ControlledSearches.search_texts` as NumPy arrays.
         """
-        key = search, alignments, *names
+        key = search, alignments, tuple(names), allowed
         if key not in self._searches:
 
             def search_texts(*inputs):
                 named = dict(zip(names, inputs, strict=True))
                 text = named.pop("text")
-                return self._controlled.search_texts(text, search, alignments, **named)
+                return self._controlled.search_texts(
+                    text, search, alignments, allowed=allowed, **named
+                )
 
             specs = [SPECS[name] for name in names]
             graph = tf.function(search_texts, input_signature=specs, autograph=False)

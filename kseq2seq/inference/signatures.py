@@ -160,11 +160,12 @@ def find_signature(signatures: Mapping[str, Entry], name: str) -> Entry:
     2
     """
     if name not in signatures:
+        is_extra = name in EXTRA_SIGNATURES
+        remedy = f", and {name} in exports that ask for it: export again with "
+        remedy = f"{remedy}extra_signatures=[{name!r}]" if is_extra else ""
         raise ValueError(
             f"`signature` must be one of {', '.join(sorted(signatures))}; alignments "
-            "are there for models with attention alone, and in a SavedModel "
-            f"{', '.join(EXTRA_SIGNATURES)} if it was exported with `extra_signatures`."
-            f" Received: {name!r}"
+            f"are there for models with attention alone{remedy}. Received: {name!r}"
         )
     return signatures[name]
 

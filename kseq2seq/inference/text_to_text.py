@@ -311,7 +311,10 @@ class TextToText(TokenizerGraphs):
             # At least one token is left.
             top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),
             **length_limits(source.ids, self.default_search),
-            constraints=constraints_of_search(self.default_search),
+            constraints=[
+                *constraints_of_search(self.default_search),
+                *self.text_rules(self.default_search),
+            ],
         )
         sampled = blank_for_blank(sampled, source.ids)
         return {
@@ -334,7 +337,8 @@ class TextToText(TokenizerGraphs):
         start = partial(
             self.start, alignments=self.copies or search.coverage_penalty > 0
         )
-        hypotheses = search_ids(start, source, search, num_hypotheses)
+        rules = self.text_rules(search)
+        hypotheses = search_ids(start, source, search, num_hypotheses, rules)
         if not self.copies:
             hypotheses = hypotheses._replace(alignments=None)
         return blank_for_blank(hypotheses, source)

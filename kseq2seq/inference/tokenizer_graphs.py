@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from kseq2seq.decoding import Hypotheses
+from kseq2seq.decoding import Constraint, Hypotheses, Search
 from kseq2seq.inference.batches import check_features
 from kseq2seq.inference.copying import copied_symbols
 from kseq2seq.inference.rows import check_rows
+from kseq2seq.inference.text_rules import allowed_texts, text_constraints
 from kseq2seq.tokenizers import (
     FeatureVocabulary,
     Limits,
@@ -212,6 +213,14 @@ class TokenizerGraphs:
             return self.write_copied(ids, tf.repeat(here, times, axis=0))
 
         return write
+
+    def text_rules(self, search: Search) -> list[Constraint]:
+        """The constraints of a search that are about target texts."""
+        return text_constraints(search, self._target_tokenizer)
+
+    def allowed_texts(self, texts: Sequence[str]) -> Constraint:
+        """The constraint that allows the target texts of a list alone."""
+        return allowed_texts(texts, self._target_tokenizer)
 
     def target_texts(self) -> list[str | None]:
         """The text of each id of the target; `None` for those without."""

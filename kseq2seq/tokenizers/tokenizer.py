@@ -70,6 +70,8 @@ class Tokenizer:
         self._processor = _processor(self.model)
         self.vocabulary_size: int = self._processor.vocab_size()
         self._guard = _guard(self._processor)
+        first = "".join(self._processor.encode_as_pieces("a"))
+        self.writes_blank_ahead: bool = first.startswith("▁")
         self.decomposes: bool = _JAMO in self._processor.normalize(_SYLLABLE)
 
     def __reduce__(self):

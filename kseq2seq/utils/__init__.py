@@ -8,6 +8,7 @@ from kseq2seq.utils.checks import (
     check_integers,
     check_number,
     check_string,
+    check_words,
     is_integer,
     is_number,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "check_integers",
     "check_number",
     "check_string",
+    "check_words",
     "custom_gradient",
     "hide_stderr",
     "import_tensorflow",

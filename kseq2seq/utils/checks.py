@@ -345,6 +345,33 @@ def check_integers(
     )
 
 
+def check_words(name: str, values: Any) -> tuple[str, ...]:
+    """Checks a list or tuple of strings, none of them empty.
+
+    Args:
+        name: Name of the argument.
+        values: Value of the argument.
+
+    Returns:
+        The strings, as a tuple.
+
+    Raises:
+        ValueError: If the value is anything else.
+
+    Example:
+
+    >>> check_words("words", ["a", "dog"])
+    ('a', 'dog')
+    """
+    is_list = isinstance(values, (list, tuple))
+    if is_list and all(isinstance(item, str) and item for item in values):
+        return tuple(values)
+    raise ValueError(
+        f"`{name}` must be a list of strings, none of them empty. "
+        f"Received: {name}={_received(values, is_list)}"
+    )
+
+
 def _range(least=None, most=None, above=None, below=None):
     """Bounds in words, with a space ahead; nothing if there are none."""
     bounds = (

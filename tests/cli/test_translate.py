@@ -189,6 +189,35 @@ def test_a_prefix_for_each_line(call, folder, reverser, monkeypatch, tmp_path):
         assert message in refused.err and refused.code == 2
 
 
+def test_rules_of_texts(call, folder, reverser, monkeypatch, tmp_path):
+    given = {}
+    translate = reverser.translate
+
+    def with_allowed(texts, allowed, **options):
+        given.update(options, allowed=allowed)
+        return translate(texts, **options)
+
+    monkeypatch.setattr(reverser, "translate", with_allowed)
+    (tmp_path / "list").write_text("yes\n\nno \n")
+    rules = ["--forbid-words", "x", "y", "--pattern", "a+", "--no-forbid-unknown"]
+    allowed = ["--allowed", tmp_path / "list"]
+    assert call("translate", folder, *allowed, *rules, stdin="ab").out == "ba\n"
+    assert given["allowed"] == ["yes", "no "]
+    search = given["search"]
+    assert (search.forbidden_words, search.pattern) == (("x", "y"), "a+")
+    assert not search.forbid_unknown
+    refused = call("translate", folder, "--pattern", "(", stdin="a")
+    assert_refused(refused, "`pattern` must be a regular expression")
+    (tmp_path / "list").write_text("\n")
+    refused = call("translate", folder, *allowed, stdin="a")
+    assert_refused(refused, "must have a line that is not blank")
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "saved_model.pb").touch()
+    refused = call("translate", saved, *allowed, stdin="a")
+    assert_refused(refused, "is a SavedModel, whose outputs cannot be listed")
+
+
 def test_a_damaged_model_is_refused(call, folder):
     (folder / "model.keras").write_text("no zip file")
     assert_refused(call("translate", folder, stdin="x"), "run: cannot be loaded")

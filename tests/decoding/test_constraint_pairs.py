@@ -4,6 +4,7 @@ A rule says of whole hypotheses, a row's own, whether it keeps to the constraint
 """
 
 import itertools
+import re
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from keras import ops
 from constraints import assert_exhaustive
 from kseq2seq.decoding import (
     AfterPrefix,
+    AllowedOutputs,
     Constraint,
     ForbiddenPhrases,
     ForbiddenTokens,
@@ -22,10 +24,12 @@ from kseq2seq.decoding import (
     OpenEnd,
     RepetitionPenalty,
     Step,
+    TransitionTable,
     beam_search,
     greedy_search,
 )
-from kseq2seq.utils import UNK_ID
+from kseq2seq.decoding.constraints import allowed_outputs
+from kseq2seq.utils import EOS_ID, UNK_ID
 from search_oracles import Tables, V, as_numpy, ids_of, on_tensorflow
 
 PHRASES = [[5, 4], [6, 1, 6], [1, 1]]
@@ -65,6 +69,36 @@ def begins(row, ids):
     return ids[: len(own)] == own
 
 
+# In pairs of 4 and 5, with 1 anywhere between them, and 6 at the end at most.
+TABLE = np.full((4, V), -1)
+TABLE[0, [4, 1, 6, EOS_ID]] = 1, 0, 2, 3
+TABLE[1, 5] = 0
+TABLE[2, EOS_ID] = 3
+TABLE[3, 4] = 3  # from where there is no way to the end
+TABLE[1, 6] = 3
+
+
+def of_table(row, ids):
+    return ids[-1] == EOS_ID and bool(
+        re.fullmatch("(1|45)*6?", "".join(map(str, ids[:-1])))
+    )
+
+
+OUTPUTS = [[1], [1, 4], [1, 4, 6], [5], [6, 6, 6], [6, 5], [4, 4, 4, 4, 4]]
+
+
+def of_outputs(row, ids):
+    return ids[-1] == EOS_ID and list(ids[:-1]) in OUTPUTS
+
+
+def narrow_outputs(most):
+    """With no node, or some, in a table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(allowed_outputs, "MAX_TABLE", 0)
+        patch.setattr(allowed_outputs, "MOST_CHILDREN", most)
+        return AllowedOutputs(OUTPUTS, V)
+
+
 # Functions that make a constraint, since those of arrays hold tensors, and the rules.
 CASES = {
     "unknown": (partial(ForbiddenTokens, [UNK_ID]), no_unknown),
@@ -74,9 +108,18 @@ CASES = {
     "trigram": (partial(NoRepeatedNgram, 3), partial(no_repeat, size=3)),
     "phrases": (partial(ForbiddenPhrases, PHRASES), no_phrase),
     "prefix": (partial(ForcedPrefix, PREFIXES), begins),
+    "table": (partial(TransitionTable, TABLE), of_table),
+    "outputs": (partial(AllowedOutputs, OUTPUTS, V), of_outputs),
+    "narrow outputs": (partial(narrow_outputs, 9), of_outputs),
+    "some narrow outputs": (partial(narrow_outputs, 2), of_outputs),
     "penalty": (partial(RepetitionPenalty, 1.7), anything),
 }
-PAIRS = list(itertools.combinations_with_replacement(CASES, 2))
+# Of the three kinds of outputs, one stands for all beside others.
+PAIRS = [
+    names
+    for names in itertools.combinations_with_replacement(CASES, 2)
+    if names[0] == names[1] or not any("narrow" in name for name in names)
+]
 
 
 @pytest.mark.parametrize("names", PAIRS, ids="+".join)
@@ -141,11 +184,11 @@ def test_rows_keep_their_constraints_when_others_leave_the_batch():
 
 
 def test_each_case_forbids_something_and_not_everything():
-    """Among all sequences of three tokens."""
-    sequences = list(itertools.product([1, 4, 5, 6], repeat=3))
     for name, (_, rule) in CASES.items():
-        kept = [rule(0, ids) for ids in sequences]
-        assert any(kept) and (not all(kept) or name in ("penalty", "trigram", "least"))
+        ends = [(*ids, EOS_ID) for ids in itertools.product([1, 4, 5, 6], repeat=2)]
+        longer = list(itertools.product([1, 4, 5, 6], repeat=4))
+        kept = [rule(1, ids) for ids in [(EOS_ID,), *ends, *longer]]
+        assert any(kept) and (name == "penalty" or not all(kept))
 
 
 def test_greedy_search_repeats_no_trigram():
@@ -192,6 +235,12 @@ def test_a_base_class_that_changes_scores_allows_everything():
         (partial(RepetitionPenalty, 0.5), "`penalty` must be.*at least 1.*0.5"),
         (partial(ForbiddenPhrases, [[4], []]), "`phrases` must be a list of lists"),
         (partial(ForbiddenPhrases, [[4], [-2]]), r"`phrases\[1\]`.*at least 0"),
+        (partial(TransitionTable, np.zeros(3)), "`table` must be an array of integers"),
+        (partial(TransitionTable, np.full((2, 5), -1)), "a way from its start to EOS"),
+        (partial(TransitionTable, TABLE, 4), "`start` must be.*from 0 to 3"),
+        (partial(AllowedOutputs, [], V), "`sequences` must be a list of lists"),
+        (partial(AllowedOutputs, [[4, 7]], V), "`sequences` must hold ids below 7"),
+        (partial(AllowedOutputs, [[4, 3]], V), "`sequences` must.*without EOS, 3"),
     ],
 )
 def test_bad_arguments(make, message):

@@ -28,6 +28,8 @@ SEARCH = {
     "forbid_unknown": True,
     "no_repeat_ngram": 0,
     "repetition_penalty": 1.0,
+    "pattern": None,
+    "forbidden_words": [],
 }
 SCORES = {
     "search": {**SEARCH, "num_hypotheses": 1},

@@ -4,6 +4,9 @@ Shapes in the comments: B rows of the batch, K hypotheses of each (the beam), L 
 longest target, V the vocabulary, C candidates.
 """
 
+from kseq2seq.decoding.constraints.allowed_outputs import (
+    AllowedOutputs,
+)
 from kseq2seq.decoding.constraints.base import (
     Constraint,
     Prefix,
@@ -36,9 +39,13 @@ from kseq2seq.decoding.constraints.states import (
     max_forbidden,
     next_states,
 )
+from kseq2seq.decoding.constraints.transition_table import (
+    TransitionTable,
+)
 
 __all__ = [
     "AfterPrefix",
+    "AllowedOutputs",
     "Constraint",
     "ForbiddenPhrases",
     "ForbiddenTokens",
@@ -48,6 +55,7 @@ __all__ = [
     "OpenEnd",
     "Prefix",
     "RepetitionPenalty",
+    "TransitionTable",
     "adjusted_log_probs",
     "allowed_tokens",
     "check_constraints",

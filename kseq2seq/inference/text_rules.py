@@ -1,0 +1,97 @@
+"""Rules about texts as constraints of tokens."""
+
+import logging
+from collections.abc import Sequence
+
+from kseq2seq.decoding import (
+    AllowedOutputs,
+    Constraint,
+    Search,
+    TransitionTable,
+    pattern_automaton,
+    token_table,
+    words_automaton,
+)
+from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.utils import UNK_ID
+
+# What tokens without a text, such as the unknown one, count as.
+NO_TEXT = "\ufffd"
+
+_logger = logging.getLogger("kseq2seq")
+
+
+def text_constraints(search: Search, tokenizer: Tokenizer) -> list[Constraint]:
+    """The constraints of the fields of a `Search` that are about texts.
+
+    Args:
+        search: The `kseq2seq.Search`.
+        tokenizer: The `kseq2seq.Tokenizer` of the target.
+
+    Raises:
+        ValueError: If no output matches the pattern, or the tokenizer writes characters
+            in parts.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["2017-03-04"], kind="character")
+    >>> search = Search(pattern="[0-9]{4}")
+    >>> [type(x).__name__ for x in text_constraints(search, tokenizer)]
+    ['TransitionTable']
+    """
+    if search.pattern is None and not search.forbidden_words:
+        return []
+    if tokenizer.decomposes:
+        raise ValueError(
+            "`pattern` and `forbidden_words` need a tokenizer that writes whole "
+            "characters: train one without normalization 'nfd'. Received: "
+            f"pattern={search.pattern!r}, forbidden_words={search.forbidden_words!r}"
+        )
+    texts = tokenizer.piece_texts()
+    characters = NO_TEXT.join(text for text in texts if text is not None) + NO_TEXT
+    ahead = tokenizer.writes_blank_ahead
+    constraints: list[Constraint] = []
+    if search.pattern is not None:
+        automaton = pattern_automaton(search.pattern, characters)
+        constraints.append(TransitionTable(token_table(automaton, texts, ahead)))
+    if search.forbidden_words:
+        automaton = words_automaton(search.forbidden_words, characters).complement()
+        table = token_table(automaton, texts, ahead, others=NO_TEXT)
+        constraints.append(TransitionTable(table))
+    return constraints
+
+
+def allowed_texts(texts: Sequence[str], tokenizer: Tokenizer) -> AllowedOutputs:
+    """The constraint that allows the texts of a list alone.
+
+    Args:
+        texts: The texts. Those of which the vocabulary lacks a character are left out,
+            with a warning.
+        tokenizer: The `kseq2seq.Tokenizer` of the target.
+
+    Raises:
+        ValueError: If none is left.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["yes", "no"], kind="character")
+    >>> allowed_texts(["yes", "no"], tokenizer).least_room
+    5
+    """
+    sequences = [[id_ for _, id_ in tokenizer.read(text)] for text in texts]
+    known = [ids for ids in sequences if UNK_ID not in ids]
+    if not known:
+        raise ValueError(
+            "`allowed` must hold a text, at least one, of characters that the target's "
+            f"vocabulary has. Received: allowed={list(texts)!r:.200}"
+        )
+    if len(known) < len(sequences):
+        _logger.warning(
+            "%d of the %d allowed texts have characters that the vocabulary lacks, and "
+            "cannot be written.",
+            len(sequences) - len(known),
+            len(sequences),
+        )
+    return AllowedOutputs(known, tokenizer.vocabulary_size)
