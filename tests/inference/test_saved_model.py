@@ -1,5 +1,6 @@
 """SavedModels loaded again: the answers, and what is refused."""
 
+import dataclasses
 import json
 import shutil
 
@@ -89,6 +90,21 @@ def test_both_translators_give_the_n_best(translator, loaded, count):
         np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-5)
 
 
+def test_both_translators_complete(translator, loaded, tmp_path):
+    prefixes = ["ein", None, "die V", "wir ", "犬", "e"]
+    ours, theirs = (
+        x.translate(TEXTS, SEARCH, num_hypotheses=1, prefix=prefixes)
+        for x in (translator, loaded)
+    )
+    for (one,), (other,) in zip(ours, theirs, strict=True):
+        assert one.text == other.text
+        np.testing.assert_allclose(one.score, other.score, atol=1e-5)
+    with pytest.raises(ValueError, match="`prefix` must come without `alignments`"):
+        loaded.translate(TEXTS, prefix=prefixes, alignments=True)
+    with pytest.raises(ValueError, match="must be one of complete.*'finish'"):
+        translator.export(tmp_path / "other", extra_signatures=["finish"])
+
+
 def test_both_translators_align(translator, loaded):
     both = translator, loaded
     ours, theirs = (x.translate(TEXTS, SEARCH, alignments=True) for x in both)
@@ -154,4 +170,6 @@ def test_settings_of_an_older_export_are_read(saved, tmp_path):
     shutil.copytree(saved, tmp_path / "1")
     about = json.dumps({"search": {"beam_size": 3, "max_length": 11}})
     (tmp_path / "1" / EXPORT_SETTINGS_FILE).write_text(about)
-    assert SavedTranslator(tmp_path).search == SEARCH
+    # Those wrote unknown tokens.
+    search = dataclasses.replace(SEARCH, forbid_unknown=False)
+    assert SavedTranslator(tmp_path).search == search
