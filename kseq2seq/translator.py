@@ -23,7 +23,7 @@ from kseq2seq.inference import (
     check_texts,
     check_vocabularies,
     rows_of_batches,
-    text_tensor,
+    tensors_of_rows,
     translations_of_row,
 )
 from kseq2seq.models import (
@@ -159,6 +159,7 @@ class Translator(Joinable, BaseTranslator):
         alignments: bool | None = None,
         features: Iterable[str] | None = None,
         prefix: Iterable[str | None] | None = None,
+        forced: Iterable[Sequence[str] | None] | None = None,
         allowed: Iterable[str] | None = None,
     ) -> list[list[Translation]]:
         """Translations with scores, tokens and alignments, the best first.
@@ -176,6 +177,8 @@ class Translator(Joinable, BaseTranslator):
             prefix: List of `str`, what each translation begins with; `None` or an empty
                 one where it is free. Its last word may go on; a blank ends it.
 
+            forced: For each text a list of `str`, words or phrases that its translation
+                holds, in any order; or `None`.
             allowed: List of `str`, the only translations that there are; any if `None`.
                 A graph is kept for each list.
 
@@ -197,16 +200,16 @@ class Translator(Joinable, BaseTranslator):
             )
         if num_hypotheses is not None:
             search = dataclasses.replace(search, num_hypotheses=num_hypotheses)
+        text_to_text = self._graphs.text_to_text
         inputs = self._inputs_of_texts(texts, features, prefix)
+        inputs |= text_to_text.forced_ids(forced, len(texts))
         names, only = list(inputs), check_allowed(allowed)
         graph = self._graphs.search(search, alignments is not False, names, only)
 
         def run(rows):
-            batch = [text_tensor([x[row] for row in rows]) for x in inputs.values()]
-            return graph(*batch)
+            return graph(*tensors_of_rows(inputs, rows).values())
 
         rows = rows_of_batches(run, texts, batch_size, progress)
-        text_to_text = self._graphs.text_to_text
         pieces = text_to_text.source_tokens, self.target_tokenizer.pieces
         return [translations_of_row(row, *pieces) for row in rows]
 

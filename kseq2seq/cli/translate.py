@@ -59,6 +59,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "behind it. A SavedModel needs the signature complete",
     )
     parser.add_argument(
+        "--force-words",
+        metavar="FILE",
+        help="file with a line for each input line: words and phrases that its "
+        "translation holds, with tabs between them",
+    )
+    parser.add_argument(
         "--allowed",
         metavar="FILE",
         help="file with a line for each translation that may be written",
@@ -115,26 +121,55 @@ class _Task(NamedTuple):
 def _tasks(
     lines: Iterable[windows.Window], options: argparse.Namespace, total: int | None
 ) -> Iterator[_Task]:
-    """The tasks, with the beginnings of translations if there are any."""
+    """The tasks, with the beginnings and words of translations if there are any."""
+    others = _lines_of_options(options)
+    for option, values in others.values():
+        if total is not None and len(values) != total:
+            raise _unequal(option, values, total)
+    count = 0
+    for window in lines:
+        first, count = count, count + len(window.lines)
+        task = _Task.of_window(window, options)
+        for name, (option, values) in others.items():
+            if len(values) < count:
+                raise _unequal(option, values, f"{count} or more")
+            task.inputs[name] = [*compress(values[first:count], task.is_text)]
+        yield task
+    for option, values in others.values():
+        if len(values) != count:
+            raise _unequal(option, values, count)
+
+
+def _lines_of_options(options):
+    """By the argument of a translator: an option's name and a value for each line."""
     from kseq2seq.data import read_lines
 
-    if options.prefix is None:
-        yield from (_Task.of_window(window, options) for window in lines)
-        return
-    prefixes, count = read_lines(options.prefix), total or 0
-    for window in lines if total in (None, len(prefixes)) else ():
-        first = window.first - 1
-        count = first + len(window.lines)
-        own = prefixes[first:count]
-        if len(own) < len(window.lines):
-            break
-        task = _Task.of_window(window, options)
-        task.inputs["prefix"] = [*compress(own, task.is_text)]
-        yield task
-    if count != len(prefixes):
+    others = {}
+    if options.prefix is not None:
+        lines = read_lines(options.prefix)
+        others["prefix"] = f"--prefix {options.prefix}", lines
+    if options.force_words is not None:
+        _check_is_run(options, f"--force-words {options.force_words}")
+        rows = [
+            [word for word in line.split("\t") if word]
+            for line in read_lines(options.force_words)
+        ]
+        others["forced"] = f"--force-words {options.force_words}", rows
+    return others
+
+
+def _unequal(option, values, count):
+    return ValueError(
+        f"{option}: must have a line for each input line. Received: {len(values)} "
+        f"lines for {count}"
+    )
+
+
+def _check_is_run(options, option):
+    if not is_run_folder(options.path):
         raise ValueError(
-            f"--prefix {options.prefix}: must have a line for each input line. "
-            f"Received: {len(prefixes)} lines for {total or f'{count} or more'}"
+            f"{options.path} is a SavedModel, which searches as it was exported to: "
+            f"leave out this option, or give the run folder. Received: {option}"
         )
 
 
@@ -143,12 +178,7 @@ def _read_allowed(options: argparse.Namespace) -> list[str]:
     from kseq2seq.data import read_lines
 
     allowed = [line for line in read_lines(options.allowed) if not is_blank(line)]
-    if not is_run_folder(options.path):
-        raise ValueError(
-            f"{options.path} is a SavedModel, whose outputs cannot be listed: leave "
-            "out --allowed, or give the run folder. Received: --allowed "
-            f"{options.allowed}"
-        )
+    _check_is_run(options, f"--allowed {options.allowed}")
     if not allowed:
         raise ValueError(
             f"--allowed {options.allowed}: must have a line that is not blank. "

@@ -14,6 +14,7 @@ from kseq2seq.decoding.constraints import (
     ForcedPrefix,
     NoRepeatedNgram,
     RepetitionPenalty,
+    is_guided,
 )
 from kseq2seq.decoding.patterns import parse_pattern
 from kseq2seq.decoding.slots import Hypotheses
@@ -148,7 +149,7 @@ def search_ids(
         if ops.is_tensor(constraint.least_room) or constraint.least_room:
             limit = ops.maximum(lengths["max_length"], constraint.least_room)
             lengths["max_length"] = limit
-    if search.beam_size == 1:
+    if search.beam_size == 1 and not is_guided(constraints):
         return searches.greedy_search(step, state, constraints=constraints, **lengths)
     return searches.beam_search(
         step,

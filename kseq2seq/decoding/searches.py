@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kseq2seq.decoding.constraints import Constraint
+from kseq2seq.decoding.allocation import select_guided
+from kseq2seq.decoding.constraints import Constraint, is_guided
 from kseq2seq.decoding.loop import decode
 from kseq2seq.decoding.rules import batch_size, make_rules
 from kseq2seq.decoding.selection import (
@@ -153,7 +154,7 @@ def beam_search(
         eos_id: As in `greedy_search`.
         bos_id: As in `greedy_search`.
         forbidden_ids: As in `greedy_search`.
-        constraints: As in `greedy_search`.
+        constraints: As in `greedy_search`; one of them may be a `GuidingConstraint`.
 
     Returns:
         `Hypotheses` with n = `num_hypotheses`, best first.
@@ -206,7 +207,7 @@ def beam_search(
     return decode(
         step,
         initial_state,
-        select_best,
+        select_guided if is_guided(constraints) else select_best,
         rules,
         start,
         num_hypotheses,

@@ -35,12 +35,7 @@ def select_best(
         predicted, width, rules, prefix, slots.constraints
     )  # (B, K, C)
     count = values.shape[-1]
-    # What has finished has one continuation, itself.
-    finished = slots.finished[..., None]
-    itself = np.where(np.arange(count) == 0, 0.0, -np.inf).astype("float32")
-    values = ops.where(finished, ops.convert_to_tensor(itself), values)
-    tokens = ops.where(finished, PAD_ID, tokens)
-
+    values, tokens = end_finished(values, tokens, slots)
     totals = slots.log_probs[..., None] + values
     flat = (batch, width * count)
     scores = ops.reshape(score(totals, slots, rules), flat)
@@ -50,6 +45,25 @@ def select_best(
         pick(ops.reshape(values, flat), best) for values in (tokens, totals)
     )
     return best // count, tokens, totals, scores
+
+
+def end_finished(values: Tensor, tokens: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
+    """Gives hypotheses that have finished one continuation, themselves.
+
+    Args:
+        values: Log-probabilities of continuations, of shape `(batch, beam, count)`.
+        tokens: Their tokens.
+        slots: The hypotheses.
+
+    Returns:
+        A tuple of both.
+    """
+    count = values.shape[-1] or ops.shape(values)[-1]
+    finished = slots.finished[..., None]
+    places = ops.arange(count, dtype="int32")
+    itself = ops.where(ops.equal(places, 0), 0.0, -np.inf)
+    values = ops.where(finished, itself, values)
+    return values, ops.where(finished, PAD_ID, tokens)
 
 
 def elementwise(choose: Callable[[Tensor, Tensor], Tensor]) -> Select:

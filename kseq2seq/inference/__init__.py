@@ -9,6 +9,7 @@ from kseq2seq.inference.batches import (
     check_allowed,
     check_texts,
     length_sorted_batches,
+    tensors_of_rows,
     text_tensor,
 )
 from kseq2seq.inference.controlled import (
@@ -90,6 +91,7 @@ __all__ = [
     "rows_of_batches",
     "signature_functions",
     "store_weights",
+    "tensors_of_rows",
     "text_constraints",
     "text_tensor",
     "translations_of_row",

@@ -15,7 +15,7 @@ from kseq2seq.inference.batches import (
     features_of_texts,
     length_sorted_batches,
     prefix_of_texts,
-    text_tensor,
+    tensors_of_rows,
 )
 from kseq2seq.inference.results import (
     Alignment,
@@ -337,13 +337,7 @@ class BaseTranslator(ABC):
         """The outputs of a signature for each row, whose length is that of its text."""
 
         def run(rows):
-            batch = {
-                name: text_tensor([values[row] for row in rows])
-                if isinstance(values, list)
-                else values[rows]
-                for name, values in inputs.items()
-            }
-            return self.run(signature, batch)
+            return self.run(signature, tensors_of_rows(inputs, rows))
 
         return rows_of_batches(run, texts, batch_size, progress)
 

@@ -1,6 +1,6 @@
 """Texts in batches of like lengths."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,6 +164,28 @@ def text_tensor(texts: Sequence[str]) -> Tensor:
     """
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return tf.constant(encoded, tf.string, shape=[len(texts)])
+
+
+def tensors_of_rows(inputs: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:
+    """The inputs of some rows, lists of strings as tensors.
+
+    Args:
+        inputs: Dict from names to lists of `str`, or arrays of shape `(count, ...)`.
+        rows: Numbers of rows.
+
+    Example:
+
+    >>> inputs = {"text": ["a", "b", "c"], "seed": np.array([3, 5, 7])}
+    >>> tensors = tensors_of_rows(inputs, [2, 0])
+    >>> tensors["text"].numpy().tolist(), tensors["seed"].tolist()
+    ([b'c', b'a'], [7, 3])
+    """
+    return {
+        name: text_tensor([values[row] for row in rows])
+        if isinstance(values, list)
+        else values[list(rows)]
+        for name, values in inputs.items()
+    }
 
 
 def length_sorted_batches(

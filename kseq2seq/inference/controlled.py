@@ -5,7 +5,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from kseq2seq.decoding import Search, search_ids
+from kseq2seq.decoding import ForcedPhrases, Search, search_ids
 from kseq2seq.inference.prefixes import (
     forced_prefix,
     read_beginnings,
@@ -17,7 +17,7 @@ from kseq2seq.utils import EOS_ID, Tensor
 
 
 class ControlledSearches:
-    """Searches of a `TextToText` with given beginnings and lists of outputs.
+    """Searches of a `TextToText` with given beginnings, words and lists of outputs.
 
     Args:
         text_to_text: The `TextToText`.
@@ -75,6 +75,7 @@ class ControlledSearches:
         alignments: bool = True,
         features: Tensor | None = None,
         prefix: Tensor | None = None,
+        forced: Tensor | None = None,
         allowed: Sequence[str] = (),
     ) -> dict[str, Tensor]:
         """The best translations of each text by any search.
@@ -86,6 +87,8 @@ class ControlledSearches:
             features: String tensor of shape `(batch,)`, or `None`.
             prefix: String tensor of shape `(batch,)`: texts that the translations begin
                 with; or `None`.
+            forced: int32 tensor of shape `(batch, phrases, length)`: the ids of phrases
+                that each translation holds, PAD behind them; or `None`.
             allowed: The only texts that there are; any if empty.
 
         Returns:
@@ -100,6 +103,8 @@ class ControlledSearches:
             constraint = forced_prefix(beginnings, self._pieces)
         start = partial(graphs.start, alignments=alignments or graphs.copies)
         rules = graphs.text_rules(search)
+        if forced is not None:
+            rules.append(ForcedPhrases(forced))
         if allowed:
             rules.append(graphs.allowed_texts(allowed))
         hypotheses = search_ids(start, source.ids, search, None, rules, constraint)

@@ -19,7 +19,8 @@ from kseq2seq.inference.signatures import (
 from kseq2seq.inference.text_to_text import TextToText
 from kseq2seq.utils import Tensor
 
-SPECS = {"text": TEXT, "features": FEATURES, "prefix": PREFIX}
+FORCED = tf.TensorSpec([None, None, None], tf.int32, "forced")
+SPECS = {"text": TEXT, "features": FEATURES, "prefix": PREFIX, "forced": FORCED}
 
 
 class Graphs:
@@ -75,12 +76,14 @@ class Graphs:
         Args:
             search: The `kseq2seq.Search`.
             alignments: Whether to collect alignments, where there are any.
-            names: The inputs: "text", and of "features" and "prefix" those wanted.
+            names: The inputs: "text", and of "features", "prefix" and "forced" those
+                wanted.
             allowed: The only texts that there are; any if empty.
 
         Returns:
-            Function from string tensors of shape `(batch,)`, in the order of `names`,
-            to the outputs of `ControlledSearches.search_texts` as NumPy arrays.
+            Function from the inputs, in the order of `names`, as
+            `ControlledSearches.search_texts` takes them, to its outputs as NumPy
+            arrays.
         """
         key = search, alignments, tuple(names), allowed
         if key not in self._searches:

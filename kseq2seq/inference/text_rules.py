@@ -1,7 +1,9 @@
 """Rules about texts as constraints of tokens."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from kseq2seq.decoding import (
     AllowedOutputs,
@@ -13,7 +15,7 @@ from kseq2seq.decoding import (
     words_automaton,
 )
 from kseq2seq.tokenizers import Tokenizer
-from kseq2seq.utils import UNK_ID
+from kseq2seq.utils import PAD_ID, UNK_ID, check_words
 
 # What tokens without a text, such as the unknown one, count as.
 NO_TEXT = "\ufffd"
@@ -60,6 +62,56 @@ def text_constraints(search: Search, tokenizer: Tokenizer) -> list[Constraint]:
         table = token_table(automaton, texts, ahead, others=NO_TEXT)
         constraints.append(TransitionTable(table))
     return constraints
+
+
+def forced_ids(
+    phrases: Iterable[Sequence[str] | None] | None, count: int, tokenizer: Tokenizer
+) -> dict[str, np.ndarray]:
+    """The input `forced` of a search, in a dict; an empty one if there is none.
+
+    Args:
+        phrases: For each text a list of `str`, the words and phrases that its
+            translation holds, or `None`; or `None`.
+        count: Number of texts.
+        tokenizer: The `kseq2seq.Tokenizer` of the target.
+
+    Raises:
+        ValueError: If it is anything else, or the vocabulary lacks a character.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["abc"], kind="character")
+    >>> forced_ids([["b", "ca"], None], 2, tokenizer)["forced"].shape
+    (2, 2, 2)
+    """
+    if phrases is None:
+        return {}
+    is_single = isinstance(phrases, (str, bytes))
+    rows = [] if is_single else [() if row is None else row for row in phrases]
+    if is_single or len(rows) != count:
+        raise ValueError(
+            f"`forced` must hold a list of strings, or `None`, for each of the {count} "
+            f"texts. Received: forced={phrases!r:.200}"
+        )
+    ids = [[_ids_of(x, tokenizer) for x in check_words("forced", row)] for row in rows]
+    width = max([1, *map(len, ids)])
+    longest = max([1, *(len(phrase) for row in ids for phrase in row)])
+    forced = np.full((count, width, longest), PAD_ID, "int32")
+    for number, row in enumerate(ids):
+        for place, phrase in enumerate(row):
+            forced[number, place, : len(phrase)] = phrase
+    return {"forced": forced}
+
+
+def _ids_of(text, tokenizer):
+    ids = [id_ for _, id_ in tokenizer.read(text)]
+    if UNK_ID in ids:
+        raise ValueError(
+            "`forced` must hold words of characters that the target's vocabulary has. "
+            f"Received: {text!r}"
+        )
+    return ids
 
 
 def allowed_texts(texts: Sequence[str], tokenizer: Tokenizer) -> AllowedOutputs:

@@ -1,7 +1,7 @@
 """Texts to ids and back, as graphs that a SavedModel holds once."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -10,7 +10,11 @@ from kseq2seq.decoding import Constraint, Hypotheses, Search
 from kseq2seq.inference.batches import check_features
 from kseq2seq.inference.copying import copied_symbols
 from kseq2seq.inference.rows import check_rows
-from kseq2seq.inference.text_rules import allowed_texts, text_constraints
+from kseq2seq.inference.text_rules import (
+    allowed_texts,
+    forced_ids,
+    text_constraints,
+)
 from kseq2seq.tokenizers import (
     FeatureVocabulary,
     Limits,
@@ -221,6 +225,12 @@ class TokenizerGraphs:
     def allowed_texts(self, texts: Sequence[str]) -> Constraint:
         """The constraint that allows the target texts of a list alone."""
         return allowed_texts(texts, self._target_tokenizer)
+
+    def forced_ids(
+        self, phrases: Iterable[Sequence[str] | None] | None, count: int
+    ) -> dict[str, Any]:
+        """The phrases that each of `count` translations holds, as ids, in a dict."""
+        return forced_ids(phrases, count, self._target_tokenizer)
 
     def target_texts(self) -> list[str | None]:
         """The text of each id of the target; `None` for those without."""

@@ -167,26 +167,35 @@ def test_a_saved_model_is_asked_for_no_more_than_it_gives(
     assert_refused(call(*plot), "is a SavedModel: give the run folder")
 
 
-def test_a_prefix_for_each_line(call, folder, reverser, monkeypatch, tmp_path):
+def test_beginnings_and_words_for_each_line(
+    call, folder, reverser, monkeypatch, tmp_path
+):
     monkeypatch.setattr(windows, "WINDOW_LINES", 2)
     given = []
     translate = reverser.translate
 
-    def with_prefix(texts, prefix, **options):
-        given.extend(zip(texts, prefix, strict=True))
+    def with_both(texts, prefix, forced=(), **options):
+        given.extend(zip(texts, prefix, forced, strict=bool(forced)))
         return translate(texts, **options)
 
-    monkeypatch.setattr(reverser, "translate", with_prefix)
+    monkeypatch.setattr(reverser, "translate", with_both)
     (tmp_path / "prefixes").write_text("A \nB\n\nD\n")
+    (tmp_path / "words").write_text("x\ty z\n\n\nw\n")
+    words = ("--force-words", tmp_path / "words")
     option = ("--prefix", tmp_path / "prefixes")
-    assert call("translate", folder, *option, stdin="a\n\nc\nd").out == "a\n\nc\nd\n"
-    assert given == [("a", "A "), ("c", ""), ("d", "D")]
+    result = call("translate", folder, *option, *words, stdin="a\n\nc\nd")
+    assert result.out == "a\n\nc\nd\n"
+    assert given == [("a", "A ", ["x", "y z"]), ("c", "", []), ("d", "D", ["w"])]
     (tmp_path / "two").write_text("a\nb")
-    for options, count in ({"stdin": "a\nb"}, "2 or more"), ({}, "2"):
-        file = [] if options else ["--input", tmp_path / "two"]
-        refused = call("translate", folder, *option, *file, **options)
-        message = f"a line for each input line. Received: 4 lines for {count}"
-        assert message in refused.err and refused.code == 2
+    of_a_file = ["--input", tmp_path / "two"]
+    message = "a line for each input line. Received: 4 lines for 2"
+    assert_refused(call("translate", folder, *option, *of_a_file), message)
+    for stdin, count in ("\n\n", "2"), ("\n" * 7, "6 or more"):
+        result = call("translate", folder, *option, stdin=stdin)
+        assert f"Received: 4 lines for {count}" in result.err and result.code == 2
+    (tmp_path / "saved_model.pb").touch()
+    refused = call("translate", tmp_path, *words, stdin="a")
+    assert_refused(refused, "is a SavedModel, which searches as it was exported to")
 
 
 def test_rules_of_texts(call, folder, reverser, monkeypatch, tmp_path):
@@ -215,7 +224,7 @@ def test_rules_of_texts(call, folder, reverser, monkeypatch, tmp_path):
     saved.mkdir()
     (saved / "saved_model.pb").touch()
     refused = call("translate", saved, *allowed, stdin="a")
-    assert_refused(refused, "is a SavedModel, whose outputs cannot be listed")
+    assert_refused(refused, "is a SavedModel, which searches as it was exported to")
 
 
 def test_a_damaged_model_is_refused(call, folder):

@@ -18,7 +18,9 @@ from kseq2seq.decoding import (
     Constraint,
     ForbiddenPhrases,
     ForbiddenTokens,
+    ForcedPhrases,
     ForcedPrefix,
+    GuidingConstraint,
     MinLength,
     NoRepeatedNgram,
     OpenEnd,
@@ -99,6 +101,18 @@ def narrow_outputs(most):
         return AllowedOutputs(OUTPUTS, V)
 
 
+FORCED = np.array(
+    [[[4, 5, 0], [5, 0, 0]], [[6, 6, 0], [0, 0, 0]], [[1, 4, 1], [4, 0, 0]]], "int32"
+)
+
+
+def holds_all(row, ids):
+    """Which phrases may overlap."""
+    written = " ".join(map(str, ids))
+    phrases = [[id_ for id_ in phrase if id_] for phrase in FORCED[row]]
+    return all(" ".join(map(str, phrase)) in written for phrase in phrases)
+
+
 # Functions that make a constraint, since those of arrays hold tensors, and the rules.
 CASES = {
     "unknown": (partial(ForbiddenTokens, [UNK_ID]), no_unknown),
@@ -112,6 +126,7 @@ CASES = {
     "outputs": (partial(AllowedOutputs, OUTPUTS, V), of_outputs),
     "narrow outputs": (partial(narrow_outputs, 9), of_outputs),
     "some narrow outputs": (partial(narrow_outputs, 2), of_outputs),
+    "forced": (partial(ForcedPhrases, FORCED), holds_all),
     "penalty": (partial(RepetitionPenalty, 1.7), anything),
 }
 # Of the three kinds of outputs, one stands for all beside others.
@@ -246,6 +261,66 @@ def test_a_base_class_that_changes_scores_allows_everything():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("beam", [1, 2, 5])
+def test_a_narrow_beam_comes_to_all_forced_phrases(beam):
+    """Though the model has never a mind to."""
+    model = Tables(43, eos_bonus=3.0, sharpness=3.0)
+    model.logits[..., 6] -= 12.0
+    forced = np.array(
+        [
+            [[6, 5, 4, 6], [6, 6, 0, 0], [5, 0, 0, 0]],
+            [[6, 5, 0, 0], [6, 5, 6, 0], [0, 0, 0, 0]],
+            [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
+        ],
+        "int32",
+    )
+    result = as_numpy(
+        beam_search(
+            model.step,
+            model.initial_state(),
+            beam_size=beam,
+            num_hypotheses=beam,
+            max_length=np.array([8, 6, 6]),
+            length_penalty=1.0,
+            constraints=[ForcedPhrases(forced)],
+        )
+    )
+    for row in range(3):
+        for ids in ids_of(result, row):
+            written = " ".join(map(str, ids))
+            phrases = [[id_ for id_ in phrase if id_] for phrase in forced[row]]
+            held = [" ".join(map(str, phrase)) in written for phrase in phrases]
+            assert all(held) or not ids
+        assert result.lengths[row, 0] > 0
+    free = as_numpy(
+        beam_search(
+            model.step,
+            model.initial_state(),
+            beam_size=beam,
+            num_hypotheses=beam,
+            max_length=6,
+            length_penalty=1.0,
+        )
+    )
+    np.testing.assert_array_equal(result.ids[2, :, :6], free.ids[2])
+
+
+def test_a_search_has_one_guide():
+    model = Tables(44)
+    several = [ForcedPhrases(FORCED), ForcedPhrases(FORCED)]
+    with pytest.raises(ValueError, match="at most one `GuidingConstraint`.*2 of them"):
+        beam_search(
+            model.step,
+            model.initial_state(),
+            beam_size=2,
+            max_length=5,
+            constraints=several,
+        )
+    for method in ("wanted", "progress"):
+        with pytest.raises(TypeError, match="must override `wanted` and `progress`"):
+            getattr(GuidingConstraint(), method)(*[None] * (1 + (method == "progress")))
 
 
 def one_of(*beginnings):

@@ -106,6 +106,32 @@ def test_no_output_is_outside_of_the_list(translator):
         np.testing.assert_allclose(best.log_prob, scores[best.text][0], atol=1e-4)
 
 
+def test_each_translation_holds_its_own_words(translator):
+    forced = [["Katze"], None, ["heim", "wir"], ["ein", "die Katze"], [], ["t", "ge"]]
+    greedy = Search(beam_size=1, max_length=31)
+    for words, (best,) in zip(
+        forced, translator.translate(TEXTS, greedy, forced=forced), strict=True
+    ):
+        assert all(word in best.text for word in words or ())
+    # Together with a beginning, and with no repetitions; all of the n best.
+    search = Search(beam_size=4, num_hypotheses=4, max_length=31, no_repeat_ngram=3)
+    prefix = ["wir", None, "ein", "", "die", None]
+    rows = translator.translate(TEXTS, search, forced=forced, prefix=prefix)
+    for start, words, row in zip(prefix, forced, rows, strict=True):
+        for best in row if words else ():
+            assert best.text.startswith(start or "")
+            assert all(word in best.text for word in words)
+
+
+def test_forced_words_are_checked(translator):
+    for forced in (["x"], "x", None, [["x", 3]], [["x"], ["y"], ["z"]]):
+        if forced is not None:
+            with pytest.raises(ValueError, match="`forced` must"):
+                translator.translate(["a", "b"], forced=forced)
+    with pytest.raises(ValueError, match="characters that the target's.*'犬'"):
+        translator.translate(["a"], forced=[["ein", "犬"]])
+
+
 def test_what_cannot_be_written_is_told(translator, caplog):
     with caplog.at_level(logging.WARNING, "kseq2seq"):
         allowed_texts(["ein", "犬"], translator.target_tokenizer)

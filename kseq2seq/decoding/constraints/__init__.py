@@ -9,6 +9,7 @@ from kseq2seq.decoding.constraints.allowed_outputs import (
 )
 from kseq2seq.decoding.constraints.base import (
     Constraint,
+    GuidingConstraint,
     Prefix,
 )
 from kseq2seq.decoding.constraints.forbidden_phrases import (
@@ -16,6 +17,9 @@ from kseq2seq.decoding.constraints.forbidden_phrases import (
 )
 from kseq2seq.decoding.constraints.forbidden_tokens import (
     ForbiddenTokens,
+)
+from kseq2seq.decoding.constraints.forced_phrases import (
+    ForcedPhrases,
 )
 from kseq2seq.decoding.constraints.forced_prefix import (
     AfterPrefix,
@@ -36,6 +40,7 @@ from kseq2seq.decoding.constraints.states import (
     allowed_tokens,
     check_constraints,
     initial_states,
+    is_guided,
     max_forbidden,
     next_states,
 )
@@ -49,7 +54,9 @@ __all__ = [
     "Constraint",
     "ForbiddenPhrases",
     "ForbiddenTokens",
+    "ForcedPhrases",
     "ForcedPrefix",
+    "GuidingConstraint",
     "MinLength",
     "NoRepeatedNgram",
     "OpenEnd",
@@ -60,6 +67,7 @@ __all__ = [
     "allowed_tokens",
     "check_constraints",
     "initial_states",
+    "is_guided",
     "max_forbidden",
     "next_states",
 ]

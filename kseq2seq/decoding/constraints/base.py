@@ -140,3 +140,47 @@ class Constraint:
             Structure with the shapes and dtypes of `state`; by default `state`.
         """
         return state
+
+
+class GuidingConstraint(Constraint):
+    """Base class of constraints that demand something, which the beam makes room for.
+
+    Beam search adds the tokens of `wanted` to its candidates, and shares its slots out
+    among those that have come equally far by `progress`.
+
+    Reference:
+        [Post & Vilar, 2018](https://arxiv.org/abs/1804.06609), section 3.
+    """
+
+    def wanted(self, state: Any) -> Tensor:
+        """Tokens that bring hypotheses further.
+
+        Args:
+            state: As for `allowed`.
+
+        Returns:
+            int32 of shape `(batch, beam, count)`; PAD for none.
+
+        Raises:
+            TypeError: If a subclass does not override it.
+        """
+        raise TypeError(
+            "A guiding constraint must override `wanted` and `progress`. "
+            f"Received: {type(self).__name__}, which does not"
+        )
+
+    def progress(self, tokens: Tensor, state: Any) -> Tensor:
+        """How far hypotheses have come after each of some tokens.
+
+        Args:
+            tokens: int32 of shape `(batch, beam, candidates)`.
+            state: As for `allowed`, before the token.
+
+        Returns:
+            int32 of the shape of `tokens`, from 0 on. Some token of `wanted` must bring
+            a hypothesis further, unless all is there.
+
+        Raises:
+            TypeError: If a subclass does not override it.
+        """
+        return self.wanted(state)

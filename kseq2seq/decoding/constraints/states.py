@@ -5,7 +5,11 @@ from typing import Any
 
 from keras import ops, tree
 
-from kseq2seq.decoding.constraints.base import Constraint, Prefix
+from kseq2seq.decoding.constraints.base import (
+    Constraint,
+    GuidingConstraint,
+    Prefix,
+)
 from kseq2seq.decoding.step import check_shape, check_structure, like
 from kseq2seq.utils import Tensor
 
@@ -26,6 +30,24 @@ def check_constraints(constraints: Any) -> tuple[Constraint, ...]:
             f"Constraint`. Received: constraints={constraints!r}"
         )
     return tuple(constraints)
+
+
+def is_guided(constraints: Sequence[Constraint]) -> bool:
+    """Whether one of the constraints of a search guides its beam.
+
+    Args:
+        constraints: The `Constraint`s.
+
+    Raises:
+        ValueError: If several do.
+    """
+    guides = [x for x in constraints if isinstance(x, GuidingConstraint)]
+    if len(guides) > 1:
+        raise ValueError(
+            "`constraints` must hold at most one `GuidingConstraint`: give all phrases "
+            f"to one `ForcedPhrases`. Received: {len(guides)} of them"
+        )
+    return bool(guides)
 
 
 def initial_states(

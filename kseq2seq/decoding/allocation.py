@@ -1,0 +1,103 @@
+"""Allocation of a beam to hypotheses that have come differently far."""
+
+import numpy as np
+from keras import ops
+
+from kseq2seq.decoding.candidates import allowed_log_probs, pick, top_tokens
+from kseq2seq.decoding.constraints import GuidingConstraint
+from kseq2seq.decoding.selection import end_finished
+from kseq2seq.decoding.slots import Rules, Selected, Slots, prefix_of, score
+from kseq2seq.utils import PAD_ID, Tensor
+
+
+def select_guided(
+    predicted: Tensor, slots: Slots, rules: Rules, position: Tensor
+) -> Selected:
+    """The best continuations, some of each progress by the guiding constraint.
+
+    Candidates are, beside the best of each hypothesis, the tokens that the constraint
+    wants. Those of the same progress are a bank; the beam is shared out evenly among
+    the banks that have candidates, those that have come further first, and what is left
+    goes to the best of all.
+
+    Reference:
+        [Post & Vilar, 2018](https://arxiv.org/abs/1804.06609), section 3.2.
+    """
+    batch, width, vocabulary = ops.shape(predicted)
+    prefix = prefix_of(slots, rules, position)
+    log_probs = allowed_log_probs(predicted, rules, prefix, slots.constraints)
+    values, tokens = top_tokens(log_probs, min(width, vocabulary))
+    guide, state = next(
+        (constraint, state)
+        for constraint, state in zip(rules.constraints, slots.constraints, strict=True)
+        if isinstance(constraint, GuidingConstraint)
+    )
+    wanted = guide.wanted(state)  # (B, K, W)
+    values = ops.concatenate([values, _new(wanted, tokens, log_probs)], axis=-1)
+    tokens = ops.concatenate([tokens, wanted], axis=-1)
+    values, tokens = end_finished(values, tokens, slots)
+
+    count = ops.shape(values)[-1]
+    flat = (batch, width * count)
+    totals = slots.log_probs[..., None] + values
+    progress = ops.reshape(guide.progress(tokens, state), flat)
+    scores = ops.reshape(score(totals, slots, rules), flat)
+    best = allocate(scores, progress, width)
+    tokens, totals, scores = (
+        pick(ops.reshape(leaf, flat), best) for leaf in (tokens, totals, scores)
+    )
+    return best // count, tokens, totals, scores
+
+
+def allocate(scores: Tensor, banks: Tensor, width: int) -> Tensor:
+    """The places of `width` candidates, best first, that the banks share evenly.
+
+    Args:
+        scores: float32 of shape `(batch, count)`.
+        banks: int32 of shape `(batch, count)`, from 0 on.
+        width: Number of candidates wanted.
+
+    Returns:
+        int32 of shape `(batch, width)`.
+
+    Example: two of three places are of bank 1, which has come furthest.
+
+    >>> scores = ops.convert_to_tensor([[-1.0, -2.0, -8.0, -3.0, -9.0]])
+    >>> banks = ops.convert_to_tensor([[0, 0, 1, 0, 1]])
+    >>> ops.convert_to_numpy(allocate(scores, banks, 3)).tolist()
+    [[0, 2, 4]]
+    """
+    order = ops.cast(ops.argsort(-scores, axis=1), "int32")
+    scores, banks = pick(scores, order), pick(banks, order)
+    numbers = ops.arange(ops.max(banks, initial=0) + 1, dtype="int32")
+    possible = (scores > -np.inf)[..., None]
+    of_bank = ops.logical_and(ops.equal(banks[..., None], numbers), possible)
+    of_bank = ops.cast(of_bank, "int32")  # (B, N, banks)
+    is_used = ops.cast(ops.any(of_bank > 0, axis=1), "int32")  # (B, banks)
+    used = ops.maximum(ops.sum(is_used, axis=1, keepdims=True), 1)
+    # How many banks have come at least as far as each.
+    upto = ops.cumsum(is_used, axis=1)
+    rank = ops.sum(is_used, axis=1, keepdims=True) - upto
+    share = width // used + ops.cast(rank < width % used, "int32")
+    before = ops.cumsum(of_bank, axis=1) - of_bank
+    is_due = ops.any(
+        ops.logical_and(of_bank > 0, before < share[:, None]), axis=-1
+    )  # (B, N)
+    count = ops.shape(order)[1]
+    places = ops.arange(count, dtype="int32")
+    priority = ops.where(is_due, count, 0) - places
+    _, chosen = ops.top_k(priority, width)
+    return pick(order, ops.sort(ops.cast(chosen, "int32"), axis=1))
+
+
+def _new(wanted, tokens, log_probs):
+    """Log-probabilities of wanted tokens, -inf for those that are candidates before."""
+    count = wanted.shape[-1] or ops.shape(wanted)[-1]
+    places = ops.arange(count, dtype="int32")
+    twice = ops.logical_and(
+        ops.equal(wanted[..., None], wanted[:, :, None]), places[:, None] > places
+    )
+    known = ops.equal(wanted[..., None], tokens[:, :, None])
+    known = ops.logical_or(ops.any(twice, axis=-1), ops.any(known, axis=-1))
+    known = ops.logical_or(known, ops.equal(wanted, PAD_ID))
+    return ops.where(known, -np.inf, pick(log_probs, wanted))
