@@ -50,6 +50,7 @@ class Search:
         min_length: The fewest tokens of any translation.
         min_length_factor: Tokens demanded for each token of the source.
         forbid_unknown: Whether to write the next best token in place of an unknown one.
+            A model that copies writes what it copies, whatever this is.
         no_repeat_ngram: No sequence of so many tokens occurs twice; 0 for no such rule.
         repetition_penalty: Multiplies the log-probabilities of tokens that are there
             already, in the score too; 1 for none.
@@ -121,6 +122,7 @@ def search_ids(
     num_hypotheses: int | Tensor | None = None,
     constraints: Sequence[Constraint] = (),
     prefix: ForcedPrefix | None = None,
+    copies: bool = False,
 ) -> Hypotheses:
     """The best hypotheses for a batch of source ids.
 
@@ -135,11 +137,13 @@ def search_ids(
         constraints: As in `greedy_search`.
         prefix: A `ForcedPrefix`, in which tokens may be repeated or unknown, whatever
             `search` says.
+        copies: Whether the unknown token stands for what the model copies from the
+            source, so that it is not forbidden.
 
     Returns:
         `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
     """
-    own = constraints_of_search(search)
+    own = constraints_of_search(search, copies)
     if prefix is not None:
         own = [prefix, *(AfterPrefix(constraint, prefix.ids) for constraint in own)]
     constraints = (*own, *constraints)
@@ -166,11 +170,12 @@ def search_ids(
     )
 
 
-def constraints_of_search(search: Search) -> list[Constraint]:
+def constraints_of_search(search: Search, copies: bool = False) -> list[Constraint]:
     """The constraints that the fields of a `Search` stand for.
 
     Args:
         search: A `Search`.
+        copies: As for `search_ids`.
 
     Example:
 
@@ -178,7 +183,7 @@ def constraints_of_search(search: Search) -> list[Constraint]:
     ['ForbiddenTokens', 'NoRepeatedNgram']
     """
     constraints: list[Constraint] = []
-    if search.forbid_unknown:
+    if search.forbid_unknown and not copies:
         constraints.append(ForbiddenTokens([UNK_ID]))
     if search.no_repeat_ngram:
         constraints.append(NoRepeatedNgram(search.no_repeat_ngram))

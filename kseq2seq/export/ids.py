@@ -96,7 +96,9 @@ def search_function(
         return search_step.__call__, states
 
     def search_ids(source):
-        hypotheses = decoding.search_ids(start, source, search, None, constraints)
+        hypotheses = decoding.search_ids(
+            start, source, search, None, constraints, copies=copied_ids is not None
+        )
         names = ("ids", "scores", "lengths")
         outputs = {name: getattr(hypotheses, name) for name in names}
         if copied_ids is not None:

@@ -103,6 +103,7 @@ def export_litert(
     if features is not None:
         shapes["features"] = (1, features_length)
     rules = text_constraints(search, target_tokenizer)
+    longest = _longest(search, shapes, rules)
     function = _static_search(portable_copy(model), search, shapes, rules)
     content = _convert(function, weights)
     _check(content, shapes)
@@ -119,11 +120,11 @@ def export_litert(
         "litert",
         search=search_in_words(search),
         source_length=source_length,
-        longest=_longest(search, shapes, rules),
+        longest=longest,
         weights=weights,
         version=__version__,
         **litert_features(features, features_length),
-        **litert_copying(copied_ids_of(model) is not None, _longest(search, shapes)),
+        **litert_copying(copied_ids_of(model) is not None, longest),
     )
     files = {GREEDY_FILE: content, id_export.README_FILE: readme}
     tokenizers = (source_tokenizer, target_tokenizer)

@@ -13,7 +13,7 @@ from kseq2seq.inference.prefixes import (
 )
 from kseq2seq.inference.rows import blank_for_blank, check_rows
 from kseq2seq.inference.text_to_text import TextToText
-from kseq2seq.utils import EOS_ID, Tensor
+from kseq2seq.utils import EOS_ID, PAD_ID, Tensor
 
 
 class ControlledSearches:
@@ -107,11 +107,20 @@ class ControlledSearches:
             rules.append(ForcedPhrases(forced))
         if allowed:
             rules.append(graphs.allowed_texts(allowed))
-        hypotheses = search_ids(start, source.ids, search, None, rules, constraint)
+        hypotheses = search_ids(
+            start, source.ids, search, None, rules, constraint, graphs.copies
+        )
         hypotheses = blank_for_blank(hypotheses, source.ids)
         texts = graphs.write_all(text, source, hypotheses)
         if beginnings is not None:
-            texts = with_beginnings(texts, prefix, graphs.write(beginnings.ids))
+            written = graphs.write(beginnings.ids)[:, None]
+            if graphs.copies:  # other symbols for each hypothesis
+                is_token = tf.cast(beginnings.ids != PAD_ID, tf.int32)
+                lengths = tf.reduce_sum(is_token, axis=1)[:, None, None]
+                places = tf.range(tf.shape(hypotheses.ids)[2])
+                cut = tf.where(places < lengths, hypotheses.ids, PAD_ID)
+                written = graphs.write_all(text, source, hypotheses._replace(ids=cut))
+            texts = with_beginnings(texts, prefix, written)
             texts = tf.where(source.ids[:, :1] == EOS_ID, "", texts)
         if not alignments:
             hypotheses = hypotheses._replace(alignments=None)

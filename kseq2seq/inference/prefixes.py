@@ -110,13 +110,14 @@ def with_beginnings(texts: Tensor, beginnings: Tensor, written: Tensor) -> Tenso
     Args:
         texts: String tensor of shape `(batch, n)`.
         beginnings: String tensor of shape `(batch,)`: the texts given.
-        written: The same as their tokens are written.
+        written: The same as their tokens are written, of shape `(batch, 1)` or
+            `(batch, n)`.
     """
     shape = tf.shape(texts)
     ahead = tf.broadcast_to(beginnings[:, None], shape)
     length = tf.strings.length
     begun = tf.strings.substr(texts, tf.zeros(shape, tf.int32), length(ahead))
-    lengths = tf.minimum(length(written)[:, None], length(texts))
+    lengths = tf.minimum(length(written), length(texts))
     rest = tf.strings.substr(texts, lengths, tf.fill(shape, tf.int32.max))
     return tf.where(begun == ahead, texts, tf.strings.join([ahead, rest]))
 

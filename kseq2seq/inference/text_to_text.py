@@ -312,7 +312,7 @@ class TextToText(TokenizerGraphs):
             top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),
             **length_limits(source.ids, self.default_search),
             constraints=[
-                *constraints_of_search(self.default_search),
+                *constraints_of_search(self.default_search, self.copies),
                 *self.text_rules(self.default_search),
             ],
         )
@@ -338,7 +338,9 @@ class TextToText(TokenizerGraphs):
             self.start, alignments=self.copies or search.coverage_penalty > 0
         )
         rules = self.text_rules(search)
-        hypotheses = search_ids(start, source, search, num_hypotheses, rules)
+        hypotheses = search_ids(
+            start, source, search, num_hypotheses, rules, copies=self.copies
+        )
         if not self.copies:
             hypotheses = hypotheses._replace(alignments=None)
         return blank_for_blank(hypotheses, source)

@@ -173,8 +173,8 @@ def _deterministic(node, characters):
         row = []
         for signature in signatures:
             inside = dict(zip(sets, signature, strict=True))
-            after = {states.steps[x] for x in subset} - {None}
-            reached = states.closure([to for one, to in after if inside[one]])
+            steps = [step for x in subset if (step := states.steps[x]) is not None]
+            reached = states.closure([to for one, to in steps if inside[one]])
             if reached and reached not in numbers:
                 if len(numbers) >= MAX_STATES:
                     raise ValueError(TOO_LARGE)
