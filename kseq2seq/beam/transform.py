@@ -35,8 +35,9 @@ class Translate(beam.PTransform):
     the key) goes to an output of its own, with the reason, and Beam's metrics count
     both: `translated` and `rejected` in the namespace `kseq2seq`.
 
-    The model runs in Beam's RunInference: each process loads it once for all of its
-    threads, and up to 2,048 rows of a bundle are cut into batches of like lengths.
+    Rows are shared out among all workers, whatever file they come from. The model runs
+    in Beam's RunInference: each process loads it once for all of its threads, and up to
+    2,048 rows of a bundle are cut into batches of like lengths.
 
     Args:
         path: Path of a SavedModel or a run folder, on every worker.
@@ -93,7 +94,9 @@ class Translate(beam.PTransform):
         checked = input_or_inputs | "Check" >> beam.ParDo(self._check).with_outputs(
             REJECTED, main="rows"
         )
-        rows = checked.rows | "Translate" >> RunInference(self._handler)
+        # Else the worker that reads a file would translate all of it.
+        rows = checked.rows | "Share" >> beam.Reshuffle()
+        rows = rows | "Translate" >> RunInference(self._handler)
         return Translated(rows, checked[REJECTED])
 
 
