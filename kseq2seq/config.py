@@ -106,6 +106,12 @@ class Seq2SeqConfig:
         copying: Whether each token is generated or copied from where attention looks
             (a pointer-generator). `build_model` then needs `copied_ids`, unless both
             sides have the same vocabulary.
+        hard_attention: Whether each token comes from one source position, and the
+            probability of a target is the exact sum over all of them:
+            `"zeroth_order"`, `"first_order"` for positions that depend on the one
+            before, either of them with `"monotonic_"` before it for positions that
+            never go back; or `"none"`. For small vocabularies: there are logits for
+            each pair of positions.
 
     Raises:
         ValueError: If a value, or a combination, cannot be built.
@@ -129,6 +135,8 @@ class Seq2SeqConfig:
         - [Peters & Martins, 2019](https://aclanthology.org/W19-4207), for gated
           features.
         - [See et al., 2017](https://arxiv.org/abs/1704.04368), for `copying`.
+        - [Wu & Cotterell, 2019](https://aclanthology.org/P19-1148), for
+          `hard_attention`.
     """
 
     source_vocabulary_size: int
@@ -154,6 +162,7 @@ class Seq2SeqConfig:
     dropout: float = 0.2
     output_probability_fn: str = "softmax"
     copying: bool = False
+    hard_attention: str = "none"
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -163,6 +172,7 @@ class Seq2SeqConfig:
         self._check_feeding()
         self._check_features()
         self._check_copying()
+        self._check_hard_attention()
 
     def _check_sizes(self):
         sizes = f"units={self.units}, encoder_units={self.encoder_units}"
@@ -251,6 +261,28 @@ class Seq2SeqConfig:
                 f"Received: output_probability_fn={self.output_probability_fn!r}"
             )
 
+    def _check_hard_attention(self):
+        if self.hard_attention == "none":
+            return
+        needed = {
+            "attention_query": "current",
+            "input_feeding": False,
+            "output_probability_fn": "softmax",
+            "copying": False,
+            "feature_vocabulary_size": 0,
+        }
+        wrong = {name: getattr(self, name) for name in needed}
+        wrong = {name: wrong[name] for name in needed if wrong[name] != needed[name]}
+        if self.attention == "none":
+            wrong["attention"] = "none"
+        if wrong:
+            raise ValueError(
+                f"hard_attention={self.hard_attention!r} needs attention on which no "
+                "step of the decoder depends, and neither features nor another head: "
+                f"leave {', '.join(wrong)} as it is by default. Received: "
+                f"{', '.join(f'{name}={value!r}' for name, value in wrong.items())}"
+            )
+
     @property
     def memory_size(self) -> int:
         """Size of the encoder's outputs."""
@@ -312,6 +344,10 @@ def _check_probability_fn(name, value):
     return check_choice(name, value, _layers().OUTPUT_PROBABILITY_FNS)
 
 
+def _check_hard_attention(name, value):
+    return check_choice(name, value, _layers().HARD_ATTENTIONS)
+
+
 def _check_options(name, value):
     if not isinstance(value, Mapping):
         raise ValueError(
@@ -348,4 +384,5 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "dropout": check_fraction,
     "output_probability_fn": _check_probability_fn,
     "copying": check_boolean,
+    "hard_attention": _check_hard_attention,
 }

@@ -201,6 +201,14 @@ def test_dropout_may_be(value):
             {"input_feeding": True, "attention_query": "previous"},
             "leave input_feeding out.*input_feeding=True, attention_query='previous'",
         ),
+        (
+            {"hard_attention": "first_order", "input_feeding": True, "copying": True},
+            "leave input_feeding, copying as .*: input_feeding=True, copying=True",
+        ),
+        (
+            {"hard_attention": "zeroth_order", "attention": "none"},
+            "leave attention as .*Received: attention='none'",
+        ),
         ({"copying": True, "attention": "none"}, "points at.*attention='none'"),
         (
             {"copying": True, "output_probability_fn": "sparsemax"},

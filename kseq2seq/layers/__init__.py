@@ -53,8 +53,17 @@ from kseq2seq.layers.decoder import (
     DecoderStep,
 )
 from kseq2seq.layers.dropout import Dropout as Dropout
+from kseq2seq.layers.hard_attention import (
+    HARD_ATTENTIONS,
+    AlignmentMarginal,
+    MarginalStep,
+)
 from kseq2seq.layers.padding_mask import (
     PaddingMask,
+)
+from kseq2seq.layers.pair_features import (
+    CellOutput,
+    PairFeatures,
 )
 from kseq2seq.layers.recurrent import LSTM as LSTM
 from kseq2seq.layers.source_kinds import (
@@ -73,11 +82,14 @@ from kseq2seq.layers.vocabulary import (
 # Without the names that `keras.layers` has too, which a star import would replace. They
 # are imported `as` themselves, which tells type checkers that they are public.
 __all__ = [
+    "HARD_ATTENTIONS",
     "MECHANISMS",
     "OUTPUT_PROBABILITY_FNS",
     "QUERIES",
     "TEXT_KIND",
+    "AlignmentMarginal",
     "BahdanauAttention",
+    "CellOutput",
     "ChunkwiseAttention",
     "CopiedIds",
     "CoverageAttention",
@@ -93,9 +105,11 @@ __all__ = [
     "LocationSensitiveAttention",
     "Logits",
     "LuongAttention",
+    "MarginalStep",
     "Mechanism",
     "MonotonicAttention",
     "PaddingMask",
+    "PairFeatures",
     "PointerGenerator",
     "SourceKinds",
     "VocabularyEmbedding",

@@ -11,7 +11,9 @@ from kseq2seq.layers import (
     LSTM,
     MECHANISMS,
     TEXT_KIND,
+    AlignmentMarginal,
     Attention,
+    CellOutput,
     CopiedIds,
     DecoderCell,
     DecoderRNN,
@@ -19,6 +21,7 @@ from kseq2seq.layers import (
     FeaturesMemory,
     Logits,
     PaddingMask,
+    PairFeatures,
     PointerGenerator,
     SourceKinds,
     VocabularyEmbedding,
@@ -104,6 +107,9 @@ def build_model(
     features, alignment = decode(
         config, attention, embedded, memory, mask, states, target_mask
     )
+    query = features
+    if config.hard_attention != "none":
+        features = PairFeatures(config.output_size, name="pair_features")(query, memory)
     features = Dropout(config.dropout, name="output_dropout")(features)
     if config.tie_embeddings:
         logits = embedding(features, reverse=True)
@@ -117,6 +123,8 @@ def build_model(
         )
         layer = PointerGenerator(name="copying")
         logits = layer(logits, features, embedded, alignment, copied)
+    if config.hard_attention != "none":
+        logits = _marginal_layer(config)(logits, alignment, query, mask, target)
     inputs = {"source": source, "target": target}
     return Seq2SeqModel(inputs, logits, name="seq2seq")
 
@@ -238,7 +246,17 @@ def _with_features(config, attention):
     return gate_features(attention, units, name="gated_features")
 
 
+def _marginal_layer(config):
+    return AlignmentMarginal(
+        monotonic=config.hard_attention.startswith("monotonic"),
+        order=1 if config.hard_attention.endswith("first_order") else 0,
+        name="marginal",
+    )
+
+
 def _attentional_layer(config):
+    if config.hard_attention != "none":
+        return CellOutput(config.units, name="attentional")
     size = config.output_size
     return keras.layers.Dense(size, "tanh", use_bias=False, name="attentional")
 
@@ -288,13 +306,14 @@ def _decode_at_once(config, attention, inputs, memory, mask, states, target_mask
         inputs = output
     if attention is None:
         return inputs, None
+    aligns = config.copying or config.hard_attention != "none"
     context = attention(
         inputs,
         memory,
         query_mask=target_mask,
         value_mask=mask,
-        return_attention_scores=config.copying,
+        return_attention_scores=aligns,
     )
-    context, alignment = context if config.copying else (context, None)
+    context, alignment = context if aligns else (context, None)
     inputs = keras.layers.Concatenate(name="attention_input")([context, inputs])
     return _attentional_layer(config)(inputs), alignment

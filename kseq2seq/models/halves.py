@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from kseq2seq.decoding import Step
@@ -19,12 +18,9 @@ from kseq2seq.layers import (
     DecoderCell,
     DecoderStart,
     DecoderStep,
-    masked_probabilities,
 )
+from kseq2seq.models.heads import StepOutputs, head_memory, head_states, step_head
 from kseq2seq.utils import Tensor, check_number
-
-# Of the memory of a model that copies.
-COPIED = "copied_ids"
 
 
 def encoder_model(model: keras.Model) -> keras.Model:
@@ -63,9 +59,8 @@ def encoder_model(model: keras.Model) -> keras.Model:
     else:
         mask = layers["source_mask"].output
         states, memory = start(states, layers["memory"].output, memory_mask=mask)
-    if "copying" in layers:
-        memory = {**memory, COPIED: layers["copied_ids"].output}
-    outputs = {"states": states, "memory": memory}
+    states = [*states, *head_states(layers, memory)]
+    outputs = {"states": states, "memory": {**memory, **head_memory(layers)}}
     return keras.Model(source, outputs, name="encoder")
 
 
@@ -109,19 +104,12 @@ def step_model(model: keras.Model) -> keras.Model:
     embedding = layers["target_embedding"]
     step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
     embedded = embedding(tokens)
-    own = {name: tensor for name, tensor in memory.items() if name != COPIED}
-    features, new_states, *alignment = step(embedded, states, own)
-    if "projection" in layers:
-        logits = layers["projection"](features)
-    else:
-        logits = embedding(features, reverse=True)
-    logits = layers["logits"](logits)
-    if layers["logits"].probability_fn != "softmax":
-        logits = _log_probabilities(logits, layers["logits"].probability_fn)
-    if "copying" in layers:
-        copied = memory[COPIED]
-        logits = layers["copying"](logits, features, embedded, *alignment, copied)
-    outputs = {"logits": logits, "states": new_states}
+    own = {name: memory[name] for name in memory if name not in head_memory(layers)}
+    count = len(states) - len(head_states(layers, memory))
+    features, new_states, *alignment = step(embedded, states[:count], own)
+    made = StepOutputs(tokens, embedded, features, alignment)
+    logits, of_head, alignment = step_head(layers, made, states[count:], memory)
+    outputs = {"logits": logits, "states": [*new_states, *of_head]}
     if alignment:
         outputs["alignment"] = alignment[0]
     inputs = {"tokens": tokens, "states": states, "memory": memory}
@@ -372,15 +360,6 @@ def _values_of(variables, values) -> AbstractContextManager:
     if not variables:
         return nullcontext()
     return keras.StatelessScope(list(zip(variables, values, strict=True)))
-
-
-def _log_probabilities(logits, probability_fn):
-    """Logits of which softmax makes the probabilities of another function."""
-    probabilities = masked_probabilities(logits, None, probability_fn)
-    possible = probabilities > 0
-    return ops.where(
-        possible, ops.log(ops.where(possible, probabilities, 1.0)), -np.inf
-    )
 
 
 def _normalized(shares, count):

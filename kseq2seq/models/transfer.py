@@ -16,7 +16,7 @@ _PREFIXES = {
     "encoder": ("encoder_", "features_memory"),
     "bridge": ("bridge_",),
     "attention": (),  # by their kind, since a user's own has a name of its own
-    "decoder": ("decoder", "attentional"),
+    "decoder": ("decoder", "attentional", "pair_features", "marginal"),
     "output": ("projection", "copying"),
 }
 PARTS = tuple(_PREFIXES)

@@ -31,6 +31,7 @@ ZEROS = {"encoder_units": 8, "bridge": "zeros"}
 GRU = {"cell": "gru"}
 TIED = {"tie_embeddings": True}
 COPYING = {"copying": True}
+HARD = "hard_attention"
 # For each source id a target id: some are another's too, some UNK, some of none.
 COPIED_IDS = [0, 1, 0, 3, 7, 8, 9, 10, 7, 1, 1, 12, 11, 0, 5, 4, 6]
 SHALLOW = {"encoder_layers": 2, "decoder_layers": 1}
@@ -63,6 +64,8 @@ KINDS = {
     "scaled_general_feed": {"attention": "luong_scaled_general", **FEED, **ZEROS},
     "scaled_general_previous": {"attention": "luong_scaled_general", **PREVIOUS},
     "copying": {"attention": "luong_scaled_dot", **COPYING, **TIED},
+    "hard": {"attention": "luong_general", HARD: "monotonic_zeroth_order", **GRU},
+    "hard_tied": {"attention": "coverage", HARD: "first_order", **TIED, **RESIDUAL},
     "copying_feed": {"attention": "bahdanau", **COPYING, **FEED, **DEEP},
 }
 for kind in KINDS.values():

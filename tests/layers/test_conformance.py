@@ -222,6 +222,40 @@ ROWS = {
         {"ids": np.where(MASK, 7, 0).astype("int32")},
         lambda layer, x: layer(x["ids"]),
     ),
+    "cell_output": Row(
+        lambda **kw: layers.CellOutput(5, **kw),
+        {"inputs": random(B, T, D)},
+        lambda layer, x: layer(x["inputs"]),
+    ),
+    "pair_features": Row(
+        lambda **kw: layers.PairFeatures(A, **kw),
+        {"query": random(B, T, H), "value": random(B, S, M)},
+        lambda layer, x: layer(x["query"], x["value"]),
+    ),
+    "alignment_marginal": Row(
+        lambda **kw: layers.AlignmentMarginal(True, 1, **kw),
+        {
+            "logits": random(B, T, S, A),
+            "alignment": np.full((B, T, S), 1 / S, "float32"),
+            "query": random(B, T, H, seed=1),
+            "mask": MASK,
+            "tokens": np.full((B, T), 4, "int32"),
+        },
+        lambda layer, x: layer(*x.values()),
+    ),
+    "marginal_step": Row(
+        lambda **kw: layers.MarginalStep(layers.AlignmentMarginal(True, 0, **kw), **kw),
+        {
+            "logits": random(B, K, S, A),
+            "alignment": np.full((B, K, S), 1 / S, "float32"),
+            "query": random(B, K, H, seed=1),
+            "mask": MASK,
+            "tokens": np.full((B, K), 4, "int32"),
+            "state_0": random(B, K, S, seed=2),
+            "state_1": random(B, K, S * A, seed=3),
+        },
+        lambda layer, x: layer(*list(x.values())[:5], [x["state_0"], x["state_1"]]),
+    ),
     "pointer_generator": Row(
         lambda **kw: layers.PointerGenerator("he_normal", **kw),
         {
@@ -240,7 +274,9 @@ ROWS = {
     ),
 }
 WITHOUT_WEIGHTS = {
-    *PLAIN_MECHANISMS, "padding_mask", "source_kinds", "dropout", "logits", "copied_ids"
+    *PLAIN_MECHANISMS, "padding_mask", "source_kinds", "dropout", "logits",
+    "copied_ids",
+    "cell_output", "marginal_step",
 }  # fmt: skip
 
 
@@ -337,7 +373,8 @@ def test_half_precision_keeps_float32_weights(row, dtype):
     layer = row.make(dtype=dtype)
     outputs = [x for x in call(row, layer) if "float" in x.dtype.name]
     # Losses need more than half of it.
-    is_last = isinstance(layer, (layers.Logits, layers.PointerGenerator))
+    in_float32 = {"logits", "pointer_generator", "alignment_marginal", "marginal_step"}
+    is_last = any(row is ROWS[name] for name in in_float32)
     expected = "float32" if is_last else dtype.removeprefix("mixed_")
     assert {x.dtype.name for x in outputs} <= {expected}
     assert all(np.isfinite(tf.cast(x, "float32")).all() for x in outputs)
