@@ -3,11 +3,8 @@
 A reader is a file here with a function that returns `Pairs`, and a line below.
 """
 
-from kseq2seq.data.batching import (
-    DEFAULT_BUCKETS,
-    batches,
-    without_autotune,
-)
+from kseq2seq.data.batching import batches
+from kseq2seq.data.bucketing import DEFAULT_BUCKETS, without_autotune
 from kseq2seq.data.containers import (
     Pairs,
     Triples,
@@ -15,6 +12,7 @@ from kseq2seq.data.containers import (
     as_texts,
     as_triples,
 )
+from kseq2seq.data.corpora import Corpus, Part, corpus, sample, tfds_corpus
 from kseq2seq.data.date_pairs import LOCALES, dates
 from kseq2seq.data.jsonl import read_jsonl
 from kseq2seq.data.lines import (
@@ -23,6 +21,7 @@ from kseq2seq.data.lines import (
     read_lines,
     stream_lines,
 )
+from kseq2seq.data.memory import MemoryBatches
 from kseq2seq.data.noise import add_noise
 from kseq2seq.data.pairs import (
     group_references,
@@ -30,6 +29,7 @@ from kseq2seq.data.pairs import (
     without_empty_sides,
 )
 from kseq2seq.data.parallel import read_parallel
+from kseq2seq.data.streaming import Stream, stream
 from kseq2seq.data.tfds import read_tfds
 from kseq2seq.data.triples import group_triples, split_triples
 from kseq2seq.data.tsv import read_tsv
@@ -43,15 +43,20 @@ __all__ = [
     "DEFAULT_BUCKETS",
     "LOCALES",
     "WORD_BEGINS",
+    "Corpus",
     "Coverage",
     "DataError",
+    "MemoryBatches",
     "Pairs",
+    "Part",
+    "Stream",
     "Triples",
     "add_noise",
     "as_pairs",
     "as_texts",
     "as_triples",
     "batches",
+    "corpus",
     "dates",
     "group_references",
     "group_triples",
@@ -62,9 +67,12 @@ __all__ = [
     "read_parallel",
     "read_tfds",
     "read_tsv",
+    "sample",
     "split",
     "split_triples",
+    "stream",
     "stream_lines",
+    "tfds_corpus",
     "without_autotune",
     "without_empty_sides",
 ]

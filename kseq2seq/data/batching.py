@@ -1,41 +1,24 @@
-"""Batches: pairs of text, tokenised, bucketed by length and padded.
+"""Batches: pairs of text, tokenised, bucketed by length and padded."""
 
-Shapes in the comments: N pairs, B rows of a batch, S and T the lengths that its sources
-and targets are padded to.
-"""
-
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kseq2seq.data.containers import as_pairs, as_triples
-from kseq2seq.data.pairs import Row
-from kseq2seq.utils import (
-    BOS_ID,
-    PAD_ID,
-    UNK_ID,
-    check_integer,
-    check_integers,
-    is_blank,
+from kseq2seq.data.bucketing import (
+    DEFAULT_BUCKETS,
+    Batching,
+    cut,
+    element_function,
+    in_buckets,
+    order_by_length,
+    ragged,
+    shuffled_plan,
+    tell_of_unknown,
+    without_autotune,
 )
+from kseq2seq.utils import check_integer
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-_logger = logging.getLogger("kseq2seq")
-# Pairs tokenised by one call, and the seconds after which progress is shown.
-_CHUNK = 16384
-_PATIENCE = 5.0
-# Share of unknown tokens from which on a tokenizer is hardly the right one.
-_MOST_UNKNOWN = 0.2
-# Each about a fifth longer than the one before, so that texts of any length are padded
-# by about a tenth of it or less on average. On Multi30k (SentencePiece, 8,000 pieces,
-# batches of 64) 6.7 % of the positions are padding, in 56 shapes of batches; with every
-# even length it would be 4.7 % in 96, with steps of a third 12.2 % in 27
-# (benchmarks/pipeline.py).
-DEFAULT_BUCKETS = (4, 6, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 64)
 
 
 def batches(
@@ -109,223 +92,31 @@ def batches(
     """
     import tensorflow as tf
 
-    batch_size = check_integer("batch_size", batch_size, 1)
-    batch_tokens = check_integer("batch_tokens", batch_tokens, 1, optional=True)
+    batching = Batching.of(
+        source_tokenizer, target_tokenizer, batch_size, batch_tokens, buckets, features
+    )
     seed = check_integer("seed", seed, optional=True)
-    lengths_of_buckets = _check_buckets(buckets)
-    rows = as_pairs(pairs) if features is None else as_triples(pairs, "pairs")
-    rows = _with_text(rows)
-    sources, targets = _tokenize(rows, source_tokenizer, target_tokenizer, features)
-    _tell_of_unknown((sources, targets))
-    kept, lengths = _in_buckets(sources, targets, lengths_of_buckets)  # (N,), (N, 2)
-
-    def most_rows(source_length, target_length):
-        if batch_tokens is None:
-            return batch_size
-        return max(1, batch_tokens // max(source_length, target_length))
-
+    sources, targets = batching.tokenize(batching.rows(pairs))
+    tell_of_unknown((sources, targets))
+    kept, lengths = in_buckets(sources, targets, batching.buckets)  # (N,), (N, 2)
     if seed is None:
-        plan, count = _plan_in_order(kept, lengths, most_rows)
+        plan, count = _plan_in_order(kept, lengths, batching.most_rows)
     else:
-        plan, count = _plan_shuffled(kept, lengths, most_rows, seed)
-
-    def element(indices, source_length, target_length):
-        def padded(ids, length):
-            shape = tf.stack([-1, length])
-            return tf.gather(ids, indices).to_tensor(PAD_ID, shape=shape)
-
-        labels = padded(targets, target_length)  # (B, T)
-        shifted = tf.pad(labels[:, :-1], [[0, 0], [1, 0]], constant_values=BOS_ID)
-        # Where the label is padding, `shifted` may still hold EOS.
-        target = tf.where(labels == PAD_ID, PAD_ID, shifted)
-        return {"source": padded(sources, source_length), "target": target}, labels
-
+        order = order_by_length(kept, lengths, batching.most_rows).tensors()
+        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
+        plan = seeds.flat_map(lambda epoch: shuffled_plan(order, epoch))
+        count = int(order.cuts.shape[0])
+    element = element_function(sources, targets)
     dataset = plan.map(element, num_parallel_calls=2, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return without_autotune(dataset.prefetch(4))
-
-
-def _with_text(pairs: Sequence[Row]) -> list[Row]:
-    """The pairs with text on both sides; says how many others there are."""
-    kept = [pair for pair in pairs if not any(map(is_blank, pair[:2]))]
-    if not kept:
-        raise ValueError(
-            "`pairs` must hold at least one pair with text on both sides. Received: "
-            f"{len(pairs)} pairs, none of them such"
-        )
-    if len(kept) < len(pairs):
-        _logger.warning(
-            "Left out %d of %d pairs, whose source or target is blank.",
-            len(pairs) - len(kept),
-            len(pairs),
-        )
-    return kept
-
-
-def without_autotune(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
-    """The same dataset, whose iterators end without waiting for TensorFlow's tuner.
-
-    The tuner of buffers and threads looks at ever longer intervals, of up to a minute,
-    and the end of an epoch at times waits for the next. Where all sizes are given
-    there is nothing to tune.
-
-    Args:
-        dataset: A dataset with fixed sizes of buffers and numbers of threads.
-    """
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
-
-
-def _check_buckets(buckets):
-    """The buckets in order, each once."""
-    note = "lengths in tokens with EOS, at least one"
-    lengths = check_integers("buckets", buckets, 1, note=note)
-    if not lengths:
-        raise ValueError(
-            f"`buckets` must be a list of integers, {note}. "
-            f"Received: buckets={buckets!r}"
-        )
-    return sorted(set(lengths))
-
-
-def _tokenize(pairs, source_tokenizer, target_tokenizer, features):
-    """Tokenises in chunks; returns source and target ids as ragged tensors."""
-    import tensorflow as tf
-    from tqdm import tqdm
-
-    sides = ([], [])
-    # `disable=None` shows it on a terminal alone.
-    with tqdm(
-        total=len(pairs), desc="tokenised", unit=" pairs", delay=_PATIENCE, disable=None
-    ) as bar:
-        for start in range(0, len(pairs), _CHUNK):
-            chunk = pairs[start : start + _CHUNK]
-            for side, tokenizer in enumerate((source_tokenizer, target_tokenizer)):
-                ids = tokenizer.tokenize([pair[side] for pair in chunk])
-                if side == 0 and features is not None:
-                    others = features.tokenize([pair[2] for pair in chunk])
-                    ids = tf.concat([ids, others + tokenizer.vocabulary_size], axis=1)
-                sides[side].append((ids.values.numpy(), ids.row_lengths().numpy()))
-            bar.update(len(chunk))
-    # On the CPU, since tf.data runs there.
-    with tf.device("CPU"):
-        return [
-            _ragged(*(np.concatenate(parts) for parts in zip(*side, strict=True)))
-            for side in sides
-        ]
-
-
-def _tell_of_unknown(sides):
-    """Warns where so much text is unknown that it must be another tokenizer's."""
-    for name, ids in zip(("source", "target"), sides, strict=True):
-        share = float(np.mean(ids.values.numpy() == UNK_ID))
-        if share > _MOST_UNKNOWN:
-            _logger.warning(
-                "%.0f %% of the tokens of the %s side are unknown to its tokenizer: "
-                "check that it was trained on such texts, and that source_tokenizer "
-                "and target_tokenizer are not swapped.",
-                100 * share,
-                name,
-            )
-
-
-def _ragged(values, lengths):
-    import tensorflow as tf
-
-    # It is not in TensorFlow's stubs.
-    return tf.RaggedTensor.from_row_lengths(values, lengths)  # pyright: ignore
-
-
-def _in_buckets(sources, targets, buckets):
-    """The pairs that are not too long, and the buckets of both sides, as lengths."""
-    lengths = np.stack([sources.row_lengths(), targets.row_lengths()], axis=1)  # (N, 2)
-    kept = np.flatnonzero(np.max(lengths, axis=1) <= buckets[-1])
-    too_long = len(lengths) - len(kept)
-    if not len(kept):
-        raise ValueError(
-            f"No pair is left to make batches of: {too_long} of {len(lengths)} pairs "
-            f"are longer than the last bucket, {buckets[-1]} tokens with EOS. Give "
-            "longer `buckets` or other pairs."
-        )
-    if too_long:
-        _logger.warning(
-            "Left out %d of %d pairs, longer than the last bucket, %d tokens with EOS.",
-            too_long,
-            len(lengths),
-            buckets[-1],
-        )
-    return kept, np.array(buckets)[np.searchsorted(buckets, lengths[kept])]
-
-
-def _cut(lengths, most_rows):
-    """Cuts pairs into batches, in order, each as large as it may be.
-
-    Args:
-        lengths: Array of shape `(N, 2)`: each pair's bucket lengths.
-        most_rows: Function from a batch's source and target lengths to its rows.
-
-    Returns:
-        int64 array of shape `(batches, 3)`: rows, source length and target length.
-    """
-    cuts, rows, longest = [], 0, (0, 0)
-    for pair in map(tuple, lengths.tolist()):
-        longer = max(longest[0], pair[0]), max(longest[1], pair[1])
-        if rows and rows >= most_rows(*longer):
-            cuts.append((rows, *longest))
-            rows, longer = 0, pair
-        rows, longest = rows + 1, longer
-    cuts.append((rows, *longest))
-    return np.array(cuts, np.int64)
 
 
 def _plan_in_order(kept, lengths, most_rows):
     """A dataset of (indices, source length, target length), in order; how many."""
     import tensorflow as tf
 
-    cuts = _cut(lengths, most_rows)
-    indices = _ragged(kept, cuts[:, 0])
+    cuts = cut(lengths, most_rows)
+    indices = ragged(kept, cuts[:, 0])
     plan = tf.data.Dataset.from_tensor_slices((indices, cuts[:, 1], cuts[:, 2]))
     return plan, len(cuts)
-
-
-def _plan_shuffled(kept, lengths, most_rows, seed):
-    """Likewise, but other batches of the same shapes in each epoch."""
-    import tensorflow as tf
-
-    sources, targets = lengths.T
-    _, turn = np.unique(targets, return_inverse=True)
-    # From the shortest sources to the longest and with the next targets back, so that
-    # a batch which has targets of two buckets has sources of like lengths.
-    back_and_forth = np.where(turn % 2, -sources, sources)
-    order = np.lexsort((back_and_forth, targets))
-    cuts = _cut(lengths[order], most_rows)
-    changes = np.any(np.diff(lengths[order], axis=0), axis=1)
-    cell = np.concatenate([[0], np.cumsum(changes)])  # the same: the same two buckets
-    ordered = kept[order]
-    number, count = len(ordered), len(cuts)
-    starts = tf.constant(np.cumsum([0, *cuts[:, 0]]))
-    source_lengths, target_lengths = tf.constant(cuts[:, 1]), tf.constant(cuts[:, 2])
-
-    def epoch(epoch_seed):
-        def shuffled(length, use):
-            seeds = tf.stack([epoch_seed, use])
-            positions = tf.range(length, dtype=tf.int64)
-            shuffle = tf.random.experimental.stateless_shuffle  # pyright: ignore
-            return shuffle(positions, seeds)
-
-        mixed = tf.argsort(cell * number + shuffled(number, 1))  # within each cell
-        indices = tf.gather(ordered, mixed)
-
-        def plan(batch):
-            of_batch = indices[starts[batch] : starts[batch + 1]]
-            return of_batch, source_lengths[batch], target_lengths[batch]
-
-        # Slices of a RaggedTensor would do the same, but TensorFlow calls their graph
-        # invalid, on standard error and at length.
-        return tf.data.Dataset.from_tensor_slices(shuffled(count, 0)).map(plan)
-
-    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
-    return seeds.flat_map(epoch), count

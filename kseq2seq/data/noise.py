@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kseq2seq.data.batching import without_autotune
+from kseq2seq.data.bucketing import without_autotune
 from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID, check_fraction, check_integer
 
 if TYPE_CHECKING:

@@ -107,9 +107,7 @@ def without_header(pairs: list[Row], name: str) -> list[Row]:
     """
     if not pairs:
         return pairs
-    source, target = ([*_WORD.findall(side.casefold())] for side in pairs[0][:2])
-    named = source and target and _HEADER_WORDS.issuperset(source + target)
-    if not named or source == target:
+    if not names_columns(pairs[0]):
         return pairs
     _logger.warning(
         "%s: left out the first line, which names columns: %r. Read by read_tsv with "
@@ -122,6 +120,18 @@ def without_header(pairs: list[Row], name: str) -> list[Row]:
             f"{name}: expected pairs. Received: names of columns alone, {pairs[0]}"
         )
     return pairs[1:]
+
+
+def names_columns(pair: tuple[str, ...]) -> bool:
+    """Whether a pair consists of names of columns, as `without_header` tells them.
+
+    Args:
+        pair: Source and target.
+    """
+    source, target = ([*_WORD.findall(side.casefold())] for side in pair[:2])
+    if not source or not target or source == target:
+        return False
+    return _HEADER_WORDS.issuperset(source + target)
 
 
 def split(

@@ -1,9 +1,41 @@
 """Reader of two files whose equal lines translate each other."""
 
+from collections.abc import Iterator
+from itertools import zip_longest
+
 from kseq2seq.data.containers import Pairs
-from kseq2seq.data.lines import DataError, read_lines
-from kseq2seq.data.pairs import without_empty_sides, without_header
+from kseq2seq.data.lines import DataError, stream_lines, read_lines
+from kseq2seq.data.pairs import names_columns, without_empty_sides, without_header
 from kseq2seq.utils import PathLike
+
+
+def iter_parallel(
+    source_path: PathLike, target_path: PathLike
+) -> Iterator[tuple[str, str]]:
+    """The rows of two files, one by one, as `read_parallel` reads them.
+
+    Args:
+        source_path: A file, as there.
+        target_path: Another, with as many lines.
+
+    Yields:
+        Tuples `(source, target)`, with empty sides among them.
+
+    Raises:
+        DataError: As in `read_parallel`, when the line is reached.
+    """
+    sources, targets = stream_lines(source_path), stream_lines(target_path)
+    for number, pair in enumerate(zip_longest(sources, targets), 1):
+        source, target = pair
+        if source is None or target is None:
+            shorter = source_path if source is None else target_path
+            raise DataError(
+                "Parallel files must have the same number of lines. Received: "
+                f"{source_path} and {target_path}, of which {shorter} ends before "
+                f"line {number}"
+            )
+        if number > 1 or not names_columns((source, target)):
+            yield source, target
 
 
 def read_parallel(source_path: PathLike, target_path: PathLike) -> Pairs:

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from kseq2seq.data.containers import Pairs
@@ -41,6 +42,31 @@ def read_tfds(
             be downloaded.
         ValueError: If TensorFlow Datasets is not installed.
     """
+    pairs = list(iter_tfds(name, split, source, target))
+    return without_empty_sides(pairs, f"{name}, split {split}")
+
+
+def iter_tfds(
+    name: str,
+    split: str = "train",
+    source: str | None = None,
+    target: str | None = None,
+) -> Iterator[tuple[str, str]]:
+    """The rows of a translation set, one by one, as `read_tfds` reads them.
+
+    Args:
+        name: As there, and so are the others.
+        split: Name of a split.
+        source: The source's feature.
+        target: The target's.
+
+    Yields:
+        Tuples `(source, target)`, with empty sides among them.
+
+    Raises:
+        DataError: As in `read_tfds`.
+        ValueError: If TensorFlow Datasets is not installed.
+    """
     check_installed("tfds")
     import tensorflow_datasets as tfds
 
@@ -57,11 +83,9 @@ def read_tfds(
             f"{name}: no such split. Expected one of {list(builder.info.splits)}, or "
             f"a part of one as 'train[:1000]'. Received: split={split!r}"
         ) from error
-    pairs: Pairs = []
     for sources, targets in tfds.as_numpy(dataset.map(pair_of).batch(1024)):
-        rows = zip(sources, targets, strict=True)
-        pairs += [(source.decode(), target.decode()) for source, target in rows]
-    return without_empty_sides(pairs, f"{name}, split {split}")
+        for one, other in zip(sources, targets, strict=True):
+            yield one.decode(), other.decode()
 
 
 def _no_such_set(name, error):

@@ -1,14 +1,15 @@
 """Reader of columns between tabs, or of CSV."""
 
 import csv
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from kseq2seq.data.containers import Pairs, Triples
-from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, read_lines
-from kseq2seq.data.pairs import without_empty_sides, without_header
+from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, stream_lines
+from kseq2seq.data.pairs import names_columns, without_empty_sides, without_header
 from kseq2seq.utils import PathLike, check_boolean, check_integers, is_blank
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -69,24 +70,66 @@ def read_tsv(
     [('gehen', 'ging', 'pos=V,tense=PST')]
     """
     by_name = _are_names(columns)
-    if not by_name:
-        note = "the source's and the target's, or their names in the first line"
-        has_features = isinstance(columns, (list, tuple)) and len(columns) == 3
-        columns = check_integers("columns", columns, 0, 3 if has_features else 2, note)
+    columns = _check_columns(columns)
     if header is not None:
         header = check_boolean("header", header)
     if quoting is not None:
         quoting = check_boolean("quoting", quoting)
-    rows, delimiter = _read_rows(path, quoting)
+    numbered, delimiter = _iter_rows(path, quoting)
+    rows = list(numbered)
     if by_name:
         columns = _find_columns(cast(Sequence[str], columns), rows, path)
     if by_name or header:
         rows = rows[1:]
-    pairs = _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
+    pairs = list(_take_columns(rows, cast(Sequence[int], columns), delimiter, path))
     if quoting is None and not _is_csv(path):
         _check_quotes(pairs, path, len(rows))
     kept: Any = without_empty_sides([pair for _, pair in pairs], str(path))
     return without_header(kept, str(path)) if not by_name and header is None else kept
+
+
+def iter_tsv(
+    path: PathLike, columns: Sequence[int] | Sequence[str] = (0, 1)
+) -> Iterator[tuple[str, ...]]:
+    """The rows of a file of columns, one by one, as `read_tsv` reads them.
+
+    Args:
+        path: A file, as for `read_tsv`.
+        columns: As there.
+
+    Returns:
+        An iterator of tuples of a string for each column, empty ones among them.
+        Quotes are those of CSV in a file that ends in `.csv` alone.
+
+    Raises:
+        DataError: As in `read_tsv`, when the line is reached.
+        ValueError: If `columns` are neither integers nor names.
+    """
+    return _iter_columns(path, _check_columns(columns))
+
+
+def _iter_columns(
+    path: PathLike, columns: Sequence[int] | Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    rows, delimiter = _iter_rows(path, None)
+    by_name = _are_names(columns)
+    first = list(itertools.islice(rows, 1))
+    if by_name and first:
+        columns = _find_columns(cast(Sequence[str], columns), first, path)
+        first = []
+    rows = itertools.chain(first, rows)
+    texts = _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
+    for number, row in texts:
+        if by_name or number > 1 or not names_columns(row):
+            yield row
+
+
+def _check_columns(columns: Any) -> Sequence[int] | Sequence[str]:
+    if _are_names(columns):
+        return columns
+    note = "the source's and the target's, or their names in the first line"
+    has_features = isinstance(columns, (list, tuple)) and len(columns) == 3
+    return check_integers("columns", columns, 0, 3 if has_features else 2, note)
 
 
 def _are_names(columns: Any) -> bool:
@@ -101,35 +144,44 @@ def _is_csv(path: PathLike) -> bool:
     return name.endswith(".csv")
 
 
-def _read_rows(
+def _iter_rows(
     path: PathLike, quoting: bool | None
-) -> tuple[list[tuple[int, list[str]]], str]:
+) -> tuple[Iterator[tuple[int, list[str]]], str]:
     """Number of the line, and cells, of each row; and what is between columns."""
-    lines = read_lines(path)
+    lines = stream_lines(path)
     is_csv, delimiter = _is_csv(path), "\t"
-    if is_csv and lines:
-        first = re.sub('"[^"]*"', "", lines[0])
-        delimiter = max(_DELIMITERS, key=first.count)
+    if is_csv:
+        first = list(itertools.islice(lines, 1))
+        unquoted = re.sub('"[^"]*"', "", "".join(first))
+        delimiter = max(_DELIMITERS, key=unquoted.count)
+        lines = itertools.chain(first, lines)
     if is_csv if quoting is None else quoting:
-        return list(_csv_rows(lines, delimiter, path)), delimiter
-    return [(n, line.split(delimiter)) for n, line in enumerate(lines, 1)], delimiter
+        return _csv_rows(lines, delimiter, path), delimiter
+    rows = ((n, line.split(delimiter)) for n, line in enumerate(lines, 1))
+    return rows, delimiter
 
 
 def _csv_rows(
-    lines: list[str], delimiter: str, path: PathLike
+    lines: Iterable[str], delimiter: str, path: PathLike
 ) -> Iterator[tuple[int, list[str]]]:
-    ended = (line + "\n" for line in lines)
-    reader = csv.reader(ended, delimiter=delimiter, strict=True)
+    of_row: list[str] = []
+
+    def ended():
+        for line in lines:
+            of_row.append(line)
+            yield line + "\n"
+
+    reader = csv.reader(ended(), delimiter=delimiter, strict=True)
     number = 1
     try:
         for cells in reader:
             yield number, cells
             number = reader.line_num + 1
+            of_row.clear()
     except csv.Error as error:
         raise DataError(
-            f"{path}:{number}: expected a row of CSV. Received: "
-            f"{lines[number - 1][:80]!r} ({error}). Mend its quotes, or read them as "
-            "text by quoting=False."
+            f"{path}:{number}: expected a row of CSV. Received: {of_row[0][:80]!r} "
+            f"({error}). Mend its quotes, or read them as text by quoting=False."
         ) from error
 
 
@@ -147,19 +199,18 @@ def _find_columns(
 
 
 def _take_columns(
-    rows: list[tuple[int, list[str]]],
+    rows: Iterable[tuple[int, list[str]]],
     columns: Sequence[int],
     delimiter: str,
     path: PathLike,
-) -> list[tuple[int, tuple[str, ...]]]:
+) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Number of the line, and the cells, of each row; blank for a blank one."""
     last = max(columns)
-    pairs = []
     for number, cells in rows:
         if all(map(is_blank, cells)):
-            pairs.append((number, ("",) * len(columns)))
+            yield number, ("",) * len(columns)
         elif len(cells) > last:
-            pairs.append((number, tuple(cells[column] for column in columns)))
+            yield number, tuple(cells[column] for column in columns)
         else:
             hint = "" if _is_csv(path) else ". The name of a file of CSV ends in .csv"
             raise DataError(
@@ -168,7 +219,6 @@ def _take_columns(
                 f"between them. Received: {len(cells)} in "
                 f"{delimiter.join(cells)[:80]!r}{hint}"
             )
-    return pairs
 
 
 def _check_quotes(

@@ -195,8 +195,8 @@ def test_a_batch_of_tokens_has_at_least_one_row(tokenizers):
 def test_chunks_make_no_difference(pairs, tokenizers, monkeypatch, capsys):
     whole = epoch(data.batches(pairs, *tokenizers, buckets=BUCKETS))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("kseq2seq.data.batching._CHUNK", 7)
-    monkeypatch.setattr("kseq2seq.data.batching._PATIENCE", 0.0)
+    monkeypatch.setattr("kseq2seq.data.bucketing._CHUNK", 7)
+    monkeypatch.setattr("kseq2seq.data.bucketing._PATIENCE", 0.0)
     assert epoch(data.batches(pairs, *tokenizers, buckets=BUCKETS)) == whole
     assert capsys.readouterr().err == ""  # no terminal
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

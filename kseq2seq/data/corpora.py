@@ -1,0 +1,358 @@
+"""Corpora to stream: many files of pairs, read row by row in an order by seed."""
+
+import glob
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from kseq2seq.data.jsonl import iter_jsonl
+from kseq2seq.data.lines import PACKED_SUFFIXES, DataError
+from kseq2seq.data.parallel import iter_parallel
+from kseq2seq.data.tfds import iter_tfds
+from kseq2seq.data.tsv import iter_tsv
+from kseq2seq.utils import PathLike, check_choice, check_integer, check_number
+
+# `(source, target)`, or `(source, target, features)`.
+Row: TypeAlias = tuple[str, ...]
+FORMATS = ("tsv", "jsonl", "parallel")
+_JSONL_SUFFIXES = (".jsonl", ".ndjson")
+# Files of a corpus that are read at the same time, and rows taken from one in a row.
+_OPEN = 16
+_RUN = 64
+
+
+class Part(NamedTuple):
+    """A file of a corpus.
+
+    Attributes:
+        name: Its name, for messages.
+        rows: Function that reads it from its beginning, row by row.
+    """
+
+    name: str
+    rows: Callable[[], Iterator[Row]]
+
+
+class Corpus(NamedTuple):
+    """Files of pairs that are streamed together; `corpus` makes one of their names.
+
+    Attributes:
+        parts: The `Part`s.
+        weight: Share of the pairs that are of this corpus, among the weights of all.
+    """
+
+    parts: Sequence[Part]
+    weight: float = 1.0
+
+
+def corpus(
+    files: PathLike | Sequence[PathLike],
+    format: str | None = None,
+    columns: Sequence[int] | Sequence[str] | None = None,
+    weight: float = 1.0,
+) -> Corpus:
+    r"""Names the files of a corpus, which `stream` reads.
+
+    Args:
+        files: Names of files, or patterns such as "shards/*.tsv.gz" (`glob`, `**`
+            among them), plain or packed, as for `read_lines`. Of the format
+            "parallel" two names, or two patterns with as many files each, the
+            sources' and the targets'.
+        format: "tsv" (CSV among them), "jsonl" or "parallel"; by the names of the
+            files, "jsonl" or "tsv", if `None`.
+        columns: Columns of "tsv" or "jsonl", as for `read_tsv` and `read_jsonl`; their
+            defaults if `None`.
+        weight: Share of the pairs that are of this corpus, among the weights of all.
+
+    Returns:
+        A `Corpus`.
+
+    Raises:
+        DataError: If no file is of such a name.
+        ValueError: If an argument cannot be used.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for number in (1, 2):
+    ...     _ = (folder / f"{number}.tsv").write_text("Go.\tVa !\n")
+    >>> len(corpus(folder / "*.tsv").parts)
+    2
+    """
+    names = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    weight = check_number("weight", weight, above=0)
+    if format is not None:
+        check_choice("format", format, FORMATS)
+    if format == "parallel":
+        return Corpus(_parallel_parts(names, columns), weight)
+    paths = [path for name in names for path in _expanded(name)]
+    if not paths:
+        raise ValueError(
+            "`files` must name a file or more, such as 'shards/*.tsv.gz'. Received: "
+            f"files={files!r}"
+        )
+    return Corpus([_part(path, format, columns) for path in paths], weight)
+
+
+def tfds_corpus(
+    name: str,
+    split: str = "train",
+    source: str | None = None,
+    target: str | None = None,
+    weight: float = 1.0,
+) -> Corpus:
+    """A translation set of TensorFlow Datasets as a corpus, which `stream` reads.
+
+    Args:
+        name: A data set's name, as for `read_tfds`, and so are the next three.
+        split: Name of a split.
+        source: The source's feature.
+        target: The target's.
+        weight: Share of the pairs that are of this corpus, among the weights of all.
+    """
+    weight = check_number("weight", weight, above=0)
+    part = Part(f"{name}, {split}", partial(iter_tfds, name, split, source, target))
+    return Corpus([part], weight)
+
+
+def _expanded(name: PathLike) -> list[str]:
+    """The paths of a pattern in order, or the one of a plain name."""
+    text = os.fspath(name)
+    # A pattern may begin with a folder, of which a `Path` would have to know the end.
+    paths = sorted(glob.glob(text, recursive=True))  # noqa: PTH207
+    if not paths:
+        raise DataError(
+            f"{text}: no such file. Expected the name of a file, or a pattern that "
+            "files have, such as shards/*.tsv.gz."
+        )
+    return paths
+
+
+def _part(path: str, format: str | None, columns: Any) -> Part:
+    name = path.lower()
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    is_jsonl = Path(name).suffix in _JSONL_SUFFIXES
+    if format == "jsonl" or (format is None and is_jsonl):
+        return Part(path, partial(iter_jsonl, path, columns or ("source", "target")))
+    return Part(path, partial(iter_tsv, path, columns or (0, 1)))
+
+
+def _parallel_parts(names: Sequence[PathLike], columns: Any) -> list[Part]:
+    if len(names) != 2 or columns is not None:
+        raise ValueError(
+            "`files` of the format 'parallel' must be two, the sources' and the "
+            "targets', without `columns`. Received: "
+            f"files={list(map(str, names))!r}, columns={columns!r}"
+        )
+    sources, targets = map(_expanded, names)
+    if len(sources) != len(targets):
+        raise DataError(
+            "Parallel files must be as many of both sides. Received: "
+            f"{len(sources)} of {names[0]} and {len(targets)} of {names[1]}"
+        )
+    return [
+        Part(f"{source}, {target}", partial(iter_parallel, source, target))
+        for source, target in zip(sources, targets, strict=True)
+    ]
+
+
+class _Open:
+    """A file that is being read, and the number of rows taken from it."""
+
+    def __init__(self, index: int, rows: Iterator[Row], taken: int = 0) -> None:
+        self.index, self.rows, self.taken = index, rows, taken
+        deque(islice(rows, taken), maxlen=0)
+
+
+class Reader:
+    """The rows of a corpus, in an order that depends on seed and place alone.
+
+    The files come in another order in each pass; up to 16 are read at the same time,
+    some rows of each in turn. A file, or where there are fewer of them than
+    workers a row, is that of one worker alone.
+
+    Args:
+        corpus: The `Corpus`.
+        seed: Integer seed of the order of the files.
+        passes: Number of passes; endless if `None`.
+        shard: Index of this worker, from 0, and number of workers.
+        place: A place, as `place` returned it, to go on from.
+
+    Raises:
+        DataError: If a file cannot be read, or there is no row in all of them.
+        ValueError: If `shard` or `passes` is out of range.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        seed: int,
+        passes: int | None = None,
+        shard: tuple[int, int] = (0, 1),
+        place: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.passes = check_integer("passes", passes, 1, optional=True)
+        index, count = shard
+        count = check_integer("shard[1]", count, 1)
+        index = check_integer("shard[0]", index, 0, count - 1)
+        self._parts, self._rows_of = list(corpus.parts), (0, 1)
+        if len(self._parts) >= count:
+            self._parts = self._parts[index::count]
+        else:
+            self._rows_of = index, count
+        self._seed = seed
+        place = place or {"pass": 0, "next": 0, "turn": 0, "rows": 0, "open": []}
+        self._pass, self._next = place["pass"], place["next"]
+        self._turn, self._rows_of_pass = place["turn"], place["rows"]
+        self._order = self._order_of_pass()
+        self._open = [self._opened(part, taken) for part, taken in place["open"]]
+
+    def _order_of_pass(self) -> list[int]:
+        order = list(range(len(self._parts)))
+        random.Random(f"{self._seed}/{self._pass}").shuffle(order)
+        return order
+
+    def _opened(self, index: int, taken: int = 0) -> _Open:
+        rows = self._parts[index].rows()
+        first, step = self._rows_of
+        return _Open(
+            index, rows if step == 1 else islice(rows, first, None, step), taken
+        )
+
+    def place(self) -> dict[str, Any]:
+        """The place behind the rows that were taken, of values that JSON has."""
+        return {
+            "pass": self._pass,
+            "next": self._next,
+            "turn": self._turn,
+            "rows": self._rows_of_pass,
+            "open": [[file.index, file.taken] for file in self._open],
+        }
+
+    def take(self, count: int) -> list[Row]:
+        """The next rows; fewer than `count` at the end of the last pass alone."""
+        rows: list[Row] = []
+        while len(rows) < count:
+            while len(self._open) < _OPEN and self._next < len(self._order):
+                self._open.append(self._opened(self._order[self._next]))
+                self._next += 1
+            if not self._open:
+                if not self._begin_pass():
+                    break
+                continue
+            self._turn %= len(self._open)
+            file = self._open[self._turn]
+            wanted = min(_RUN - file.taken % _RUN, count - len(rows))
+            taken = list(islice(file.rows, wanted))
+            rows += taken
+            file.taken += len(taken)
+            self._rows_of_pass += len(taken)
+            if len(taken) < wanted:
+                self._open.pop(self._turn)
+            elif file.taken % _RUN == 0:
+                self._turn += 1
+        return rows
+
+    def _begin_pass(self) -> bool:
+        """Goes to the next pass, if there is one."""
+        if not self._rows_of_pass and self._pass != self.passes:
+            names = ", ".join(part.name for part in self._parts[:3])
+            raise DataError(
+                f"{names}: expected text, a pair in each line. Received: no row in "
+                f"{len(self._parts)} files"
+            )
+        if self.passes is not None and self._pass + 1 >= self.passes:
+            self._pass, self._rows_of_pass = self.passes, 0
+            return False
+        self._pass += 1
+        self._next = self._turn = self._rows_of_pass = 0
+        self._order = self._order_of_pass()
+        return True
+
+
+def sample(
+    corpora: Corpus | Sequence[Corpus],
+    count: int = 200_000,
+    seed: int = 0,
+    most: int = 2_000_000,
+) -> list[Row]:
+    r"""A random sample of the pairs of corpora, such as to train tokenizers on.
+
+    Each pair that is read has the same chance (a reservoir). Of corpora with weights
+    the sample has shares by them.
+
+    Args:
+        corpora: A `Corpus`, or several.
+        count: Number of pairs; fewer where there are no more.
+        seed: Integer seed.
+        most: Most pairs that are read, of files in an order by the seed.
+
+    Returns:
+        A list of rows, those with an empty side left out.
+
+    Raises:
+        DataError: If a file cannot be read, or no row is left.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "pairs.tsv"
+    >>> _ = path.write_text("".join(f"{n}\t{n}\n" for n in range(100)))
+    >>> len(sample(corpus(path), 7))
+    7
+    """
+    count, most = check_integer("count", count, 1), check_integer("most", most, 1)
+    several = as_corpora(corpora)
+    total = sum(x.weight for x in several)
+    rows: list[Row] = []
+    for number, one in enumerate(several):
+        share = one.weight / total
+        draws = random.Random(f"{seed}/{number}")
+        reader = Reader(one, seed, passes=1)
+        size, limit = round(count * share), round(most * share)
+        rows += _reservoir(reader, max(1, size), max(1, limit), draws)
+    kept = [row for row in rows if row[0].strip() and row[1].strip()]
+    if not kept:
+        raise DataError(
+            "expected pairs with text on both sides. Received: a sample of "
+            f"{len(rows)} pairs, of which every pair has an empty side"
+        )
+    return kept
+
+
+def _reservoir(reader: Reader, size: int, most: int, draws: random.Random) -> list[Row]:
+    held: list[Row] = []
+    seen = 0
+    while seen < most and (rows := reader.take(min(4096, most - seen))):
+        for row in rows:
+            seen += 1
+            if len(held) < size:
+                held.append(row)
+            elif (place := int(draws.random() * seen)) < size:
+                held[place] = row
+    return held
+
+
+def as_corpora(corpora: Corpus | Sequence[Corpus]) -> list[Corpus]:
+    """A list of corpora.
+
+    Args:
+        corpora: A `Corpus`, or several.
+
+    Raises:
+        ValueError: If there is none, or something else.
+    """
+    several = [corpora] if isinstance(corpora, Corpus) else list(corpora)
+    if not several or not all(isinstance(x, Corpus) for x in several):
+        raise ValueError(
+            "`corpora` must be a Corpus or several, as kseq2seq.data.corpus makes "
+            f"them of names of files. Received: {corpora!r}"
+        )
+    return several

@@ -1,0 +1,109 @@
+"""Batches of pairs in memory, each of which can be gone back to."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kseq2seq.data.bucketing import (
+    DEFAULT_BUCKETS,
+    Batching,
+    element_function,
+    in_buckets,
+    order_by_length,
+    seed_of_pass,
+    shuffled_plan,
+    tell_of_unknown,
+    without_autotune,
+)
+from kseq2seq.utils import check_integer
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class MemoryBatches:
+    """Batches of pairs in memory, endless, in an order by seed and number alone.
+
+    They are those of `batches` with a seed, pass for pass. But the order does not
+    depend on TensorFlow's global seed or on the passes before, so that a training goes
+    on at any step with the batches of an uninterrupted one.
+
+    Args:
+        pairs: Pairs or triples, as for `batches`, and so are the others.
+        source_tokenizer: A `kseq2seq.Tokenizer`.
+        target_tokenizer: Another, or the same.
+        batch_size: Rows of a batch.
+        batch_tokens: Instead of `batch_size`: positions of a batch.
+        buckets: Lengths in tokens, EOS included.
+        seed: Integer to shuffle by.
+        features: The `kseq2seq.FeatureVocabulary`; `None` without.
+
+    Attributes:
+        steps_per_pass: Number of batches in which each pair is seen once.
+
+    Raises:
+        ValueError: As `batches` does.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> tokenizer = train_tokenizer(["abc"], kind="character")
+    >>> pairs = [("a", "b"), ("b", "c"), ("c", "a")]
+    >>> memory = MemoryBatches(pairs, tokenizer, tokenizer, batch_size=1)
+    >>> memory.steps_per_pass
+    3
+    >>> _, labels = next(iter(memory.dataset(start=7)))
+    >>> labels.shape
+    TensorShape([1, 4])
+    """
+
+    def __init__(
+        self,
+        pairs: Any,
+        source_tokenizer: Any,
+        target_tokenizer: Any,
+        batch_size: int = 64,
+        batch_tokens: int | None = None,
+        buckets: Sequence[int] = DEFAULT_BUCKETS,
+        seed: int = 0,
+        features: Any = None,
+    ) -> None:
+        tokenizers = source_tokenizer, target_tokenizer
+        batching = Batching.of(*tokenizers, batch_size, batch_tokens, buckets, features)
+        self._seed = check_integer("seed", seed)
+        sides = batching.tokenize(batching.rows(pairs))
+        tell_of_unknown(sides)
+        kept, lengths = in_buckets(*sides, batching.buckets)
+        order = order_by_length(kept, lengths, batching.most_rows)
+        self.steps_per_pass = len(order.cuts)
+        self._order, self._sides = order.tensors(), sides
+
+    def dataset(
+        self, start: int = 0, place: dict[str, Any] | None = None
+    ) -> "tf.data.Dataset":
+        """The batches from one of them on.
+
+        Args:
+            start: Number of the first batch, from 0.
+            place: As `place` returned it; the number says it all.
+
+        Returns:
+            An endless `tf.data.Dataset` of elements as of `batches`.
+        """
+        import tensorflow as tf
+
+        first, skipped = divmod(check_integer("start", start, 0), self.steps_per_pass)
+
+        def plan(number):
+            of_pass = shuffled_plan(self._order, seed_of_pass(self._seed, number))
+            skip = tf.where(number == first, skipped, 0)
+            return of_pass.skip(tf.cast(skip, tf.int64))
+
+        passes = tf.data.Dataset.counter(tf.constant(first, tf.int64))
+        element = element_function(*self._sides)
+        batches = passes.flat_map(plan)
+        batches = batches.map(element, num_parallel_calls=2, deterministic=True)
+        return without_autotune(batches.prefetch(4))
+
+    def place(self, step: int) -> dict[str, Any]:
+        """The place of a batch beyond its number, of values that JSON has: none."""
+        return {}

@@ -1,0 +1,292 @@
+"""Batches of more pairs than memory holds, read from files while training goes on."""
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kseq2seq.data.bucketing import (
+    DEFAULT_BUCKETS,
+    Batching,
+    Order,
+    bucket_lengths,
+    element_function,
+    order_by_length,
+    ragged,
+    seed_of_pass,
+    shuffled_plan,
+    tell_of_unknown,
+    without_autotune,
+)
+from kseq2seq.data.corpora import Corpus, Reader, as_corpora
+from kseq2seq.utils import check_integer, is_blank
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_logger = logging.getLogger("kseq2seq")
+# Beginnings of buffers that are remembered, so that a place behind can be told.
+_REMEMBERED = 1024
+BLANK, TOO_LONG = "blank", "too long"
+
+
+def stream(
+    corpora: Corpus | Sequence[Corpus],
+    source_tokenizer: Any,
+    target_tokenizer: Any,
+    batch_size: int = 64,
+    batch_tokens: int | None = None,
+    buckets: Sequence[int] = DEFAULT_BUCKETS,
+    seed: int = 0,
+    features: Any = None,
+    buffer_size: int = 65536,
+    passes: int | None = None,
+    shard: tuple[int, int] = (0, 1),
+) -> "Stream":
+    r"""Makes batches of files that are larger than memory.
+
+    Files are read side by side, in another order in each pass. Of so many pairs as
+    `buffer_size` says batches are cut as `batches` with a seed cuts them of all: pairs
+    of like lengths together, in random order. While a training takes the batches of
+    one buffer, the next one is read and tokenised. No more than a few buffers are in
+    memory, however much there is.
+
+    Args:
+        corpora: A `Corpus`, or several, of which each buffer has shares by their
+            weights.
+        source_tokenizer: A `kseq2seq.Tokenizer`, such as one trained on a `sample`.
+        target_tokenizer: Another, or the same.
+        batch_size: Rows of a batch, as for `batches`, and so are the next two.
+        batch_tokens: Instead of `batch_size`: positions of a batch.
+        buckets: Lengths in tokens, EOS included.
+        seed: Integer to shuffle by.
+        features: The `kseq2seq.FeatureVocabulary`, where rows have features.
+        buffer_size: Number of pairs that are mixed.
+        passes: Passes over each corpus, after which it has no more; endless if `None`.
+        shard: Index of this worker, from 0, and number of workers, of which each has
+            files of its own, or rows where there are fewer files.
+
+    Returns:
+        A `Stream`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from kseq2seq.data import corpus
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "pairs.tsv"
+    >>> _ = path.write_text("ab\tc\nb\t\na\tb\n")
+    >>> tokenizer = train_tokenizer(["abc"], kind="character")
+    >>> streamed = stream(corpus(path), tokenizer, tokenizer, passes=1)
+    >>> [labels.shape for _, labels in streamed.dataset()]
+    [TensorShape([2, 4])]
+    >>> streamed.left_out
+    {'blank': 1}
+    """
+    tokenizers = source_tokenizer, target_tokenizer
+    batching = Batching.of(*tokenizers, batch_size, batch_tokens, buckets, features)
+    return Stream(as_corpora(corpora), batching, seed, buffer_size, passes, shard)
+
+
+class Stream:
+    """Batches of corpora, in an order by seed and number alone; `stream` makes it.
+
+    Args:
+        corpora: The `Corpus` objects.
+        batching: The way that pairs become batches.
+        seed: Integer to shuffle by.
+        buffer_size: Number of pairs that are mixed.
+        passes: Passes over each corpus; endless if `None`.
+        shard: Index of this worker, and number of workers.
+
+    Attributes:
+        left_out: Dict from the reason, "blank" or "too long", to the number of pairs
+            that were left out so far, in all buffers that were read.
+        error: The error that a dataset has ended with, which TensorFlow wraps; `None`
+            without.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        batching: Batching,
+        seed: int = 0,
+        buffer_size: int = 65536,
+        passes: int | None = None,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        self._corpora, self._batching = corpora, batching
+        self._seed = check_integer("seed", seed)
+        self._buffer_size = check_integer("buffer_size", buffer_size, 1)
+        self._passes, self._shard = passes, shard
+        self._readers({})  # which checks the arguments
+        self._places: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
+        self._lock = threading.Lock()
+        self.left_out: dict[str, int] = {}
+        self.error: Exception | None = None
+
+    def _readers(self, place: Mapping[str, Any]) -> list[Reader]:
+        places = place.get("corpora") or [None] * len(self._corpora)
+        return [
+            Reader(one, self._seed, self._passes, self._shard, of_one)
+            for one, of_one in zip(self._corpora, places, strict=True)
+        ]
+
+    def dataset(
+        self, start: int = 0, place: Mapping[str, Any] | None = None
+    ) -> "tf.data.Dataset":
+        """The batches from one of them on.
+
+        Args:
+            start: Number of the first batch, from 0.
+            place: As `place` returned it for this number; the batches before are cut
+                anew without it, which takes as long as to read them.
+
+        Returns:
+            A `tf.data.Dataset` of elements as of `batches`, endless or of unknown
+            cardinality.
+
+        Raises:
+            DataError: If a file cannot be read, when it is reached.
+        """
+        import tensorflow as tf
+
+        start = check_integer("start", start, 0)
+        integers = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int64)
+        order = *integers[1:] * 2, tf.TensorSpec([None, 3], tf.int64)
+        scalar = tf.TensorSpec([], tf.int64)
+        buffers = tf.data.Dataset.from_generator(
+            lambda: self._watched(self._buffers(start, dict(place or {}))),
+            output_signature=(integers, integers, order, scalar, scalar),
+        )
+
+        def batches_of(source, target, order, seed, skip):
+            element = element_function(ragged(*source), ragged(*target))
+            return shuffled_plan(Order(*order), seed).skip(skip).map(element)
+
+        batches = buffers.prefetch(1).flat_map(batches_of)
+        return without_autotune(batches.prefetch(4))
+
+    def place(self, step: int) -> dict[str, Any]:
+        """The place of a batch in the files, of values that JSON has.
+
+        Args:
+            step: Number of a batch that a dataset of this object has come to.
+
+        Returns:
+            A dict for `dataset`: the beginning of the batch's buffer, its `step`, its
+            number (`buffer`), and `left_out` before it.
+
+        Raises:
+            ValueError: If no dataset has come so far, or it was long ago.
+        """
+        with self._lock:
+            before = [place for place in self._places if place["step"] <= step]
+        if not before:
+            raise ValueError(
+                "`step` must be the number of a batch that a dataset of this stream "
+                f"has come to not long ago. Received: step={step}"
+            )
+        return max(before, key=lambda place: place["buffer"])
+
+    def _watched(self, buffers: Iterator[Any]) -> Iterator[Any]:
+        self.error = None
+        try:
+            yield from buffers
+        except Exception as error:  # each one, which is raised again
+            self.error = error
+            raise
+
+    def _buffers(self, start: int, place: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """Buffers, from the one on in which a batch is, with ids, order and seed."""
+        readers = self._readers(place)
+        number, step = place.get("buffer", 0), place.get("step", 0)
+        counts = Counter(place.get("left_out", {}))
+        with self._lock:
+            self._places.clear()
+        while True:
+            here = {
+                "step": step,
+                "buffer": number,
+                "corpora": [reader.place() for reader in readers],
+                "left_out": dict(counts),
+            }
+            rows = self._rows(readers, number)
+            if not rows:
+                return
+            ids, order = self._batches_of(rows, counts, number)
+            with self._lock:
+                self._places.append(here)
+                self.left_out = dict(counts)
+            number, first, step = number + 1, step, step + len(order.cuts)
+            if step > start:
+                seed = int(seed_of_pass(self._seed, number))
+                yield *ids, tuple(order), seed, max(0, start - first)
+
+    def _rows(self, readers: Sequence[Reader], number: int) -> list[Any]:
+        """The rows of a buffer, of each corpus by its weight."""
+        total = sum(one.weight for one in self._corpora)
+
+        def share(number, weight):
+            return round(self._buffer_size * number * weight / total)
+
+        rows, before = [], 0.0
+        for one, reader in zip(self._corpora, readers, strict=True):
+            # Of all buffers up to this one, so that small corpora have their turn, too.
+            taken, due = (
+                share(n, before + one.weight) - share(n, before)
+                for n in (number, number + 1)
+            )
+            rows += reader.take(max(0, due - taken))
+            before += one.weight
+        return rows
+
+    def _batches_of(
+        self, rows: list[Any], counts: Counter, number: int
+    ) -> tuple[tuple[Any, ...], Order]:
+        """Ids of both sides, and their order; counts the pairs that are left out."""
+        kept = [row for row in rows if not (is_blank(row[0]) or is_blank(row[1]))]
+        left_out = {BLANK: len(rows) - len(kept), TOO_LONG: 0}
+        order = Order(*(np.zeros(x, np.int64) for x in ((0,), (0,), (0, 3))))
+        sides: tuple[Any, ...] = tuple(
+            (np.zeros(0, np.int32), np.zeros(0, np.int64)) for _ in range(2)
+        )
+        if kept:
+            ids = self._batching.tokenize(kept, progress=False)
+            sides = tuple((x.values.numpy(), x.row_lengths().numpy()) for x in ids)
+            fit, lengths = bucket_lengths(*ids, self._batching.buckets)
+            left_out[TOO_LONG] = len(kept) - len(fit)
+            if len(fit):
+                order = order_by_length(fit, lengths, self._batching.most_rows)
+            if number == 0:
+                tell_of_unknown(ids)
+        counts.update({reason: n for reason, n in left_out.items() if n})
+        if number == 0:
+            self._tell_of_first(len(rows), left_out, len(order.cuts))
+        return sides, order
+
+    def _tell_of_first(
+        self, count: int, left_out: Mapping[str, int], batches: int
+    ) -> None:
+        """Says how many pairs of the first buffer are left out, and refuses all."""
+        longest = self._batching.buckets[-1]
+        told = ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n)
+        words = f"(more than {longest} tokens with EOS are too long)"
+        if not batches:
+            raise ValueError(
+                f"No pair is left to make batches of: {told} of the first {count} "
+                f"{words}. Give longer `buckets` or other pairs."
+            )
+        if told:
+            _logger.warning(
+                "Left out of the first %d pairs: %s %s.", count, told, words
+            )
