@@ -20,7 +20,8 @@ class Adam(keras.optimizers.Adam):
     `keras.optimizers.LossScaleOptimizer`, if that was built before `fit`). A gradient
     that comes as rows of an embedding, some of them twice, is summed before its moments
     are taken (Keras squares each row). On other backends, with `amsgrad` and under a
-    `tf.distribute` strategy it is Keras's.
+    `tf.distribute` strategy it is Keras's; but `global_clipnorm` is then the norm of
+    the whole batch's gradient, as on one device, and not of each replica's part.
 
     Args:
         *args: Passed to `keras.optimizers.Adam`.
@@ -74,11 +75,14 @@ class Adam(keras.optimizers.Adam):
         trainable_variables: Sequence[Any] | None = None,
     ) -> None:
         clip_norm = self.global_clipnorm
-        if not self._can_clip_ahead(trainable_variables):
+        if self._can_clip_whole(trainable_variables):
+            grads = _of_whole_batch(grads)
+        elif not self._can_clip_ahead(trainable_variables):
             return super().apply(grads, trainable_variables)
         self.global_clipnorm = None  # what Keras need not do again
         try:
-            super().apply(_clip_by_global_norm(grads, clip_norm), trainable_variables)
+            clipped = _clip_by_global_norm(grads, clip_norm)
+            super().apply(_shared_by_replicas(clipped), trainable_variables)
         finally:
             self.global_clipnorm = clip_norm
 
@@ -97,7 +101,7 @@ class Adam(keras.optimizers.Adam):
 
         return not tf.distribute.has_strategy()
 
-    def _can_clip_ahead(self, variables):
+    def _clips_first(self, variables):
         """Whether Keras does nothing else to gradients ahead of clipping their norm."""
         return (
             # Keras takes a norm that is not above 0 for none.
@@ -106,8 +110,14 @@ class Adam(keras.optimizers.Adam):
             and not self.gradient_accumulation_steps
             and self.loss_scale_factor is None
             and not any(getattr(x, "overwrite_with_gradient", 0) for x in variables)
-            and self._can_update_at_once()
         )
+
+    def _can_clip_ahead(self, variables):
+        return self._clips_first(variables) and self._can_update_at_once()
+
+    def _can_clip_whole(self, variables):
+        """Whether there are replicas, each of which Keras would clip by itself."""
+        return self._clips_first(variables) and _num_replicas() > 1
 
     def _update_at_once(self, gradient, variable, learning_rate):
         import tensorflow as tf
@@ -136,6 +146,34 @@ class _Moments(dict):
     Of this class, since TensorFlow wraps a dict that an optimizer holds, and saves no
     object with one whose keys are no strings.
     """
+
+
+def _num_replicas():
+    """Number of replicas that share each batch."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _of_whole_batch(gradients):
+    """Sums of all replicas' gradients."""
+    import tensorflow as tf
+
+    dense = [None if x is None else tf.convert_to_tensor(x) for x in gradients]
+    present = [x for x in dense if x is not None]
+    context: Any = tf.distribute.get_replica_context()
+    sums = iter(context.all_reduce("sum", present))
+    return [None if x is None else next(sums) for x in dense]
+
+
+def _shared_by_replicas(gradients):
+    """Gradients of which Keras sums one of each replica."""
+    replicas = _num_replicas()
+    if replicas == 1:
+        return gradients
+    return [None if x is None else x / replicas for x in gradients]
 
 
 def _clip_by_global_norm(gradients, clip_norm):

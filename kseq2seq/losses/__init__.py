@@ -3,6 +3,7 @@
 from kseq2seq.losses.crossentropy import (
     MaskedCrossentropy,
     token_crossentropy,
+    token_weights,
 )
 from kseq2seq.losses.entmax import (
     EntmaxLoss,
@@ -26,4 +27,5 @@ __all__ = [
     "TokenAccuracy",
     "VocabularyLogits",
     "token_crossentropy",
+    "token_weights",
 ]

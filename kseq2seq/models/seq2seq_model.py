@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection
-from kseq2seq.losses import VocabularyLogits
+from kseq2seq.losses import VocabularyLogits, token_weights
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -55,6 +55,7 @@ class Seq2SeqModel(keras.Model):
         with tf.GradientTape() as tape:
             y_pred = _predictions(self, x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            loss = _weighted_by_replica(self, loss, y, sample_weight)
             scaled_loss = self.optimizer.scale_loss(loss)
         _track_loss(self, x, loss)
         weights = self.trainable_weights
@@ -69,6 +70,7 @@ class Seq2SeqModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
         y_pred = _predictions(self, x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        loss = _weighted_by_replica(self, loss, y, sample_weight)
         _track_loss(self, x, loss)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -139,14 +141,33 @@ def _predictions(model, inputs, training):
     return VocabularyLogits(logits, features, product)
 
 
+def _weighted_by_replica(model, loss, labels, sample_weight):
+    """The loss of a replica, which summed over all is the mean over all tokens.
+
+    Keras divides it by the number of replicas: their sum is a mean of means, in which
+    tokens count more where a replica has few of them.
+    """
+    import tensorflow as tf
+
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas == 1 or not hasattr(model.loss, "ignore_class"):
+        return loss
+    weights = token_weights(labels, sample_weight, model.loss.ignore_class)
+    weight = keras.ops.sum(weights)
+    total = tf.distribute.get_replica_context().all_reduce("sum", weight)
+    share = tf.math.divide_no_nan(weight, total)
+    # One without a row has no loss.
+    return tf.where(weight > 0, loss, 0.0) * share * replicas
+
+
 def _track_loss(model, inputs, loss):
     """Counts a batch in the mean that `fit` and `evaluate` report as `loss`."""
     import tensorflow as tf
 
-    # Keras divides a loss by the number of replicas, whose gradients are summed.
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    # The mean over the whole batch, of which each replica has a part.
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        loss = tf.distribute.get_replica_context().all_reduce("sum", loss)
     batch_size = tf.shape(keras.tree.flatten(inputs)[0])[0]
     # As Keras's guide to custom training steps finds it; it is the first one.
     tracker = next(metric for metric in model.metrics if metric.name == "loss")
-    loss = loss if replicas == 1 else loss * replicas
     tracker.update_state(loss, sample_weight=batch_size)

@@ -160,7 +160,9 @@ REPLICAS = """
     import keras
     import numpy as np
     import tensorflow as tf
-    from kseq2seq import MaskedCrossentropy, Perplexity, Seq2SeqConfig, build_model
+    from kseq2seq import (
+        Adam, MaskedCrossentropy, Perplexity, Seq2SeqConfig, build_model
+    )
     from reference import randomize
 
     cpus = tf.config.list_physical_devices("CPU")
@@ -171,26 +173,26 @@ REPLICAS = """
         dropout=0.0,
     )
     rng = np.random.default_rng(0)
-    ids = rng.integers(4, 23, (8, 5)).astype("int32")
+    ids = rng.integers(4, 23, (13, 5)).astype("int32")
+    ids[:4, 1:] = 0  # one replica has few tokens, and in the last batch no row
     inputs = {"source": ids, "target": ids[:, ::-1]}
-    data = tf.data.Dataset.from_tensor_slices((inputs, ids)).batch(4)
+    data = tf.data.Dataset.from_tensor_slices((inputs, ids)).batch(6)
     results = []
-    for plain in (True, False):
-        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    for devices in (["CPU:0", "CPU:1"], ["CPU:0"]):
+        with tf.distribute.MirroredStrategy(devices).scope():
             model = build_model(config)
             randomize(model, scale=0.4)
-            if plain:
-                model = keras.Model(model.input, model.output)
-            model.compile("sgd", MaskedCrossentropy(), metrics=[Perplexity()])
-        history = model.fit(data, epochs=2, verbose=0).history
+            optimizer = Adam(0.01, global_clipnorm=0.5)
+            model.compile(optimizer, MaskedCrossentropy(), metrics=[Perplexity()])
+        history = model.fit(data, epochs=3, verbose=0).history
         evaluated = model.evaluate(data, verbose=0)
         results.append([*history["loss"], *history["perplexity"], *evaluated])
-        assert len(model.distribute_strategy.extended.worker_devices) == 2
-    np.testing.assert_allclose(*results, rtol=1e-5)
+        assert len(model.distribute_strategy.extended.worker_devices) == len(devices)
+    np.testing.assert_allclose(*results, rtol=1e-4)
 """
 
 
-def test_two_replicas():
+def test_two_replicas_are_as_one_device():
     run_on("tensorflow", REPLICAS)
 
 
