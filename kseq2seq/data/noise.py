@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kseq2seq.data.bucketing import without_autotune
+from kseq2seq.data.bucketing import seed_of_pass, without_autotune
 from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID, check_fraction, check_integer
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def add_noise(
     seed: int | None = None,
     shared_mask: float = 0.0,
     copied_ids: Sequence[int] | None = None,
+    start: int | None = None,
 ) -> "tf.data.Dataset":
     """Batches with noise, drawn anew in each epoch, against overfitting.
 
@@ -39,6 +40,8 @@ def add_noise(
             a model that copies learns to copy unknown symbols.
         copied_ids: For each source id the target id of the same symbol, as
             `kseq2seq.tokenizers.copied_ids` gives them; the same ids if `None`.
+        start: Number of the first batch, of those that can be gone back to: the noise
+            then depends on the seed and the number of the batch alone.
 
     Returns:
         A `tf.data.Dataset` of the same cardinality and shapes.
@@ -74,7 +77,12 @@ def add_noise(
         )
     }
     seed = check_integer("seed", seed, optional=True)
-    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+    start = check_integer("start", start, 0, optional=True)
+    if start is None:
+        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+    else:
+        numbers = tf.data.Dataset.counter(tf.constant(start, tf.int64))
+        seeds = numbers.map(lambda number: seed_of_pass(seed or 0, number))
 
     def noisy(element, number):
         inputs, *others = element
@@ -93,7 +101,8 @@ def add_noise(
 
     count = batches.cardinality()
     dataset = tf.data.Dataset.zip(batches, seeds).map(noisy)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    if start is None:
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return without_autotune(dataset.prefetch(4))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from kseq2seq.data.containers import Pairs
-from kseq2seq.data.lines import DataError, stream_lines, read_lines
+from kseq2seq.data.lines import DataError, read_lines, stream_lines
 from kseq2seq.data.pairs import names_columns, without_empty_sides, without_header
 from kseq2seq.utils import PathLike
 

@@ -55,6 +55,11 @@ from kseq2seq.runs.records import (
     write_scores,
     write_settings,
 )
+from kseq2seq.runs.step_checkpoints import (
+    load_step_checkpoint,
+    remove_step_checkpoints,
+    save_step_checkpoint,
+)
 
 __all__ = [
     "ALIGNMENT_FILE",
@@ -82,6 +87,7 @@ __all__ = [
     "is_run_folder",
     "load_features",
     "load_history",
+    "load_step_checkpoint",
     "load_tokenizers",
     "now",
     "package_versions",
@@ -93,10 +99,12 @@ __all__ = [
     "remove_incomplete",
     "remove_other_best_weights",
     "remove_other_checkpoints",
+    "remove_step_checkpoints",
     "save_best_weights",
     "save_checkpoint",
     "save_features",
     "save_model",
+    "save_step_checkpoint",
     "save_tokenizers",
     "write_history",
     "write_scores",

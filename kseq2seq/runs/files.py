@@ -46,11 +46,14 @@ _FILES = (
     ALIGNMENT_FILE,
 )
 _CHECKPOINTS = "checkpoint-*.keras"
+# Folders, each written inside of an epoch.
+STEP_CHECKPOINTS = "checkpoint-step-*"
 # Weights of the best epochs, until they are averaged.
 _BEST_WEIGHTS = "best-*.npz"
 # A kill may leave a file that was being written beside its place: a hidden one, with
-# the number of its process in its name.
+# the number of its process in its name; or such a folder.
 _INCOMPLETE = re.compile(r"\..+\.\d+(\.\w+)?")
+_INCOMPLETE_FOLDERS = ".incomplete-*"
 
 
 def is_run_folder(path: PathLike) -> bool:
@@ -239,7 +242,7 @@ def _best_weights(folder: PathLike, epoch: int) -> Path:
 
 
 def remove_incomplete(folder: PathLike) -> None:
-    """Deletes files that a killed training was just writing.
+    """Deletes files and folders that a killed training was just writing.
 
     Args:
         folder: Path of the run folder.
@@ -247,6 +250,8 @@ def remove_incomplete(folder: PathLike) -> None:
     for path in Path(folder).glob(".*"):
         if _INCOMPLETE.fullmatch(path.name):
             path.unlink()
+    for path in Path(folder).glob(_INCOMPLETE_FOLDERS):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def clear(folder: PathLike) -> None:
@@ -259,4 +264,6 @@ def clear(folder: PathLike) -> None:
     for path in [*(folder / name for name in _FILES), *folder.glob(_CHECKPOINTS)]:
         path.unlink(missing_ok=True)
     remove_other_best_weights(folder, ())
+    for path in folder.glob(STEP_CHECKPOINTS):
+        shutil.rmtree(path)
     shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)

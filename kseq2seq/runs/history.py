@@ -21,11 +21,14 @@ class History(NamedTuple):
         average: Of the average of the best epochs' weights: `epochs`, their numbers
             from 1, `scores`, a dict from name to number, and `kept`, whether it is the
             model now; `None` if there is no such average.
+        state: The state of the training behind the last epoch, of values that JSON has:
+            the step, random numbers, the place in the data; `None` of older versions.
     """
 
     epochs: list[dict[str, float]]
     checkpoint: str
     average: dict[str, Any] | None = None
+    state: dict[str, Any] | None = None
 
 
 def write_history(folder: PathLike, history: History) -> None:
@@ -42,6 +45,8 @@ def write_history(folder: PathLike, history: History) -> None:
     if history.average is not None:
         scores = _without_nan(history.average["scores"])
         content["average"] = {**history.average, "scores": scores}
+    if history.state is not None:
+        content["state"] = history.state
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_text(Path(folder) / HISTORY_FILE, text)
     write_text(Path(folder) / TABLE_FILE, _table(history.epochs))
@@ -70,7 +75,8 @@ def load_history(folder: PathLike) -> History:
         {name: math.nan if value is None else value for name, value in row.items()}
         for row in content["epochs"]
     ]
-    return History(epochs, content["checkpoint"], content.get("average"))
+    others = content.get("average"), content.get("state")
+    return History(epochs, content["checkpoint"], *others)
 
 
 def read_history(folder: PathLike) -> dict[str, list[float]]:

@@ -1,18 +1,24 @@
 """Section [data] of the settings of a training."""
 
 import dataclasses
+from typing import Any
 
 from kseq2seq.trainer.readers import READERS
 from kseq2seq.trainer.schema import (
+    boolean,
     choice,
     column,
     columns,
     count_or_share,
     integer,
+    numbers,
     setting,
     string,
     strings,
 )
+
+# Formats that can be streamed.
+STREAMED = ("parallel", "tsv", "jsonl", "tfds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +71,25 @@ class DataSettings:
     limit: int = setting(
         0, integer(), "Most sources of each part, drawn at random; 0 for all"
     )
+    stream: bool = setting(
+        False,
+        boolean(),
+        "Whether to read train while training goes on, instead of into memory, with "
+        "validation and training.steps_per_epoch; its names may be patterns then, such "
+        "as 'shards/*.tsv.gz', and of 'parallel' there may be several twos of them",
+    )
+    weights: tuple[float, ...] = setting(
+        (),
+        numbers(above=0),
+        "With stream: shares of the names in train, each of which is a corpus then; "
+        "all files are one if not given",
+    )
+    buffer_size: int = setting(
+        65536, integer(1), "With stream: pairs that are mixed with each other"
+    )
+    tokenizer_sample: int = setting(
+        200_000, integer(1), "With stream: pairs that tokenizers are trained on"
+    )
 
 
 def check_features(settings: DataSettings, errors: list[str]) -> bool:
@@ -98,3 +123,54 @@ def check_features(settings: DataSettings, errors: list[str]) -> bool:
             f"Received: {settings.features_separator!r}"
         )
     return True
+
+
+def check_stream(settings: DataSettings, training: Any, errors: list[str]) -> None:
+    """Checks the settings of a stream, and of steps.
+
+    Args:
+        settings: The section [data].
+        training: The section [training].
+        errors: List to which a message is added for what cannot be used.
+    """
+    steps, at_once = training.steps_per_epoch, training.steps_per_execution
+    if steps % at_once:
+        errors.append(
+            "training.steps_per_epoch must be a multiple of "
+            f"training.steps_per_execution. Received: {steps} and {at_once}"
+        )
+    if not settings.stream:
+        if settings.weights:
+            errors.append(
+                "data.weights are shares in a stream: set data.stream to true, or "
+                f"leave them out. Received: {list(settings.weights)}"
+            )
+        return
+    if settings.format not in STREAMED:
+        errors.append(
+            f"data.stream needs one of the formats {', '.join(STREAMED)}. "
+            f"Received: data.format={settings.format!r}"
+        )
+    if not settings.validation or not steps:
+        errors.append(
+            "data.stream needs data.validation, files that are read into memory, and "
+            "training.steps_per_epoch, batches of an epoch. Received: "
+            f"{list(settings.validation)} and {steps}"
+        )
+    if settings.limit:
+        errors.append(
+            "data.limit is for data in memory: leave it out with data.stream. "
+            f"Received: {settings.limit}"
+        )
+    width = 2 if settings.format == "parallel" else 1
+    corpora, rest = divmod(len(settings.train), width)
+    if rest or not corpora:
+        errors.append(
+            "data.train must name what to stream, for the format 'parallel' by twos. "
+            f"Received: {list(settings.train)}"
+        )
+    elif settings.weights and len(settings.weights) != corpora:
+        errors.append(
+            f"data.weights must be as many as data.train has corpora, {corpora}. "
+            f"Received: {list(settings.weights)}"
+        )

@@ -9,6 +9,7 @@ from kseq2seq import evaluation, runs
 from kseq2seq.callbacks import AveragedWeights, DecodeAndScore
 from kseq2seq.decoding import Search
 from kseq2seq.trainer.plateau import ReduceOnPlateau
+from kseq2seq.trainer.progress import StepCheckpoints
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.settings import Settings
@@ -67,7 +68,19 @@ def make_callbacks(
         scorer: What `make_scorer` returned for it.
     """
     folder, settings = training.folder, training.settings
-    callbacks: list[keras.callbacks.Callback] = []
+    options, progress = settings.training, training.progress
+    folder.progress = progress
+    callbacks: list[keras.callbacks.Callback] = [progress]
+    if options.checkpoint_steps or options.checkpoint_minutes:
+        callbacks.append(
+            StepCheckpoints(
+                folder.folder,
+                progress,
+                options.checkpoint_steps,
+                options.checkpoint_minutes,
+                options.checkpoints_kept,
+            )
+        )
     if folder.averaged is not None:
         callbacks.append(folder.averaged)
     callbacks.append(scorer)

@@ -2,9 +2,10 @@
 
 import random
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kseq2seq import data
+from kseq2seq.trainer.batches import make_corpora
 from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import DataSettings
@@ -22,15 +23,19 @@ def read_parts(settings: DataSettings, folder: Path) -> tuple[Pairs, Pairs, Pair
         folder: Path of the folder of the files that it names.
 
     Returns:
-        A tuple of three lists of pairs, the last of them empty if validation is given
-        and a test is not.
+        A tuple of three lists of pairs, the first of them a sample of a stream, the
+        last of them empty if validation is given and a test is not.
 
     Raises:
         ValueError: If the data cannot be read, or is too little to hold out a part.
     """
     reader = READERS[settings.format]
     options = {name: getattr(settings, name) for name in reader.options}
-    train = reader.read(settings.train, folder, **options)
+    if settings.stream:
+        corpora = make_corpora(settings, folder)
+        train: Any = data.sample(corpora, settings.tokenizer_sample)
+    else:
+        train = reader.read(settings.train, folder, **options)
     validation, test = (
         reader.read(names, folder, **options) if names else []
         for names in (settings.validation, settings.test)

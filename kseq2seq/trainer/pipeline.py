@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import tensorflow as tf
 
-from kseq2seq import data, evaluation, losses, plots, runs, tokenizers
+from kseq2seq import evaluation, losses, plots, runs, tokenizers
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import Score
 from kseq2seq.models import build_model, freeze, set_pretrained_embeddings
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
+from kseq2seq.trainer.batches import make_batches, make_training_batches
+from kseq2seq.trainer.devices import on_devices
 from kseq2seq.trainer.epochs import (
     keep_average,
     make_callbacks,
@@ -25,12 +28,14 @@ from kseq2seq.trainer.fine_tuning import Beginning, begin_with
 from kseq2seq.trainer.optimizer import leave_out_vectors, make_optimizer
 from kseq2seq.trainer.pairs import read_parts, reference_set
 from kseq2seq.trainer.precision import advice
+from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.resuming import check_resumed
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import BatchSettings, Settings, TrainingSettings
+from kseq2seq.trainer.settings import Settings, TrainingSettings
 from kseq2seq.trainer.training import Training
 from kseq2seq.trainer.vocabularies import (
+    Vocabularies,
     make_vocabularies,
     save_vocabularies,
     warn_of_unknown,
@@ -39,8 +44,6 @@ from kseq2seq.translator import Translator
 from kseq2seq.utils import PathLike, check_installed, write_text
 
 _logger = logging.getLogger("kseq2seq")
-# Settings of [batches] that are arguments of `kseq2seq.data.add_noise`.
-NOISES = ("source_mask", "target_mask", "source_swap", "shared_mask")
 
 
 def prepare(
@@ -77,10 +80,10 @@ def prepare(
         check_installed("tensorboard")
     keras.utils.set_random_seed(training.seed)
     pairs, validation, test = read_parts(settings.data, folder)
-    sizes = _tell_sizes(pairs, validation, test)
+    sizes = _tell_sizes(settings, pairs, validation, test)
     callback = make_run_folder(settings, run)
     begin = None
-    if from_run is not None and not (resume and (run / runs.HISTORY_FILE).is_file()):
+    if from_run is not None and not (resume and has_checkpoint(run)):
         begin = begin_with(Path(from_run), run, settings, pairs)
     resumed = open_run(settings, run, resume, fresh)
     provenance = _provenance(command, training.seed, begin)
@@ -88,26 +91,29 @@ def prepare(
     model = None
     if resumed:
         vocabularies = (*runs.load_tokenizers(run), runs.load_features(run))
-        model = callback.restore()
+        with on_devices(training.devices):
+            model = callback.restore()
         leave_out_vectors(model)
-        _logger.info("going on after epoch %d", callback.num_epochs)
     else:
         made = begin.vocabularies if begin else make_vocabularies(settings, pairs)
         vocabularies = save_vocabularies(run, made)
     source, target, features = vocabularies
     warn_of_unknown(features, {"validation": validation, "test": test})
-    # Another order than that of the epochs before a kill.
-    seed = training.seed + callback.num_epochs
-    batches = make_batches(settings.batches, pairs, source, target, seed, features)
+    batches = make_training_batches(settings, folder, pairs, vocabularies)
+    progress = Progress(batches, callback.num_epochs, callback.state)
     if model is None:
-        num_steps = training.epochs * int(batches.cardinality())
+        num_steps = training.epochs * batches.steps_per_epoch
         config = make_config(settings, *vocabularies)
         write_text(run / runs.CONFIG_FILE, config.to_json())
-        copied = tokenizers.copied_ids(source, target) if config.copying else None
-        model = make_model(settings, config, num_steps, copied)
+        with on_devices(training.devices):
+            model = make_model(
+                settings, config, num_steps, _copied(config, vocabularies)
+            )
         if begin is not None:
             begin.start(model)
         start_embeddings(settings, model, source, target, folder, features)
+    else:
+        _tell_place(progress)
     return Training(
         settings=settings,
         folder=callback,
@@ -116,13 +122,24 @@ def prepare(
         features=features,
         model=model,
         batches=batches,
-        validation_batches=make_batches(
-            settings.batches, validation, source, target, features=features
-        ),
+        progress=progress,
+        validation_batches=make_batches(settings.batches, validation, vocabularies),
         validation=validation,
         test=test or validation,
         provenance=provenance,
     )
+
+
+def _copied(config: Seq2SeqConfig, vocabularies: Vocabularies) -> list[int] | None:
+    """The target ids that source ids are copied as, of a model that copies."""
+    return tokenizers.copied_ids(*vocabularies[:2]) if config.copying else None
+
+
+def _tell_place(progress: Progress) -> None:
+    """Logs where a training goes on."""
+    epoch, inside = divmod(progress.step, progress.batches.steps_per_epoch)
+    rest = f" and {inside} batches" if inside else ""
+    _logger.info("going on after epoch %d%s", epoch, rest)
 
 
 def _provenance(
@@ -135,15 +152,28 @@ def _provenance(
     return provenance
 
 
-def _tell_sizes(*parts: Pairs) -> dict[str, int]:
+def _tell_sizes(settings: Settings, *parts: Pairs) -> dict[str, int]:
     """The number of pairs in each part of the data, which is logged."""
     names = "training", "validation", "test"
     sizes = {name: len(part) for name, part in zip(names, parts, strict=True)}
     _logger.info(
-        "pairs for training, validation and test: %s, %s and %s",
+        "pairs for %s, validation and test: %s, %s and %s",
+        "tokenizers" if settings.data.stream else "training",
         *(f"{size:,}" for size in sizes.values()),
     )
+    if settings.data.stream:
+        del sizes["training"]  # which nobody has counted
     return sizes
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether a run folder has a checkpoint of a training, to go on from.
+
+    Args:
+        run: Path of the run folder, which need not exist.
+    """
+    inside = runs.load_step_checkpoint(run)
+    return (run / runs.HISTORY_FILE).is_file() or inside is not None
 
 
 def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
@@ -163,17 +193,17 @@ def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
             left, and what to do with it was not said.
     """
     began = (run / runs.SETTINGS_FILE).is_file()
-    finished_an_epoch = (run / runs.HISTORY_FILE).is_file()
+    has_trained = has_checkpoint(run)
     if runs.is_run_folder(run) and not began:
         raise SettingsError(
             f"{run} holds a model, but no training: name another folder with --run."
         )
-    if finished_an_epoch and not (resume or fresh):
+    if has_trained and not (resume or fresh):
         raise SettingsError(
             f"{run} holds a training already: go on with --resume, start anew with "
             "--fresh, or name another folder with --run."
         )
-    resumed = finished_an_epoch and resume
+    resumed = has_trained and resume
     if resumed:
         check_resumed(runs.read_settings(run), settings)
     else:
@@ -181,45 +211,6 @@ def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
     run.mkdir(parents=True, exist_ok=True)
     runs.write_settings(run, settings.to_dict())
     return resumed
-
-
-def make_batches(
-    settings: BatchSettings,
-    pairs: Pairs,
-    source: Tokenizer,
-    target: Tokenizer,
-    seed: int | None = None,
-    features: FeatureVocabulary | None = None,
-) -> Any:
-    """The batches of pairs, as the section [batches] asks for.
-
-    Args:
-        settings: The section.
-        pairs: List of `(source, target)`, or with features behind them.
-        source: The tokenizer of the source.
-        target: That of the target.
-        seed: Seed to shuffle by, and of the noise; the pairs keep their order, and
-            there is no noise, if `None`.
-        features: The vocabulary of features, if there are any.
-
-    Returns:
-        A `tf.data.Dataset`.
-    """
-    batches = data.batches(
-        pairs,
-        source,
-        target,
-        batch_size=settings.batch_size,
-        batch_tokens=settings.batch_tokens or None,
-        buckets=settings.buckets,
-        seed=seed,
-        features=features,
-    )
-    rates = {x: getattr(settings, x) for x in NOISES}
-    if seed is None or not any(rates.values()):
-        return batches
-    same = tokenizers.copied_ids(source, target)
-    return data.add_noise(batches, **rates, seed=seed, copied_ids=same)
 
 
 def make_config(
@@ -348,17 +339,22 @@ def fit(training: Training) -> None:
         training: Result of `prepare`.
     """
     folder, settings = training.folder, training.settings.training
-    scorer = make_scorer(training)
+    scorer, progress = make_scorer(training), training.progress
     if folder.num_epochs < settings.epochs and not folder.is_done():
-        training.model.fit(
-            training.batches,
-            epochs=settings.epochs,
-            initial_epoch=folder.num_epochs,
-            validation_data=training.validation_batches,
-            callbacks=make_callbacks(training, scorer),
-            shuffle=False,  # the data set does it
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
+        try:
+            training.model.fit(
+                training.batches.dataset(progress.step, progress.place),
+                epochs=settings.epochs,
+                initial_epoch=folder.num_epochs,
+                steps_per_epoch=training.batches.steps_per_epoch,
+                validation_data=training.validation_batches,
+                callbacks=make_callbacks(training, scorer),
+                shuffle=False,  # the data set does it
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+        except tf.errors.OpError as error:
+            raise (training.batches.error or error) from error
+        runs.remove_step_checkpoints(folder.folder)
     if folder.diverged:
         _logger.warning(
             "the loss was no number in epoch %d: lower optimizer.learning_rate, or set "

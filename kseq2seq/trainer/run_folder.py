@@ -19,15 +19,18 @@ from kseq2seq.runs import (
     History,
     average_best_weights,
     load_history,
+    load_step_checkpoint,
     read_history,
     remove_incomplete,
     remove_other_best_weights,
     remove_other_checkpoints,
+    remove_step_checkpoints,
     save_best_weights,
     save_checkpoint,
     save_model,
     write_history,
 )
+from kseq2seq.trainer.progress import Progress, set_random_state
 from kseq2seq.utils import PathLike, check_integer
 
 
@@ -57,6 +60,10 @@ class RunFolder(keras.callbacks.Callback):
     Attributes:
         history: List of the logs of each epoch, dicts from name to number.
         diverged: Whether the loss was no finite number.
+        state: Of a training that was restored: the `Progress.state` to go on from;
+            empty where it is not known.
+        progress: The `Progress` before this callback, whose state is written beside
+            checkpoints; `None` without.
         average: What `keep_average` came to, as in `kseq2seq.runs.History`, or `None`.
 
     Raises:
@@ -94,6 +101,8 @@ class RunFolder(keras.callbacks.Callback):
         self.history: list[dict[str, float]] = []
         self.diverged = False
         self.average: dict[str, Any] | None = None
+        self.state: dict[str, Any] = {}
+        self.progress: Progress | None = None
 
     @property
     def num_epochs(self) -> int:
@@ -116,14 +125,26 @@ class RunFolder(keras.callbacks.Callback):
         """Reads the history of an earlier training in the folder.
 
         Returns:
-            The `keras.Model` as it was after the last whole epoch, compiled; `None` if
-            no epoch was finished.
+            The `keras.Model` as it was at the newest checkpoint, behind the last whole
+            epoch or inside of the next one, compiled; `None` if there is none.
         """
         remove_incomplete(self.folder)
-        if not (self.folder / HISTORY_FILE).is_file():
+        path, state = None, None
+        if (self.folder / HISTORY_FILE).is_file():
+            former = load_history(self.folder)
+            self.history, self.average = former.epochs, former.average
+            path, state = self.folder / former.checkpoint, former.state
+        inside = load_step_checkpoint(self.folder)
+        if inside is not None and inside[1]["epoch"] == self.num_epochs:
+            path, state = inside
+        if path is None:
             return None
-        self.history, checkpoint, self.average = load_history(self.folder)
-        return load_model(self.folder / checkpoint)
+        self.state = state or {}
+        remove_step_checkpoints(self.folder, self.state.get("step", 0))
+        model = load_model(path)
+        if self.state:
+            set_random_state(model, self.state["random"])
+        return model
 
     def is_done(self) -> bool:
         """Whether `patience` epochs have gone by without a better one."""
@@ -157,7 +178,8 @@ class RunFolder(keras.callbacks.Callback):
             save_model(model, self.folder / MODEL_FILE)
         with self.averaged.own_weights() if self.averaged else nullcontext():
             checkpoint = save_checkpoint(model, self.folder, self.num_epochs)
-        write_history(self.folder, History(self.history, checkpoint))
+            state = self.progress.state() if self.progress else None
+        write_history(self.folder, History(self.history, checkpoint, state=state))
         remove_other_checkpoints(self.folder, checkpoint)
         best = ranked[: self.average_best]
         remove_other_best_weights(self.folder, [index + 1 for index in best])
@@ -194,7 +216,6 @@ class RunFolder(keras.callbacks.Callback):
             if kept:
                 save_model(model, self.folder / MODEL_FILE)
             self.average = {"epochs": best, "scores": scores, "kept": kept}
-            checkpoint = load_history(self.folder).checkpoint
-            history = History(self.history, checkpoint, self.average)
+            history = load_history(self.folder)._replace(average=self.average)
             write_history(self.folder, history)
         remove_other_best_weights(self.folder, ())

@@ -149,6 +149,17 @@ def integers(least: int = 0, count: int | None = None) -> Kind:
     )
 
 
+def numbers(above: float) -> Kind:
+    """A list of finite numbers above `above`."""
+
+    def check(name: str, value: Any) -> tuple[float, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"`{name}` must be a list of numbers. Received: {value!r}")
+        return tuple(check_number(name, item, above=above) for item in value)
+
+    return Kind(f"a list of numbers above {above}", check)
+
+
 def column() -> Kind:
     """A column of a file, by its number or its name; an empty name for none."""
 

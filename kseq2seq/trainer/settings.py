@@ -11,7 +11,7 @@ from kseq2seq.decoding import Search
 from kseq2seq.evaluation import METRICS
 from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
-from kseq2seq.trainer.data_settings import DataSettings, check_features
+from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import (
@@ -139,6 +139,29 @@ class TrainingSettings:
     """Section [training]: the loss, epochs and scores."""
 
     epochs: int = setting(10, integer(1), "Passes over the data", may_change=True)
+    steps_per_epoch: int = setting(
+        0, integer(), "Batches of an epoch, which is then no pass; 0 for a pass"
+    )
+    checkpoint_steps: int = setting(
+        0,
+        integer(),
+        "Batches from one checkpoint inside of an epoch to the next, from which "
+        "--resume goes on; 0 for none",
+        may_change=True,
+    )
+    checkpoint_minutes: float = setting(
+        0.0, number(), "Likewise, minutes; 0 for none", may_change=True
+    )
+    checkpoints_kept: int = setting(
+        2, integer(1), "Newest of these checkpoints that are kept", may_change=True
+    )
+    devices: tuple[str, ...] = setting(
+        (),
+        strings(),
+        "Devices that share each batch, such as ['GPU:0', 'GPU:1']; the one that "
+        "TensorFlow chooses if not given",
+        may_change=True,
+    )
     label_smoothing: float = setting(
         0.1, number(below=1), "Share of probability for all other tokens"
     )
@@ -321,6 +344,7 @@ def make_settings(
         "feature_vocabulary_size": 1000 if has_features else 0,
     }
     _checked("model", Seq2SeqConfig, {**sizes, **model}, errors)
+    check_stream(sections["data"], sections["training"], errors)
     searches = _checked("search", Search, search, errors)
     settings = Settings(**sections, model=model, search=search)
     if searches and searches.coverage_penalty and model.get("attention") == "none":

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
+from kseq2seq.trainer.batches import TrainingBatches
+from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.settings import Settings
@@ -22,7 +24,8 @@ class Training:
         target: That of the target.
         features: The `kseq2seq.FeatureVocabulary`; `None` without features.
         model: The compiled model.
-        batches: The `tf.data.Dataset` to train on.
+        batches: The `TrainingBatches`.
+        progress: The `Progress`, with the step to go on from.
         validation_batches: That of the validation set.
         validation: Its pairs.
         test: The pairs to score at the end; those of the validation set where there are
@@ -36,7 +39,8 @@ class Training:
     target: Tokenizer
     features: FeatureVocabulary | None
     model: keras.Model
-    batches: Any
+    batches: TrainingBatches
+    progress: Progress
     validation_batches: Any
     validation: Pairs
     test: Pairs

@@ -72,7 +72,8 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, call):
     assert out.startswith("Epoch 1/3\n") and out.count("token_accuracy") == 2
     # Nothing of TensorFlow's, nor a bar that would fill a log file.
     said = "pairs for training, validation and test: 274, 13 and 13"
-    assert err == f"kseq2seq train: {said}\n"
+    way = "training pairs in memory; 18 batches an epoch, of 16 pairs"
+    assert err == f"kseq2seq train: {said}\nkseq2seq train: {way}\n"
 
     result = call(*arguments(run))
     assert result.code == 2
@@ -138,9 +139,9 @@ def test_divergence_is_told(call, tmp_path):
     assert result.code == 1
     lines = result.err.splitlines()
     assert (
-        "the loss was no number in epoch 1: lower optimizer.learning_rate" in lines[1]
+        "the loss was no number in epoch 1: lower optimizer.learning_rate" in lines[2]
     )
-    assert lines[2] == "kseq2seq train: no epoch gave a model to score"
+    assert lines[3] == "kseq2seq train: no epoch gave a model to score"
     assert not (tmp_path / "run" / "history.json").exists()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import kseq2seq
 from kseq2seq import losses, runs, tokenizers, trainer
-from kseq2seq.trainer import pipeline, vocabularies
+from kseq2seq.trainer import batches, pipeline, vocabularies
 from kseq2seq.trainer.schema import SettingsError
 
 DATES = trainer.find_recipe("dates")
@@ -49,21 +49,22 @@ def test_a_model_is_compiled_as_the_settings_say(tokenizer):
 @pytest.mark.parametrize(
     "attribute", ["source_mask", "target_mask", "source_swap", "shared_mask"]
 )
-def test_noise_is_for_training_alone(tokenizer, attribute):
-    settings = read_settings(f"batches.{attribute}=0.9").batches
+def test_noise_is_for_training_alone(tokenizer, tmp_path, attribute):
+    noisy, plain = read_settings(f"batches.{attribute}=0.9"), read_settings()
     pairs = [("abcabcabc", "cba")] * 11
-    sides = tokenizer, tokenizer
-
-    def batch(settings, seed):
-        keras.utils.set_random_seed(0)
-        return next(iter(pipeline.make_batches(settings, pairs, *sides, seed)))
-
-    plain, _ = batch(read_settings().batches, 3)
-    noisy, _ = batch(settings, 3)
+    vocabularies = tokenizer, tokenizer, None
     side = "target" if attribute == "target_mask" else "source"
-    assert (np.asarray(noisy[side]) != np.asarray(plain[side])).any()
-    for inputs in (batch(settings, None), batch(read_settings().batches, None)):
-        np.testing.assert_array_equal(inputs[0][side], plain[side])
+
+    def sides(settings, start=0):
+        made = batches.make_training_batches(settings, tmp_path, pairs, vocabularies)
+        return [np.asarray(x[side]) for x, _ in made.dataset(start).take(2)]
+
+    without, first, again = sides(plain), sides(noisy), sides(noisy)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(sides(noisy, start=1)[0], first[1])
+    assert (first[0] != without[0]).any() and (first[0] != first[1]).any()
+    validation = batches.make_batches(noisy.batches, pairs, vocabularies)
+    np.testing.assert_array_equal(next(iter(validation))[0][side], without[0])
 
 
 def test_the_loss_fits_the_probabilities(tokenizer):

@@ -1,0 +1,78 @@
+"""Checkpoints that a training writes inside of an epoch: a folder for each."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kseq2seq.runs.files import MODEL_FILE, STEP_CHECKPOINTS
+from kseq2seq.utils import PathLike, atomic_folder, atomic_path, write_text
+
+STATE_FILE = "state.json"
+
+
+def save_step_checkpoint(
+    model: Any, folder: PathLike, state: Mapping[str, Any], kept: int
+) -> None:
+    """Writes the model inside of an epoch, complete or not at all.
+
+    A run folder without a model, as there is none before the end of the first epoch,
+    has a copy of it as the best one so far.
+
+    Args:
+        model: The compiled `keras.Model`.
+        folder: Path of the run folder.
+        state: State of the training, of values that JSON has; `step` is the number of
+            steps so far.
+        kept: Number of checkpoints that stay, the newest ones.
+    """
+    folder = Path(folder)
+    place = folder / STEP_CHECKPOINTS.replace("*", str(state["step"]))
+    with atomic_folder(place) as beside:
+        model.save(beside / MODEL_FILE)
+        write_text(beside / STATE_FILE, json.dumps(state) + "\n")
+    if not (folder / MODEL_FILE).is_file():
+        with atomic_path(folder / MODEL_FILE) as beside:
+            shutil.copyfile(place / MODEL_FILE, beside)
+    for path in _step_checkpoints(folder)[:-kept]:
+        shutil.rmtree(path)
+
+
+def load_step_checkpoint(folder: PathLike) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint of a run folder that was written inside of an epoch.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        A tuple of the path of the model and the state; `None` if there is none.
+    """
+    for path in reversed(_step_checkpoints(folder)):
+        model, state = path / MODEL_FILE, path / STATE_FILE
+        # A kill may leave one that was just being deleted.
+        if model.is_file() and state.is_file():
+            return model, json.loads(state.read_text(encoding="utf-8"))
+    return None
+
+
+def remove_step_checkpoints(folder: PathLike, after: int = 0) -> None:
+    """Deletes checkpoints that were written inside of an epoch.
+
+    Args:
+        folder: Path of the run folder.
+        after: Number of steps; those of no more of them stay.
+    """
+    for path in _step_checkpoints(folder):
+        if _step_of(path) > after:
+            shutil.rmtree(path)
+
+
+def _step_checkpoints(folder: PathLike) -> list[Path]:
+    """The paths in the order of their steps."""
+    paths = [x for x in Path(folder).glob(STEP_CHECKPOINTS) if x.is_dir()]
+    return sorted(paths, key=_step_of)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])

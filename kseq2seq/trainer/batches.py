@@ -1,0 +1,173 @@
+"""Batches of a training, in memory or streamed, with noise where it is asked for."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kseq2seq import data, tokenizers
+from kseq2seq.trainer.data_settings import DataSettings
+from kseq2seq.trainer.readers import Pairs
+from kseq2seq.trainer.settings import BatchSettings, Settings
+from kseq2seq.trainer.vocabularies import Vocabularies
+
+_logger = logging.getLogger("kseq2seq")
+# Settings of [batches] that are arguments of `kseq2seq.data.add_noise`.
+NOISES = ("source_mask", "target_mask", "source_swap", "shared_mask")
+
+
+class TrainingBatches:
+    """Batches to train on, of which any can be gone back to.
+
+    Args:
+        batches: The batches without noise.
+        settings: The section [batches].
+        seed: Seed of the noise.
+        steps_per_epoch: Number of batches of an epoch.
+        copied_ids: As for `kseq2seq.data.add_noise`.
+
+    Attributes:
+        batches: As given.
+        steps_per_epoch: As given.
+    """
+
+    def __init__(
+        self,
+        batches: data.MemoryBatches | data.Stream,
+        settings: BatchSettings,
+        seed: int,
+        steps_per_epoch: int,
+        copied_ids: Sequence[int] | None = None,
+    ) -> None:
+        self.batches, self.steps_per_epoch = batches, steps_per_epoch
+        self._rates = {name: getattr(settings, name) for name in NOISES}
+        self._options: dict[str, Any] = {"seed": seed, "copied_ids": copied_ids}
+
+    def dataset(self, start: int = 0, place: Mapping[str, Any] | None = None) -> Any:
+        """The batches from one of them on, endless.
+
+        Args:
+            start: Number of the first batch, from 0.
+            place: As `place` returned it for this number, or `None`.
+        """
+        batches = self.batches.dataset(start, dict(place or {}))
+        if not any(self._rates.values()):
+            return batches
+        return data.add_noise(batches, **self._rates, **self._options, start=start)
+
+    def place(self, step: int) -> dict[str, Any]:
+        """The place of a batch, of values that JSON has."""
+        return self.batches.place(step)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Numbers of pairs that a stream has left out so far, by reason."""
+        return self.batches.left_out if isinstance(self.batches, data.Stream) else {}
+
+    @property
+    def error(self) -> Exception | None:
+        """The error that a stream has ended with, which TensorFlow wraps."""
+        return self.batches.error if isinstance(self.batches, data.Stream) else None
+
+
+def make_training_batches(
+    settings: Settings, folder: Path, pairs: Pairs, vocabularies: Vocabularies
+) -> TrainingBatches:
+    """The batches to train on, as the settings ask for.
+
+    Args:
+        settings: The `Settings`.
+        folder: Path of the folder of the files.
+        pairs: List of `(source, target)`, or with features behind them; of a stream a
+            sample.
+        vocabularies: A tuple `(source, target, features)`.
+    """
+    training = settings.training
+    source, target, features = vocabularies
+    options = {**_options(settings.batches), "seed": training.seed}
+    sides = source, target
+    if settings.data.stream:
+        corpora, of_stream = make_corpora(settings.data, folder), dict(options)
+        of_stream["buffer_size"] = settings.data.buffer_size
+        batches = data.stream(corpora, *sides, **of_stream, features=features)
+        steps = training.steps_per_epoch
+        files = sum(len(corpus.parts) for corpus in corpora)
+        way = f"streamed, of files: {files:,}"
+    else:
+        batches = data.MemoryBatches(pairs, *sides, **options, features=features)
+        # Whole executions, the last of which may begin the next pass.
+        at_once = training.steps_per_execution
+        executions = math.ceil(batches.steps_per_pass / at_once)
+        steps = training.steps_per_epoch or executions * at_once
+        way = "in memory"
+    size = _size(settings.batches)
+    _logger.info(
+        "training pairs %s; %s batches an epoch, of %s", way, f"{steps:,}", size
+    )
+    if training.devices:
+        _logger.info(
+            "devices: %s; each batch of %s is shared by all, at a learning rate of %g",
+            ", ".join(training.devices),
+            size,
+            settings.optimizer.learning_rate,
+        )
+    same = tokenizers.copied_ids(source, target)
+    return TrainingBatches(batches, settings.batches, training.seed, steps, same)
+
+
+def make_batches(
+    settings: BatchSettings, pairs: Pairs, vocabularies: Vocabularies
+) -> Any:
+    """The batches of a validation set, in order.
+
+    Args:
+        settings: The section [batches].
+        pairs: List of `(source, target)`, or with features behind them.
+        vocabularies: A tuple `(source, target, features)`.
+
+    Returns:
+        A `tf.data.Dataset`.
+    """
+    source, target, features = vocabularies
+    options = _options(settings)
+    return data.batches(pairs, source, target, **options, features=features)
+
+
+def _options(settings: BatchSettings) -> dict[str, Any]:
+    return {
+        "batch_size": settings.batch_size,
+        "batch_tokens": settings.batch_tokens or None,
+        "buckets": settings.buckets,
+    }
+
+
+def _size(settings: BatchSettings) -> str:
+    if settings.batch_tokens:
+        return f"at most {settings.batch_tokens:,} tokens a side"
+    return f"{settings.batch_size:,} pairs"
+
+
+def make_corpora(settings: DataSettings, folder: Path) -> list[data.Corpus]:
+    """The corpora that the section [data] names: one, or with weights several.
+
+    Args:
+        settings: The section [data].
+        folder: Path of the folder of the files.
+    """
+    names = settings.train
+    if settings.format == "tfds":
+        sides = settings.source or None, settings.target or None
+        corpora = [data.tfds_corpus(settings.name, x, *sides) for x in names]
+    elif settings.format == "parallel":
+        twos = zip(names[::2], names[1::2], strict=True)
+        corpora = [data.corpus([folder / x for x in two], "parallel") for two in twos]
+    else:
+        column = settings.features_column
+        others: tuple[Any, ...] = () if column == "" else (column,)
+        columns: Any = (*settings.columns, *others)
+        corpora = [data.corpus(folder / x, settings.format, columns) for x in names]
+    if settings.weights:
+        weighted = zip(corpora, settings.weights, strict=True)
+        return [one._replace(weight=weight) for one, weight in weighted]
+    return [data.Corpus([part for one in corpora for part in one.parts])]

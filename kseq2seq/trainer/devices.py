@@ -1,0 +1,41 @@
+"""Devices that a training runs on."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import keras
+
+from kseq2seq.trainer.schema import SettingsError
+
+
+def on_devices(devices: Sequence[str]) -> AbstractContextManager:
+    """The scope in which a model is made or loaded that several devices train.
+
+    Args:
+        devices: Names such as "GPU:0"; none for the device that the backend chooses.
+
+    Returns:
+        A context manager.
+
+    Raises:
+        SettingsError: If there is no such device, or Keras's backend is not TensorFlow.
+    """
+    if not devices:
+        return nullcontext()
+    if keras.backend.backend() != "tensorflow":
+        raise SettingsError(
+            "training.devices is for the backend TensorFlow: leave it out, and set "
+            "keras.distribution.DataParallel before. Received: "
+            f"{list(devices)} with {keras.backend.backend()}"
+        )
+    import tensorflow as tf
+
+    names = [x.name for x in tf.config.list_logical_devices()]
+    short = [name.removeprefix("/device:") for name in names]
+    unknown = [x for x in devices if x not in names and x not in short]
+    if unknown or len({*devices}) < len(devices):
+        raise SettingsError(
+            f"training.devices must be some of {', '.join(short)}, each once. "
+            f"Received: {list(devices)}"
+        )
+    return tf.distribute.MirroredStrategy(list(devices)).scope()

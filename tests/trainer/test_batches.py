@@ -1,0 +1,53 @@
+"""Corpora that the section [data] names."""
+
+import pytest
+
+from kseq2seq import data
+from kseq2seq.trainer import batches
+from kseq2seq.trainer.settings import DataSettings
+
+ROWS = {
+    "a.tsv": "1\tone\tX\n",
+    "b.tsv": "2\ttwo\tY\n",
+    "a.src": "3\n",
+    "a.tgt": "three\n",
+    "b.src": "4\n",
+    "b.tgt": "four\n",
+    "c.jsonl": '{"d": "5", "w": "five"}\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"train": ("*.tsv",), "columns": (1, 0), "features_column": 2},
+            [([("one", "1", "X"), ("two", "2", "Y")], 1.0)],
+        ),
+        (
+            {"train": ("a.tsv", "b.tsv"), "weights": (3, 0.5)},
+            [([("1", "one")], 3), ([("2", "two")], 0.5)],
+        ),
+        (
+            {"format": "parallel", "train": ("a.src", "a.tgt", "b.src", "b.tgt")},
+            [([("3", "three"), ("4", "four")], 1.0)],
+        ),
+        (
+            {"format": "jsonl", "train": ("*.jsonl",), "columns": ("w", "d")},
+            [([("five", "5")], 1.0)],
+        ),
+    ],
+    ids=["pattern", "weights", "parallel", "jsonl"],
+)
+def test_corpora(tmp_path, settings, expected):
+    for name, text in ROWS.items():
+        (tmp_path / name).write_text(text)
+    made = batches.make_corpora(DataSettings(**{"format": "tsv", **settings}), tmp_path)
+    assert [(sorted(data.sample(x)), x.weight) for x in made] == expected
+
+
+def test_splits_of_tfds(tmp_path):
+    settings = DataSettings(format="tfds", name="set", source="pt", train=("a", "b"))
+    (corpus,) = batches.make_corpora(settings, tmp_path)
+    assert [part.name for part in corpus.parts] == ["set, a", "set, b"]
+    assert corpus.parts[1].rows.args == ("set", "b", "pt", None)

@@ -1,0 +1,27 @@
+"""Devices of a training."""
+
+import pytest
+import tensorflow as tf
+
+from kseq2seq.trainer.devices import on_devices
+from kseq2seq.trainer.schema import SettingsError
+
+
+def test_devices_are_those_of_a_mirrored_strategy():
+    with on_devices([]):
+        assert not tf.distribute.has_strategy()
+    with on_devices(["CPU:0"]):
+        strategy = tf.distribute.get_strategy()
+        assert isinstance(strategy, tf.distribute.MirroredStrategy)
+
+
+@pytest.mark.parametrize("devices", [["GPU:97"], ["CPU:0", "CPU:0"]])
+def test_devices_must_be_there(devices):
+    with pytest.raises(SettingsError, match=r"some of CPU:0.*, each once\. Received"):
+        on_devices(devices)
+
+
+def test_other_backends_have_their_own_way(monkeypatch):
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(SettingsError, match=r"DataParallel .*\['CPU:0'\] with jax"):
+        on_devices(["CPU:0"])

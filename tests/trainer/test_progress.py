@@ -1,0 +1,195 @@
+"""Trainings that are killed inside of an epoch, and go on there."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+
+from kseq2seq import data, runs, trainer
+from kseq2seq.trainer import RunFolder, epochs, pipeline
+from kseq2seq.trainer.progress import Progress, StepCheckpoints
+
+SETTINGS = """
+[data]
+format = "tsv"
+train = ["train*.tsv"]
+validation = ["dev.tsv"]
+[tokenizer]
+kind = "character"
+[batches]
+batch_size = 7
+buckets = [8, 48]
+source_mask = 0.1
+[model]
+units = 6
+embedding_size = 5
+dropout = 0.4
+[optimizer]
+learning_rate = 0.01
+schedule = "cosine"
+accumulation_steps = 2
+[training]
+epochs = 2
+metrics = ["exact_match"]
+val_alignment = false
+checkpoint_steps = 5
+[search]
+max_length = 3
+"""
+STREAM = (
+    "data.stream=true",
+    "training.steps_per_epoch=11",
+    "data.buffer_size=29",
+    "training.ema=0.9",
+)
+# An epoch is no pass, and ends inside of one.
+MEMORY = ("data.train=train0.tsv", "training.steps_per_epoch=11")
+
+
+class KilledError(Exception):
+    """The end of a training, in the middle of a step's callbacks."""
+
+
+class Kill(keras.callbacks.Callback):
+    """Keeps the losses of steps, and raises before the one of a number."""
+
+    def __init__(self, progress, step=None):
+        super().__init__()
+        self.progress, self.step, self.losses = progress, step, {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses[self.progress.step] = float(logs["loss"])
+        if self.progress.step == self.step:
+            raise KilledError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rows = [f"{source}\t{target}\n" for source, target in data.dates(140)]
+    for name, part in (("train0", rows[:60]), ("train1", rows[60:130])):
+        (folder / f"{name}.tsv").write_text("".join(part))
+    (folder / "dev.tsv").write_text("".join(rows[130:]))
+    (folder / "own.toml").write_text(SETTINGS)
+    return folder
+
+
+class Scorer(keras.callbacks.Callback):
+    """A score without translations."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_exact_match"] = -logs["val_loss"]
+
+
+@pytest.fixture
+def train(folder, tmp_path, monkeypatch):
+    """Trains in a folder of a name, until a step; returns losses by step."""
+    monkeypatch.setattr(pipeline, "make_scorer", lambda training: Scorer())
+    monkeypatch.setattr("kseq2seq.plots.training_curves", lambda history: None)
+    monkeypatch.setattr("kseq2seq.plots.save", lambda figure, path: None)
+
+    def train(name, *changes, until=None, resume=False):
+        settings = trainer.read_settings(folder / "own.toml", changes)
+        training = trainer.prepare(settings, tmp_path / name, folder, resume=resume)
+        kill = Kill(training.progress, until)
+
+        def make_callbacks(training, scorer):
+            return [*epochs.make_callbacks(training, scorer), kill]
+
+        monkeypatch.setattr(pipeline, "make_callbacks", make_callbacks)
+        with contextlib.suppress(KilledError):
+            trainer.fit(training)
+        return kill.losses
+
+    return train
+
+
+def assert_same(folder, one, other):
+    """Compares what trainings of two names came to."""
+    histories = [runs.load_history(folder / name).epochs for name in (one, other)]
+    for logs, expected in zip(*histories, strict=True):
+        assert logs == pytest.approx(expected, rel=1e-5)
+    models = [RunFolder(folder / x, "loss", False).restore() for x in (one, other)]
+    for weight, expected in zip(*(x.get_weights() for x in models), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_training_in_memory_goes_on_inside_of_an_epoch(train, tmp_path):
+    whole = train("whole", *MEMORY)
+    assert list(whole) == [*range(1, 23)]
+    losses = train("cut", *MEMORY, until=18)
+    begun = train("cut", *MEMORY, resume=True)
+    assert min(begun) == 16
+    assert {**losses, **begun} == pytest.approx(whole, rel=1e-5)
+    assert_same(tmp_path, "cut", "whole")
+
+
+def test_a_streamed_training_goes_on_at_its_place(train, tmp_path, caplog):
+    caplog.set_level("INFO", "kseq2seq")
+    whole = train("whole", *STREAM)
+    run = tmp_path / "cut"
+    assert "pairs for tokenizers, validation and test: 130, 10 and 0" in caplog.text
+    way = "training pairs streamed, of files: 2; 11 batches an epoch, of 7 pairs"
+    assert way in caplog.text
+    losses = train("cut", *STREAM, until=8)
+    assert runs.is_run_folder(run)  # no epoch has ended, but a model is there
+    (run / ".incomplete-x").mkdir()  # as a kill may leave it
+    # The second one is killed behind an epoch, before the next checkpoint.
+    for until, first in ((13, 6), (None, 12)):
+        begun = train("cut", *STREAM, until=until, resume=True)
+        assert min(begun) == first
+        losses.update(begun)
+    assert "going on after epoch 0 and 5 batches" in caplog.text
+    assert losses == pytest.approx(whole, rel=1e-5)
+    assert_same(tmp_path, "cut", "whole")
+    assert not list(run.glob(".incomplete-*")) + list(run.glob("checkpoint-step-*"))
+
+
+class Batches:
+    """Batches that are none."""
+
+    steps_per_epoch = 10
+    left_out = None
+
+    def place(self, step):
+        return {"at": step}
+
+
+def test_changed_data_begin_the_epoch_anew(caplog):
+    state = {"step": 27, "steps_per_epoch": 10, "place": {"at": 27}, "metrics": [1.0]}
+    progress = Progress(Batches(), 2, state)
+    assert (progress.step, progress.place) == (27, {"at": 27})
+    progress = Progress(Batches(), 2, {**state, "steps_per_epoch": 11})
+    assert (progress.step, progress.place) == (20, {})
+    assert "epochs had 11 batches, now 10. Going on at the beginning" in caplog.text
+
+
+def test_checkpoints_are_written_by_steps_or_minutes(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile("adam", loss="mse")
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def steps_of(batches, kept, loss=1.0, **options):
+        progress = Progress(Batches(), 0, {})
+        callback = StepCheckpoints(tmp_path, progress, kept=kept, **options)
+        for one in (progress, callback):
+            one.set_model(model)
+        written = []
+        for batch in batches:
+            now[0] += 25.0
+            for one in (progress, callback):
+                one.on_train_batch_end(batch, {"loss": loss})
+            saved = runs.load_step_checkpoint(tmp_path)
+            written.append(saved and saved[1]["step"])
+        names = sorted(path.name for path in tmp_path.glob("checkpoint-*"))
+        runs.remove_step_checkpoints(tmp_path)
+        return written, [int(name.rpartition("-")[2]) for name in names]
+
+    # None at the end of an epoch. Of two steps at once the second one is counted.
+    assert steps_of(range(10), 2, steps=5) == ([None] * 4 + [5] * 6, [5])
+    assert steps_of(range(10), 3, steps=2)[1] == [4, 6, 8]
+    assert steps_of(range(1, 10, 2), 1, steps=3)[1] == [6]
+    assert steps_of(range(10), 9, minutes=1.0)[1] == [3, 6, 9]
+    assert steps_of(range(10), 9, loss=float("nan"), steps=2)[1] == []
