@@ -69,6 +69,11 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
     group.add_argument(
         "--max-length-offset", type=index, metavar="N", help="and this many more"
     )
+    _add_rules(group)
+
+
+def _add_rules(group):
+    """Adds the options that say what a translation may hold."""
     group.add_argument(
         "--forbid-unknown",
         action=argparse.BooleanOptionalAction,

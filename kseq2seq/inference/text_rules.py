@@ -130,7 +130,7 @@ def allowed_texts(texts: Sequence[str], tokenizer: Tokenizer) -> AllowedOutputs:
     >>> from kseq2seq.tokenizers import train_tokenizer
     >>> tokenizer = train_tokenizer(["yes", "no"], kind="character")
     >>> allowed_texts(["yes", "no"], tokenizer).least_room
-    5
+    4
     """
     sequences = [[id_ for _, id_ in tokenizer.read(text)] for text in texts]
     known = [ids for ids in sequences if UNK_ID not in ids]

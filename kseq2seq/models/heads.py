@@ -1,4 +1,4 @@
-"""What makes log-probabilities of a decoder's outputs, one step at a time."""
+"""Heads: log-probabilities of a decoder's outputs, one step at a time."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ COPIED = "copied_ids"
 
 
 class StepOutputs(NamedTuple):
-    """What the decoder gave for a step of each hypothesis.
+    """Outputs of the decoder in a step of each hypothesis.
 
     Attributes:
         tokens: int32 of shape `(batch, beam)`, the last tokens.
@@ -30,7 +30,7 @@ class StepOutputs(NamedTuple):
 
 
 def head_memory(layers: dict[str, Any]) -> dict[str, Any]:
-    """What the head alone reads of a source, beside the memory of the decoder.
+    """Tensors of a source that the head alone reads, beside the decoder's memory.
 
     Args:
         layers: Dict from the names of a model's layers to the layers.

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 
 import keras
 import numpy as np
@@ -67,7 +68,7 @@ def run(code, path):
 @pytest.mark.parametrize(
     ("version", "error", "message"),
     [
-        (keras.__version__, TypeError, "invented"),
+        (version("keras"), TypeError, "invented"),
         ("4.1.0", ValueError, "Keras 4.1.0 needs .* with Keras 3.* Install the newer"),
     ],
 )

@@ -170,7 +170,7 @@ class GuidingConstraint(Constraint):
         )
 
     def progress(self, tokens: Tensor, state: Any) -> Tensor:
-        """How far hypotheses have come after each of some tokens.
+        """The progress of hypotheses after each of some tokens.
 
         Args:
             tokens: int32 of shape `(batch, beam, candidates)`.

@@ -37,7 +37,13 @@ class ForcedPhrases(GuidingConstraint):
     ...     return log_probs + ops.zeros((*tokens.shape, 7)), state, {}
     >>> phrases = ForcedPhrases(ops.convert_to_tensor([[[6, 5], [6, 0]]]))
     >>> hypotheses = beam_search(
-    ...     step, ops.zeros((1, 1)), beam_size=3, max_length=5, constraints=[phrases])
+    ...     step,
+    ...     ops.zeros((1, 1)),
+    ...     beam_size=3,
+    ...     max_length=5,
+    ...     length_penalty=0.0,
+    ...     constraints=[phrases],
+    ... )
     >>> hypotheses.ids.numpy().tolist()
     [[[6, 5, 3, 0, 0]]]
 
@@ -107,7 +113,7 @@ class ForcedPhrases(GuidingConstraint):
 
 
 def _after(tokens, state):
-    """What is begun and done after tokens of one axis less than the state's phrases."""
+    """The phrases begun and done after tokens, of one axis less than the phrases."""
     ids, begun = state["ids"], state["begun"]
     begins = ops.concatenate([ops.ones_like(begun[..., :1]), begun[..., :-1]], axis=-1)
     same = ops.logical_and(ops.equal(ids, tokens[..., None, None]), ids != PAD_ID)
@@ -117,12 +123,12 @@ def _after(tokens, state):
 
 
 def _is_last(ids):
-    """Where the last token of each phrase is."""
+    """Booleans: the last token of each phrase."""
     following = ops.concatenate([ids[..., 1:], ops.zeros_like(ids[..., :1])], axis=-1)
     return ops.logical_and(ids != PAD_ID, ops.equal(following, PAD_ID))
 
 
 def _count(begun):
-    """How many tokens of each phrase came last."""
+    """The number of tokens of each phrase that came last."""
     numbers = ops.arange(1, ops.shape(begun)[-1] + 1, dtype="int32")
     return ops.max(ops.where(begun, numbers, 0), axis=-1)

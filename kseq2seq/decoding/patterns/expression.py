@@ -70,7 +70,7 @@ ANY = Characters(is_negated=True)
 
 
 def parse_pattern(pattern: str) -> Node:
-    r"""The parts of a pattern.
+    """The parts of a pattern.
 
     Args:
         pattern: The pattern, in the subset that the module describes.
@@ -80,9 +80,8 @@ def parse_pattern(pattern: str) -> Node:
 
     Example:
 
-    >>> parse_pattern("a?")
-    Repeat(part=Characters(ranges=(('a', 'a'),), classes='', is_negated=False), \
-least=0, most=1)
+    >>> parse_pattern("a{2,5}").most
+    5
     """
     if not isinstance(pattern, str):
         raise ValueError(
