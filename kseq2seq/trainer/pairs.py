@@ -15,12 +15,15 @@ from kseq2seq.utils import is_integer
 MAX_HELD_OUT = 2000
 
 
-def read_parts(settings: DataSettings, folder: Path) -> tuple[Pairs, Pairs, Pairs]:
+def read_parts(
+    settings: DataSettings, folder: Path, sampled: bool = True
+) -> tuple[Pairs, Pairs, Pairs]:
     """The pairs for training, validation and test.
 
     Args:
         settings: The section [data].
         folder: Path of the folder of the files that it names.
+        sampled: Whether a stream is sampled, for tokenizers that are not there yet.
 
     Returns:
         A tuple of three lists of pairs, the first of them a sample of a stream, the
@@ -33,7 +36,8 @@ def read_parts(settings: DataSettings, folder: Path) -> tuple[Pairs, Pairs, Pair
     options = {name: getattr(settings, name) for name in reader.options}
     if settings.stream:
         corpora = make_corpora(settings, folder)
-        train: Any = data.sample(corpora, settings.tokenizer_sample)
+        size = settings.tokenizer_sample
+        train: Any = data.sample(corpora, size) if sampled else []
     else:
         train = reader.read(settings.train, folder, **options)
     validation, test = (

@@ -79,11 +79,12 @@ def prepare(
     if training.tensorboard:
         check_installed("tensorboard")
     keras.utils.set_random_seed(training.seed)
-    pairs, validation, test = read_parts(settings.data, folder)
+    begun = resume and has_checkpoint(run)
+    pairs, validation, test = read_parts(settings.data, folder, not begun)
     sizes = _tell_sizes(settings, pairs, validation, test)
     callback = make_run_folder(settings, run)
     begin = None
-    if from_run is not None and not (resume and has_checkpoint(run)):
+    if from_run is not None and not begun:
         begin = begin_with(Path(from_run), run, settings, pairs)
     resumed = open_run(settings, run, resume, fresh)
     provenance = _provenance(command, training.seed, begin)
@@ -103,12 +104,7 @@ def prepare(
     progress = Progress(batches, callback.num_epochs, callback.state)
     if model is None:
         num_steps = training.epochs * batches.steps_per_epoch
-        config = make_config(settings, *vocabularies)
-        write_text(run / runs.CONFIG_FILE, config.to_json())
-        with on_devices(training.devices):
-            model = make_model(
-                settings, config, num_steps, _copied(config, vocabularies)
-            )
+        model = _new_model(settings, run, num_steps, vocabularies)
         if begin is not None:
             begin.start(model)
         start_embeddings(settings, model, source, target, folder, features)
@@ -130,9 +126,16 @@ def prepare(
     )
 
 
-def _copied(config: Seq2SeqConfig, vocabularies: Vocabularies) -> list[int] | None:
-    """The target ids that source ids are copied as, of a model that copies."""
-    return tokenizers.copied_ids(*vocabularies[:2]) if config.copying else None
+def _new_model(
+    settings: Settings, run: Path, num_steps: int, vocabularies: Vocabularies
+) -> keras.Model:
+    """A model on its devices, whose config is written into the run folder."""
+    source, target, _ = vocabularies
+    config = make_config(settings, *vocabularies)
+    write_text(run / runs.CONFIG_FILE, config.to_json())
+    copied = tokenizers.copied_ids(source, target) if config.copying else None
+    with on_devices(settings.training.devices):
+        return make_model(settings, config, num_steps, copied)
 
 
 def _tell_place(progress: Progress) -> None:
