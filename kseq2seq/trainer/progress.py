@@ -146,10 +146,12 @@ class StepCheckpoints(keras.callbacks.Callback):
         due = self.steps and step // self.steps > self._step // self.steps
         if self.seconds and time.monotonic() - self._time >= self.seconds:
             due = True
-        if not due or step % self.progress.batches.steps_per_epoch == 0:
+        # The end of an epoch has one of its own.
+        ends = step % self.progress.batches.steps_per_epoch == 0
+        if not due and not ends:
             return
         self._step, self._time = step, time.monotonic()
-        if math.isfinite(float((logs or {}).get("loss", 0.0))):
+        if not ends and math.isfinite(float((logs or {}).get("loss", 0.0))):
             state = self.progress.state()
             save_step_checkpoint(self.model, self.folder, state, self.kept)
 

@@ -191,5 +191,6 @@ def test_checkpoints_are_written_by_steps_or_minutes(tmp_path, monkeypatch):
     assert steps_of(range(10), 2, steps=5) == ([None] * 4 + [5] * 6, [5])
     assert steps_of(range(10), 3, steps=2)[1] == [4, 6, 8]
     assert steps_of(range(1, 10, 2), 1, steps=3)[1] == [6]
+    assert steps_of(range(12), 3, steps=5)[1] == [5]
     assert steps_of(range(10), 9, minutes=1.0)[1] == [3, 6, 9]
     assert steps_of(range(10), 9, loss=float("nan"), steps=2)[1] == []
