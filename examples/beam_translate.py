@@ -1,25 +1,37 @@
 #!/usr/bin/env python3
-"""Translates files of text or JSONL in a pipeline of Apache Beam.
+"""Translates files of text, JSONL or Avro in a pipeline of Apache Beam.
 
     pip install kseq2seq[beam]
     python beam_translate.py saved_models/dates --input "in/*.txt" --output out/dates
     python beam_translate.py saved_models/dates --input "in/*.jsonl" --text english ...
 
-Text becomes lines of source TAB translation, JSONL the same objects with a list
-`translations`; objects of what cannot be translated, with the reason, go to
-OUTPUT-rejected. Lines keep no order. Other options are those of the pipeline, such as
-`--direct_num_workers 2 --direct_running_mode multi_processing`.
+Text becomes lines of source TAB translation; JSONL (.jsonl) and Avro (.avro) the same
+rows with a list `translations`. What cannot be translated goes to OUTPUT-rejected, as
+JSONL with the reason. Rows keep no order. Other options are those of the pipeline, such
+as `--direct_num_workers 2 --direct_running_mode multi_processing`.
 """
 
 import argparse
 import json
 
 import apache_beam as beam
+import fastavro
 from apache_beam.coders import BytesCoder
-from apache_beam.io import ReadFromText, WriteToText
+from apache_beam.io import ReadFromAvro, ReadFromText, WriteToAvro, WriteToText
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from kseq2seq.beam import Translate
+
+TRANSLATION = {
+    "name": "translation",
+    "type": "record",
+    "fields": [{"name": "text", "type": "string"}, {"name": "score", "type": "double"}],
+}
+TRANSLATIONS = {
+    "name": "translations",
+    "type": {"type": "array", "items": TRANSLATION},
+}
 
 
 class ReadRow(beam.DoFn):
@@ -35,11 +47,8 @@ class ReadRow(beam.DoFn):
             yield json.loads(text) if self.is_json else text
         except ValueError as error:  # of UTF-8 or JSON
             row = line.decode("utf-8", "replace")
-            yield beam.pvalue.TaggedOutput("rejected", as_rejected(row, error))
-
-
-def as_rejected(row, reason):
-    return {"row": row, "reason": str(reason)}
+            rejected = {"row": row, "reason": str(error)}
+            yield beam.pvalue.TaggedOutput("rejected", rejected)
 
 
 def as_tsv(row):
@@ -47,7 +56,15 @@ def as_tsv(row):
 
 
 def as_json(row):
-    return json.dumps(row, ensure_ascii=False)
+    return json.dumps(row, ensure_ascii=False, default=str)
+
+
+def avro_schema(pattern):
+    """The schema of the first of the files, with translations."""
+    (match,) = FileSystems.match([pattern])
+    with FileSystems.open(match.metadata_list[0].path) as file:
+        schema = fastavro.reader(file).writer_schema
+    return {**schema, "fields": [*schema["fields"], TRANSLATIONS]}
 
 
 def main(arguments=None):
@@ -55,30 +72,35 @@ def main(arguments=None):
     parser.add_argument("path", help="SavedModel or run folder, on every worker")
     parser.add_argument("--input", required=True, help="files, with * and ?")
     parser.add_argument("--output", required=True, help="beginning of the files' names")
-    parser.add_argument("--text", help="key of the text: read and write JSONL")
+    parser.add_argument("--text", default="text", help="key of the text in a row")
     parser.add_argument("--features", help="key of its features")
     parser.add_argument("--num-hypotheses", type=int)
-    parser.add_argument("--alignments", action="store_true")
     parser.add_argument("--threads", type=int, help="threads of one operation")
     options, others = parser.parse_known_args(arguments)
-    is_json = options.text is not None
+    is_avro = options.input.endswith(".avro")
+    is_json = options.input.endswith(".jsonl")
     translate = Translate(
         options.path,
-        text=options.text or "text",
+        text=options.text if is_avro or is_json else "text",
         features=options.features,
         num_hypotheses=options.num_hypotheses,
-        alignments=options.alignments,
         threads=options.threads,
     )
     with beam.Pipeline(options=PipelineOptions(others)) as pipeline:
-        lines = pipeline | ReadFromText(options.input, coder=BytesCoder())
-        read = lines | "Read" >> beam.ParDo(ReadRow(is_json)).with_outputs(
-            "rejected", main="rows"
-        )
-        translated = read.rows | translate
-        written = translated.rows | beam.Map(as_json if is_json else as_tsv)
-        _ = written | "Write" >> WriteToText(options.output)
-        rejected = (read.rejected, translated.rejected) | beam.Flatten()
+        if is_avro:
+            translated = pipeline | ReadFromAvro(options.input) | translate
+            write = WriteToAvro(options.output, avro_schema(options.input))
+            _ = translated.rows | "Write" >> write
+            rejected = translated.rejected
+        else:
+            lines = pipeline | ReadFromText(options.input, coder=BytesCoder())
+            read = lines | "Read" >> beam.ParDo(ReadRow(is_json)).with_outputs(
+                "rejected", main="rows"
+            )
+            translated = read.rows | translate
+            written = translated.rows | beam.Map(as_json if is_json else as_tsv)
+            _ = written | "Write" >> WriteToText(options.output)
+            rejected = (read.rejected, translated.rejected) | beam.Flatten()
         written = rejected | "Format rejected" >> beam.Map(as_json)
         _ = written | "Write rejected" >> WriteToText(f"{options.output}-rejected")
 

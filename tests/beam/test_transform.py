@@ -143,6 +143,33 @@ def test_the_example_reads_and_writes_jsonl_and_text(saved, tmp_path):
     assert "invalid start byte" in lines_of(tmp_path, "text-rejected-*")[0]
 
 
+def test_the_example_reads_and_writes_avro(saved, tmp_path):
+    fastavro = pytest.importorskip("fastavro")
+    main = runpy.run_path(str(ROOT / "examples" / "beam_translate.py"))["main"]
+    schema = {
+        "name": "row",
+        "type": "record",
+        "fields": [
+            {"name": "id", "type": "int"},
+            {"name": "en", "type": ["null", "string"]},
+        ],
+    }
+    rows = [{"id": n, "en": text} for n, text in enumerate([*TEXTS, None])]
+    with (tmp_path / "in.avro").open("wb") as file:
+        fastavro.writer(file, schema, rows)
+    files = ["--input", f"{tmp_path}/in.avro", "--output", f"{tmp_path}/out"]
+    main([str(saved), *files, "--text", "en", "--runner", "FnApiRunner"])
+    (path,) = tmp_path.glob("out-0*")
+    with path.open("rb") as file:
+        actual = sorted(fastavro.reader(file), key=lambda row: row["id"])
+    expected = Translator.load(saved).translate(TEXTS)
+    assert [row["en"] for row in actual] == TEXTS
+    for row, best_first in zip(actual, expected, strict=True):
+        assert [x["text"] for x in row["translations"]] == [x.text for x in best_first]
+    (rejected,) = map(json.loads, lines_of(tmp_path, "out-rejected-*"))
+    assert rejected["row"] == {"id": len(TEXTS), "en": None}
+
+
 def lines_of(folder, pattern):
     return [
         line for path in folder.glob(pattern) for line in path.read_text().splitlines()
