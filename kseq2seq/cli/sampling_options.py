@@ -12,6 +12,8 @@ from kseq2seq.evaluation import UTILITIES
 # Names of the options, which are those of `Translator.sample`.
 NAMES = ("seed", "temperature", "top_k", "top_p")
 DEFAULT_SAMPLES = 32
+# Options beside those of `search_options` that a search alone has.
+OF_SEARCHES = ("alignments", "prefix", "force_words", "allowed")
 
 
 def add_sampling_options(group: Any) -> None:
@@ -81,8 +83,8 @@ def check_drawn(options: argparse.Namespace, drawing: str, is_drawn: bool) -> No
         is_drawn: Whether it was given.
 
     Raises:
-        ValueError: If options of sampling were given without it, or options of the
-            search, or `--alignments`, beside it.
+        ValueError: If options of sampling were given without it, or those of a search
+            beside it.
     """
     sampling = given_sampling_options(options)
     if getattr(options, "samples", None) is not None:
@@ -93,12 +95,11 @@ def check_drawn(options: argparse.Namespace, drawing: str, is_drawn: bool) -> No
             f"{_flags(sampling)}"
         )
     others = {*given_search_options(options)} - {"num_hypotheses"}
-    if getattr(options, "alignments", False):
-        others.add("alignments")
+    others |= {name for name in OF_SEARCHES if getattr(options, name, None)}
     if others and is_drawn:
         raise ValueError(
-            f"{drawing} draws instead of searching: leave out the options of the "
-            f"search, and --alignments. Received: {_flags(sorted(others))}"
+            f"{drawing} draws instead of searching: leave out what only a search can "
+            f"do. Received: {_flags(sorted(others))}"
         )
 
 

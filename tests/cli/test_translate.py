@@ -306,6 +306,8 @@ def test_minimum_risk_takes_what_is_most_like_all_samples(
         (["--samples", 3, "--seed", 1], "need --mbr.*Received: --seed, --samples"),
         (["--mbr", "chrf", "--beam", 2, "--alignments"],
          "--mbr draws instead.*Received: --alignments, --beam"),
+        (["--mbr", "edit", "--prefix", "x", "--force-words", "y", "--allowed", "z"],
+         "Received: --allowed, --force-words, --prefix"),
         (["--mbr", "ter"], "argument --mbr: invalid choice: 'ter'"),
     ],
 )  # fmt: skip
