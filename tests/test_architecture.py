@@ -56,8 +56,8 @@ NEED_TENSORFLOW = {
 # Where it is the backend, and imported in functions alone.
 USE_TENSORFLOW = {
     "optimizers", "layers.recurrent.scans", "losses.sampled",
-    "losses.vocabulary_logits", "models.seq2seq_model", "utils.gradients",
-    "utils.stderr",
+    "losses.vocabulary_logits", "models.scheduled_sampling", "models.seq2seq_model",
+    "utils.gradients", "utils.stderr",
 }  # fmt: skip
 TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
 # Slow to import, and not needed by all who import the package.

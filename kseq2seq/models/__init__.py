@@ -28,6 +28,10 @@ from kseq2seq.models.precision import (
 from kseq2seq.models.pretrained import (
     set_pretrained_embeddings,
 )
+from kseq2seq.models.scheduled_sampling import (
+    SAMPLING_SCHEDULES,
+    ScheduledSampling,
+)
 from kseq2seq.models.seq2seq_model import (
     Seq2SeqModel,
 )
@@ -39,6 +43,8 @@ from kseq2seq.models.transfer import (
 
 __all__ = [
     "PARTS",
+    "SAMPLING_SCHEDULES",
+    "ScheduledSampling",
     "Seq2SeqModel",
     "all_copied_ids",
     "build_model",

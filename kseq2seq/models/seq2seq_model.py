@@ -4,7 +4,12 @@ from typing import Any, NamedTuple
 
 import keras
 
-from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection
+from kseq2seq.layers import (
+    AlignmentMarginal,
+    Logits,
+    VocabularyEmbedding,
+    VocabularyProjection,
+)
 from kseq2seq.losses import VocabularyLogits, token_weights
 
 
@@ -25,6 +30,11 @@ class Seq2SeqModel(keras.Model):
             `VocabularyEmbedding`, whose input is that of the layer `output_dropout`.
         **kwargs: Passed to `keras.Model`.
 
+    Attributes:
+        scheduled_sampling: A `kseq2seq.models.ScheduledSampling` that `fit` goes by, on
+            TensorFlow; `None` for training with the true targets alone. To be set ahead
+            of `fit`; a file of the model does not hold it.
+
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model
@@ -33,6 +43,8 @@ class Seq2SeqModel(keras.Model):
     >>> isinstance(model, Seq2SeqModel), isinstance(model, keras.Model)
     (True, True)
     """
+
+    scheduled_sampling: Any = None
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """The loss of a batch; see `keras.Model`.
@@ -47,11 +59,17 @@ class Seq2SeqModel(keras.Model):
 
     def train_step(self, *args: Any) -> Any:
         """One step of training; see `keras.Model`."""
+        if self.scheduled_sampling is not None:
+            _check_can_sample(self)
         if keras.backend.backend() != "tensorflow" or not self.trainable_weights:
             return super().train_step(*args)
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
+        if self.scheduled_sampling is not None:
+            step, target = self.optimizer.iterations, x["target"]
+            mix = self.scheduled_sampling.mixed_target
+            x = {**x, "target": mix(self, x["source"], target, step)}
         with tf.GradientTape() as tape:
             y_pred = _predictions(self, x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
@@ -87,6 +105,22 @@ def _check_takes_logits(loss):
             "kseq2seq.MaskedCrossentropy(), or from_logits=True, such as "
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True). "
             f"Received: loss={loss!r}"
+        )
+
+
+def _check_can_sample(model):
+    """Refuses scheduled sampling where it cannot be done."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            "`scheduled_sampling` needs TensorFlow as backend; leave it None with "
+            f"others. Received: keras.backend.backend()={backend!r}"
+        )
+    if any(isinstance(layer, AlignmentMarginal) for layer in model.layers):
+        raise ValueError(
+            "`scheduled_sampling` must be None for a model of hard attention, whose "
+            "positions depend on the true tokens. Received: "
+            f"scheduled_sampling={model.scheduled_sampling!r}"
         )
 
 

@@ -31,6 +31,7 @@ from kseq2seq.trainer.precision import advice
 from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.resuming import check_resumed
+from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings, TrainingSettings
 from kseq2seq.trainer.training import Training
@@ -110,6 +111,8 @@ def prepare(
         start_embeddings(settings, model, source, target, folder, features)
     else:
         _tell_place(progress)
+    sampling = make_scheduled_sampling(settings.scheduled_sampling, training.seed)
+    model.scheduled_sampling = sampling
     return Training(
         settings=settings,
         folder=callback,

@@ -13,6 +13,7 @@ from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
 from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
+from kseq2seq.trainer.sampling_settings import ScheduledSamplingSettings
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import (
     SettingsError,
@@ -257,6 +258,7 @@ class Settings:
     batches: BatchSettings
     optimizer: OptimizerSettings
     training: TrainingSettings
+    scheduled_sampling: ScheduledSamplingSettings
     model: dict[str, Any]
     search: dict[str, Any]
     card: CardSettings
@@ -369,6 +371,12 @@ def make_settings(
             "training.num_sampled estimates a softmax, which model.copying mixes with "
             "copies: set it to 0, or model.copying to false. "
             f"Received: num_sampled = {settings.training.num_sampled}"
+        )
+    hard, sampling = model.get("hard_attention", "none"), settings.scheduled_sampling
+    if hard != "none" and sampling.schedule != "none":
+        errors.append(
+            "scheduled_sampling.schedule must be none with model.hard_attention, whose "
+            f"positions depend on the true tokens. Received: {sampling.schedule!r}"
         )
     probability_fn = model.get("output_probability_fn", "softmax")
     if settings.training.num_sampled and probability_fn != "softmax":

@@ -11,6 +11,7 @@ import pytest
 import kseq2seq
 from kseq2seq import losses, runs, tokenizers, trainer
 from kseq2seq.trainer import batches, pipeline, vocabularies
+from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
 from kseq2seq.trainer.schema import SettingsError
 
 DATES = trainer.find_recipe("dates")
@@ -65,6 +66,15 @@ def test_noise_is_for_training_alone(tokenizer, tmp_path, attribute):
     assert (first[0] != without[0]).any() and (first[0] != first[1]).any()
     validation = batches.make_batches(noisy.batches, pairs, vocabularies)
     np.testing.assert_array_equal(next(iter(validation))[0][side], without[0])
+
+
+def test_a_training_samples_as_the_settings_say(tmp_path):
+    changes = ["scheduled_sampling.schedule=exponential", "training.seed=3"]
+    settings = read_settings(*changes, "scheduled_sampling.steps=7", "data.limit=50")
+    training = pipeline.prepare(settings, tmp_path / "run")
+    sampling = training.model.scheduled_sampling
+    assert (sampling.schedule, sampling.steps, sampling.seed) == ("exponential", 7, 3)
+    assert make_scheduled_sampling(read_settings().scheduled_sampling, 3) is None
 
 
 def test_the_loss_fits_the_probabilities(tokenizer):

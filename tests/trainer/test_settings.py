@@ -96,6 +96,12 @@ def test_no_coverage_without_attention():
         read_settings(DATES, changes)
 
 
+def test_no_sampled_targets_with_hard_attention():
+    changes = ["model.hard_attention=first_order", "scheduled_sampling.schedule=linear"]
+    with pytest.raises(SettingsError, match="depend on the true tokens.*'linear'"):
+        read_settings(DATES, changes)
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
