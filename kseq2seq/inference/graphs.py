@@ -9,6 +9,7 @@ import tensorflow as tf
 from kseq2seq.decoding import Search
 from kseq2seq.inference.controlled import ControlledSearches
 from kseq2seq.inference.signatures import (
+    EXTRA_SIGNATURES,
     FEATURES,
     PREFIX,
     TEXT,
@@ -56,7 +57,8 @@ class Graphs:
         Raises:
             ValueError: If there is no such signature, or it takes other inputs.
         """
-        function = find_signature(signature_functions(self.text_to_text), signature)
+        functions = signature_functions(self.text_to_text, EXTRA_SIGNATURES)
+        function = find_signature(functions, signature)
         names = [spec.name for spec in function.specs]
         check_inputs(signature, inputs, names)
         if signature not in self._signatures:

@@ -63,7 +63,7 @@ class SignatureFunction(NamedTuple):
 
 
 def signature_functions(
-    text_to_text: TextToText, extra: Collection[str] | None = None
+    text_to_text: TextToText, extra: Collection[str] = ()
 ) -> dict[str, SignatureFunction]:
     """The signatures of a SavedModel, those for alignments only with attention.
 
@@ -71,7 +71,7 @@ def signature_functions(
 
     Args:
         text_to_text: A `TextToText`.
-        extra: Which of `EXTRA_SIGNATURES` there are; all if `None`.
+        extra: Which of `EXTRA_SIGNATURES` there are.
 
     Returns:
         Dict from the name of each signature to its `SignatureFunction`.
@@ -91,8 +91,7 @@ def signature_functions(
     extras = {
         "complete": SignatureFunction(controlled.complete, (TEXT, PREFIX)),
     }
-    chosen = extras if extra is None else check_extra(extra)
-    functions |= {name: extras[name] for name in chosen}
+    functions |= {name: extras[name] for name in check_extra(extra)}
     if text_to_text.has_features:
         return {
             name: SignatureFunction(function, (*specs, FEATURES))

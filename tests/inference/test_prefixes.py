@@ -105,9 +105,8 @@ def test_the_order_of_pieces_is_that_of_their_bytes():
 
 def test_beginnings_replace_what_was_written_for_them():
     texts = tf.constant([["⁇ ab", "⁇ "], ["xyz", "x"]])
-    actual = with_beginnings(
-        texts, tf.constant(["犬 ", "x"]), tf.constant([["⁇ "], ["x"]])
-    )
+    written = tf.constant([["⁇ "], ["x"]])
+    actual = with_beginnings(texts, tf.constant(["犬 ", "x"]), written)
     expected = [["犬 ab", "犬 "], ["xyz", "x"]]
     assert [[x.decode() for x in row] for row in actual.numpy()] == expected
 
