@@ -265,7 +265,8 @@ class Translator(Joinable, BaseTranslator):
                 numbers, on x86 processors alone: faster on those with VNNI, for a
                 little of the quality.
             extra_signatures: Names of signatures beside the others: "complete", for
-                translations that begin with a given text.
+                translations that begin with a given text; "alternatives", for the ways
+                to go on from there.
 
         Returns:
             The `Path` of the new version.

@@ -67,4 +67,5 @@ def tiny_saved_model(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("saved_models") / "tiny"
     search = Search(beam_size=3, max_length=11)
-    return tiny_translator().export(folder, search, extra_signatures=["complete"])
+    extra = ["complete", "alternatives"]
+    return tiny_translator().export(folder, search, extra_signatures=extra)

@@ -24,7 +24,7 @@ from kseq2seq.presets import is_preset_name, preset_label
 from kseq2seq.utils import check_installed
 
 WEIGHTS = ("float32", "float16", "int8")
-EXTRA_SIGNATURES = ("complete",)
+EXTRA_SIGNATURES = ("complete", "alternatives")
 
 
 class Format(NamedTuple):
@@ -168,7 +168,7 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
         choices=EXTRA_SIGNATURES,
         metavar="NAME",
         help="signatures beside the usual ones: complete, for translations that begin "
-        "with a given text",
+        "with a given text; alternatives, for ways to go on from there",
     )
     add_n_best(parser, "translations of each text that the signature nbest gives")
     add_search_options(parser)

@@ -42,19 +42,22 @@ def select_guided(
     totals = slots.log_probs[..., None] + values
     progress = ops.reshape(guide.progress(tokens, state), flat)
     scores = ops.reshape(score(totals, slots, rules), flat)
-    best = allocate(scores, progress, width)
+    best = allocate(scores, progress, guide.max_progress(state), width)
     tokens, totals, scores = (
         pick(ops.reshape(leaf, flat), best) for leaf in (tokens, totals, scores)
     )
     return best // count, tokens, totals, scores
 
 
-def allocate(scores: Tensor, banks: Tensor, width: int) -> Tensor:
+def allocate(
+    scores: Tensor, banks: Tensor, last_bank: int | Tensor, width: int
+) -> Tensor:
     """The places of `width` candidates, best first, that the banks share evenly.
 
     Args:
         scores: float32 of shape `(batch, count)`.
         banks: int32 of shape `(batch, count)`, from 0 on.
+        last_bank: The highest number that a bank may have.
         width: Number of candidates wanted.
 
     Returns:
@@ -64,12 +67,12 @@ def allocate(scores: Tensor, banks: Tensor, width: int) -> Tensor:
 
     >>> scores = ops.convert_to_tensor([[-1.0, -2.0, -8.0, -3.0, -9.0]])
     >>> banks = ops.convert_to_tensor([[0, 0, 1, 0, 1]])
-    >>> ops.convert_to_numpy(allocate(scores, banks, 3)).tolist()
+    >>> ops.convert_to_numpy(allocate(scores, banks, 1, 3)).tolist()
     [[0, 2, 4]]
     """
     order = ops.cast(ops.argsort(-scores, axis=1), "int32")
     scores, banks = pick(scores, order), pick(banks, order)
-    numbers = ops.arange(ops.max(banks, initial=0) + 1, dtype="int32")
+    numbers = ops.arange(last_bank + 1, dtype="int32")
     possible = (scores > -np.inf)[..., None]
     of_bank = ops.logical_and(ops.equal(banks[..., None], numbers), possible)
     of_bank = ops.cast(of_bank, "int32")  # (B, N, banks)

@@ -123,6 +123,7 @@ def search_ids(
     constraints: Sequence[Constraint] = (),
     prefix: ForcedPrefix | None = None,
     copies: bool = False,
+    longest: Tensor | None = None,
 ) -> Hypotheses:
     """The best hypotheses for a batch of source ids.
 
@@ -139,6 +140,8 @@ def search_ids(
             `search` says.
         copies: Whether the unknown token stands for what the model copies from the
             source, so that it is not forbidden.
+        longest: int32 of shape `(batch,)`: the most tokens, whatever the other limits
+            are; or `None`.
 
     Returns:
         `kseq2seq.decoding.Hypotheses` with n = `num_hypotheses`.
@@ -153,6 +156,8 @@ def search_ids(
         if ops.is_tensor(constraint.least_room) or constraint.least_room:
             limit = ops.maximum(lengths["max_length"], constraint.least_room)
             lengths["max_length"] = limit
+    if longest is not None:
+        lengths["max_length"] = ops.minimum(lengths["max_length"], longest)
     if search.beam_size == 1 and not is_guided(constraints):
         return searches.greedy_search(step, state, constraints=constraints, **lengths)
     return searches.beam_search(

@@ -29,6 +29,8 @@ PURPOSES = {
     "encode": "What the encoder makes of each text.",
     "sample": "A translation drawn by chance. The same seed gives the same one.",
     "complete": "The best translation of each text that begins with a given text.",
+    "alternatives": "Ways to go on from the beginning of a translation, the most "
+    "probable first, each completed.",
 }
 # Letters of the axes, and the meaning.
 MEANINGS = {

@@ -18,6 +18,7 @@ from kseq2seq.inference.batches import (
     tensors_of_rows,
 )
 from kseq2seq.inference.results import (
+    LOWEST_SCORE,
     Alignment,
     Encoded,
     Translation,
@@ -146,6 +147,38 @@ class BaseTranslator(ABC):
             ValueError: If an argument is not as described, or asks for what an export
                 cannot do; the error names the remedy.
         """
+
+    def alternatives(
+        self, text: str, prefix: str, k: int = 5, features: str | None = None
+    ) -> list[Translation]:
+        """The best ways to go on from the beginning of a translation, each completed.
+
+        Args:
+            text: The source.
+            prefix: What the alternatives begin with; "" for other first words.
+            k: The most alternatives; there are no more than the beam size of the
+                default search.
+            features: The features of the text; missing if `None`.
+
+        Returns:
+            List of `Translation`s of which `text` and `score` are given, those with the
+            most probable next token first. Equal texts come once.
+
+        Raises:
+            ValueError: If an argument is not as described, or a SavedModel was exported
+                without the signature `alternatives`.
+        """
+        k = check_integer("k", k, 1)
+        texts = check_texts([text])
+        others = None if features is None else [features]
+        inputs = self._inputs_of_texts(texts, others, [prefix])
+        (row,) = self._run_in_batches("alternatives", inputs, texts, 1, False)
+        alternatives: dict[str, Translation] = {}
+        for translation, score in zip(row["translations"], row["scores"], strict=True):
+            if score > LOWEST_SCORE:
+                written = decoded_text(translation)
+                alternatives.setdefault(written, Translation(written, float(score)))
+        return [*alternatives.values()][:k]
 
     def score(
         self,

@@ -1,13 +1,21 @@
 """Searches whose outputs keep to what a user says of them."""
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 
 import tensorflow as tf
 
-from kseq2seq.decoding import ForcedPhrases, Search, search_ids
+from kseq2seq.decoding import (
+    ForcedPhrases,
+    ForcedPrefix,
+    Search,
+    search_ids,
+)
 from kseq2seq.inference.prefixes import (
     forced_prefix,
+    length_of_next,
+    number_of_tokens,
     read_beginnings,
     with_beginnings,
 )
@@ -68,6 +76,59 @@ class ControlledSearches:
             "truncated": truncated | cut,
         }
 
+    def alternatives(
+        self, text: Tensor, prefix: Tensor, features: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The best ways to go on from the beginning of a translation, each completed.
+
+        The tokens that may stand next are ranked by their probability, and the best
+        translation with each of them is given.
+
+        Args:
+            text: String tensor of shape `(batch,)`.
+            prefix: String tensor of shape `(batch,)`: what all alternatives begin with.
+            features: String tensor of shape `(batch,)`, or `None`.
+
+        Returns:
+            Dict of `translations`, strings of shape `(batch, n)`, and `scores`, float32
+            of shape `(batch, n)`; where there are fewer, they are empty and the lowest
+            number of float32. n is as for `TextToText.nbest`.
+        """
+        check_rows(text, prefix=prefix)
+        graphs = self._text_to_text
+        search, source = graphs.default_search, graphs.source_ids(text, features)
+        count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
+        start = partial(
+            graphs.start, alignments=graphs.copies or search.coverage_penalty > 0
+        )
+        beginnings = read_beginnings(graphs, prefix, self._pieces)
+        following = search_ids(
+            start,
+            source.ids,
+            dataclasses.replace(search, beam_size=count, num_hypotheses=count),
+            prefix=forced_prefix(beginnings, self._pieces),
+            copies=graphs.copies,
+            longest=length_of_next(beginnings, prefix),
+        )
+        # Each becomes a row of its own.
+        text, prefix, source, beginnings = tf.nest.map_structure(
+            lambda values: tf.repeat(values, count, axis=0),
+            (text, prefix, source, beginnings),
+        )
+        ids = tf.reshape(following.ids, [-1, tf.shape(following.ids)[2]])
+        rules, ahead = graphs.text_rules(search), ForcedPrefix(ids)
+        best = search_ids(start, source.ids, search, 1, rules, ahead, graphs.copies)
+        best = blank_for_blank(best, source.ids)
+        texts = self._texts(text, source, best, prefix, beginnings)[:, 0]
+        # A row of nothing stands for what has no probability, and would be free.
+        is_there = tf.reshape(following.lengths, [-1]) > 0
+        is_there &= best.lengths[:, 0] > 0
+        scores = tf.where(is_there, best.scores[:, 0], tf.float32.min)
+        return {
+            "translations": tf.reshape(tf.where(is_there, texts, ""), [-1, count]),
+            "scores": tf.reshape(scores, [-1, count]),
+        }
+
     def search_texts(
         self,
         text: Tensor,
@@ -111,17 +172,7 @@ class ControlledSearches:
             start, source.ids, search, None, rules, constraint, graphs.copies
         )
         hypotheses = blank_for_blank(hypotheses, source.ids)
-        texts = graphs.write_all(text, source, hypotheses)
-        if beginnings is not None:
-            written = graphs.write(beginnings.ids)[:, None]
-            if graphs.copies:  # other symbols for each hypothesis
-                is_token = tf.cast(beginnings.ids != PAD_ID, tf.int32)
-                lengths = tf.reduce_sum(is_token, axis=1)[:, None, None]
-                places = tf.range(tf.shape(hypotheses.ids)[2])
-                cut = tf.where(places < lengths, hypotheses.ids, PAD_ID)
-                written = graphs.write_all(text, source, hypotheses._replace(ids=cut))
-            texts = with_beginnings(texts, prefix, written)
-            texts = tf.where(source.ids[:, :1] == EOS_ID, "", texts)
+        texts = self._texts(text, source, hypotheses, prefix, beginnings)
         if not alignments:
             hypotheses = hypotheses._replace(alignments=None)
         tensors = hypotheses._asdict().items()
@@ -130,3 +181,18 @@ class ControlledSearches:
             "source": source.ids,
             **{name: tensor for name, tensor in tensors if tensor is not None},
         }
+
+    def _texts(self, text, source, hypotheses, prefix, beginnings):
+        """The texts of hypotheses, whose beginnings are the texts given, if any."""
+        graphs = self._text_to_text
+        texts = graphs.write_all(text, source, hypotheses)
+        if beginnings is None:
+            return texts
+        written = graphs.write(beginnings.ids)[:, None]
+        if graphs.copies:  # other symbols for each hypothesis
+            lengths = number_of_tokens(beginnings.ids)[:, None, None]
+            places = tf.range(tf.shape(hypotheses.ids)[2])
+            cut = tf.where(places < lengths, hypotheses.ids, PAD_ID)
+            written = graphs.write_all(text, source, hypotheses._replace(ids=cut))
+        texts = with_beginnings(texts, prefix, written)
+        return tf.where(source.ids[:, :1] == EOS_ID, "", texts)

@@ -45,7 +45,7 @@ def read_beginnings(
     ids = tf.where(labels.ids == EOS_ID, PAD_ID, labels.ids)
     tokens = graphs.target_pieces(ids)  # (B, P)
     places = tf.range(tf.shape(ids)[1])
-    lengths = tf.reduce_sum(tf.cast(ids != PAD_ID, tf.int32), axis=1)
+    lengths = number_of_tokens(ids)
     starts_word = tf.strings.substr(tokens, 0, len(BLANK.encode())) == BLANK
     word_start = tf.reduce_max(tf.where(starts_word, places, 0), axis=1)
     in_word = places >= word_start[:, None]
@@ -74,6 +74,29 @@ def forced_prefix(beginnings: Beginnings, pieces: list[str | None]) -> ForcedPre
     ids, word_start, word_range, token_range = beginnings
     end = OpenEnd(tf.constant(order), word_start, word_range, token_range)
     return ForcedPrefix(ids, end)
+
+
+def length_of_next(beginnings: Beginnings, texts: Tensor) -> Tensor:
+    """The number of tokens of beginnings with the one that comes next.
+
+    A blank at the end of a text is a part of that token, where there are such.
+
+    Args:
+        beginnings: The `Beginnings`.
+        texts: String tensor of shape `(batch,)`, their texts.
+
+    Returns:
+        int32 of shape `(batch,)`.
+    """
+    first, end = beginnings.token_range[:, 0], beginnings.token_range[:, 1]
+    is_part = tf.strings.regex_full_match(texts, r"(?s).*\s") & (end - first > 1)
+    lengths = number_of_tokens(beginnings.ids)
+    return tf.where(is_part, lengths, lengths + 1)
+
+
+def number_of_tokens(ids: Tensor) -> Tensor:
+    """The number of tokens ahead of PAD, int32 of shape `(batch,)`."""
+    return tf.reduce_sum(tf.cast(ids != PAD_ID, tf.int32), axis=1)
 
 
 def piece_order(pieces: list[str | None]) -> tuple[np.ndarray, list[str]]:

@@ -7,6 +7,9 @@ import numpy as np
 
 from kseq2seq.utils import PAD_ID
 
+# In place of the score where there is no hypothesis; exports of 0.1.0 give -inf.
+LOWEST_SCORE = float(np.finfo("float32").min)
+
 
 class Translation(NamedTuple):
     """One translation of one text.

@@ -11,7 +11,12 @@ import tensorflow_text  # noqa: F401  # registers the operations of the tokenize
 from kseq2seq.decoding import Search
 from kseq2seq.inference.base import BaseTranslator, check_fork
 from kseq2seq.inference.batches import check_texts
-from kseq2seq.inference.results import Translation, alignment_of_row, decoded_text
+from kseq2seq.inference.results import (
+    LOWEST_SCORE,
+    Translation,
+    alignment_of_row,
+    decoded_text,
+)
 from kseq2seq.inference.signatures import (
     DEFAULT_SIGNATURE,
     Signature,
@@ -22,8 +27,6 @@ from kseq2seq.runs import SAVED_MODEL_FILE, find_saved_model
 from kseq2seq.utils import PathLike, Tensor, check_integer
 
 # What the graph does not tell; servers take no notice of it.
-# In place of the score where there is no hypothesis; exports of 0.1.0 give -inf.
-LOWEST_SCORE = float(np.finfo("float32").min)
 EXPORT_SETTINGS_FILE = Path("assets.extra", "kseq2seq.json")
 
 

@@ -16,7 +16,7 @@ from kseq2seq.utils import Tensor, check_choice
 # The signature that a server takes if a request names none.
 DEFAULT_SIGNATURE = "serving_default"
 # Those that an export has if they are asked for, since each is a search of its own.
-EXTRA_SIGNATURES = ("complete",)
+EXTRA_SIGNATURES = ("complete", "alternatives")
 
 TEXT = tf.TensorSpec([None], tf.string, "text")
 TARGET = tf.TensorSpec([None], tf.string, "target")
@@ -90,6 +90,7 @@ def signature_functions(
     controlled = ControlledSearches(text_to_text)
     extras = {
         "complete": SignatureFunction(controlled.complete, (TEXT, PREFIX)),
+        "alternatives": SignatureFunction(controlled.alternatives, (TEXT, PREFIX)),
     }
     functions |= {name: extras[name] for name in check_extra(extra)}
     if text_to_text.has_features:

@@ -98,7 +98,7 @@ def create_app(translator: Any, hosts: Sequence[str] | None = LOOPBACK) -> flask
     def page():
         return flask.render_template("index.html", name=name, version=version)
 
-    @app.get("/<any('page.js', 'units.js', 'page.css', 'icon.svg'):file>")
+    @app.get("/<any('page.js', 'asking.js', 'units.js', 'page.css', 'icon.svg'):file>")
     def page_file(file):
         return flask.send_from_directory(PAGE, file)
 

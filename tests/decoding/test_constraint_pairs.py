@@ -318,9 +318,10 @@ def test_a_search_has_one_guide():
             max_length=5,
             constraints=several,
         )
-    for method in ("wanted", "progress"):
-        with pytest.raises(TypeError, match="must override `wanted` and `progress`"):
-            getattr(GuidingConstraint(), method)(*[None] * (1 + (method == "progress")))
+    guide = GuidingConstraint()
+    for call in (guide.wanted, guide.max_progress, partial(guide.progress, None)):
+        with pytest.raises(TypeError, match="must override `wanted`, `progress` and"):
+            call(None)
 
 
 def one_of(*beginnings):

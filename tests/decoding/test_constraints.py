@@ -326,10 +326,32 @@ def test_other_backends(backend):
         """
         from constraints import *
         from search_oracles import V
+        from kseq2seq.decoding import *
+
+        PREFIXES = np.array([[5, 4], [6, 0], [0, 0]], "int32")
+        PHRASES = np.array([[[4, 6], [6, 0]], [[1, 0], [0, 0]], [[5, 5], [0, 0]]])
+
+        def begins(row, ids):
+            own = tuple(PREFIXES[row][PREFIXES[row] > 0])
+            return ids[: len(own)] == own
+
+        def holds(row, ids):
+            written = " ".join(map(str, ids))
+            phrases = [" ".join(str(x) for x in p if x) for p in PHRASES[row]]
+            return all(phrase in written for phrase in phrases)
 
         assert_exhaustive(NoRepeatedBigram(), no_repeated_bigram)
         assert_exhaustive(NoSeenBigram(V), no_repeated_bigram, length_penalty=0.8)
         assert_exhaustive(NoDouble(1), no_double)
+        assert_exhaustive(
+            [ForcedPhrases(PHRASES), ForcedPrefix(PREFIXES), RepetitionPenalty(1.7)],
+            keeps=lambda row, ids: begins(row, ids) and holds(row, ids),
+            penalty=1.7,
+        )
+        assert_exhaustive(
+            [AllowedOutputs([[1, 4], [5], [6, 6, 1]], V), ForbiddenPhrases([[6, 1]])],
+            keeps=lambda row, ids: ids in ((1, 4, 3), (5, 3)),
+        )
         """,
     )
 

@@ -36,6 +36,10 @@ SIGNATURES = {
     ),
     "translate_align": signature(TEXT, {**BEST, **ALIGNMENT}),
     "align": signature({**TEXT, "target": spec("string")}, ALIGNMENT),
+    "alternatives": signature(
+        {**TEXT, "prefix": spec("string")},
+        {"translations": spec("string", 4), "scores": spec("float32", 4)},
+    ),
     "sample": signature(
         {
             **TEXT,
@@ -114,6 +118,17 @@ class Backwards:
             return {
                 "translations": encoded([[x, x.lower(), ""] for x in best]),
                 "scores": np.array([[-0.25, -1.5, -np.inf]] * len(best), np.float32),
+            }
+        if name == "alternatives":
+            # The text's own words, in their order, behind the prefix.
+            (prefix,) = [x.decode() for x in inputs["prefix"]]
+            others = [prefix + x for x in texts[0].split()][:3]
+            others += [""] * (4 - len(others))
+            lowest = np.finfo("float32").min
+            scores = [-1.0 if x else lowest for x in others]
+            return {
+                "translations": encoded([others]),
+                "scores": np.array([scores], np.float32),
             }
         scores = np.array([-len(x) / 8 for x in best], np.float32)
         answer = {"translation": encoded(best), "score": scores}

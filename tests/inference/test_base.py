@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from kseq2seq import SavedTranslator
@@ -47,6 +48,36 @@ def test_plot_draws_a_given_translation_into_given_axes(translators, kind):
     _, rows, weights = drawn(ax)
     assert rows == ["e", "i", "n", "</s>"]
     np.testing.assert_allclose(weights, aligned.weights, atol=1e-6)
+
+
+def test_alternatives_are_the_most_probable_next_tokens_completed(translators):
+    ours, text, prefix = translators["python"], "the cat", "die "
+    graphs, tokenizer = ours._graphs.text_to_text, ours.target_tokenizer
+    source = graphs.read_source(tf.constant([text])).ids
+    begun = tokenizer.tokenize([prefix])[0].numpy().tolist()[:-1]
+    ids = np.array([[*begun, id_] for id_ in range(tokenizer.vocabulary_size)], "int32")
+    forced = graphs.force_ids(tf.repeat(source, len(ids), axis=0), ids)
+    log_probs = forced.log_probs.numpy()[:, 0]
+    log_probs[:3] = -np.inf  # PAD, UNK and BOS
+    best = np.argsort(-log_probs)[:5]
+    texts = [prefix + ("" if id_ == 3 else tokenizer.pieces([id_])[0]) for id_ in best]
+    alternatives = ours.alternatives(text, prefix)
+    for wanted, alternative in zip(texts, alternatives, strict=True):
+        wanted = wanted.replace("▁", " ")
+        assert alternative.text.startswith(wanted)
+    # The best of all is the best with its own next token.
+    ((completed,),) = ours.translate([text], prefix=[texts[0].replace("▁", " ")])
+    assert alternatives[0].text == completed.text
+    np.testing.assert_allclose(alternatives[0].score, completed.score, atol=1e-5)
+
+
+def test_a_saved_model_gives_alternatives(translators):
+    alternatives = translators["saved"].alternatives("the cat", "die ", k=2)
+    assert len(alternatives) == 2 == len({best.text for best in alternatives})
+    assert all(best.text.startswith("die ") for best in alternatives)
+    assert translators["saved"].alternatives(" ", "die ") == [("", 0.0, *[None] * 4)]
+    with pytest.raises(ValueError, match="`k` must be an integer of at least 1"):
+        translators["saved"].alternatives("a", "b", k=0)
 
 
 def test_plot_needs_attention():

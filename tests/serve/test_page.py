@@ -221,6 +221,27 @@ def test_another_of_the_best(browser, page):
     browser.expect(page.locator("#translation")).to_have_text("TWO ONE")
 
 
+def test_what_else_could_stand_at_a_word(browser, page):
+    page.fill("#text", "one two ONE")
+    others = page.locator("#alternatives button")
+    units = page.locator("#target .unit")
+    browser.expect(units).to_have_text(["ONE", "TWO", "ONE", "end"])
+    browser.expect(page.locator("#alternatives")).to_be_hidden()
+    units.nth(1).click()
+    browser.expect(others).to_have_text(["… one", "… two", "… ONE"])
+    others.nth(1).click()
+    browser.expect(page.locator("#translation")).to_have_text("ONE two")
+    browser.expect(units).to_have_text(["ONE", "two", "end"])
+    browser.expect(page.locator("#alternatives")).to_be_hidden()
+    # By the keyboard; the translation that is there is no alternative.
+    units.nth(0).press("Enter")
+    browser.expect(others).to_have_text(["… one", "… two", "… ONE"])
+    page.fill("#text", "one")
+    browser.expect(units).to_have_text(["ONE", "end"])
+    units.nth(1).press("Enter")
+    browser.expect(others).to_have_text(["… one"])
+
+
 def test_characters_in_words_and_alone(browser):
     text = "naïve 🌍, α"
     with served(Mirror()) as url, opened_page(browser, url) as page:

@@ -165,7 +165,8 @@ class GuidingConstraint(Constraint):
             TypeError: If a subclass does not override it.
         """
         raise TypeError(
-            "A guiding constraint must override `wanted` and `progress`. "
+            "A guiding constraint must override `wanted`, `progress` and "
+            "`max_progress`. "
             f"Received: {type(self).__name__}, which does not"
         )
 
@@ -179,6 +180,17 @@ class GuidingConstraint(Constraint):
         Returns:
             int32 of the shape of `tokens`, from 0 on. Some token of `wanted` must bring
             a hypothesis further, unless all is there.
+
+        Raises:
+            TypeError: If a subclass does not override it.
+        """
+        return self.wanted(state)
+
+    def max_progress(self, state: Any) -> int | Tensor:
+        """The highest number that `progress` may give.
+
+        Args:
+            state: As for `allowed`.
 
         Raises:
             TypeError: If a subclass does not override it.

@@ -111,6 +111,11 @@ class ForcedPhrases(GuidingConstraint):
         partly = ops.where(done, 0, _count(begun))
         return ops.sum(lengths, axis=-1) + ops.max(partly, axis=-1)
 
+    def max_progress(self, state: Any) -> int | Tensor:
+        """See `GuidingConstraint.max_progress`."""
+        *_, phrases, length = ops.shape(state["ids"])
+        return phrases * length
+
 
 def _after(tokens, state):
     """The phrases begun and done after tokens, of one axis less than the phrases."""

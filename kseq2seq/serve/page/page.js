@@ -1,52 +1,18 @@
 // The page for trying a model out. All it shows comes from the REST API:
-// the signatures nbest and translate_align, as any other client gets them.
+// the signatures nbest, translate_align and, where it is there, alternatives, as any
+// other client gets them.
 
+import { MODEL, ask, predict } from "./asking.js";
 import { tokensOf, unitsOf, weightsOf } from "./units.js";
 
-const MODEL = `v1/models/${encodeURIComponent(document.body.dataset.model)}`;
 const WAIT = 250; // milliseconds without a key before what was typed is translated
+const LEAST_SCORE = -1e38; // which stands for that of no translation
 const MOST_CELLS = 20000; // of a heatmap, beyond which a browser takes too long
 
 const $ = (id) => document.getElementById(id);
 
 let signatures = {};
 let shown = null; // the alignment on the page: {source, target, weights}
-
-// ---- Asking ----
-
-// TensorFlow Serving writes numbers that JSON does not have. Strings stay as they are.
-function parse(text) {
-  const numbers = { NaN: "null", Infinity: "1e999", "-Infinity": "-1e999" };
-  return JSON.parse(
-    text.replace(/"(?:[^"\\]|\\.)*"|NaN|-?Infinity/g, (found) => numbers[found] ?? found),
-  );
-}
-
-async function ask(path, body) {
-  let response, text;
-  try {
-    response = await fetch(path, body && { method: "POST", body: JSON.stringify(body) });
-    text = await response.text();
-  } catch {
-    throw new Error("The server does not answer. Is it still running?");
-  }
-  let answer;
-  try {
-    answer = parse(text);
-  } catch {
-    throw new Error(`The server answered with something else than JSON (${response.status}).`);
-  }
-  if (!response.ok) throw new Error(answer.error ?? `Error ${response.status}.`);
-  return answer;
-}
-
-// The outputs of a signature for one row, under their names.
-async function predict(signature, inputs) {
-  const row = Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, [x]]));
-  const body = { signature_name: signature, inputs: row };
-  const { outputs } = await ask(`${MODEL}:predict`, body);
-  return Object.fromEntries(Object.entries(outputs).map(([name, [x]]) => [name, x]));
-}
 
 // ---- Showing an alignment ----
 
@@ -191,7 +157,10 @@ function clearLight() {
 
 function unlight() {
   clearLight();
-  $("readout").textContent = "Point at a word, or go to one with Tab and the arrow keys.";
+  const others = "alternatives" in signatures;
+  $("readout").textContent =
+    "Point at a word, or go to one with Tab and the arrow keys." +
+    (others ? " Click a word of the translation, or press Enter, for what else could stand there." : "");
 }
 
 function lightAt(event) {
@@ -217,9 +186,57 @@ function moveFocus(event) {
   next.focus();
 }
 
+// ---- Other translations from a word on ----
+
+// What else could stand at a word of the translation, and the rest of each.
+async function showAlternatives(event) {
+  const unit = event.target.closest?.("[data-target]");
+  const isChosen = event.type === "click" || event.key === "Enter";
+  if (!unit || !shown || !isChosen || !("alternatives" in signatures)) return;
+  const { source, target, targets, features } = shown;
+  const asked = shown;
+  const prefix = target.text.slice(0, targets[Number(unit.dataset.target)].from);
+  try {
+    const inputs = { text: source.text, prefix, ...features };
+    const { translations, scores } = await predict("alternatives", inputs);
+    if (shown !== asked) return; // another translation is shown meanwhile
+    const others = translations.filter((x, i) => scores[i] > LEAST_SCORE && x !== target.text);
+    const buttons = [...new Set(others)].map((translation) => {
+      const rest = element("span", { className: "text", dir: "auto" });
+      rest.textContent = `… ${translation.slice(prefix.length)}`;
+      const button = element("button", { type: "button", title: translation }, rest);
+      button.addEventListener("click", () => chooseAlternative(translation));
+      return button;
+    });
+    $("alternatives").hidden = false;
+    $("alternatives")
+      .querySelector("ol")
+      .replaceChildren(...(buttons.length ? buttons.map((x) => element("li", {}, x)) : ["None."]));
+    showError();
+  } catch (error) {
+    showError(error);
+  }
+}
+
+async function chooseAlternative(translation) {
+  const { source, features } = shown;
+  const asked = shown;
+  try {
+    const answer = await predict("align", { text: source.text, target: translation, ...features });
+    if (shown !== asked) return;
+    $("translation").textContent = translation;
+    $("facts").textContent = "an alternative";
+    for (const x of $("nbest").querySelectorAll("button")) x.setAttribute("aria-pressed", false);
+    showAlignment(source.text, translation, answer, features);
+    showError();
+  } catch (error) {
+    showError(error);
+  }
+}
+
 // ---- Showing an answer ----
 
-function showAlignment(text, translation, answer) {
+function showAlignment(text, translation, answer, features) {
   const { num_source_tokens: s, num_target_tokens: t } = answer;
   const tokens = (side, whole, count) =>
     tokensOf(
@@ -230,7 +247,9 @@ function showAlignment(text, translation, answer) {
     source: { text, tokens: tokens("source", text, s) },
     target: { text: translation, tokens: tokens("target", translation, t) },
     alignment: answer.alignment.slice(0, t),
+    features,
   };
+  $("alternatives").hidden = true;
   drawAlignment();
 }
 
@@ -264,7 +283,7 @@ async function alignOther(button, text, target, features) {
     for (const x of $("nbest").querySelectorAll("button")) {
       x.setAttribute("aria-pressed", x === button);
     }
-    showAlignment(text, target, answer);
+    showAlignment(text, target, answer, features);
     showError();
   } catch (error) {
     showError(error);
@@ -317,7 +336,7 @@ async function translate(text, features) {
   if (best) showBest(text, best, features);
   $("no-alignment").hidden = aligns;
   $("alignment").hidden = $("units").hidden = !aligns;
-  if (aligns) showAlignment(text, answer.translation, answer);
+  if (aligns) showAlignment(text, answer.translation, answer, features);
 }
 
 // ---- Typing ----
@@ -390,6 +409,7 @@ async function start() {
     $(id).addEventListener("focusout", unlight);
   }
   for (const id of ["source", "target"]) $(id).addEventListener("keydown", moveFocus);
+  for (const type of ["click", "keydown"]) $("target").addEventListener(type, showAlternatives);
   $("translation").dataset.empty = "The translation appears here";
   showCurl("");
   try {
