@@ -113,7 +113,7 @@ def piece_order(pieces: list[str | None]) -> tuple[np.ndarray, list[str]]:
 
     >>> order, texts = piece_order([None, "b", " a"])
     >>> order.tolist(), texts
-    ([-1, 1, 0], ['▁a', 'b'])
+    ([-1, 0, 1], ['b', '▁a'])
     """
     marked = {
         n: text.replace(" ", BLANK) for n, text in enumerate(pieces) if text is not None

@@ -58,7 +58,7 @@ def test_unknown_characters_stay_as_they_were_given(translator):
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "word"])
 def test_the_last_word_may_go_on_until_a_blank_ends_it(kind):
-    """Whatever the model wants: its output is random."""
+    """The model is random, and wants nothing of it."""
     size = {} if kind == "word" else {"vocabulary_size": 40}
     source = train_tokenizer(LINES, kind="character")
     target = train_tokenizer(LINES, kind=kind, **size)

@@ -37,13 +37,7 @@ class ForcedPhrases(GuidingConstraint):
     ...     return log_probs + ops.zeros((*tokens.shape, 7)), state, {}
     >>> phrases = ForcedPhrases(ops.convert_to_tensor([[[6, 5], [6, 0]]]))
     >>> hypotheses = beam_search(
-    ...     step,
-    ...     ops.zeros((1, 1)),
-    ...     beam_size=3,
-    ...     max_length=5,
-    ...     length_penalty=0.0,
-    ...     constraints=[phrases],
-    ... )
+    ...     step, ops.zeros((1, 1)), beam_size=8, max_length=5, constraints=[phrases])
     >>> hypotheses.ids.numpy().tolist()
     [[[6, 5, 3, 0, 0]]]
 
