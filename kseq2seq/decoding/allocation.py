@@ -42,7 +42,9 @@ def select_guided(
     totals = slots.log_probs[..., None] + values
     progress = ops.reshape(guide.progress(tokens, state), flat)
     scores = ops.reshape(score(totals, slots, rules), flat)
-    best = allocate(scores, progress, guide.max_progress(state), width)
+    ended = ops.logical_or(slots.finished[..., None], ops.equal(tokens, rules.eos_id))
+    ended, last = ops.reshape(ended, flat), guide.max_progress(state)
+    best = allocate(scores, progress, last, width, ended)
     tokens, totals, scores = (
         pick(ops.reshape(leaf, flat), best) for leaf in (tokens, totals, scores)
     )
@@ -50,7 +52,7 @@ def select_guided(
 
 
 def allocate(
-    scores: Tensor, banks: Tensor, last_bank: int | Tensor, width: int
+    scores: Tensor, banks: Tensor, last_bank: int | Tensor, width: int, ended: Tensor
 ) -> Tensor:
     """The places of `width` candidates, best first, that the banks share evenly.
 
@@ -59,6 +61,9 @@ def allocate(
         banks: int32 of shape `(batch, count)`, from 0 on.
         last_bank: The highest number that a bank may have.
         width: Number of candidates wanted.
+        ended: Booleans of shape `(batch, count)`: which have come to an end. The best
+            of them has a place of its own, unless there are as many banks as places,
+            since those that go on may become worse.
 
     Returns:
         int32 of shape `(batch, width)`.
@@ -67,11 +72,12 @@ def allocate(
 
     >>> scores = ops.convert_to_tensor([[-1.0, -2.0, -8.0, -3.0, -9.0]])
     >>> banks = ops.convert_to_tensor([[0, 0, 1, 0, 1]])
-    >>> ops.convert_to_numpy(allocate(scores, banks, 1, 3)).tolist()
+    >>> ended = ops.zeros((1, 5), "bool")
+    >>> ops.convert_to_numpy(allocate(scores, banks, 1, 3, ended)).tolist()
     [[0, 2, 4]]
     """
     order = ops.cast(ops.argsort(-scores, axis=1), "int32")
-    scores, banks = pick(scores, order), pick(banks, order)
+    scores, banks, ended = (pick(x, order) for x in (scores, banks, ended))
     numbers = ops.arange(last_bank + 1, dtype="int32")
     possible = (scores > -np.inf)[..., None]
     of_bank = ops.logical_and(ops.equal(banks[..., None], numbers), possible)
@@ -81,11 +87,16 @@ def allocate(
     # How many banks have come at least as far as each.
     upto = ops.cumsum(is_used, axis=1)
     rank = ops.sum(is_used, axis=1, keepdims=True) - upto
-    share = width // used + ops.cast(rank < width % used, "int32")
+    ended = ops.cast(ops.logical_and(ended, scores > -np.inf), "int32")
+    is_kept = ops.logical_and(ops.any(ended > 0, axis=1, keepdims=True), width > used)
+    room = width - ops.cast(is_kept, "int32")  # (B, 1)
+    share = room // used + ops.cast(rank < room % used, "int32")
     before = ops.cumsum(of_bank, axis=1) - of_bank
     is_due = ops.any(
         ops.logical_and(of_bank > 0, before < share[:, None]), axis=-1
     )  # (B, N)
+    is_best_end = ops.logical_and(ended > 0, ops.equal(ops.cumsum(ended, axis=1), 1))
+    is_due = ops.logical_or(is_due, ops.logical_and(is_best_end, is_kept))
     count = ops.shape(order)[1]
     places = ops.arange(count, dtype="int32")
     priority = ops.where(is_due, count, 0) - places
