@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not run `__getattr_
         Tokenizer,
         train_tokenizers,
     )
+    from kseq2seq.transcriber import Transcriber
     from kseq2seq.translator import Translator
 
 __version__ = "0.2.0.dev0"
@@ -55,6 +56,7 @@ __all__ = [
     "Seq2SeqConfig",
     "TokenAccuracy",
     "Tokenizer",
+    "Transcriber",
     "Translator",
     "__version__",
     "build_model",
@@ -86,6 +88,7 @@ _HOMES = {
     "Seq2SeqConfig": "config",
     "TokenAccuracy": "losses",
     "Tokenizer": "tokenizers",
+    "Transcriber": "transcriber",
     "Translator": "translator",
     "build_model": "models",
     "load_model": "models",

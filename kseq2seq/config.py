@@ -7,10 +7,15 @@ from functools import partial
 from typing import Any, NoReturn
 
 from kseq2seq.utils import (
+    LEAST_VOCABULARY,
     check_boolean,
     check_choice,
+    check_copying,
     check_fraction,
+    check_frames,
+    check_hard_attention,
     check_integer,
+    is_integer,
 )
 
 CELLS = ("lstm", "gru")
@@ -58,8 +63,19 @@ class Seq2SeqConfig:
     """Everything that `build_model` needs to know, checked once.
 
     Args:
-        source_vocabulary_size: Number of source ids, the four special ones included.
+        source_vocabulary_size: Number of source ids, the four special ones included; 0
+            where the source are frames.
         target_vocabulary_size: Number of target ids, likewise.
+        source_frame_size: Size of a frame of the source, such as the bands of a
+            spectrogram; 0 where the source are ids. (Features are something else: ids
+            beside a text.)
+        convolutions: Number of convolutions over the frames, below the encoder, each of
+            which halves the time.
+        pyramidal_layers: Number of encoder layers, the upper ones, that read two
+            positions at a time, which halves the time; of frames alone.
+        spec_augment: Arguments of `kseq2seq.layers.SpecAugment`, which hides bands and
+            frames in training, by their names; nothing is hidden if it is empty.
+        encoder_normalization: Whether the outputs of encoder layers are normalised.
         feature_vocabulary_size: Number of features' ids, as of
             `kseq2seq.FeatureVocabulary`, which stand behind the text in a source and go
             on from `source_vocabulary_size`; 0 for a model without features.
@@ -74,7 +90,8 @@ class Seq2SeqConfig:
         decoder_layers: Number of stacked decoder layers.
         cell: `"lstm"` or `"gru"`.
         bidirectional: Whether the encoder reads both ways.
-        residual: Whether layers above the first add their input to their output.
+        residual: Whether layers above the first add their input to their output;
+            pyramidal ones, whose input is larger, do not.
         bridge: How decoder states start: `"copy"` of the encoder's last states,
             a `"dense"` layer with tanh of them, or `"zeros"`.
         attention: A key of `kseq2seq.layers.MECHANISMS`, or `"none"`: the last
@@ -137,10 +154,17 @@ class Seq2SeqConfig:
         - [See et al., 2017](https://arxiv.org/abs/1704.04368), for `copying`.
         - [Wu & Cotterell, 2019](https://aclanthology.org/P19-1148), for
           `hard_attention`.
+        - [Chan et al., 2016](https://arxiv.org/abs/1508.01211), for pyramidal layers.
+        - [Park et al., 2019](https://arxiv.org/abs/1904.08779), for `spec_augment`.
     """
 
-    source_vocabulary_size: int
+    source_vocabulary_size: int = 0
     target_vocabulary_size: int
+    source_frame_size: int = 0
+    convolutions: int = 0
+    pyramidal_layers: int = 0
+    spec_augment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    encoder_normalization: bool = False
     feature_vocabulary_size: int = 0
     features: str = "joined"
     embedding_size: int = 256
@@ -168,11 +192,12 @@ class Seq2SeqConfig:
         for name, check in _CHECKS.items():
             # As a plain value of Python, which JSON can hold.
             object.__setattr__(self, name, check(name, getattr(self, name)))
+        check_frames(self)
         self._check_sizes()
         self._check_feeding()
         self._check_features()
-        self._check_copying()
-        self._check_hard_attention()
+        check_copying(self)
+        check_hard_attention(self)
 
     def _check_sizes(self):
         sizes = f"units={self.units}, encoder_units={self.encoder_units}"
@@ -246,42 +271,10 @@ class Seq2SeqConfig:
                 f"Received: attention={self.attention!r}"
             )
 
-    def _check_copying(self):
-        if not self.copying:
-            return
-        if self.attention == "none":
-            raise ValueError(
-                "copying=True needs attention, which points at what is copied; name a "
-                f"mechanism. Received: attention={self.attention!r}"
-            )
-        if self.output_probability_fn != "softmax":
-            raise ValueError(
-                "copying=True mixes with the probabilities of softmax; leave "
-                "output_probability_fn as it is. "
-                f"Received: output_probability_fn={self.output_probability_fn!r}"
-            )
-
-    def _check_hard_attention(self):
-        if self.hard_attention == "none":
-            return
-        needed = {
-            "attention_query": "current",
-            "input_feeding": False,
-            "output_probability_fn": "softmax",
-            "copying": False,
-            "feature_vocabulary_size": 0,
-        }
-        wrong = {name: getattr(self, name) for name in needed}
-        wrong = {name: wrong[name] for name in needed if wrong[name] != needed[name]}
-        if self.attention == "none":
-            wrong["attention"] = "none"
-        if wrong:
-            raise ValueError(
-                f"hard_attention={self.hard_attention!r} needs attention on which no "
-                "step of the decoder depends, and neither features nor another head: "
-                f"leave {', '.join(wrong)} as it is by default. Received: "
-                f"{', '.join(f'{name}={value!r}' for name, value in wrong.items())}"
-            )
+    @property
+    def time_reduction(self) -> int:
+        """Number of frames that become one position of the encoder's outputs."""
+        return 2 ** (self.convolutions + self.pyramidal_layers)
 
     @property
     def memory_size(self) -> int:
@@ -319,7 +312,10 @@ class Seq2SeqConfig:
                 f"Unknown model setting: {', '.join(unknown)}. "
                 f"Known settings: {', '.join(names)}. {received}"
             )
-        missing = [name for name in names[:2] if name not in values]
+        needed = ("source_vocabulary_size", "target_vocabulary_size")
+        missing = [name for name in needed if name not in values]
+        if "source_frame_size" in values:
+            missing = [name for name in missing if name != "source_vocabulary_size"]
         if missing:
             raise ValueError(f"Missing model setting: {', '.join(missing)}. {received}")
         return cls(**values)
@@ -358,12 +354,25 @@ def _check_options(name, value):
 
 _check_size = partial(check_integer, least=1)
 _check_optional_size = partial(check_integer, least=1, optional=True)
-# Four special ids, and a token.
-_check_vocabulary_size = partial(check_integer, least=5)
+_check_count = partial(check_integer, least=0)
+
+
+def _check_source_vocabulary_size(name, value):
+    # Whether there may be none, the config tells.
+    if is_integer(value) and value == 0:
+        return 0
+    return check_integer(name, value, LEAST_VOCABULARY)
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "source_vocabulary_size": _check_vocabulary_size,
-    "target_vocabulary_size": _check_vocabulary_size,
-    "feature_vocabulary_size": partial(check_integer, least=0),
+    "source_vocabulary_size": _check_source_vocabulary_size,
+    "target_vocabulary_size": partial(check_integer, least=LEAST_VOCABULARY),
+    "source_frame_size": _check_count,
+    "convolutions": _check_count,
+    "pyramidal_layers": _check_count,
+    "spec_augment": _check_options,
+    "encoder_normalization": check_boolean,
+    "feature_vocabulary_size": _check_count,
     "features": partial(check_choice, choices=FEATURES),
     "embedding_size": _check_size,
     "units": _check_size,

@@ -37,7 +37,7 @@ FLOORS = [
     {"models", "presets"},
     {"inference"},
     {"export"},
-    {"translator"},
+    {"translator", "transcriber"},
     {"beam", "callbacks", "serve"},
     {"trainer"},
     {"cli"},
@@ -50,8 +50,8 @@ FRONT_DOORS, USE_THE_FRONT_DOOR = {""}, {"trainer", "cli"}
 
 # The other packages run on each of Keras's backends.
 NEED_TENSORFLOW = {
-    "tokenizers", "data", "inference", "export", "translator", "callbacks", "trainer",
-    "cli",
+    "tokenizers", "data", "inference", "export", "translator", "transcriber",
+    "callbacks", "trainer", "cli",
 }  # fmt: skip
 # Where it is the backend, and imported in functions alone.
 USE_TENSORFLOW = {

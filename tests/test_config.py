@@ -25,6 +25,14 @@ def fields(*annotations):
     return [name for name, hint in hints.items() if hint in annotations]
 
 
+MAY_BE_0 = (
+    "feature_vocabulary_size",
+    "source_frame_size",
+    "convolutions",
+    "pyramidal_layers",
+)
+
+
 @pytest.mark.parametrize("name", [x.name for x in dataclasses.fields(Seq2SeqConfig)])
 def test_every_argument_is_checked(name):
     with pytest.raises(ValueError, match=f"`{name}` must be.*Received: {name}=<object"):
@@ -32,7 +40,7 @@ def test_every_argument_is_checked(name):
 
 
 @pytest.mark.parametrize(
-    "name", [x for x in fields(int, int | None) if x != "feature_vocabulary_size"]
+    "name", [x for x in fields(int, int | None) if x not in MAY_BE_0]
 )
 @pytest.mark.parametrize("value", [0, -1, 2.0, "7", True])
 def test_sizes_must_be_positive(name, value):
@@ -53,6 +61,41 @@ def test_a_vocabulary_holds_more_than_the_special_ids(name):
     with pytest.raises(ValueError, match=f"at least 5. Received: {name}=4"):
         config(**{name: 4})
     assert getattr(config(**{name: 5}), name) == 5
+
+
+@pytest.mark.parametrize("name", MAY_BE_0)
+def test_counts_that_may_be_0(name):
+    with pytest.raises(ValueError, match=f"integer of at least 0. Received: {name}=-1"):
+        config(**{name: -1})
+
+
+FRAMES = {"source_vocabulary_size": 0, "source_frame_size": 7}
+
+
+def test_a_source_is_ids_or_frames():
+    values = {**FRAMES, "convolutions": 1, "encoder_layers": 3, "pyramidal_layers": 2}
+    made = config(**values, spec_augment={"time_masks": 1})
+    assert made.time_reduction == 8
+    assert Seq2SeqConfig.from_dict(json.loads(made.to_json())) == made
+    only_frames = {"source_frame_size": 7, "target_vocabulary_size": 13}
+    assert Seq2SeqConfig.from_dict(only_frames).source_vocabulary_size == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"source_frame_size": 7}, "ids, .* or frames.*7, source_vocabulary_size=11"),
+        ({**FRAMES, "feature_vocabulary_size": 3}, "feature_vocabulary_size=3"),
+        ({**FRAMES, "copying": True}, "copying=True$"),
+        ({"convolutions": 1}, "Received: source_frame_size=0, convolutions=1"),
+        ({"pyramidal_layers": 1}, "pyramidal_layers=1, spec_augment={}$"),
+        ({"spec_augment": {"seed": 1}}, "spec_augment={'seed': 1}$"),
+        ({**FRAMES, "pyramidal_layers": 2}, "upper ones. Received: .*encoder_layers=1"),
+    ],
+)
+def test_frames_and_what_needs_them(values, match):
+    with pytest.raises(ValueError, match=match):
+        config(**values)
 
 
 @pytest.mark.parametrize("value", [-1, 2.0, "7", True])

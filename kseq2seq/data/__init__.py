@@ -14,6 +14,13 @@ from kseq2seq.data.containers import (
 )
 from kseq2seq.data.corpora import Corpus, Part, corpus, sample, tfds_corpus
 from kseq2seq.data.date_pairs import LOCALES, dates
+from kseq2seq.data.frames import (
+    DEFAULT_FRAME_BUCKETS,
+    as_frame_pairs,
+    frame_batches,
+    read_frames,
+    write_frames,
+)
 from kseq2seq.data.jsonl import read_jsonl
 from kseq2seq.data.lines import (
     DataError,
@@ -41,6 +48,7 @@ from kseq2seq.data.word_vectors import (
 
 __all__ = [
     "DEFAULT_BUCKETS",
+    "DEFAULT_FRAME_BUCKETS",
     "LOCALES",
     "WORD_BEGINS",
     "Corpus",
@@ -52,16 +60,19 @@ __all__ = [
     "Stream",
     "Triples",
     "add_noise",
+    "as_frame_pairs",
     "as_pairs",
     "as_texts",
     "as_triples",
     "batches",
     "corpus",
     "dates",
+    "frame_batches",
     "group_references",
     "group_triples",
     "iter_lines",
     "load_word_vectors",
+    "read_frames",
     "read_jsonl",
     "read_lines",
     "read_parallel",
@@ -75,4 +86,5 @@ __all__ = [
     "tfds_corpus",
     "without_autotune",
     "without_empty_sides",
+    "write_frames",
 ]

@@ -100,7 +100,7 @@ def batches(
     tell_of_unknown((sources, targets))
     kept, lengths = in_buckets(sources, targets, batching.buckets)  # (N,), (N, 2)
     if seed is None:
-        plan, count = _plan_in_order(kept, lengths, batching.most_rows)
+        plan, count = plan_in_order(kept, lengths, batching.most_rows)
     else:
         order = order_by_length(kept, lengths, batching.most_rows).tensors()
         seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
@@ -112,7 +112,7 @@ def batches(
     return without_autotune(dataset.prefetch(4))
 
 
-def _plan_in_order(kept, lengths, most_rows):
+def plan_in_order(kept, lengths, most_rows):
     """A dataset of (indices, source length, target length), in order; how many."""
     import tensorflow as tf
 

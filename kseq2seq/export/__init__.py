@@ -22,6 +22,9 @@ from kseq2seq.export.preset import (
 from kseq2seq.export.saved_model import (
     export_translators,
 )
+from kseq2seq.export.transcriber import (
+    export_transcriber,
+)
 from kseq2seq.export.words import (
     search_in_words,
 )
@@ -32,6 +35,7 @@ __all__ = [
     "export_litert",
     "export_onnx",
     "export_preset",
+    "export_transcriber",
     "export_translators",
     "greedy",
     "search_function",

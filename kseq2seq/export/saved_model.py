@@ -14,12 +14,16 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from kseq2seq.decoding import Search
 from kseq2seq.export.model_card import CARD_FILE, model_card
 from kseq2seq.export.readme import README_FILE, readme
-from kseq2seq.export.saved_graphs import save_graphs, used_variables
+from kseq2seq.export.saved_graphs import (
+    check_operations,
+    check_versions,
+    save_graphs,
+    used_variables,
+)
 from kseq2seq.export.settings import ExportSettings
 from kseq2seq.export.warmup import warmup_requests, write_warmup
 from kseq2seq.inference import (
@@ -37,21 +41,10 @@ from kseq2seq.utils import (
     PathLike,
     add_numbered_folder,
     is_installed,
-    numbered_folders,
     write_text,
 )
 
 _logger = logging.getLogger("kseq2seq")
-
-# All that `kseq2seq.tokenizers` uses of TF Text; TensorFlow Serving has them built in.
-TEXT_OPERATIONS = {
-    "SentencepieceOp",
-    "SentencepieceTokenizeWithOffsetsOp",
-    "SentencepieceDetokenizeOp",
-    "NormalizeUTF8",
-}
-# Operations of TensorFlow that not every server has: of GPUs, and of Python itself.
-UNSERVABLE = ("Cudnn", "PyFunc")
 
 
 class Exportable(Protocol):
@@ -105,7 +98,7 @@ def export_translators(
         None if shares is None else tuple(shares),
         tuple(check_extra(extra_signatures)),
     )
-    _check_folder(folder)
+    check_versions(folder)
     check_same_tokenizers(translators)
     traced = _trace(translators, settings)
 
@@ -116,7 +109,7 @@ def export_translators(
             raise OSError(
                 f"{folder}: the SavedModel could not be written: {error.message}"
             ) from error
-        _check_operations(path)
+        check_operations(path)
         (path / EXPORT_SETTINGS_FILE).parent.mkdir(exist_ok=True)
         _write_json(path / EXPORT_SETTINGS_FILE, settings.as_dict())
         name = folder.resolve().name
@@ -136,20 +129,6 @@ def export_translators(
             version,
         )
     return version
-
-
-def _check_folder(folder):
-    if (folder / SAVED_MODEL_FILE).is_file():
-        raise ValueError(
-            "`folder` must be a folder of versions, which are numbered 1, 2, and so "
-            f"on. Received: {folder}, which is itself a SavedModel"
-        )
-    others = [x for x in numbered_folders(folder) if any(x.iterdir())]
-    if not all((x / SAVED_MODEL_FILE).is_file() for x in others):
-        raise ValueError(
-            "`folder` must hold SavedModels alone, since a server takes every version "
-            f"in it for one: name another folder. Received: {folder}"
-        )
 
 
 class _Traced(NamedTuple):
@@ -213,34 +192,3 @@ def _card(path, name, translators, signatures, settings):
 def _write_json(path, content):
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     write_text(path, text)
-
-
-def _check_operations(path):
-    """Refuses a SavedModel that some servers could not load."""
-    used = _operations(path)
-    refused = sorted(
-        name
-        for name in used
-        if not (hasattr(tf.raw_ops, name) or name in TEXT_OPERATIONS)
-        or any(word in name for word in UNSERVABLE)
-    )
-    if refused:
-        raise ValueError(
-            "The exported graph must hold only operations that every server has, "
-            "those of TensorFlow for CPUs and of TF Text. Received: a model that "
-            f"needs {', '.join(refused)}; replace the layers that call them"
-        )
-
-
-def _operations(path):
-    """Names of the operations in a SavedModel's graphs and their functions."""
-    saved = saved_model_pb2.SavedModel.FromString(
-        (path / SAVED_MODEL_FILE).read_bytes()
-    )
-    used, functions = set(), set()
-    for graph in (meta_graph.graph_def for meta_graph in saved.meta_graphs):
-        used.update(node.op for node in graph.node)
-        for function in graph.library.function:
-            functions.add(function.signature.name)
-            used.update(node.op for node in function.node_def)
-    return used - functions

@@ -19,6 +19,9 @@ from kseq2seq.inference.ensemble import (
     Joinable,
     check_same_tokenizers,
 )
+from kseq2seq.inference.frames_to_text import (
+    FramesToText,
+)
 from kseq2seq.inference.graphs import (
     Graphs,
 )
@@ -49,6 +52,7 @@ from kseq2seq.inference.signatures import (
     Signature,
     SignatureFunction,
     check_extra,
+    frame_signature_functions,
     signature_functions,
 )
 from kseq2seq.inference.text_rules import (
@@ -60,6 +64,13 @@ from kseq2seq.inference.text_to_text import (
 from kseq2seq.inference.tokenizer_graphs import (
     check_vocabularies,
 )
+from kseq2seq.inference.transcriptions import (
+    Transcription,
+    transcriptions_of_row,
+)
+from kseq2seq.inference.waveforms import (
+    read_wav,
+)
 
 __all__ = [
     "EXPORT_SETTINGS_FILE",
@@ -67,12 +78,14 @@ __all__ = [
     "BaseTranslator",
     "ControlledSearches",
     "Encoded",
+    "FramesToText",
     "Graphs",
     "Joinable",
     "SavedTranslator",
     "Signature",
     "SignatureFunction",
     "TextToText",
+    "Transcription",
     "Translation",
     "check_allowed",
     "check_extra",
@@ -81,10 +94,12 @@ __all__ = [
     "check_texts",
     "check_vocabularies",
     "forward_score",
+    "frame_signature_functions",
     "int8_product",
     "length_sorted_batches",
     "minimum_risk",
     "quantized_halves",
+    "read_wav",
     "rerank",
     "reverse_score",
     "right_to_left_score",
@@ -94,6 +109,7 @@ __all__ = [
     "tensors_of_rows",
     "text_constraints",
     "text_tensor",
+    "transcriptions_of_row",
     "translations_of_row",
     "with_int8_products",
 ]

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -377,7 +377,7 @@ class BaseTranslator(ABC):
 
 def rows_of_batches(
     run: Callable[[list[int]], Mapping[str, np.ndarray]],
-    texts: Sequence[str],
+    texts: Sequence[Sized],
     batch_size: int,
     progress: bool,
 ) -> list[dict[str, Any]]:

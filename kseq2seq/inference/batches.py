@@ -1,6 +1,6 @@
 """Texts in batches of like lengths."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -189,7 +189,7 @@ def tensors_of_rows(inputs: Mapping[str, Any], rows: Sequence[int]) -> dict[str,
 
 
 def length_sorted_batches(
-    texts: Sequence[str], batch_size: int, progress: bool = False
+    texts: Sequence[Sized], batch_size: int, progress: bool = False
 ) -> Iterator[list[int]]:
     """Batches of row numbers, of like lengths, so that little is padded.
 
@@ -198,7 +198,7 @@ def length_sorted_batches(
     a batch of its own.
 
     Args:
-        texts: List of `str`.
+        texts: List of `str`, or of whatever else has a length.
         batch_size: The most rows of a batch.
         progress: Whether to draw a progress bar on standard error.
 

@@ -1,5 +1,7 @@
 """Functions of tensors that treat each row of a batch on its own."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from kseq2seq.decoding import Hypotheses
@@ -51,6 +53,47 @@ def blank_for_blank(hypotheses: Hypotheses, source: Tensor) -> Hypotheses:
         log_probs=tf.where(blank, nothing, hypotheses.log_probs),
         alignments=alignments,
     )
+
+
+def nbest_rows(
+    write: Callable[[Tensor], Tensor], hypotheses: Hypotheses, count: int | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Texts and scores of hypotheses.
+
+    Args:
+        write: Function from ids of shape `(rows, length)` to texts, of shape `(rows,)`.
+        hypotheses: The `Hypotheses` of a search.
+        count: How many each row has.
+
+    Returns:
+        A tuple of strings and float32, of shape `(batch, count)`. A hypothesis that is
+        not there has the lowest number of float32, since JSON has no infinity.
+    """
+    ids = hypotheses.ids
+    texts = write(tf.reshape(ids, [-1, tf.shape(ids)[2]]))
+    scores = tf.maximum(hypotheses.scores, tf.float32.min)
+    return tf.reshape(texts, [-1, count]), tf.reshape(scores, [-1, count])
+
+
+def score_rows(forced: Hypotheses) -> dict[str, Tensor]:
+    """Log-probabilities and perplexities of given targets.
+
+    Args:
+        forced: What `kseq2seq.decoding.force` returned.
+
+    Returns:
+        Dict of `log_prob` and `perplexity`, float32, and `num_tokens`, int32, of shape
+        `(batch,)`. Of what is impossible they are the lowest and the highest number of
+        float32.
+    """
+    num_tokens = forced.lengths[:, 0]
+    log_prob = tf.maximum(forced.log_probs[:, 0], tf.float32.min)
+    count = tf.cast(tf.maximum(num_tokens, 1), "float32")
+    return {
+        "log_prob": log_prob,
+        "num_tokens": num_tokens,
+        "perplexity": tf.minimum(tf.exp(-log_prob / count), tf.float32.max),
+    }
 
 
 def longest(lengths: Tensor) -> Tensor:

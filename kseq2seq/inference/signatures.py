@@ -1,6 +1,6 @@
 """The signatures of a SavedModel: names, inputs, and the methods that answer.
 
-All inputs have one axis, the batch, and rows are independent.
+Rows are independent. All inputs have one axis, the batch, but for frames.
 """
 
 import inspect
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import tensorflow as tf
 
 from kseq2seq.inference.controlled import ControlledSearches
+from kseq2seq.inference.frames_to_text import FramesToText
 from kseq2seq.inference.text_to_text import TextToText
 from kseq2seq.utils import Tensor, check_choice
 
@@ -126,6 +127,44 @@ def check_extra(extra: Collection[str]) -> list[str]:
         check_choice("extra_signatures", name, EXTRA_SIGNATURES)
         for name in dict.fromkeys(names)
     ]
+
+
+def frame_signature_functions(
+    frames_to_text: FramesToText,
+) -> dict[str, SignatureFunction]:
+    """The signatures of a SavedModel from frames or WAV files to text.
+
+    Args:
+        frames_to_text: A `FramesToText`.
+
+    Returns:
+        Dict from the name of each signature to its `SignatureFunction`.
+    """
+    source = frames_to_text.source_specs
+    functions = {
+        DEFAULT_SIGNATURE: (frames_to_text.transcribe, source),
+        "nbest": (frames_to_text.nbest, source),
+        "score": (frames_to_text.score, (*source, TARGET)),
+    }
+    if frames_to_text.has_attention:
+        functions["transcribe_align"] = (frames_to_text.transcribe_align, source)
+    return {
+        name: SignatureFunction(_with_names(function, specs), specs)
+        for name, (function, specs) in functions.items()
+    }
+
+
+def _with_names(function, specs):
+    """The function of any inputs, with arguments that have the names of the specs."""
+
+    def named(*inputs):
+        return function(*inputs)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(spec.name, kind) for spec in specs]
+    named.__name__ = function.__name__
+    vars(named)["__signature__"] = inspect.Signature(parameters)
+    return named
 
 
 def _without_features(function):

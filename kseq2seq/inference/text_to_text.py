@@ -23,6 +23,7 @@ from kseq2seq.inference.rows import (
     finite,
     longest,
     offsets,
+    score_rows,
     uniform_numbers,
 )
 from kseq2seq.inference.tokenizer_graphs import IDS, TokenizerGraphs, one_graph
@@ -240,15 +241,8 @@ class TextToText(TokenizerGraphs):
             float32.
         """
         source, labels, forced = self._forced(text, target, features)
-        num_tokens = forced.lengths[:, 0]
-        log_prob = tf.maximum(forced.log_probs[:, 0], tf.float32.min)
-        count = tf.cast(tf.maximum(num_tokens, 1), "float32")
-        return {
-            "log_prob": log_prob,
-            "num_tokens": num_tokens,
-            "perplexity": tf.minimum(tf.exp(-log_prob / count), tf.float32.max),
-            "truncated": source.truncated | labels.truncated,
-        }
+        truncated = source.truncated | labels.truncated
+        return {**score_rows(forced), "truncated": truncated}
 
     def encode(self, text: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
         """The encoder's output for each text.

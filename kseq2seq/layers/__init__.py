@@ -53,6 +53,13 @@ from kseq2seq.layers.decoder import (
     DecoderStep,
 )
 from kseq2seq.layers.dropout import Dropout as Dropout
+from kseq2seq.layers.frames import (
+    FrameConvolution,
+    FrameMask,
+    FrameStack,
+    LogMel,
+    SpecAugment,
+)
 from kseq2seq.layers.hard_attention import (
     HARD_ATTENTIONS,
     AlignmentMarginal,
@@ -98,11 +105,15 @@ __all__ = [
     "DecoderStart",
     "DecoderStep",
     "FeaturesMemory",
+    "FrameConvolution",
+    "FrameMask",
+    "FrameStack",
     "GatedFeaturesAttention",
     "GlobalAttention",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",
     "LocationSensitiveAttention",
+    "LogMel",
     "Logits",
     "LuongAttention",
     "MarginalStep",
@@ -112,6 +123,7 @@ __all__ = [
     "PairFeatures",
     "PointerGenerator",
     "SourceKinds",
+    "SpecAugment",
     "VocabularyEmbedding",
     "VocabularyProduct",
     "VocabularyProjection",

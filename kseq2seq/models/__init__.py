@@ -14,7 +14,6 @@ from kseq2seq.models.halves import (
     start_decoding,
     start_search,
     step_model,
-    vocabulary_sizes,
 )
 from kseq2seq.models.loading import (
     load_model,
@@ -35,6 +34,11 @@ from kseq2seq.models.scheduled_sampling import (
 from kseq2seq.models.seq2seq_model import (
     Seq2SeqModel,
 )
+from kseq2seq.models.sizes import (
+    frame_size,
+    time_reduction,
+    vocabulary_sizes,
+)
 from kseq2seq.models.transfer import (
     PARTS,
     freeze,
@@ -54,6 +58,7 @@ __all__ = [
     "final_states",
     "float16_copy",
     "float32_copy",
+    "frame_size",
     "freeze",
     "is_float32",
     "load_model",
@@ -62,6 +67,7 @@ __all__ = [
     "start_decoding",
     "start_search",
     "step_model",
+    "time_reduction",
     "transfer_weights",
     "vocabulary_sizes",
 ]

@@ -1,7 +1,6 @@
 """The encoder-decoder as a functional model."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
@@ -10,7 +9,6 @@ from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.layers import (
     LSTM,
     MECHANISMS,
-    TEXT_KIND,
     AlignmentMarginal,
     Attention,
     CellOutput,
@@ -19,17 +17,19 @@ from kseq2seq.layers import (
     DecoderRNN,
     Dropout,
     FeaturesMemory,
+    FrameMask,
+    FrameStack,
     Logits,
     PaddingMask,
     PairFeatures,
     PointerGenerator,
-    SourceKinds,
     VocabularyEmbedding,
     VocabularyProjection,
     gate_features,
 )
 from kseq2seq.models.copying import all_copied_ids
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
+from kseq2seq.models.source import embedding_initializer, read_source, source_inputs
 
 
 def build_model(
@@ -57,7 +57,9 @@ def build_model(
         source_length)` with those of features, if any, behind EOS, and `target`, ids of
         shape `(batch, target_length)` that start with BOS, to logits of shape `(batch,
         target_length, target_vocabulary_size)` in float32. The ids 0 to 3 are PAD, UNK,
-        BOS and EOS; PAD is masked.
+        BOS and EOS; PAD is masked. With `config.source_frame_size` there are, in place
+        of `source`, `frames`, of shape `(batch, num_frames, source_frame_size)`, and
+        `frame_mask`, booleans of shape `(batch, num_frames)`, `False` at padding.
 
     Example:
 
@@ -88,14 +90,15 @@ def build_model(
         )
     if config.features == "gated":
         attention = _with_features(config, attention)
-    source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
+    inputs = source_inputs(config)
+    source = read_source(config, inputs)
     memory, mask, encoder_states = _encode(config, source)
     states = _bridge(config, encoder_states)
     embedding = VocabularyEmbedding(
         config.target_vocabulary_size,
         config.embedding_size,
-        embeddings_initializer=_embedding_initializer(config),
+        embeddings_initializer=embedding_initializer(config),
         name="target_embedding",
     )
     embedded = Dropout(config.dropout, name="target_dropout")(embedding(target))
@@ -118,25 +121,13 @@ def build_model(
         logits = VocabularyProjection(size, name="projection")(features)
     logits = Logits(config.output_probability_fn, name="logits")(logits)
     if config.copying:
-        copied = CopiedIds(all_copied_ids(config, copied_ids), name="copied_ids")(
-            source
-        )
+        layer = CopiedIds(all_copied_ids(config, copied_ids), name="copied_ids")
+        copied = layer(inputs["source"])
         layer = PointerGenerator(name="copying")
         logits = layer(logits, features, embedded, alignment, copied)
     if config.hard_attention != "none":
         logits = _marginal_layer(config)(logits, alignment, query, mask, target)
-    inputs = {"source": source, "target": target}
-    return Seq2SeqModel(inputs, logits, name="seq2seq")
-
-
-def _embedding_initializer(config: Seq2SeqConfig) -> Any:
-    # Values as small as Keras's leave an LSTM's gates hardly moved by what it reads: a
-    # model takes epochs to begin to learn. But rows that are softmax weights too must
-    # be small; the source's are as small beside them, since larger ones were no gain.
-    size = config.embedding_size
-    return keras.initializers.RandomNormal(
-        stddev=size**-0.5 if config.tie_embeddings else 1.0
-    )
+    return Seq2SeqModel({**inputs, "target": target}, logits, name="seq2seq")
 
 
 def _recurrent_layer(config, units, **kwargs):
@@ -156,17 +147,14 @@ def _encode(config, source):
 
     Of gated features the mask tells the kinds of positions.
     """
-    memory_mask, mask = _masks(config, source)
-    embedded = keras.layers.Embedding(
-        config.source_vocabulary_size + config.feature_vocabulary_size,
-        config.embedding_size,
-        embeddings_initializer=_embedding_initializer(config),
-        name="source_embedding",
-    )(source)
-    inputs = embedded = Dropout(config.dropout, name="source_dropout")(embedded)
-    all_states = []
+    inputs = Dropout(config.dropout, name="source_dropout")(source.vectors)
+    embedded, mask, all_states = inputs, source.mask, []
     for level in range(config.encoder_layers):
         name = f"encoder_{level}"
+        pyramidal = level >= config.encoder_layers - config.pyramidal_layers
+        if pyramidal:
+            inputs = FrameStack(name=f"{name}_stack")(inputs, mask)
+            mask = FrameMask(2, name=f"{name}_mask")(mask)
         if config.bidirectional:
             layer = _recurrent_layer(config, config.memory_size // 2)
             outputs = keras.layers.Bidirectional(layer, name=name)(inputs, mask=mask)
@@ -182,25 +170,17 @@ def _encode(config, source):
             states = list(outputs[1:])
         all_states.append(states)
         output = outputs[0]
-        if level and config.residual:
+        if level and config.residual and not pyramidal:
             output = keras.layers.Add(name=f"{name}_residual")([output, inputs])
+        if config.encoder_normalization:
+            output = keras.layers.LayerNormalization(name=f"{name}_norm")(output)
         last = level == config.encoder_layers - 1
         if last and config.features == "gated":
             layer = FeaturesMemory(name="features_memory")
-            output = layer(output, embedded, memory_mask)
+            output = layer(output, embedded, source.memory_mask)
         name = "memory" if last else f"{name}_dropout"
         inputs = Dropout(config.dropout, name=name)(output)
-    return inputs, memory_mask, all_states
-
-
-def _masks(config, source):
-    """The mask of the memory, and that of what the encoder reads."""
-    if config.features == "gated":
-        layer = SourceKinds(config.source_vocabulary_size, name="source_mask")
-        kinds = layer(source)
-        return kinds, ops.equal(kinds, TEXT_KIND)
-    mask = PaddingMask(name="source_mask")(source)
-    return mask, mask
+    return inputs, source.memory_mask, all_states
 
 
 def _bridge(config, encoder_states):

@@ -20,6 +20,7 @@ from kseq2seq.layers import (
     DecoderStep,
 )
 from kseq2seq.models.heads import StepOutputs, head_memory, head_states, step_head
+from kseq2seq.models.sizes import foreign_model, layers_by_name, vocabulary_sizes
 from kseq2seq.utils import Tensor, check_number
 
 
@@ -30,11 +31,12 @@ def encoder_model(model: keras.Model) -> keras.Model:
         model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
-        A `keras.Model` from source ids of shape `(batch, source_length)` to a dict
-        with `states`, the list of the decoder's first states, each of shape
-        `(batch, size)`, and `memory`: a dict of `value` (the encoder's outputs),
-        `keys` (as attention compares them) and `mask`, empty without attention; of a
-        model that copies also `copied_ids`, as `kseq2seq.layers.CopiedIds` gives them.
+        A `keras.Model` from source ids of shape `(batch, source_length)`, or from a
+        dict of `frames` and `frame_mask` as the model takes them, to a dict with
+        `states`, the list of the decoder's first states, each of shape `(batch, size)`,
+        and `memory`: a dict of `value` (the encoder's outputs), `keys` (as attention
+        compares them) and `mask`, empty without attention; of a model that copies also
+        `copied_ids`, as `kseq2seq.layers.CopiedIds` gives them.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.
@@ -48,8 +50,8 @@ def encoder_model(model: keras.Model) -> keras.Model:
     >>> tuple(encoded["memory"]["value"].shape)
     (2, 5, 6)
     """
-    layers, cell = _layers_by_name(model), _decoder_cell(model)
-    source = layers["source"].output
+    layers, cell = layers_by_name(model), _decoder_cell(model)
+    source = _source_of(layers)
     count = _num_bridged_states(model)
     states = [layers[f"bridge_{i}"].output for i in range(count)]
     # Of the cell's precision, whatever the global policy is by now.
@@ -90,7 +92,7 @@ def step_model(model: keras.Model) -> keras.Model:
     >>> sorted(step_model(model).output)
     ['alignment', 'logits', 'states']
     """
-    layers, cell = _layers_by_name(model), _decoder_cell(model)
+    layers, cell = layers_by_name(model), _decoder_cell(model)
     encoded: dict[str, Any] = encoder_model(model).output  # pyright: ignore
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     states = [
@@ -135,7 +137,8 @@ def encode_and_step(
 
     Returns:
         A tuple `(encode, step)`. `encode(source, weights=())` takes ids of shape
-        `(batch, source_length)` and returns a dict of `states` and `memory`, each a
+        `(batch, source_length)`, or a dict of frames and their mask as `encoder_model`
+        does, and returns a dict of `states` and `memory`, each a
         list with an entry for each model, as `encoder_model` gives them.
         `step(tokens, states, memory, weights=())` returns logits of shape `(batch,
         beam, target_vocabulary_size)`, the new states, and a dict that holds
@@ -197,7 +200,7 @@ def encode_and_step(
 def start_search(
     encode: Callable[..., dict[str, Any]],
     step: Callable[..., tuple[Tensor, Any, dict]],
-    source: Tensor,
+    source: Any,
     alignments: bool = True,
     may_shrink: bool = False,
 ) -> tuple[Step, Any]:
@@ -207,7 +210,7 @@ def start_search(
         encode: The first half, as `encode_and_step` gives it. The dict that it returns
             may have an entry `weights`, the last argument of `step`.
         step: The second half.
-        source: Ids of shape `(batch, source_length)`.
+        source: Ids of shape `(batch, source_length)`, or what else `encode` takes.
         alignments: Whether the search is to collect alignments, where there are any.
         may_shrink: Whether rows that are done may leave the batch.
 
@@ -241,15 +244,15 @@ def start_search(
     return search_step, encoded["states"]
 
 
-def start_decoding(model: keras.Model) -> Callable[[Tensor], tuple[Step, Any]]:
+def start_decoding(model: keras.Model) -> Callable[[Any], tuple[Step, Any]]:
     """The start of a search by one model, for a loop of `kseq2seq.decoding`.
 
     Args:
         model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
-        A function from source ids, of shape `(batch, source_length)`, to what
-        `start_search` returns.
+        A function from source ids, of shape `(batch, source_length)`, or a dict of
+        frames and their mask, to what `start_search` returns.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.
@@ -287,60 +290,28 @@ def final_states(models: Sequence[keras.Model], states: Sequence[Any]) -> Tensor
     return ops.concatenate([ops.cast(x, "float32") for x in own], axis=-1)
 
 
-def vocabulary_sizes(model: keras.Model) -> tuple[int, int]:
-    """The numbers of source and target ids that a model was built with.
-
-    Args:
-        model: A model of `build_model`, or the same loaded from a file.
-
-    Returns:
-        A tuple `(source_vocabulary_size, target_vocabulary_size)`, features among the
-        first.
-
-    Raises:
-        ValueError: If `model` does not come from `build_model`.
-
-    Example:
-
-    >>> from kseq2seq import Seq2SeqConfig, build_model
-    >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
-    >>> vocabulary_sizes(build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6)))
-    (11, 13)
-    """
-    layers = _layers_by_name(model)
-    names = "source_embedding", "target_embedding"
-    if not layers.keys() >= {*names}:
-        raise _foreign(layers)
-    source, target = (layers[name].input_dim for name in names)
-    return source, target
-
-
 def _num_bridged_states(model):
     """Number of the states, the first ones, that the decoder gets from the encoder."""
     return sum(layer.name.startswith("bridge_") for layer in model.layers)
 
 
-def _layers_by_name(model):
-    return {layer.name: layer for layer in model.layers}
-
-
-def _foreign(layers):
-    return ValueError(
-        "`model` must come from `build_model`: its layers are found by their "
-        f"names. Received: a model of layers {', '.join(layers)}"
-    )
+def _source_of(layers):
+    """The inputs that the encoder reads: ids, or frames and their mask."""
+    if "frames" in layers:
+        return {name: layers[name].output for name in ("frames", "frame_mask")}
+    return layers["source"].output
 
 
 def _decoder_cell(model):
     """The model's decoder cell; for a decoder at once, one made of its layers."""
-    layers = _layers_by_name(model)
+    layers = layers_by_name(model)
     if "decoder" in layers:
         return layers["decoder"].cell
     recurrent = []
     while f"decoder_{len(recurrent)}" in layers:
         recurrent.append(layers[f"decoder_{len(recurrent)}"])
     if not recurrent:
-        raise _foreign(layers)
+        raise foreign_model(layers)
     cell = DecoderCell(
         [layer.cell for layer in recurrent],
         # By its kind, since a user's own has a name of its own.

@@ -78,8 +78,10 @@ def transfer_weights(
         side: int(ours[name].shape[0] - theirs[name].shape[0])
         for side in ("source", "target")
         for name in (f"{side}_embedding/embeddings",)
+        if name in ours  # frames have no symbols
     }
-    return {**new, "source": new["source"] - num_features[0] + num_features[1]}
+    source = new.get("source", 0) - num_features[0] + num_features[1]
+    return {**new, "source": source}
 
 
 def _named_weights(model: keras.Model) -> dict[str, Any]:

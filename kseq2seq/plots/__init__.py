@@ -12,6 +12,9 @@ from kseq2seq.plots.figures import (
     FORMATS,
     save,
 )
+from kseq2seq.plots.frames import (
+    frames_heatmap,
+)
 from kseq2seq.plots.sweeps import (
     sweep_curves,
 )
@@ -21,6 +24,7 @@ __all__ = [
     "QUANTITIES",
     "Quantity",
     "alignment_heatmap",
+    "frames_heatmap",
     "save",
     "sweep_curves",
     "training_curves",

@@ -82,8 +82,8 @@ def alignment_heatmap(
         "usetex": False,
     }
     mesh = _draw_cells(axes, weights)
-    axes.set_xticks(np.arange(columns) + 0.5, _shorten(labels[:columns]), **text)
-    axes.set_yticks(np.arange(rows) + 0.5, _shorten(labels[columns:]), **text)
+    axes.set_xticks(np.arange(columns) + 0.5, shorten(labels[:columns]), **text)
+    axes.set_yticks(np.arange(rows) + 0.5, shorten(labels[columns:]), **text)
     _turn_if_crowded(axes.get_xticklabels(), cell * figure.dpi)
     _draw_scale(axes, mesh, columns * cell, rows * cell)
     text["fontsize"] = 12
@@ -114,19 +114,35 @@ def _weights_and_tokens(alignment, source_tokens, target_tokens):
             "`source_tokens` and `target_tokens` must be given together. Received: "
             f"source_tokens={source_tokens!r}, target_tokens={target_tokens!r}"
         )
-    weights = _weights(alignment, source_tokens, target_tokens)
+    weights = check_weights(
+        alignment, len(source_tokens), len(target_tokens), "source tokens"
+    )
     return weights, source_tokens, target_tokens
 
 
-def _weights(
-    alignment: Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str]
+def check_weights(
+    alignment: Tensor, columns: int, rows: int, of_columns: str
 ) -> np.ndarray:
-    """The weights as a checked NumPy array of shape (target, source)."""
+    """The weights of an alignment as a checked NumPy array.
+
+    Args:
+        alignment: Weights of shape `(rows, columns)`.
+        columns: Number of columns that there must be.
+        rows: Number of rows, the target tokens, likewise.
+        of_columns: Name of the columns.
+
+    Returns:
+        float32 array of shape `(rows, columns)`.
+
+    Raises:
+        ValueError: If it has another shape, or holds a negative, infinite or missing
+            weight.
+    """
     weights = np.asarray(alignment, dtype="float32")
-    expected = len(target_tokens), len(source_tokens)
+    expected = rows, columns
     if weights.shape != expected or not weights.size:
         raise ValueError(
-            "`alignment` must have the shape (target tokens, source tokens), with at "
+            f"`alignment` must have the shape (target tokens, {of_columns}), with at "
             f"least one of each: {expected} here. "
             f"Received: alignment.shape={weights.shape}"
         )
@@ -154,7 +170,12 @@ def _draw_cells(axes, weights):
     return mesh
 
 
-def _shorten(labels):
+def shorten(labels: Sequence[str]) -> list[str]:
+    """Labels cut at `LONGEST_LABEL` characters.
+
+    Args:
+        labels: List of strings.
+    """
     return [
         label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
         for label in labels

@@ -18,6 +18,8 @@ MODEL_FILE = "model.keras"
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 # Of a model with features alone.
 FEATURES_FILE = "features.json"
+# Of a `Transcriber` that reads waveforms.
+LOG_MEL_FILE = "log_mel.json"
 # Not in a run folder, but in the SavedModel that is exported from it.
 SAVED_MODEL_FILE = "saved_model.pb"
 # Written when a training begins.
@@ -35,6 +37,7 @@ _FILES = (
     SOURCE_FILE,
     TARGET_FILE,
     FEATURES_FILE,
+    LOG_MEL_FILE,
     SETTINGS_FILE,
     CONFIG_FILE,
     RECORD_FILE,

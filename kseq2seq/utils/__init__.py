@@ -12,6 +12,12 @@ from kseq2seq.utils.checks import (
     is_integer,
     is_number,
 )
+from kseq2seq.utils.combinations import (
+    LEAST_VOCABULARY,
+    check_copying,
+    check_frames,
+    check_hard_attention,
+)
 from kseq2seq.utils.files import (
     atomic_folder,
     atomic_path,
@@ -47,6 +53,7 @@ __all__ = [
     "BOS_ID",
     "EOS_ID",
     "EXTRAS",
+    "LEAST_VOCABULARY",
     "PAD_ID",
     "UNK_ID",
     "PathLike",
@@ -57,7 +64,10 @@ __all__ = [
     "atomic_write",
     "check_boolean",
     "check_choice",
+    "check_copying",
     "check_fraction",
+    "check_frames",
+    "check_hard_attention",
     "check_installed",
     "check_integer",
     "check_integers",

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from kseq2seq import Search, Translator, layers
-from kseq2seq.export import saved_model
+from kseq2seq.export import saved_graphs, saved_model
 from kseq2seq.inference import TextToText, signature_functions
 from kseq2seq.inference import saved_model as loaded_model
 from kseq2seq.models import precision
@@ -273,17 +273,16 @@ def test_no_layer_asks_for_cudnn(tmp_path, monkeypatch, cell):
 @pytest.mark.parametrize("name", ["CudnnRNNV3", "PyFunc", "Addons>GatherTree"])
 def test_foreign_operations_are_refused(saved, tmp_path, name):
     # Only tokenizers that take characters apart compose them again.
-    usual = saved_model.TEXT_OPERATIONS - {"NormalizeUTF8"}
-    assert usual < saved_model.TEXT_OPERATIONS and usual < saved_model._operations(
-        saved
-    )
-    message = saved_model.saved_model_pb2.SavedModel()
+    usual = saved_graphs.TEXT_OPERATIONS - {"NormalizeUTF8"}
+    assert usual < saved_graphs.TEXT_OPERATIONS
+    assert usual < saved_graphs.operations(saved)
+    message = saved_graphs.saved_model_pb2.SavedModel()
     function = message.meta_graphs.add().graph_def.library.function.add()
     function.node_def.add(op="MatMul")
     function.node_def.add(op=name)
     (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
     with pytest.raises(ValueError, match=f"TF Text. Received: .* needs {name};"):
-        saved_model._check_operations(tmp_path)
+        saved_graphs.check_operations(tmp_path)
 
 
 @pytest.fixture
@@ -308,7 +307,7 @@ def little_to_write(monkeypatch):
 def test_a_refused_graph_leaves_nothing(
     translator, tmp_path, little_to_write, monkeypatch
 ):
-    monkeypatch.setattr(saved_model, "UNSERVABLE", ("StringLength",))
+    monkeypatch.setattr(saved_graphs, "UNSERVABLE", ("StringLength",))
     with pytest.raises(ValueError, match="needs StringLength; replace"):
         translator.export(tmp_path)
     assert not list(tmp_path.iterdir())

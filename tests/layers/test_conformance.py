@@ -267,6 +267,31 @@ ROWS = {
         },
         lambda layer, x: layer(*x.values()),
     ),
+    "frame_stack": Row(
+        lambda **kw: layers.FrameStack(3, **kw),
+        {"inputs": random(B, S, D), "mask": MASK},
+        lambda layer, x: layer(x["inputs"], x["mask"]),
+    ),
+    "frame_mask": Row(
+        lambda **kw: layers.FrameMask(3, **kw),
+        {"mask": MASK},
+        lambda layer, x: layer(x["mask"]),
+    ),
+    "frame_convolution": Row(
+        lambda **kw: layers.FrameConvolution(A, 3, **kw),
+        {"inputs": random(B, S, D), "mask": MASK},
+        lambda layer, x: layer(x["inputs"], x["mask"]),
+    ),
+    "spec_augment": Row(
+        lambda **kw: layers.SpecAugment(seed=7, **kw),
+        {"inputs": random(B, S, D), "mask": MASK},
+        lambda layer, x: layer(x["inputs"], x["mask"]),
+    ),
+    "log_mel": Row(
+        lambda **kw: layers.LogMel(3, 200, 7, 3, min_frequency=5, **kw),
+        {"waveforms": random(B, S), "mask": MASK},
+        lambda layer, x: layer(x["waveforms"], x["mask"]),
+    ),
     "logits": Row(
         layers.Logits,
         {"inputs": random(B, T, A)},
@@ -275,8 +300,8 @@ ROWS = {
 }
 WITHOUT_WEIGHTS = {
     *PLAIN_MECHANISMS, "padding_mask", "source_kinds", "dropout", "logits",
-    "copied_ids",
-    "cell_output", "marginal_step",
+    "copied_ids", "cell_output", "marginal_step", "frame_stack", "frame_mask",
+    "spec_augment", "log_mel",
 }  # fmt: skip
 
 
@@ -307,7 +332,8 @@ def symbolic_inputs(row):
     collected = {}
     for name, x in row.inputs.items():
         free = (None,) * (x.ndim - 2)
-        shape = (None,) if name in ("mask", "ids") else (*free, x.shape[-1])
+        of_two_axes = name in ("mask", "ids", "waveforms")
+        shape = (None,) if of_two_axes else (*free, x.shape[-1])
         collected[name] = keras.Input(shape, dtype=x.dtype.name, name=name)
     return collected
 
@@ -456,13 +482,21 @@ def models_():
         name: (functional(row, row.make()), row.inputs) for name, row in ROWS.items()
     }
     ids = np.random.default_rng(0).integers(4, 11, size=(B, S)).astype("int32")
+    frames = {"frames": random(B, S, D), "frame_mask": MASK, "target": ids[:, :T]}
     inputs = {"source": np.where(MASK, ids, 0), "target": ids[:, :T]}
     for name, kind in {
         "whole_at_once": {"tie_embeddings": True, "attention_units": U},
         "whole_stepwise": {"input_feeding": True, "residual": True},
+        "whole_frames": {
+            "source_vocabulary_size": 0,
+            "source_frame_size": D,
+            "convolutions": 1,
+            "pyramidal_layers": 1,
+            "encoder_normalization": True,
+            "spec_augment": {"seed": 7},
+        },
     }.items():
         config = Seq2SeqConfig(
-            source_vocabulary_size=11,
             target_vocabulary_size=13,
             embedding_size=5,
             units=6,
@@ -471,9 +505,10 @@ def models_():
             decoder_layers=2,
             attention="bahdanau",
             dropout=0.1,
-            **kind,
+            **{"source_vocabulary_size": 11, **kind},
         )
-        actual[name] = (build_model(config), inputs)
+        given = frames if config.source_frame_size else inputs
+        actual[name] = (build_model(config), given)
         randomize(actual[name][0], scale=0.3)
     return actual
 

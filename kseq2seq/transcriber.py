@@ -1,0 +1,370 @@
+"""A trained model of frames with its tokenizer: frames or speech in, text out."""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kseq2seq import export, plots
+from kseq2seq.decoding import Search
+from kseq2seq.inference import (
+    FramesToText,
+    Transcription,
+    check_fork,
+    check_texts,
+    read_wav,
+    rows_of_batches,
+    text_tensor,
+    transcriptions_of_row,
+)
+from kseq2seq.layers import LogMel
+from kseq2seq.models import (
+    float16_copy,
+    float32_copy,
+    frame_size,
+    is_float32,
+    vocabulary_sizes,
+)
+from kseq2seq.runs import LOG_MEL_FILE, MODEL_FILE, TARGET_FILE, save_model
+from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.utils import PathLike, Tensor, check_choice, write_text
+
+if TYPE_CHECKING:  # Matplotlib is slow to import
+    from matplotlib.figure import Figure
+
+
+class Transcriber:
+    """Writes down what frames say, such as those of speech.
+
+    A source is an array of frames, of shape `(num_frames, size)`. With `log_mel` it may
+    also be a waveform, an array of shape `(num_samples,)` from -1 to 1, the path of a
+    WAV file, or the bytes of one.
+
+    Args:
+        model: A model of `kseq2seq.build_model` with `source_frame_size`, trained.
+        tokenizer: The `kseq2seq.Tokenizer` of the target.
+        log_mel: The `kseq2seq.layers.LogMel` by which the frames of the training were
+            made; `None` for frames that were made otherwise.
+
+    Attributes:
+        model: The model.
+        tokenizer: The tokenizer.
+        log_mel: The layer, or `None`.
+
+    Raises:
+        ValueError: If the tokenizer or the layer is not of the model's size, or the
+            model reads no frames.
+
+    Example:
+
+    >>> import kseq2seq
+    >>> tokenizer = kseq2seq.tokenizers.train_tokenizer(["abc"], kind="character")
+    >>> model = kseq2seq.build_model(kseq2seq.Seq2SeqConfig(
+    ...     source_frame_size=20,
+    ...     target_vocabulary_size=tokenizer.vocabulary_size,
+    ...     units=8,
+    ...     embedding_size=4,
+    ...     encoder_layers=2,
+    ...     pyramidal_layers=1,
+    ... ))
+    >>> log_mel = kseq2seq.layers.LogMel(20, sample_rate=8000)
+    >>> transcriber = Transcriber(model, tokenizer, log_mel)
+    >>> len(transcriber([np.zeros(800), np.zeros((7, 20))], beam=2))
+    2
+    """
+
+    def __init__(
+        self, model: keras.Model, tokenizer: Tokenizer, log_mel: LogMel | None = None
+    ) -> None:
+        check_fork()
+        _, size = vocabulary_sizes(model)
+        if tokenizer.vocabulary_size != size:
+            raise ValueError(
+                f"`tokenizer` must have the {size} ids that the model was built with. "
+                f"Received: {tokenizer.vocabulary_size} ids"
+            )
+        if log_mel is not None and log_mel.num_bands != frame_size(model):
+            raise ValueError(
+                f"`log_mel` must give frames of the size {frame_size(model)} that the "
+                f"model was built with. Received: num_bands={log_mel.num_bands}"
+            )
+        self.model = model
+        self.tokenizer = tokenizer
+        self.log_mel = log_mel
+        self._frames_to_text = FramesToText([model], tokenizer, Search(), log_mel)
+        # Graphs of what was asked for so far, with the model's own variables.
+        self._searches: dict[tuple[Search, bool], Callable[..., Any]] = {}
+
+    def __reduce__(self):
+        return type(self), (self.model, self.tokenizer, self.log_mel)
+
+    def __call__(self, sources: Iterable[Any], beam: int | None = None) -> list[str]:
+        """The best text for each source.
+
+        Args:
+            sources: List of frames, waveforms, paths or bytes.
+            beam: Beam size; 1 for greedy search. 5 if `None`.
+
+        Returns:
+            List of `str`, in the order of `sources`.
+        """
+        search = Search() if beam is None else Search(beam_size=beam)
+        rows = self.transcribe(sources, search, alignments=False)
+        return [best.text for best, *_ in rows]
+
+    def transcribe(
+        self,
+        sources: Iterable[Any],
+        search: Search | None = None,
+        batch_size: int = 16,
+        progress: bool = False,
+        alignments: bool = True,
+    ) -> list[list[Transcription]]:
+        """Texts with their scores, tokens and alignments, the best first.
+
+        Args:
+            sources: List of frames, waveforms, paths or bytes.
+            search: A `kseq2seq.Search`; its defaults if `None`.
+            batch_size: Sources at a time.
+            progress: Whether to draw a progress bar on standard error.
+            alignments: Whether to give alignments, where the model has attention.
+
+        Returns:
+            For each source a list of `search.num_hypotheses` `Transcription`s, or of
+            fewer, but at least one, where the model gives no more a probability above
+            0.
+
+        Raises:
+            ValueError: If a source is none of these, or not of the model's frame size.
+            FileNotFoundError: If there is no such file.
+        """
+        check_fork()
+        frames = [self.frames(source) for source in sources]
+        graph = self._search_graph(Search() if search is None else search, alignments)
+
+        def run(rows):
+            outputs = graph(*_padded([frames[row] for row in rows]))
+            return {name: x.numpy() for name, x in outputs.items()}
+
+        rows = rows_of_batches(run, frames, batch_size, progress)
+        graphs, log_mel = self._frames_to_text, self.log_mel
+        as_transcriptions = partial(
+            transcriptions_of_row,
+            pieces=self.tokenizer.pieces,
+            reduction=graphs.reduction,
+            seconds_per_frame=None if log_mel is None else log_mel.seconds_per_frame,
+        )
+        return [
+            as_transcriptions(
+                row, num_positions=max(1, -(-len(own) // graphs.reduction))
+            )
+            for row, own in zip(rows, frames, strict=True)
+        ]
+
+    def score(
+        self,
+        pairs: Iterable[tuple[Any, str]],
+        batch_size: int = 16,
+        progress: bool = False,
+    ) -> list[tuple[float, int]]:
+        """Log-probabilities of given texts.
+
+        Args:
+            pairs: List of tuples of a source and a `str`.
+            batch_size: Pairs scored at a time.
+            progress: Whether to draw a progress bar on standard error.
+
+        Returns:
+            List of `(log_prob, num_tokens)`: the natural logarithm of the text's
+            probability, EOS included, and the number of its tokens.
+        """
+        check_fork()
+        sources, texts = zip(*pairs, strict=True)
+        texts = check_texts(texts)
+        frames = [self.frames(source) for source in sources]
+
+        def run(rows):
+            target = text_tensor([texts[row] for row in rows])
+            batch = _padded([frames[row] for row in rows])
+            outputs = self._frames_to_text.score_frames(*batch, target)
+            return {name: x.numpy() for name, x in outputs.items()}
+
+        rows = rows_of_batches(run, frames, batch_size, progress)
+        return [(float(row["log_prob"]), int(row["num_tokens"])) for row in rows]
+
+    def frames(self, source: Any) -> np.ndarray:
+        """The frames of a source, as the model reads them.
+
+        Args:
+            source: Frames, a waveform, or the path or the bytes of a WAV file.
+
+        Returns:
+            float32 array of shape `(num_frames, size)`.
+
+        Raises:
+            ValueError: If it is none of these.
+            FileNotFoundError: If there is no such file.
+        """
+        given = source
+        if isinstance(source, (str, Path)):
+            source = Path(source).read_bytes()
+        if isinstance(source, bytes) and self.log_mel is not None:
+            try:
+                samples, _ = read_wav(tf.constant([source]), self.log_mel.sample_rate)
+            except tf.errors.InvalidArgumentError as error:
+                raise ValueError(
+                    "A WAV file must be of 16-bit PCM, with "
+                    f"{self.log_mel.sample_rate} samples a second. "
+                    f"Received: {given!r:.80}"
+                ) from error
+            source = samples[0]
+        size = self._frames_to_text.frame_size
+        array = None if isinstance(source, bytes) else np.asarray(source)
+        if array is not None and array.dtype.kind in "fiu":
+            array = array.astype("float32")
+            if array.ndim == 2 and array.shape[1] == size:
+                return array
+            if array.ndim == 1 and self.log_mel is not None:
+                mask = np.ones((1, len(array)), "bool")
+                return self.log_mel(array[None], mask)[0][0].numpy()
+        others = ", or, with `log_mel`, waveforms and WAV files"
+        raise ValueError(
+            f"`sources` must be a list of frames of shape (num_frames, {size}){others}"
+            f". Received: {given!r:.80} with log_mel={self.log_mel}"
+        )
+
+    def plot(self, source: Any, title: str | None = None) -> "Figure":
+        """The alignment of a source with its text, below its frames.
+
+        Args:
+            source: Frames, a waveform, or the path or the bytes of a WAV file.
+            title: Text above the figure, or `None`.
+
+        Returns:
+            The `matplotlib.figure.Figure`.
+
+        Raises:
+            ValueError: If the model has no attention.
+        """
+        frames = self.frames(source)
+        ((best, *_),) = self.transcribe([frames])
+        seconds = None if self.log_mel is None else self.log_mel.seconds_per_frame
+        return plots.frames_heatmap(
+            frames,
+            best.alignment,
+            best.tokens,
+            frames_per_position=self._frames_to_text.reduction,
+            seconds_per_frame=seconds,
+            title=title,
+        )
+
+    def export(
+        self,
+        folder: PathLike,
+        search: Search | None = None,
+        weights: str = "float32",
+    ) -> Path:
+        """Writes a SavedModel to text, as TensorFlow Serving loads it.
+
+        With `log_mel` its signatures take `audio`, strings of shape `(batch,)`: the
+        bytes of WAV files. Otherwise they take `frames`, float32 of shape `(batch,
+        num_frames, size)`, and `num_frames`, int32 of shape `(batch,)`.
+        `serving_default` gives `text` and `score`, `nbest` the best ones,
+        `transcribe_align` where each token was read, in frames and in seconds, and
+        `score` how probable a given `target` is.
+
+        Args:
+            folder: Path of the folder of versions; the next number under it is written
+                whole or not at all.
+            search: The `kseq2seq.Search` that is fixed in the graph; its defaults if
+                `None`.
+            weights: "float32", or "float16" or "int8" to keep matrices in fewer bits.
+
+        Returns:
+            The `Path` of the new version.
+
+        Raises:
+            OSError: If it cannot be written.
+            ValueError: If `folder` is itself a SavedModel, or `weights` is none of
+                these.
+        """
+        check_fork()
+        return export.export_transcriber(folder, self, search, weights)
+
+    def save(self, folder: PathLike, weights: str = "float32") -> None:
+        """Writes model, tokenizer and layer into a folder, each beside and renamed.
+
+        Args:
+            folder: Path of the folder; made if it is not there.
+            weights: "float32" for the model as it is, or "float16" for half of the
+                bytes.
+        """
+        check_choice("weights", weights, ("float32", "float16"))
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer.save(folder / TARGET_FILE)
+        path = folder / LOG_MEL_FILE
+        if self.log_mel is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, json.dumps(self.log_mel.get_config(), indent=2) + "\n")
+        model = self.model if weights == "float32" else float16_copy(self.model)
+        save_model(model, folder / MODEL_FILE)
+
+    @classmethod
+    def load(cls, folder: PathLike) -> "Transcriber":
+        """A transcriber from a folder that `save` wrote.
+
+        A model that was trained in half precision computes in float32 from here on.
+
+        Args:
+            folder: Path of the folder.
+
+        Raises:
+            FileNotFoundError: If there is none, or one of its files is missing.
+        """
+        check_fork()
+        folder = Path(folder)
+        if not (folder / MODEL_FILE).is_file():
+            raise FileNotFoundError(
+                "`folder` must be one that `Transcriber.save` wrote, with "
+                f"{MODEL_FILE}. Received: {folder}"
+            )
+        # Importing the layers has registered them: no custom_objects are needed.
+        model: Any = keras.saving.load_model(folder / MODEL_FILE, compile=False)
+        if not is_float32(model):
+            model = float32_copy(model)
+        log_mel, path = None, folder / LOG_MEL_FILE
+        if path.is_file():
+            log_mel = LogMel.from_config(json.loads(path.read_text(encoding="utf-8")))
+        return cls(model, Tokenizer.load(folder / TARGET_FILE), log_mel)
+
+    def _search_graph(self, search, alignments):
+        """The graph of a search, traced when it is new."""
+        key = search, alignments
+        if key not in self._searches:
+
+            def search_frames(frames, mask):
+                return self._frames_to_text.search_frames(
+                    frames, mask, search, alignments
+                )
+
+            specs = self._frames_to_text.frame_specs
+            graph = tf.function(search_frames, input_signature=specs, autograph=False)
+            self._searches[key] = graph.get_concrete_function()
+        return self._searches[key]
+
+
+def _padded(frames: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Frames of several sources as one tensor, and its mask."""
+    lengths = [len(own) for own in frames]
+    padded = np.zeros((len(frames), max(1, *lengths), frames[0].shape[1]), "float32")
+    for row, own in zip(padded, frames, strict=True):
+        row[: len(own)] = own
+    mask = np.arange(padded.shape[1]) < np.array(lengths)[:, None]
+    return tf.constant(padded), tf.constant(mask)

@@ -1,0 +1,124 @@
+"""Frames: files, and batches against a loop over the pairs."""
+
+import logging
+import re
+
+import numpy as np
+import pytest
+
+from kseq2seq import data
+from kseq2seq.tokenizers import train_tokenizer
+from kseq2seq.utils import BOS_ID, EOS_ID
+
+SIZE = 3
+TEXTS = ("ab", "c", "", "abc" * 5, "ba")
+LENGTHS = (7, 2, 11, 3, 5)
+
+
+@pytest.fixture(scope="module", name="pairs")
+def pairs_():
+    rng = np.random.default_rng(0)
+    return [
+        (rng.normal(size=(length, SIZE)).astype("float32"), text)
+        for length, text in zip(LENGTHS, TEXTS, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module", name="tokenizer")
+def tokenizer_():
+    return train_tokenizer(["abc"], kind="character")
+
+
+def check_same(actual, expected, decimal=7):
+    assert [text for _, text in actual] == [text for _, text in expected]
+    for (own, _), (other, _) in zip(actual, expected, strict=True):
+        np.testing.assert_almost_equal(own, other, decimal)
+
+
+def test_files_and_folders(pairs, tmp_path):
+    data.write_frames(tmp_path / "a.npz", pairs, "float16")
+    check_same(data.read_frames(tmp_path / "a.npz"), pairs, decimal=2)
+    data.write_frames(tmp_path / "b", iter(pairs))
+    in_file = data.read_frames(tmp_path / "b")
+    check_same(in_file, pairs)
+    assert all(isinstance(frames, np.memmap) for frames, _ in in_file)
+
+
+def test_what_is_no_such_file_is_refused(pairs, tmp_path):
+    path = tmp_path / "a.npz"
+    with pytest.raises(data.DataError, match="must be what `write_frames` .*No such"):
+        data.read_frames(path)
+    np.savez(path, frames=np.zeros((3, 2)))
+    with pytest.raises(data.DataError, match="Received: .*lengths"):
+        data.read_frames(path)
+    np.savez(path, frames=np.zeros((3, 2)), lengths=np.array([2]), texts=["a"])
+    with pytest.raises(data.DataError, match="sum 2, 1 texts and 3 frames"):
+        data.read_frames(path)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "received"),
+    [
+        ([], "Received: none"),
+        ([(np.zeros((2, 3)), "a"), "b"], re.escape("pairs[1] of str")),
+        ([(np.zeros(3), "a")], re.escape("frames of shape (3,)")),
+        ([(np.zeros((0, 3)), "a")], re.escape("frames of shape (0, 3)")),
+        ([(np.zeros((2, 3)), 5)], "and int"),
+        ([(np.zeros((2, 3)), "a"), (np.zeros((2, 4)), "a")], re.escape("pairs[1]")),
+        ([(np.array([["x"]]), "a")], re.escape("pairs[0]")),
+    ],
+)
+def test_what_are_no_frames_is_refused(pairs, received):
+    with pytest.raises(ValueError, match=f"`pairs` must hold .*{received}"):
+        data.as_frame_pairs(pairs)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_batches_hold_each_pair_once(pairs, tokenizer, seed, caplog, tmp_path):
+    data.write_frames(tmp_path / "f", pairs)
+    with caplog.at_level(logging.WARNING, "kseq2seq"):
+        dataset = data.frame_batches(
+            data.read_frames(tmp_path / "f"),
+            tokenizer,
+            batch_size=2,
+            buckets=(4, 8, 16),
+            target_buckets=(3, 6),
+            seed=seed,
+        )
+    assert "1 of 5 pairs are longer than the last bucket, 16 frames or 6" in caplog.text
+    assert dataset.cardinality() == 2
+    rows = []
+    for inputs, labels in dataset:
+        assert inputs["frames"].shape[1] in (4, 8, 16)
+        for frames, mask, target, own in zip(
+            *(inputs[name].numpy() for name in ("frames", "frame_mask", "target")),
+            labels.numpy(),
+            strict=True,
+        ):
+            length, count = mask.sum(), (own != 0).sum()
+            np.testing.assert_array_equal(frames[length:], 0)
+            assert mask[:length].all() and own[count - 1] == EOS_ID
+            assert target[:count].tolist() == [BOS_ID, *own[: count - 1]]
+            assert not target[count:].any()
+            text = tokenizer.detokenize(own[None]).numpy()[0].decode()
+            rows.append((frames[:length], text))
+    expected = [pair for pair in pairs if len(pair[1]) < 6]
+    if seed is not None:
+        rows, expected = (
+            sorted(x, key=lambda row: len(row[0])) for x in (rows, expected)
+        )
+    check_same(rows, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"buckets": []}, "`buckets` must be a list of lengths, at least one"),
+        ({"target_buckets": [0]}, "`target_buckets` must be .*at least 1"),
+        ({"batch_size": 0}, "`batch_size` must be"),
+        ({"buckets": [1]}, "give longer ones. Received: 5 of 5 pairs are longer"),
+    ],
+)
+def test_arguments_are_checked(pairs, tokenizer, options, match):
+    with pytest.raises(ValueError, match=match):
+        data.frame_batches(pairs, tokenizer, **options)

@@ -1,0 +1,52 @@
+"""Stacked frames and their mask, against loops over rows that are not padded."""
+
+import keras
+import numpy as np
+import pytest
+
+from kseq2seq.layers import FrameMask, FrameStack
+
+LENGTHS, SIZE = (11, 7, 1, 4), 3
+
+
+def padded(width, fill):
+    """Rows of these lengths, with something at their padding, and their mask."""
+    rows = np.random.default_rng(0).normal(size=(len(LENGTHS), width, SIZE))
+    mask = np.arange(width) < np.array(LENGTHS)[:, None]
+    return np.where(mask[..., None], rows, fill).astype("float32"), mask
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+@pytest.mark.parametrize("width", [11, 12, 13])
+def test_rows_are_joined_as_if_they_were_alone(factor, width):
+    rows, mask = padded(width, fill=np.nan)
+    stacked = FrameStack(factor)(rows, mask)
+    reduced = FrameMask(factor)(mask)
+    assert stacked.shape == (4, -(-width // factor), factor * SIZE)
+    for row, own, own_mask, length in zip(rows, stacked, reduced, LENGTHS, strict=True):
+        expected = []
+        for start in range(0, length, factor):
+            block = [
+                row[i] if i < length else np.zeros(SIZE)
+                for i in range(start, start + factor)
+            ]
+            expected.append(np.concatenate(block))
+        np.testing.assert_array_equal(own[: len(expected)], expected)
+        np.testing.assert_array_equal(own[len(expected) :], 0)
+        positions = np.arange(len(own_mask))
+        np.testing.assert_array_equal(own_mask, positions < len(expected))
+
+
+@pytest.mark.parametrize("layer", [FrameStack, FrameMask])
+def test_a_factor_is_an_integer_of_at_least_1(layer):
+    with pytest.raises(ValueError, match="`factor` must be .* Received: factor=0"):
+        layer(0)
+
+
+def test_the_mask_of_the_longer_sequence_is_not_passed_on():
+    inputs = keras.Input((None, SIZE))
+    masked = keras.layers.Masking()(inputs)
+    stacked = FrameStack(2)(masked, keras.ops.any(keras.ops.not_equal(inputs, 0), -1))
+    assert keras.layers.LSTM(5)(stacked).shape == (None, 5)
+    model = keras.Model(inputs, keras.layers.LSTM(5)(stacked))
+    assert np.isfinite(model(np.ones((2, 5, SIZE), "float32"))).all()
