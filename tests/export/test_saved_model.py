@@ -259,7 +259,7 @@ def test_no_layer_asks_for_cudnn(tmp_path, monkeypatch, cell):
     # All signatures have the one encoder.
     every = saved_model.signature_functions
     monkeypatch.setattr(
-        saved_model, "signature_functions", lambda x: {"encode": every(x)["encode"]}
+        saved_model, "signature_functions", lambda x, _: {"encode": every(x)["encode"]}
     )
     ours = tiny_translator(cell=cell, encoder_layers=2, bidirectional=True)
     ours.export(tmp_path, Search(beam_size=1, max_length=3))
