@@ -63,7 +63,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument(
         "--resume",
         action="store_true",
-        help="go on after the last finished epoch, or begin if there is none",
+        help="go on from the newest checkpoint, or begin if there is none",
     )
     start.add_argument(
         "--fresh", action="store_true", help="delete an earlier training in the folder"

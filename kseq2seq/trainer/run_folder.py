@@ -41,7 +41,8 @@ class RunFolder(keras.callbacks.Callback):
     `checkpoint-N.keras`, the last one with its optimizer; the history as JSON,
     CSV and a picture. Every file is written beside its place and renamed, and the
     history, written after the models, names the checkpoint it belongs to: a kill at any
-    moment leaves a whole epoch to go on from.
+    moment leaves a whole epoch to go on from, or a step inside of the next one where
+    `StepCheckpoints` stands before this callback.
 
     An epoch whose loss is no finite number leaves the folder as it was and stops
     the training: `diverged` is then true.
