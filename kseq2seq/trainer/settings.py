@@ -12,6 +12,7 @@ from kseq2seq.evaluation import METRICS
 from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
 from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
+from kseq2seq.trainer.model_checks import check_sampled
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
 from kseq2seq.trainer.sampling_settings import ScheduledSamplingSettings
 from kseq2seq.trainer.schedules import SCHEDULES
@@ -361,29 +362,12 @@ def make_settings(
         )
     except ValueError as error:
         errors.append(str(error))
-    if settings.training.num_sampled and settings.training.label_smoothing:
-        errors.append(
-            "training.num_sampled has no label smoothing: set training.label_smoothing "
-            f"to 0. Received: {settings.training.label_smoothing}"
-        )
-    if settings.training.num_sampled and model.get("copying"):
-        errors.append(
-            "training.num_sampled estimates a softmax, which model.copying mixes with "
-            "copies: set it to 0, or model.copying to false. "
-            f"Received: num_sampled = {settings.training.num_sampled}"
-        )
+    check_sampled(settings.training, model, errors)
     hard, sampling = model.get("hard_attention", "none"), settings.scheduled_sampling
     if hard != "none" and sampling.schedule != "none":
         errors.append(
             "scheduled_sampling.schedule must be none with model.hard_attention, whose "
             f"positions depend on the true tokens. Received: {sampling.schedule!r}"
-        )
-    probability_fn = model.get("output_probability_fn", "softmax")
-    if settings.training.num_sampled and probability_fn != "softmax":
-        errors.append(
-            "training.num_sampled estimates a softmax: set it to 0, or "
-            "model.output_probability_fn to 'softmax'. Received: num_sampled = "
-            f"{settings.training.num_sampled} with {probability_fn!r}"
         )
     return settings
 
