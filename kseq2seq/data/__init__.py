@@ -36,6 +36,7 @@ from kseq2seq.data.pairs import (
     without_empty_sides,
 )
 from kseq2seq.data.parallel import read_parallel
+from kseq2seq.data.segmentations import sample_segmentations
 from kseq2seq.data.streaming import Stream, stream
 from kseq2seq.data.tfds import read_tfds
 from kseq2seq.data.triples import group_triples, split_triples
@@ -79,6 +80,7 @@ __all__ = [
     "read_tfds",
     "read_tsv",
     "sample",
+    "sample_segmentations",
     "split",
     "split_triples",
     "stream",

@@ -135,6 +135,43 @@ class Tokenizer:
         )
         return ids, starts, ends
 
+    def sample(
+        self, texts: Tensor | Sequence[str], alpha: float = 0.1, nbest_size: int = -1
+    ) -> tf.RaggedTensor:
+        """Turns texts into ids of pieces that are drawn at random, without a seed.
+
+        Args:
+            texts: As for `tokenize`.
+            alpha: Of kind "unigram" the exponent of the segmentations' probabilities;
+                of "bpe" the probability that a merge is left out.
+            nbest_size: Number of the best segmentations that are drawn from, of
+                "unigram"; -1 for all.
+
+        Returns:
+            A `tf.RaggedTensor` of int32, of shape `(batch, None)`.
+
+        Raises:
+            ValueError: If the tokenizer is of another kind.
+        """
+        try:
+            options = {"alpha": alpha, "nbest_size": nbest_size}
+            self._processor.encode("a", enable_sampling=True, **options)
+        except RuntimeError as error:
+            raise ValueError(
+                "Segmentations can be drawn by tokenizers of kind unigram or bpe alone;"
+                " take one of these, or draw none. Received: a tokenizer of which "
+                f"SentencePiece says: {error}"
+            ) from error
+        integers: Any = tf.int32
+        tokenizer: Any = tensorflow_text.SentencepieceTokenizer(
+            model=self.model,
+            out_type=integers,
+            add_eos=True,
+            alpha=alpha,
+            nbest_size=nbest_size,
+        )
+        return tokenizer.tokenize(_checked(texts))
+
     def detokenize(self, ids: Tensor, unknown: Tensor | None = None) -> Tensor:
         """Turns ids into text, up to the first EOS; PAD and BOS leave no trace.
 

@@ -2,14 +2,16 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kseq2seq import data, tokenizers
+from kseq2seq.tokenizers import Tokenizer
+from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings
 from kseq2seq.trainer.readers import Pairs
-from kseq2seq.trainer.settings import BatchSettings, Settings
+from kseq2seq.trainer.settings import Settings
 from kseq2seq.trainer.vocabularies import Vocabularies
 
 _logger = logging.getLogger("kseq2seq")
@@ -25,7 +27,7 @@ class TrainingBatches:
         settings: The section [batches].
         seed: Seed of the noise.
         steps_per_epoch: Number of batches of an epoch.
-        copied_ids: As for `kseq2seq.data.add_noise`.
+        sides: The tokenizers of the source and the target.
 
     Attributes:
         batches: As given.
@@ -38,11 +40,14 @@ class TrainingBatches:
         settings: BatchSettings,
         seed: int,
         steps_per_epoch: int,
-        copied_ids: Sequence[int] | None = None,
+        sides: tuple[Tokenizer, Tokenizer],
     ) -> None:
         self.batches, self.steps_per_epoch = batches, steps_per_epoch
         self._rates = {name: getattr(settings, name) for name in NOISES}
+        copied_ids = tokenizers.copied_ids(*sides)
         self._options: dict[str, Any] = {"seed": seed, "copied_ids": copied_ids}
+        size = settings.sampling_nbest_size
+        self._sampling = *sides, size, settings.sampling_alpha
 
     def dataset(self, start: int = 0, place: Mapping[str, Any] | None = None) -> Any:
         """The batches from one of them on, endless.
@@ -52,6 +57,7 @@ class TrainingBatches:
             place: As `place` returned it for this number, or `None`.
         """
         batches = self.batches.dataset(start, dict(place or {}))
+        batches = data.sample_segmentations(batches, *self._sampling)
         if not any(self._rates.values()):
             return batches
         return data.add_noise(batches, **self._rates, **self._options, start=start)
@@ -112,8 +118,7 @@ def make_training_batches(
             size,
             settings.optimizer.learning_rate,
         )
-    same = tokenizers.copied_ids(source, target)
-    return TrainingBatches(batches, settings.batches, training.seed, steps, same)
+    return TrainingBatches(batches, settings.batches, training.seed, steps, sides)
 
 
 def make_batches(

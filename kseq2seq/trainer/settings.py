@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kseq2seq.config import Seq2SeqConfig
-from kseq2seq.data import DEFAULT_BUCKETS
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import METRICS
 from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
+from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
 from kseq2seq.trainer.model_checks import check_sampled
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
@@ -21,7 +21,6 @@ from kseq2seq.trainer.schema import (
     boolean,
     choice,
     integer,
-    integers,
     make_section,
     none_or_integer,
     number,
@@ -66,38 +65,6 @@ class EmbeddingsSettings:
         "", string(), "File of word2vec or GloVe, in the folder --data"
     )
     target: str = setting("", string(), "Likewise, for the target")
-
-
-@dataclasses.dataclass(frozen=True)
-class BatchSettings:
-    """Section [batches]: batches of pairs."""
-
-    batch_size: int = setting(64, integer(1), "Pairs of a batch")
-    batch_tokens: int = setting(
-        0,
-        integer(),
-        "Instead of batch_size: tokens of a batch on each side; 0 for none",
-    )
-    buckets: tuple[int, ...] = setting(
-        DEFAULT_BUCKETS,
-        integers(least=1),
-        "Lengths in tokens that batches are padded to; longer pairs are left out",
-    )
-    source_mask: float = setting(
-        0.0, number(below=1), "Share of the source's tokens that are hidden in training"
-    )
-    target_mask: float = setting(
-        0.0, number(below=1), "Likewise, of the tokens that the decoder reads"
-    )
-    source_swap: float = setting(
-        0.0, number(below=1), "Share of the source's tokens that are swapped, likewise"
-    )
-    shared_mask: float = setting(
-        0.0,
-        number(below=1),
-        "Share of the symbols that a source and its target have in common that are "
-        "hidden in both: with model.copying, unknown symbols are learnt to be copied",
-    )
 
 
 @dataclasses.dataclass(frozen=True)

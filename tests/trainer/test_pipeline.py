@@ -68,6 +68,20 @@ def test_noise_is_for_training_alone(tokenizer, tmp_path, attribute):
     np.testing.assert_array_equal(next(iter(validation))[0][side], without[0])
 
 
+def test_other_pieces_are_drawn_for_training(tmp_path):
+    pairs = [("a banana and ananas", "ananas")] * 11
+    texts = ["a banana and ananas", "a bandana", "nab an ananas"]
+    subwords = tokenizers.train_tokenizer(texts, 17, allow_smaller=True)
+    changes = ["batches.sampling_nbest_size=[-1, 0]", "batches.buckets=[31]"]
+    settings = read_settings(*changes)
+    sides = subwords, subwords, None
+    made = batches.make_training_batches(settings, tmp_path, pairs, sides)
+    inputs, labels = next(iter(made.dataset()))
+    assert len({tuple(row) for row in inputs["source"].numpy()}) > 1
+    assert len({tuple(row) for row in labels.numpy()}) == 1
+    assert {*subwords.detokenize(inputs["source"]).numpy()} == {b"a banana and ananas"}
+
+
 def test_a_training_samples_as_the_settings_say(tmp_path):
     changes = ["scheduled_sampling.schedule=exponential", "training.seed=3"]
     settings = read_settings(*changes, "scheduled_sampling.steps=7", "data.limit=50")

@@ -1,0 +1,50 @@
+"""Section [batches] of the settings of a training."""
+
+import dataclasses
+
+from kseq2seq.data import DEFAULT_BUCKETS
+from kseq2seq.trainer.schema import integer, integers, number, one_or_two, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchSettings:
+    """Section [batches]: batches of pairs."""
+
+    batch_size: int = setting(64, integer(1), "Pairs of a batch")
+    batch_tokens: int = setting(
+        0,
+        integer(),
+        "Instead of batch_size: tokens of a batch on each side; 0 for none",
+    )
+    buckets: tuple[int, ...] = setting(
+        DEFAULT_BUCKETS,
+        integers(least=1),
+        "Lengths in tokens that batches are padded to; longer pairs are left out",
+    )
+    source_mask: float = setting(
+        0.0, number(below=1), "Share of the source's tokens that are hidden in training"
+    )
+    target_mask: float = setting(
+        0.0, number(below=1), "Likewise, of the tokens that the decoder reads"
+    )
+    source_swap: float = setting(
+        0.0, number(below=1), "Share of the source's tokens that are swapped, likewise"
+    )
+    sampling_nbest_size: int | tuple[int, int] = setting(
+        0,
+        one_or_two(integer(-1)),
+        "Best segmentations of a text that one is drawn from in training, with kind "
+        "unigram; -1 for all, or for bpe; 0 for the best one alone",
+    )
+    sampling_alpha: float = setting(
+        0.1,
+        number(),
+        "The smaller, the more alike are their probabilities; of bpe the share of "
+        "merges that are left out",
+    )
+    shared_mask: float = setting(
+        0.0,
+        number(below=1),
+        "Share of the symbols that a source and its target have in common that are "
+        "hidden in both: with model.copying, unknown symbols are learnt to be copied",
+    )
