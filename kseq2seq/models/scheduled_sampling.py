@@ -99,40 +99,42 @@ class ScheduledSampling:
         return self.probability * risen[self.schedule]()
 
     def mixed_target(
-        self, model: keras.Model, source: Tensor, target: Tensor, step: Tensor
+        self, model: keras.Model, inputs: dict[str, Tensor], step: Tensor
     ) -> Tensor:
         """The target that the decoder reads, with predictions in it.
 
         Args:
             model: A model of `build_model`.
-            source: Ids of shape `(batch, source_length)`.
-            target: Ids of shape `(batch, target_length)`, BOS first.
+            inputs: Dict of the model's inputs: `target`, ids of shape `(batch,
+                target_length)`, BOS first, and those of the source.
             step: Integer scalar, the number of steps before.
 
         Returns:
-            Ids of the shape of `target`. BOS and padding are as they were.
+            Ids of the shape of the target. BOS and padding are as they were.
         """
         import tensorflow as tf
 
-        source, target = (ops.cast(x, "int32") for x in (source, target))
+        inputs = {name: tf.convert_to_tensor(x) for name, x in inputs.items()}
+        target = tf.cast(inputs["target"], tf.int32)
         uniform = self._uniform(tf.shape(target), step, 0)
         replaced = uniform < self.probability_at(step)
         replaced = tf.logical_and(replaced, target != PAD_ID)
         if any(isinstance(layer, DecoderRNN) for layer in model.layers):
-            return self._step_by_step(model, source, target, replaced, step)
-        logits = model({"source": source, "target": target}, training=False)
+            return self._step_by_step(model, inputs, target, replaced, step)
+        logits = model(inputs, training=False)
         predicted = self._predicted(logits, step, 1)
         # The prediction of a step is what the next one reads.
         predicted = tf.concat([target[:, :1], predicted[:, :-1]], axis=1)
         replaced = tf.logical_and(replaced, tf.range(tf.shape(target)[1]) > 0)
         return tf.where(replaced, predicted, target)
 
-    def _step_by_step(self, model, source, target, replaced, step):
+    def _step_by_step(self, model, inputs, target, replaced, step):
         """Tokens one by one, each predicted from all before it, as they were mixed."""
         import tensorflow as tf
 
         encode, decode = encode_and_step([model])
-        encoded = encode(source)
+        frames = {name: x for name, x in inputs.items() if name != "target"}
+        encoded = encode(inputs.get("source", frames))
         first = keras.tree.map_structure(lambda x: x[:, None], encoded["states"])
         positions = tf.range(tf.shape(target)[1])
 

@@ -67,9 +67,8 @@ class Seq2SeqModel(keras.Model):
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
         if self.scheduled_sampling is not None:
-            step, target = self.optimizer.iterations, x["target"]
             mix = self.scheduled_sampling.mixed_target
-            x = {**x, "target": mix(self, x["source"], target, step)}
+            x = {**x, "target": mix(self, x, self.optimizer.iterations)}
         with tf.GradientTape() as tape:
             y_pred = _predictions(self, x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)

@@ -22,7 +22,7 @@ def predictions(model, target, **kwargs):
 
 def mixed(model, sampling, step=5):
     step = tf.constant(step, "int64")
-    return sampling.mixed_target(model, SOURCE, TARGET, step).numpy()
+    return sampling.mixed_target(model, INPUTS, step).numpy()
 
 
 def test_at_once_predictions_are_those_from_the_true_tokens():
@@ -66,9 +66,9 @@ def test_what_is_drawn_depends_on_seed_and_step():
     np.testing.assert_array_equal(drawn(1, 3), drawn(1, 3))
     assert (drawn(1, 3) != drawn(1, 4)).any() and (drawn(1, 3) != drawn(2, 3)).any()
     # As often as the model's probabilities say, at a place with true tokens before it.
-    many = (np.repeat(x[6:7], 900, axis=0) for x in (SOURCE, TARGET))
+    many = {name: np.repeat(x[6:7], 900, axis=0) for name, x in INPUTS.items()}
     sampling = ScheduledSampling("constant", 0.9999, draws=True)
-    draws = sampling.mixed_target(model, *many, tf.constant(3)).numpy()[:, 1]
+    draws = sampling.mixed_target(model, many, tf.constant(3)).numpy()[:, 1]
     logits = np.array(model(INPUTS))[6, 0]
     logits[PAD_ID] = -np.inf
     expected = np.exp(logits - logits.max())
