@@ -82,6 +82,8 @@ def frames_heatmap(
         aspect="auto",
         origin="lower",
         cmap="magma",
+        # A few frames of silence would take most of the colours.
+        vmin=float(np.percentile(frames, 2)),
         extent=(0, end, 0, frames.shape[1]),
     )
     above.set_yticks([])
