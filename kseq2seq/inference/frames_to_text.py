@@ -89,7 +89,7 @@ class FramesToText:
             )
         ((self.reduction, self.frame_size),) = kinds
         self.default_search = search
-        self.log_mel = log_mel
+        self.log_mel: Any = log_mel
         self._tokenizer = tokenizer
         self._reduced_mask = FrameMask(self.reduction)
         encode, step = quantized_halves(models, weights, shares=shares)
@@ -183,7 +183,7 @@ class FramesToText:
         ids = best.ids[:, 0, : longest(best.lengths)]
         # Once more, for the winner alone: that is cheaper than to keep the alignments
         # of all hypotheses on the way.
-        forced = self.force(frames, mask, ids)
+        forced: Any = self.force(frames, mask, ids)
         alignment = forced.alignments[:, 0, : tf.shape(ids)[1]]  # (B, T, S)
         outputs = {
             "text": self.write(ids),

@@ -31,7 +31,7 @@ class Source(NamedTuple):
     memory_mask: Any
 
 
-def source_inputs(config: Seq2SeqConfig) -> dict[str, keras.KerasTensor]:
+def source_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
     """The inputs of a model that its encoder reads, by their names.
 
     Args:
@@ -86,7 +86,7 @@ def read_source(config: Seq2SeqConfig, inputs: dict[str, Any]) -> Source:
     return Source(embedding(ids), mask, mask)
 
 
-def embedding_initializer(config: Seq2SeqConfig) -> keras.initializers.Initializer:
+def embedding_initializer(config: Seq2SeqConfig) -> Any:
     """The initializer of the embeddings of both sides.
 
     Args:
