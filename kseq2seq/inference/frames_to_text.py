@@ -183,8 +183,9 @@ class FramesToText:
         ids = best.ids[:, 0, : longest(best.lengths)]
         # Once more, for the winner alone: that is cheaper than to keep the alignments
         # of all hypotheses on the way.
-        forced: Any = self.force(frames, mask, ids)
-        alignment = forced.alignments[:, 0, : tf.shape(ids)[1]]  # (B, T, S)
+        forced = self.force(frames, mask, ids)
+        alignments: Any = forced.alignments
+        alignment = alignments[:, 0, : tf.shape(ids)[1]]  # (B, T, S)
         outputs = {
             "text": self.write(ids),
             "score": best.scores[:, 0],
@@ -227,7 +228,8 @@ class FramesToText:
             of shape `(batch, num_frames)`.
         """
         if self.log_mel is not None:
-            samples, mask = read_wav(*source, self.log_mel.sample_rate)
+            (audio,) = source
+            samples, mask = read_wav(audio, self.log_mel.sample_rate)
             frames, frame_mask = self.log_mel(samples, mask)
             silent = tf.logical_not(tf.reduce_any(mask, axis=1, keepdims=True))
             return frames, tf.logical_and(frame_mask, tf.logical_not(silent))
