@@ -77,16 +77,7 @@ def frames_heatmap(
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=ratios)
     scale = 1.0 if seconds is None else seconds
     end = len(frames) * scale
-    above.imshow(
-        frames.T,
-        aspect="auto",
-        origin="lower",
-        cmap="magma",
-        # A few frames of silence would take most of the colours.
-        vmin=float(np.percentile(frames, 2)),
-        extent=(0, end, 0, frames.shape[1]),
-    )
-    above.set_yticks([])
+    _draw_frames(above, frames, end)
     edges = np.arange(positions + 1) * joined * scale
     below.pcolormesh(
         edges,
@@ -107,3 +98,16 @@ def frames_heatmap(
     if heading:
         above.set_title(heading, loc="left", fontsize=12, **text)
     return figure
+
+
+def _draw_frames(axes, frames, end):
+    axes.imshow(
+        frames.T,
+        aspect="auto",
+        origin="lower",
+        cmap="magma",
+        # A few frames of silence would take most of the colours.
+        vmin=float(np.percentile(frames, 2)),
+        extent=(0, end, 0, frames.shape[1]),
+    )
+    axes.set_yticks([])
