@@ -125,12 +125,12 @@ def test_a_constraint_forbids_a_token_at_the_beginning():
         np.testing.assert_array_equal(best.ids[:, 0], [[first, 1, 1]] * 2)
 
 
-def test_mixed_targets():
-    namespace = run(PAGE, the_block_with("def mix"))
-    source, target = namespace["source"], namespace["target"]
-    np.testing.assert_array_equal(namespace["mix"](source, target, 0.0), target)
-    mixed = np.asarray(namespace["mix"](source, target, 1.0))
-    target = np.asarray(target)
+def test_predictions_are_read():
+    namespace = run(PAGE, the_block_with("ScheduledSampling"))
+    model, target = namespace["model"], np.asarray(namespace["target"])
+    sampling = namespace["ScheduledSampling"]("constant", 0.99)
+    inputs = {"source": namespace["source"], "target": namespace["target"]}
+    mixed = np.asarray(sampling.mixed_target(model, inputs, 0))
     assert (mixed != target).any()
     np.testing.assert_array_equal(mixed[:, 0], target[:, 0])  # the first is BOS
     np.testing.assert_array_equal(mixed[target == 0], 0)
