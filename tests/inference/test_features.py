@@ -24,8 +24,7 @@ TRIPLES = [*zip(TEXTS, TARGETS, FEATURES_OF_TEXTS, strict=True)]
 GIVEN = {"features": FEATURES_OF_TEXTS}
 MODELS = {
     "joined": {},
-    "gated": {"features": "gated"},
-    "gated in steps": {
+    "gated": {
         "features": "gated",
         "attention": "location_sensitive",
         "input_feeding": True,
@@ -165,9 +164,8 @@ def test_a_blank_text_has_a_blank_translation():
     assert (best.text, best.score) == ("", 0)
 
 
-def test_features_that_do_not_fit_are_refused(tmp_path):
-    plain = tiny_translator()
-    saved = Translator.load(plain.export(tmp_path, SEARCH))
+def test_features_that_do_not_fit_are_refused(tiny_saved_model):
+    plain, saved = tiny_translator(), Translator.load(tiny_saved_model)
     for translator in (plain, saved):
         assert not translator.has_features
         for call in (translator, translator.translate, translator.encode):
