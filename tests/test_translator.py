@@ -348,6 +348,8 @@ def test_other_arguments_are_checked(translator):
         {"max_length": 0},
         {"max_length_factor": float("inf")},
         {"max_length_offset": 0.5},
+        {"num_groups": 0},
+        {"diversity": 0},
     ],
 )
 def test_search_is_checked(wrong):
@@ -359,6 +361,11 @@ def test_search_is_checked(wrong):
 def test_search_returns_no_more_than_it_keeps():
     with pytest.raises(ValueError, match="num_hypotheses=3, beam_size=2"):
         Search(beam_size=2, num_hypotheses=3)
+
+
+def test_groups_of_a_beam_are_equal():
+    with pytest.raises(ValueError, match="multiple.*beam_size=5, num_groups=2"):
+        Search(num_groups=2)
 
 
 @pytest.mark.parametrize("settings", [{}, {"input_feeding": True}])

@@ -23,6 +23,8 @@ NAMES = (
     "repetition_penalty",
     "pattern",
     "forbidden_words",
+    "num_groups",
+    "diversity",
 )
 
 
@@ -56,6 +58,18 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
             type=weight,
             metavar="X",
             help="weight of the penalty for source tokens without attention",
+        )
+        group.add_argument(
+            "--num-groups",
+            type=count,
+            metavar="N",
+            help="groups of the beam that avoid each other's tokens",
+        )
+        group.add_argument(
+            "--diversity",
+            type=weight,
+            metavar="X",
+            help="how much less likely a group makes each token of those before it",
         )
     group.add_argument(
         "--max-length", type=count, metavar="N", help="most tokens of a translation"

@@ -17,6 +17,7 @@ from kseq2seq.decoding.constraints import (
     is_guided,
 )
 from kseq2seq.decoding.patterns import parse_pattern
+from kseq2seq.decoding.rules import check_groups
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
@@ -49,6 +50,10 @@ class Search:
         max_length_offset: Tokens allowed beside those.
         min_length: The fewest tokens of any translation.
         min_length_factor: Tokens demanded for each token of the source.
+        num_groups: Groups of the beam, each of which avoids the tokens of those before
+            it; 1 for no such rule. `beam_size` is a multiple of it.
+        diversity: How much less the logarithm of the probability of a token is for each
+            hypothesis by which it was taken in a group before.
         forbid_unknown: Whether to write the next best token in place of an unknown one.
             A model that copies writes what it copies, whatever this is.
         no_repeat_ngram: No sequence of so many tokens occurs twice; 0 for no such rule.
@@ -67,8 +72,9 @@ class Search:
     1
 
     Reference:
-        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7. The constraints
-        of `kseq2seq.decoding` name theirs.
+        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7;
+        [Vijayakumar et al., 2018](https://arxiv.org/abs/1610.02424), algorithm 1. The
+        constraints of `kseq2seq.decoding` name theirs.
     """
 
     beam_size: int = 5
@@ -85,6 +91,8 @@ class Search:
     repetition_penalty: float = 1.0
     pattern: str | None = None
     forbidden_words: tuple[str, ...] = ()
+    num_groups: int = 1
+    diversity: float = 0.5
 
     def __post_init__(self):
         for name in ("beam_size", "num_hypotheses", "max_length"):
@@ -104,6 +112,7 @@ class Search:
         words = check_words("forbidden_words", self.forbidden_words)
         object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
+        check_groups(self.beam_size, self.num_groups, self.diversity)
         if self.num_hypotheses > self.beam_size:
             raise ValueError(
                 "`num_hypotheses` must be at most `beam_size`. Received: "
@@ -169,6 +178,8 @@ def search_ids(
         else num_hypotheses,
         length_penalty=search.length_penalty,
         coverage_penalty=search.coverage_penalty,
+        num_groups=search.num_groups,
+        diversity=search.diversity,
         source_mask=ops.not_equal(source, PAD_ID),
         constraints=constraints,
         **lengths,

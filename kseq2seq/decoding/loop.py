@@ -84,6 +84,9 @@ def decode(
         if all(leaf.shape[0] is None for leaf in leaves):
             run = _run_in_stages
     _, slots, alignments = run(step, select, rules, num_hypotheses, first)
+    if rules.num_groups > 1:
+        _, order = ops.top_k(slots.scores, len(start))
+        slots = _move(_without_state(slots), ops.cast(order, "int32"))
     return _hypotheses(slots, alignments, num_hypotheses)
 
 
@@ -259,7 +262,10 @@ def _running(slots, rules, num_hypotheses):
     divisor = length_penalty(rules.max_length, rules)
     bound = slots.log_probs / ops.expand_dims(divisor, 1)
     # Samples are in no order, and none of them may cut the others short.
-    wanted = slots.scores[:, :num_hypotheses]
+    scores = slots.scores
+    if rules.num_groups > 1:
+        scores, _ = ops.top_k(scores, scores.shape[1])
+    wanted = scores[:, :num_hypotheses]
     worst = ops.min(wanted, axis=1, keepdims=True, initial=np.inf)
     return ops.any(ops.logical_and(live, bound >= worst), axis=1)
 

@@ -13,7 +13,13 @@ from kseq2seq.decoding.constraints import (
 )
 from kseq2seq.decoding.slots import Rules
 from kseq2seq.decoding.step import check_shape
-from kseq2seq.utils import Tensor, check_integer, check_integers, is_integer
+from kseq2seq.utils import (
+    Tensor,
+    check_integer,
+    check_integers,
+    check_number,
+    is_integer,
+)
 
 
 def make_rules(
@@ -63,6 +69,30 @@ def make_rules(
         highest_id=max(eos_id, bos_id, *forbidden_ids),
         constraints=(*own, *others),
     )
+
+
+def check_groups(beam_size: int, num_groups: int, diversity: float) -> None:
+    """Checks the groups of a beam.
+
+    Args:
+        beam_size: See `decoding.beam_search`, as for all of these.
+        num_groups: See `beam_search`.
+        diversity: See `beam_search`.
+
+    Raises:
+        ValueError: If a value is out of range, or groups would have unequal sizes.
+
+    Example:
+
+    >>> check_groups(beam_size=6, num_groups=3, diversity=0.5)
+    """
+    check_integer("num_groups", num_groups, 1)
+    check_number("diversity", diversity, above=0)
+    if beam_size % num_groups:
+        raise ValueError(
+            "`beam_size` must be a multiple of `num_groups`; change one of them. "
+            f"Received: beam_size={beam_size}, num_groups={num_groups}"
+        )
 
 
 def batch_size(initial_state: Any) -> int | Tensor:

@@ -30,8 +30,9 @@ from keras import ops
 
 from kseq2seq.decoding.allocation import select_guided
 from kseq2seq.decoding.constraints import Constraint, is_guided
+from kseq2seq.decoding.groups import select_diverse
 from kseq2seq.decoding.loop import decode
-from kseq2seq.decoding.rules import batch_size, make_rules
+from kseq2seq.decoding.rules import batch_size, check_groups, make_rules
 from kseq2seq.decoding.selection import (
     elementwise,
     select_best,
@@ -119,6 +120,8 @@ def beam_search(
     min_length: int | Tensor = 0,
     length_penalty: float = 0.0,
     coverage_penalty: float = 0.0,
+    num_groups: int = 1,
+    diversity: float = 0.5,
     source_mask: Tensor | None = None,
     eos_id: int = EOS_ID,
     bos_id: int = BOS_ID,
@@ -149,15 +152,22 @@ def beam_search(
         min_length: As in `greedy_search`.
         length_penalty: Exponent, at least 0; 0 ranks by log-probability.
         coverage_penalty: Weight, at least 0; above 0 `step` must give alignments.
+        num_groups: Number of groups of equal size into which the beam is divided. Each
+            avoids the tokens by which the groups before it go on at the same step.
+        diversity: How much is subtracted, above 0, from the log-probability of a token
+            for each hypothesis of the groups before that goes on by it. It decides
+            which hypotheses a group keeps, and is no part of their scores.
         source_mask: Boolean tensor of shape `(batch, source_length)`, True at real
             source positions, the only ones that `cp` counts. Defaults to all.
         eos_id: As in `greedy_search`.
         bos_id: As in `greedy_search`.
         forbidden_ids: As in `greedy_search`.
-        constraints: As in `greedy_search`; one of them may be a `GuidingConstraint`.
+        constraints: As in `greedy_search`; one of them may be a `GuidingConstraint`
+            where there are no groups.
 
     Returns:
-        `Hypotheses` with n = `num_hypotheses`, best first.
+        `Hypotheses` with n = `num_hypotheses`, best first. Two groups may have the same
+        one.
 
     Raises:
         ValueError: If an argument, or what `step` returns, is not as described.
@@ -173,7 +183,9 @@ def beam_search(
     [[[3, 0], [4, 3], [5, 3]]]
 
     Reference:
-        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7, eq. 14.
+        [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 7, eq. 14;
+        for groups [Vijayakumar et al., 2018](https://arxiv.org/abs/1610.02424),
+        algorithm 1.
     """
     beam_size = check_integer("beam_size", beam_size, 1)
     is_fixed = not ops.is_tensor(num_hypotheses)
@@ -186,6 +198,7 @@ def beam_search(
         )
     check_number("length_penalty", length_penalty, least=0)
     check_number("coverage_penalty", coverage_penalty, least=0)
+    check_groups(beam_size, num_groups, diversity)
     if source_mask is not None:
         source_mask = ops.cast(ops.convert_to_tensor(source_mask), "bool")
     rules = make_rules(
@@ -199,20 +212,36 @@ def beam_search(
     )._replace(
         length_penalty=length_penalty,
         coverage_penalty=coverage_penalty,
+        num_groups=num_groups,
+        diversity=diversity,
         source_mask=source_mask,
     )
-    # Only one slot is alive at first: equal ones would stay equal for ever.
+    # Only one slot of a group is alive at first: equal ones would stay equal for ever.
     start = np.full(beam_size, -np.inf)
-    start[0] = 0.0
+    start[:: beam_size // num_groups] = 0.0
     return decode(
         step,
         initial_state,
-        select_guided if is_guided(constraints) else select_best,
+        _selection(rules),
         rules,
         start,
         num_hypotheses,
         may_shrink=True,
     )
+
+
+def _selection(rules):
+    """The function by which beam search selects."""
+    is_diverse = rules.num_groups > 1
+    if not is_guided(rules.constraints):
+        return select_diverse if is_diverse else select_best
+    if is_diverse:
+        raise ValueError(
+            "`num_groups` must be 1 beside a constraint that guides the search, such "
+            "as forced words; leave out one of them. Received: "
+            f"num_groups={rules.num_groups}"
+        )
+    return select_guided
 
 
 def force(

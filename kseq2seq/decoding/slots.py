@@ -52,6 +52,8 @@ class Rules(NamedTuple):
     length_penalty: float = 0.0
     coverage_penalty: float = 0.0
     source_mask: Any = None  # (B, S), or None: all is source
+    num_groups: int = 1  # of slots; those of several are in no order
+    diversity: float = 0.0  # of groups
     gives_logits: bool = False  # whether log-probabilities are still to be made
 
 

@@ -47,7 +47,7 @@ def greedy(search: Search) -> Search:
     1
     """
     return dataclasses.replace(
-        search, beam_size=1, num_hypotheses=1, coverage_penalty=0.0
+        search, beam_size=1, num_hypotheses=1, coverage_penalty=0.0, num_groups=1
     )
 
 

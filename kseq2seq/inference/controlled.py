@@ -105,7 +105,9 @@ class ControlledSearches:
         following = search_ids(
             start,
             source.ids,
-            dataclasses.replace(search, beam_size=count, num_hypotheses=count),
+            dataclasses.replace(
+                search, beam_size=count, num_hypotheses=count, num_groups=1
+            ),
             prefix=forced_prefix(beginnings, self._pieces),
             copies=graphs.copies,
             longest=length_of_next(beginnings, prefix),

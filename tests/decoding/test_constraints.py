@@ -234,7 +234,7 @@ def test_nothing_allowed_is_an_empty_hypothesis(search):
 
 
 @on_tensorflow
-@pytest.mark.parametrize("search", ["greedy", "beam"])
+@pytest.mark.parametrize("search", ["greedy", "beam", "groups"])
 def test_states_stay_with_their_rows_when_others_leave_the_batch(search):
     import tensorflow as tf
 

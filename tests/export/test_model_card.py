@@ -30,6 +30,8 @@ SEARCH = {
     "repetition_penalty": 1.0,
     "pattern": None,
     "forbidden_words": [],
+    "num_groups": 1,
+    "diversity": 0.5,
 }
 SCORES = {
     "search": {**SEARCH, "num_hypotheses": 1},

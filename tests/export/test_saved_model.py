@@ -177,7 +177,7 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
             },
         ),
         (
-            Search(beam_size=3, max_length=11, coverage_penalty=0.3),
+            Search(beam_size=4, max_length=11, coverage_penalty=0.3, num_groups=2),
             {"attention": "location_sensitive", "attention_query": "previous"},
         ),
     ],

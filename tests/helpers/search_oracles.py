@@ -217,5 +217,8 @@ SEARCHES = {
     "beam": lambda *args, **kw: beam_search(
         *args, beam_size=5, num_hypotheses=2, length_penalty=0.6, **kw
     ),
+    "groups": lambda *args, **kw: beam_search(
+        *args, beam_size=6, num_groups=3, num_hypotheses=5, **kw
+    ),
     "sample": lambda *args, **kw: sample(*args, seed=1, num_samples=2, **kw),
 }
