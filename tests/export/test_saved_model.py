@@ -199,7 +199,7 @@ def test_every_decoder_is_exported(tmp_path, search, settings):
 def served(path):
     """Names of the signatures in a SavedModel."""
     content = (path / "saved_model.pb").read_bytes()
-    (graph,) = saved_model.saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    (graph,) = saved_graphs.saved_model_pb2.SavedModel.FromString(content).meta_graphs
     return set(graph.signature_def) - {"__saved_model_init_op"}
 
 
@@ -213,7 +213,7 @@ def test_half_precision_is_exported_in_float32(tmp_path):
     for one, other in zip(run_session(path, requests), expected, strict=True):
         assert_same(one, other)
     content = (path / "saved_model.pb").read_bytes()
-    graph = saved_model.saved_model_pb2.SavedModel.FromString(content)
+    graph = saved_graphs.saved_model_pb2.SavedModel.FromString(content)
     dtypes = {
         node.attr["T"].type
         for function in graph.meta_graphs[0].graph_def.library.function
