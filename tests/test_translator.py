@@ -363,6 +363,13 @@ def test_search_returns_no_more_than_it_keeps():
         Search(beam_size=2, num_hypotheses=3)
 
 
+def test_a_mean_has_an_exponent():
+    with pytest.raises(ValueError, match="length_penalty` must be above 0 with"):
+        Search(length_normalization="mean", length_penalty=0.0)
+    with pytest.raises(ValueError, match="one of wu, mean.*='average'"):
+        Search(length_normalization="average")
+
+
 def test_groups_of_a_beam_are_equal():
     with pytest.raises(ValueError, match="multiple.*beam_size=5, num_groups=2"):
         Search(num_groups=2)

@@ -23,6 +23,7 @@ NAMES = (
     "repetition_penalty",
     "pattern",
     "forbidden_words",
+    "length_normalization",
     "num_groups",
     "diversity",
 )
@@ -58,6 +59,11 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
             type=weight,
             metavar="X",
             help="weight of the penalty for source tokens without attention",
+        )
+        group.add_argument(
+            "--length-normalization",
+            choices=["wu", "mean"],
+            help="take length itself, mean, in the place of (5 + length) / 6",
         )
         group.add_argument(
             "--num-groups",

@@ -17,7 +17,7 @@ from kseq2seq.decoding.constraints import (
     is_guided,
 )
 from kseq2seq.decoding.patterns import parse_pattern
-from kseq2seq.decoding.rules import check_groups
+from kseq2seq.decoding.rules import check_groups, check_lengths
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
@@ -50,6 +50,8 @@ class Search:
         max_length_offset: Tokens allowed beside those.
         min_length: The fewest tokens of any translation.
         min_length_factor: Tokens demanded for each token of the source.
+        length_normalization: `"mean"` for `length` in the place of
+            `(5 + length) / 6`: at `length_penalty=1` the mean over the tokens.
         num_groups: Groups of the beam, each of which avoids the tokens of those before
             it; 1 for no such rule. `beam_size` is a multiple of it.
         diversity: How much less the logarithm of the probability of a token is for each
@@ -91,6 +93,7 @@ class Search:
     repetition_penalty: float = 1.0
     pattern: str | None = None
     forbidden_words: tuple[str, ...] = ()
+    length_normalization: str = "wu"
     num_groups: int = 1
     diversity: float = 0.5
 
@@ -112,6 +115,7 @@ class Search:
         words = check_words("forbidden_words", self.forbidden_words)
         object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
+        check_lengths(self.length_penalty, self.length_normalization)
         check_groups(self.beam_size, self.num_groups, self.diversity)
         if self.num_hypotheses > self.beam_size:
             raise ValueError(
@@ -178,6 +182,7 @@ def search_ids(
         else num_hypotheses,
         length_penalty=search.length_penalty,
         coverage_penalty=search.coverage_penalty,
+        length_normalization=search.length_normalization,
         num_groups=search.num_groups,
         diversity=search.diversity,
         source_mask=ops.not_equal(source, PAD_ID),

@@ -11,10 +11,11 @@ from kseq2seq.decoding.constraints import (
     MinLength,
     check_constraints,
 )
-from kseq2seq.decoding.slots import Rules
+from kseq2seq.decoding.slots import LENGTH_NORMALIZATIONS, Rules
 from kseq2seq.decoding.step import check_shape
 from kseq2seq.utils import (
     Tensor,
+    check_choice,
     check_integer,
     check_integers,
     check_number,
@@ -69,6 +70,29 @@ def make_rules(
         highest_id=max(eos_id, bos_id, *forbidden_ids),
         constraints=(*own, *others),
     )
+
+
+def check_lengths(length_penalty: float, length_normalization: str) -> None:
+    """Checks how lengths enter into scores.
+
+    Args:
+        length_penalty: See `decoding.beam_search`, as for both.
+        length_normalization: See `beam_search`.
+
+    Raises:
+        ValueError: If a value is out of range, or there is no mean without an exponent.
+
+    Example:
+
+    >>> check_lengths(1.0, "mean")
+    """
+    check_number("length_penalty", length_penalty, least=0)
+    check_choice("length_normalization", length_normalization, LENGTH_NORMALIZATIONS)
+    if length_normalization == "mean" and not length_penalty:
+        raise ValueError(
+            "`length_penalty` must be above 0 with `length_normalization='mean'`; 1 is "
+            f"for the mean itself. Received: length_penalty={length_penalty}"
+        )
 
 
 def check_groups(beam_size: int, num_groups: int, diversity: float) -> None:

@@ -32,7 +32,12 @@ from kseq2seq.decoding.allocation import select_guided
 from kseq2seq.decoding.constraints import Constraint, is_guided
 from kseq2seq.decoding.groups import select_diverse
 from kseq2seq.decoding.loop import decode
-from kseq2seq.decoding.rules import batch_size, check_groups, make_rules
+from kseq2seq.decoding.rules import (
+    batch_size,
+    check_groups,
+    check_lengths,
+    make_rules,
+)
 from kseq2seq.decoding.selection import (
     elementwise,
     select_best,
@@ -120,6 +125,7 @@ def beam_search(
     min_length: int | Tensor = 0,
     length_penalty: float = 0.0,
     coverage_penalty: float = 0.0,
+    length_normalization: str = "wu",
     num_groups: int = 1,
     diversity: float = 0.5,
     source_mask: Tensor | None = None,
@@ -134,7 +140,7 @@ def beam_search(
     source `X`:
 
         score(Y) = log P(Y | X) / lp(Y) + coverage_penalty * cp(X; Y)
-        lp(Y) = ((5 + |Y|) / 6) ** length_penalty
+        lp(Y) = ((5 + |Y|) / 6) ** length_penalty, or |Y| ** length_penalty
         cp(X; Y) = sum over i of log(min(sum over j of p(i, j), 1))
 
     A finished hypothesis keeps its score and its place among the `beam_size` until
@@ -152,6 +158,8 @@ def beam_search(
         min_length: As in `greedy_search`.
         length_penalty: Exponent, at least 0; 0 ranks by log-probability.
         coverage_penalty: Weight, at least 0; above 0 `step` must give alignments.
+        length_normalization: `"wu"` for the first `lp`, `"mean"` for the second, which
+            at a `length_penalty` of 1 makes the score a mean over the tokens.
         num_groups: Number of groups of equal size into which the beam is divided. Each
             avoids the tokens by which the groups before it go on at the same step.
         diversity: How much is subtracted, above 0, from the log-probability of a token
@@ -196,7 +204,7 @@ def beam_search(
             "`num_hypotheses` must be at most `beam_size`; raise `beam_size`. "
             f"Received: num_hypotheses={num_hypotheses}, beam_size={beam_size}"
         )
-    check_number("length_penalty", length_penalty, least=0)
+    check_lengths(length_penalty, length_normalization)
     check_number("coverage_penalty", coverage_penalty, least=0)
     check_groups(beam_size, num_groups, diversity)
     if source_mask is not None:
@@ -211,6 +219,7 @@ def beam_search(
         constraints,
     )._replace(
         length_penalty=length_penalty,
+        length_normalization=length_normalization,
         coverage_penalty=coverage_penalty,
         num_groups=num_groups,
         diversity=diversity,

@@ -16,6 +16,8 @@ from keras import ops
 from kseq2seq.decoding.constraints import Constraint, Prefix
 from kseq2seq.utils import Tensor
 
+# Lengths by which log-probabilities are divided: (5 + n) / 6, or n.
+LENGTH_NORMALIZATIONS = ("wu", "mean")
 # The logarithm of a source position's coverage ends here, at -69, rather than at -inf.
 LEAST_COVERAGE = 1e-30
 
@@ -50,6 +52,7 @@ class Rules(NamedTuple):
     highest_id: int  # of all that the arguments name
     constraints: tuple[Constraint, ...] = ()
     length_penalty: float = 0.0
+    length_normalization: str = "wu"
     coverage_penalty: float = 0.0
     source_mask: Any = None  # (B, S), or None: all is source
     num_groups: int = 1  # of slots; those of several are in no order
@@ -113,7 +116,10 @@ def score(log_probs: Tensor, slots: Slots, rules: Rules) -> Tensor:
 
 
 def length_penalty(lengths: Tensor, rules: Rules) -> Tensor:
-    """The divisor of the log-probability of hypotheses (eq. 14).
+    """The divisor of the log-probability of hypotheses.
+
+    That of Wu et al. (eq. 14), or by `length_normalization="mean"` the number of tokens
+    to the power of the same exponent.
 
     Args:
         lengths: int32, the numbers of tokens.
@@ -122,4 +128,8 @@ def length_penalty(lengths: Tensor, rules: Rules) -> Tensor:
     Returns:
         float32 of the shape of `lengths`.
     """
-    return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** rules.length_penalty
+    lengths = ops.cast(lengths, "float32")
+    if rules.length_normalization == "mean":
+        # A limit below 1 counts as 1.
+        return ops.maximum(lengths, 1.0) ** rules.length_penalty
+    return ((5.0 + lengths) / 6.0) ** rules.length_penalty

@@ -37,6 +37,8 @@ def search_in_words(search: Search) -> str:
 
 def _rules_in_words(search):
     rules = []
+    if search.length_normalization == "mean" and search.beam_size > 1:
+        rules.append("scores are means over tokens")
     if search.num_groups > 1:
         rules.append(f"{search.num_groups} groups, diversity {search.diversity:g}")
     if search.no_repeat_ngram:

@@ -64,7 +64,13 @@ def test_stops_when_no_hypothesis_can_win():
 
 
 @pytest.mark.parametrize(
-    "penalties", [{"length_penalty": 1.0}, {"coverage_penalty": 0.3}], ids=str
+    "penalties",
+    [
+        {"length_penalty": 1.0},
+        {"coverage_penalty": 0.3},
+        {"length_penalty": 0.5, "length_normalization": "mean"},
+    ],
+    ids=str,
 )
 def test_a_long_hypothesis_overtakes_a_finished_one(penalties):
     step, state = end_or_go_on(0.6, length=7)

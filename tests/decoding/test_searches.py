@@ -29,6 +29,12 @@ PENALTIES = {
     "length": {"length_penalty": 0.9},
     "coverage": {"coverage_penalty": 0.7},
     "both": {"length_penalty": 1.3, "coverage_penalty": 0.2},
+    "mean": {"length_penalty": 1.0, "length_normalization": "mean"},
+    "power": {
+        "length_penalty": 0.6,
+        "coverage_penalty": 0.2,
+        "length_normalization": "mean",
+    },
 }
 
 

@@ -30,6 +30,7 @@ SEARCH = {
     "repetition_penalty": 1.0,
     "pattern": None,
     "forbidden_words": [],
+    "length_normalization": "wu",
     "num_groups": 1,
     "diversity": 0.5,
 }

@@ -98,13 +98,22 @@ class Tables:
         total = sum(log_probs[i] for i, (log_probs, _) in zip(ids, steps, strict=True))
         return total, np.stack([alignment for _, alignment in steps])
 
-    def score(self, row, ids, length_penalty=0.0, coverage_penalty=0.0):
-        """Wu et al. 2016, eq. 14."""
+    def score(
+        self,
+        row,
+        ids,
+        length_penalty=0.0,
+        coverage_penalty=0.0,
+        length_normalization="wu",
+    ):
+        """Wu et al. 2016, eq. 14, or a mean over tokens to the power of the same."""
         log_prob, alignments = self.follow(row, ids)
         covered = 0.0
         for i in np.flatnonzero(self.mask[row]):
             covered += np.log(min(sum(a[i] for a in alignments), 1.0))
         length = (5 + len(ids)) ** length_penalty / (5 + 1) ** length_penalty
+        if length_normalization == "mean":
+            length = len(ids) ** length_penalty
         return log_prob / length + coverage_penalty * covered
 
 
