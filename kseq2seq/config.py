@@ -18,7 +18,7 @@ from kseq2seq.utils import (
     is_integer,
 )
 
-CELLS = ("lstm", "gru")
+CELLS = ("lstm", "gru", "layer_norm_lstm")
 BRIDGES = ("copy", "dense", "zeros")
 FEATURES = ("joined", "gated")
 
@@ -88,7 +88,8 @@ class Seq2SeqConfig:
             together; `None` for `units`.
         encoder_layers: Number of stacked encoder layers.
         decoder_layers: Number of stacked decoder layers.
-        cell: `"lstm"` or `"gru"`.
+        cell: `"lstm"`, `"gru"`, or `"layer_norm_lstm"`, an LSTM with layer
+            normalization, which is slower.
         bidirectional: Whether the encoder reads both ways.
         residual: Whether layers above the first add their input to their output;
             pyramidal ones, whose input is larger, do not.
@@ -156,6 +157,7 @@ class Seq2SeqConfig:
           `hard_attention`.
         - [Chan et al., 2016](https://arxiv.org/abs/1508.01211), for pyramidal layers.
         - [Park et al., 2019](https://arxiv.org/abs/1904.08779), for `spec_augment`.
+        - [Ba et al., 2016](https://arxiv.org/abs/1607.06450), for `layer_norm_lstm`.
     """
 
     source_vocabulary_size: int = 0

@@ -73,6 +73,7 @@ from kseq2seq.layers.pair_features import (
     PairFeatures,
 )
 from kseq2seq.layers.recurrent import LSTM as LSTM
+from kseq2seq.layers.recurrent import LayerNormLSTMCell
 from kseq2seq.layers.source_kinds import (
     TEXT_KIND,
     FeaturesMemory,
@@ -110,6 +111,7 @@ __all__ = [
     "FrameStack",
     "GatedFeaturesAttention",
     "GlobalAttention",
+    "LayerNormLSTMCell",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",
     "LocationSensitiveAttention",

@@ -19,6 +19,7 @@ from kseq2seq.layers import (
     FeaturesMemory,
     FrameMask,
     FrameStack,
+    LayerNormLSTMCell,
     Logits,
     PaddingMask,
     PairFeatures,
@@ -30,6 +31,12 @@ from kseq2seq.layers import (
 from kseq2seq.models.copying import all_copied_ids
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
 from kseq2seq.models.source import embedding_initializer, read_source, source_inputs
+
+_CELLS = {
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+    "layer_norm_lstm": LayerNormLSTMCell,
+}
 
 
 def build_model(
@@ -132,7 +139,9 @@ def build_model(
 
 def _recurrent_layer(config, units, **kwargs):
     # At padding cuDNN gives zeros; asking for them makes all devices agree.
-    layer = {"lstm": LSTM, "gru": keras.layers.GRU}[config.cell]
+    layer = {"lstm": LSTM, "gru": keras.layers.GRU}.get(config.cell)
+    if layer is None:
+        layer, units = keras.layers.RNN, _CELLS[config.cell](units)
     return layer(
         units,
         return_sequences=True,
@@ -246,10 +255,9 @@ def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mas
 
     Its outputs, and the alignment where tokens are copied by it.
     """
-    cell_type = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
     cell = DecoderCell(
         [
-            cell_type[config.cell](config.units, name=f"decoder_{level}")
+            _CELLS[config.cell](config.units, name=f"decoder_{level}")
             for level in range(config.decoder_layers)
         ],
         attention=attention,

@@ -153,7 +153,11 @@ def test_the_lengths_of_the_search_hold(translator, tmp_path):
             "decoder_layers": 2,
             "residual": True,
         },
-        {"attention": "chunkwise", "attention_query": "previous"},
+        {
+            "attention": "chunkwise",
+            "attention_query": "previous",
+            "cell": "layer_norm_lstm",
+        },
         {"attention": "location_sensitive", "attention_query": "previous"},
     ],
     ids=["no attention", "input feeding", "chunkwise", "location"],

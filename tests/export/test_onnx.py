@@ -133,7 +133,11 @@ def test_no_rows_have_no_answers(exported, name):
     [
         {"attention": "none", "cell": "gru", "bidirectional": False},
         {"attention": "luong_general", "input_feeding": True, "tie_embeddings": True},
-        {"attention": "chunkwise", "attention_query": "previous"},
+        {
+            "attention": "chunkwise",
+            "attention_query": "previous",
+            "cell": "layer_norm_lstm",
+        },
         {"attention": "local_monotonic", "attention_options": {"half_width": 2}},
     ],
     ids=["no attention", "input feeding", "chunkwise", "local"],

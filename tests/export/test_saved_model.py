@@ -178,7 +178,11 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
         ),
         (
             Search(beam_size=4, max_length=11, coverage_penalty=0.3, num_groups=2),
-            {"attention": "location_sensitive", "attention_query": "previous"},
+            {
+                "attention": "location_sensitive",
+                "attention_query": "previous",
+                "cell": "layer_norm_lstm",
+            },
         ),
     ],
     ids=["no attention", "input feeding", "location"],

@@ -136,6 +136,21 @@ def lstm_step(weights, x, state):
     return sigmoid(o) * np.tanh(c), c
 
 
+def layer_norm_lstm_step(weights, x, state):
+    """Ba et al. 2016, equations 20 to 22; Keras's order of gates, one bias of sums."""
+
+    def norm(x, name):
+        scaled = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+        return weights[f"{name}_gain"] * scaled + weights.get(f"{name}_bias", 0)
+
+    h, c = state
+    of_input = norm(x @ weights["kernel"], "input")
+    of_state = norm(h @ weights["recurrent_kernel"], "recurrent")
+    i, f, g, o = np.split(of_input + of_state + weights["bias"], 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(norm(c, "cell")), c
+
+
 def gru_step(weights, x, state):
     """Cho et al. 2014, the reset gate after the product, as in Keras and cuDNN."""
     (h,), (bias, recurrent_bias) = state, weights["bias"]

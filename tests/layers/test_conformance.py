@@ -200,6 +200,11 @@ ROWS = {
         TARGET,
         recur,
     ),
+    "layer_norm_lstm_cell": Row(
+        lambda **kw: layers.LayerNormLSTMCell(H, **kw),
+        {"inputs": random(B, D), **STATES},
+        lambda layer, x: layer(x["inputs"], [x["state_0"], x["state_1"]]),
+    ),
     "vocabulary_projection": Row(
         lambda **kw: layers.VocabularyProjection(A, **kw),
         {"inputs": random(B, T, D)},
@@ -487,6 +492,7 @@ def models_():
     for name, kind in {
         "whole_at_once": {"tie_embeddings": True, "attention_units": U},
         "whole_stepwise": {"input_feeding": True, "residual": True},
+        "whole_layer_norm": {"input_feeding": True, "cell": "layer_norm_lstm"},
         "whole_frames": {
             "source_vocabulary_size": 0,
             "source_frame_size": D,

@@ -62,6 +62,7 @@ CASES = [
     for j, decoder in enumerate(DECODERS)
     if word != "none" or decoder == "at_once"  # there is nothing else to feed
 ]
+CASES.append(("luong_general", "input_feeding", "layer_norm_lstm"))
 
 
 @pytest.mark.filterwarnings("ignore:.*ran out of data")

@@ -1,5 +1,8 @@
 """Recurrent layers, and loops over time."""
 
+from kseq2seq.layers.recurrent.layer_norm_lstm import (
+    LayerNormLSTMCell,
+)
 from kseq2seq.layers.recurrent.lstm import (
     LSTM,
     as_tensor,
@@ -18,6 +21,7 @@ from kseq2seq.layers.recurrent.step_loop import (
 
 __all__ = [
     "LSTM",
+    "LayerNormLSTMCell",
     "as_tensor",
     "is_default_lstm",
     "lstm_step",

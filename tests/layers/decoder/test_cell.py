@@ -14,6 +14,7 @@ from kseq2seq.layers import (
     DecoderRNN,
     DecoderStart,
     DecoderStep,
+    LayerNormLSTMCell,
     LuongAttention,
 )
 
@@ -35,7 +36,16 @@ def stacked(cell):
     return keras.layers.StackedRNNCells([cell])
 
 
-CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
+CELLS = {
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+    "layer_norm_lstm": LayerNormLSTMCell,
+}
+STEPS = {
+    keras.layers.LSTMCell: reference.lstm_step,
+    keras.layers.GRUCell: reference.gru_step,
+    LayerNormLSTMCell: reference.layer_norm_lstm_step,
+}
 
 # Of each option every value, with every other option's: attention, type of cell,
 # number of cells, query, input feeding, residual.
@@ -51,6 +61,7 @@ KINDS = [
     ("general", "gru", 3, "previous", False, False),
     ("concat", "gru", 2, "current", False, True),
     ("concat", "lstm", 3, "previous", False, True),
+    ("general", "layer_norm_lstm", 2, "previous", False, True),
 ]
 
 
@@ -77,11 +88,10 @@ def expected_decode(cell, inputs, states, memory):
     """The NumPy loop for the weights of a `DecoderCell`, one hypothesis."""
     steps, per_cell = [], []
     for own in cell.cells:
-        is_lstm = isinstance(own, keras.layers.LSTMCell)
-        step = reference.lstm_step if is_lstm else reference.gru_step
+        step = STEPS[type(own)]
         weights = reference.named_weights(own)
         steps.append(lambda x, state, f=step, w=weights: f(w, x, state))
-        count = 2 if is_lstm else 1
+        count = len(keras.tree.flatten(own.state_size))
         per_cell.append(states[:count])
         states = states[count:]
     if cell.attention is None:
