@@ -71,8 +71,8 @@ class Translator(Joinable, BaseTranslator):
 
     Raises:
         ValueError: If a tokenizer's vocabulary is not of the model's size, if the
-            model does not come from `build_model`, or if Keras does not run on
-            TensorFlow.
+            model reads frames or does not come from `build_model`, or if Keras does
+            not run on TensorFlow.
 
     Example:
 

@@ -202,6 +202,11 @@ def test_what_is_no_source_is_refused(plain, source):
         plain([source])
 
 
+def test_a_translator_is_refused_its_model(tokenizer, plain):
+    with pytest.raises(ValueError, match=r"texts.*`kseq2seq\.Transcriber.*of frames"):
+        kseq2seq.Translator(plain.model, tokenizer, tokenizer)
+
+
 def test_sizes_must_fit(tokenizer, plain):
     other = train_tokenizer(["abcdefgh"], kind="character")
     with pytest.raises(ValueError, match="`tokenizer` must have the .* Received:"):

@@ -59,8 +59,14 @@ def check_vocabularies(
         features: The `kseq2seq.FeatureVocabulary`, or `None`.
 
     Raises:
-        ValueError: If one of them is not.
+        ValueError: If one of them is not, or the source are frames.
     """
+    if not sizes[0]:
+        raise ValueError(
+            "The model must read texts, and so have ids of the source; a model of "
+            "frames runs in `kseq2seq.Transcriber(model, tokenizer)`. Received: a "
+            "model of frames"
+        )
     extra = 0 if features is None else features.vocabulary_size
     others = f", of which {extra} are of features" if extra else ""
     sides = (
