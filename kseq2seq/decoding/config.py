@@ -17,7 +17,7 @@ from kseq2seq.decoding.constraints import (
     is_guided,
 )
 from kseq2seq.decoding.patterns import parse_pattern
-from kseq2seq.decoding.rules import check_groups, check_lengths
+from kseq2seq.decoding.rules import check_beam, check_lengths
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
@@ -116,12 +116,7 @@ class Search:
         object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
         check_lengths(self.length_penalty, self.length_normalization)
-        check_groups(self.beam_size, self.num_groups, self.diversity)
-        if self.num_hypotheses > self.beam_size:
-            raise ValueError(
-                "`num_hypotheses` must be at most `beam_size`. Received: "
-                f"num_hypotheses={self.num_hypotheses}, beam_size={self.beam_size}"
-            )
+        check_beam(self.beam_size, self.num_hypotheses, self.num_groups, self.diversity)
 
     def _check(self, check, name, least):
         """Replaces a setting by its value as a Python number."""

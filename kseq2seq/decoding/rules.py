@@ -95,11 +95,14 @@ def check_lengths(length_penalty: float, length_normalization: str) -> None:
         )
 
 
-def check_groups(beam_size: int, num_groups: int, diversity: float) -> None:
-    """Checks the groups of a beam.
+def check_beam(
+    beam_size: int, num_hypotheses: int | Tensor, num_groups: int, diversity: float
+) -> None:
+    """Checks the size of a beam and its parts.
 
     Args:
         beam_size: See `decoding.beam_search`, as for all of these.
+        num_hypotheses: See `beam_search`.
         num_groups: See `beam_search`.
         diversity: See `beam_search`.
 
@@ -108,8 +111,16 @@ def check_groups(beam_size: int, num_groups: int, diversity: float) -> None:
 
     Example:
 
-    >>> check_groups(beam_size=6, num_groups=3, diversity=0.5)
+    >>> check_beam(beam_size=6, num_hypotheses=2, num_groups=3, diversity=0.5)
     """
+    check_integer("beam_size", beam_size, 1)
+    if not ops.is_tensor(num_hypotheses):
+        check_integer("num_hypotheses", num_hypotheses, 1)
+        if num_hypotheses > beam_size:
+            raise ValueError(
+                "`num_hypotheses` must be at most `beam_size`; raise `beam_size`. "
+                f"Received: num_hypotheses={num_hypotheses}, beam_size={beam_size}"
+            )
     check_integer("num_groups", num_groups, 1)
     check_number("diversity", diversity, above=0)
     if beam_size % num_groups:

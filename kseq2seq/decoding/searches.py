@@ -34,7 +34,7 @@ from kseq2seq.decoding.groups import select_diverse
 from kseq2seq.decoding.loop import decode
 from kseq2seq.decoding.rules import (
     batch_size,
-    check_groups,
+    check_beam,
     check_lengths,
     make_rules,
 )
@@ -50,7 +50,6 @@ from kseq2seq.utils import (
     EOS_ID,
     PAD_ID,
     Tensor,
-    check_integer,
     check_number,
 )
 
@@ -195,18 +194,9 @@ def beam_search(
         for groups [Vijayakumar et al., 2018](https://arxiv.org/abs/1610.02424),
         algorithm 1.
     """
-    beam_size = check_integer("beam_size", beam_size, 1)
-    is_fixed = not ops.is_tensor(num_hypotheses)
-    if is_fixed:
-        check_integer("num_hypotheses", num_hypotheses, 1)
-    if is_fixed and num_hypotheses > beam_size:
-        raise ValueError(
-            "`num_hypotheses` must be at most `beam_size`; raise `beam_size`. "
-            f"Received: num_hypotheses={num_hypotheses}, beam_size={beam_size}"
-        )
+    check_beam(beam_size, num_hypotheses, num_groups, diversity)
     check_lengths(length_penalty, length_normalization)
     check_number("coverage_penalty", coverage_penalty, least=0)
-    check_groups(beam_size, num_groups, diversity)
     if source_mask is not None:
         source_mask = ops.cast(ops.convert_to_tensor(source_mask), "bool")
     rules = make_rules(
