@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from backends import run_on
 from constraints import assert_exhaustive
 from kseq2seq.decoding import (
     AfterPrefix,
@@ -32,7 +33,7 @@ from kseq2seq.decoding import (
 )
 from kseq2seq.decoding.constraints import allowed_outputs
 from kseq2seq.utils import EOS_ID, UNK_ID
-from search_oracles import Tables, V, as_numpy, ids_of, on_tensorflow
+from search_oracles import BACKEND, Tables, V, as_numpy, ids_of, on_tensorflow
 
 PHRASES = [[5, 4], [6, 1, 6], [1, 1]]
 LEAST = np.array([1, 3, 2])
@@ -145,6 +146,31 @@ def test_a_wide_beam_is_exhaustive_search(names):
         keeps=lambda row, ids: all(CASES[name][1](row, ids) for name in names),
         penalty=1.7 if "penalty" in names else 1.0,
         length_penalty=0.7,
+    )
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="starts the other itself")
+def test_constraints_under_jax_jit():
+    run_on(
+        "jax",
+        """
+        import jax
+        from constraints import assert_exhaustive
+        from tests.decoding.test_constraint_pairs import CASES
+
+        for names in (
+            ("prefix", "bigram", "phrases", "penalty"),
+            ("table", "least"),
+            ("some narrow outputs", "unknown"),
+            ("forced", "penalty"),
+        ):
+            assert_exhaustive(
+                [CASES[name][0]() for name in names],
+                keeps=lambda row, ids: all(CASES[name][1](row, ids) for name in names),
+                penalty=1.7 if "penalty" in names else 1.0,
+                compiled_by=jax.jit,
+            )
+        """,
     )
 
 

@@ -111,6 +111,20 @@ def test_a_row_is_the_same_alone_and_with_more_padding(exported, name):
         np.testing.assert_array_equal(together[2][row], lengths[0])
 
 
+def test_a_graph_keeps_to_rules_about_texts(translator, tmp_path):
+    free = translator.translate(SPOKEN, GREEDY)
+    word = free[0][0].text.split()[0]
+    search = Search(beam_size=1, pattern="[a-z ]{3,8}", forbidden_words=[word])
+    path = export(translator, tmp_path / "bound", search)
+    assert {x.name for x in path.glob("*.onnx")} == {"greedy.onnx"}
+    assert_as_python(translator, path, "greedy.onnx", search)
+    for (best,), (other,) in zip(
+        translator.translate(SPOKEN, search), free, strict=True
+    ):
+        assert re.fullmatch("[a-z ]{3,8}", best.text)
+        assert word not in best.text.split() and best.text != other.text
+
+
 def test_an_empty_text_is_eos_alone(translator, exported):
     assert source_rows(exported, [""]) == [[EOS_ID]]
     step, state = start_decoding(translator.model)(tf.constant([[EOS_ID, PAD_ID]]))

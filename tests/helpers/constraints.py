@@ -1,6 +1,7 @@
 """Constraints from outside the package, each with the same rule in plain Python."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 from keras import ops
@@ -132,27 +133,29 @@ def assert_exhaustive(
     penalty=1.0,
     beam_size=401,
     keeps=None,
+    compiled_by=None,
     **penalties,
 ):
     """A beam that holds everything gives what exhaustive search does.
 
     `rule` tells of each token whether it may come, `keeps` of whole hypotheses.
+    `compiled_by` makes another function of the search.
     """
     model = Penalised(31)
     model.penalty = penalty
     constraints = constraint if isinstance(constraint, list) else [constraint]
-    result = as_numpy(
-        beam_search(
-            model.step,
-            model.initial_state(),
-            beam_size=beam_size,
-            num_hypotheses=count,
-            max_length=max_length,
-            source_mask=model.mask,
-            constraints=constraints,
-            **penalties,
-        )
+    search = partial(
+        beam_search,
+        model.step,
+        beam_size=beam_size,
+        num_hypotheses=count,
+        max_length=max_length,
+        source_mask=model.mask,
+        constraints=constraints,
+        **penalties,
     )
+    search = search if compiled_by is None else compiled_by(search)
+    result = as_numpy(search(model.initial_state()))
     for row in range(len(result.ids)):
         expected = exhaustive(model, row, max_length, allowed=rule, **penalties)
         if keeps is not None:
