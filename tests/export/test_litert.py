@@ -286,7 +286,7 @@ def test_bad_arguments_are_refused(translator, tmp_path, settings, match):
 def with_operation(operation):
     """In place of a search: one operation."""
 
-    def search_function(model, search, shape):
+    def search_function(model, search, shape, constraints):
         def function(source):
             values = operation(tf.cast(source[:, :5], "float32"))[:, None]
             ids = tf.cast(values, "int32")

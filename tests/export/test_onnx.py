@@ -306,7 +306,7 @@ def test_a_search_that_does_not_fit_is_refused(tmp_path):
         export(translator, tmp_path, Search(beam_size=2, coverage_penalty=0.3))
 
 
-def with_incomplete_gamma(model, search, *shapes):
+def with_incomplete_gamma(model, search, *shapes, constraints):
     """In place of a search: an operation that neither ONNX nor LiteRT has."""
 
     def function(source):
@@ -342,7 +342,7 @@ def test_a_failing_conversion_says_so(translator, tmp_path, monkeypatch):
     assert numbered_folders(tmp_path) == []
 
 
-def with_nothing(model, search, *shapes):
+def with_nothing(model, search, *shapes, constraints):
     """In place of a search: next to nothing, which is quick to convert."""
 
     def function(source):
