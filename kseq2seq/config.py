@@ -118,6 +118,10 @@ class Seq2SeqConfig:
         tie_embeddings: Whether the softmax uses the target embedding's matrix.
         dropout: Fraction dropped of embeddings, between layers, of the memory and
             of the vector before the softmax.
+        recurrent_dropout: Fraction dropped of an LSTM's last output, the same entries
+            at all steps.
+        zoneout: Fraction of the recurrent states that stay as they were, others at each
+            step; outside of training states are the mean of that.
         output_probability_fn: What makes probabilities of the logits when the model is
             decoded: `"softmax"`, or `"entmax15"` or `"sparsemax"`, which give most
             tokens none. Train with `kseq2seq.losses.EntmaxLoss` then.
@@ -158,6 +162,9 @@ class Seq2SeqConfig:
         - [Chan et al., 2016](https://arxiv.org/abs/1508.01211), for pyramidal layers.
         - [Park et al., 2019](https://arxiv.org/abs/1904.08779), for `spec_augment`.
         - [Ba et al., 2016](https://arxiv.org/abs/1607.06450), for `layer_norm_lstm`.
+        - [Gal & Ghahramani, 2016](https://arxiv.org/abs/1512.05287), for
+          `recurrent_dropout`.
+        - [Krueger et al., 2017](https://arxiv.org/abs/1606.01305), for `zoneout`.
     """
 
     source_vocabulary_size: int = 0
@@ -186,6 +193,8 @@ class Seq2SeqConfig:
     attentional_units: int | None = None
     tie_embeddings: bool = False
     dropout: float = 0.2
+    recurrent_dropout: float = 0.0
+    zoneout: float = 0.0
     output_probability_fn: str = "softmax"
     copying: bool = False
     hard_attention: str = "none"
@@ -197,6 +206,7 @@ class Seq2SeqConfig:
         check_frames(self)
         self._check_sizes()
         self._check_feeding()
+        self._check_cell()
         self._check_features()
         check_copying(self)
         check_hard_attention(self)
@@ -255,6 +265,14 @@ class Seq2SeqConfig:
             raise ValueError(
                 "attention_query='previous' feeds the context into each step already; "
                 f"leave input_feeding out. Received: {received}"
+            )
+
+    def _check_cell(self):
+        if self.recurrent_dropout and self.cell == "gru":
+            raise ValueError(
+                "recurrent_dropout needs an LSTM, cell='lstm' or 'layer_norm_lstm': a "
+                "GRU would forget what is hidden from it. Use zoneout. Received: "
+                f"recurrent_dropout={self.recurrent_dropout}, cell={self.cell!r}"
             )
 
     def _check_features(self):
@@ -393,6 +411,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "attentional_units": _check_optional_size,
     "tie_embeddings": check_boolean,
     "dropout": check_fraction,
+    "recurrent_dropout": check_fraction,
+    "zoneout": check_fraction,
     "output_probability_fn": _check_probability_fn,
     "copying": check_boolean,
     "hard_attention": _check_hard_attention,

@@ -73,7 +73,11 @@ from kseq2seq.layers.pair_features import (
     PairFeatures,
 )
 from kseq2seq.layers.recurrent import LSTM as LSTM
-from kseq2seq.layers.recurrent import LayerNormLSTMCell
+from kseq2seq.layers.recurrent import (
+    LayerNormLSTMCell,
+    RegularizedCell,
+    RegularizedRNN,
+)
 from kseq2seq.layers.source_kinds import (
     TEXT_KIND,
     FeaturesMemory,
@@ -124,6 +128,8 @@ __all__ = [
     "PaddingMask",
     "PairFeatures",
     "PointerGenerator",
+    "RegularizedCell",
+    "RegularizedRNN",
     "SourceKinds",
     "SpecAugment",
     "VocabularyEmbedding",

@@ -24,6 +24,8 @@ from kseq2seq.layers import (
     PaddingMask,
     PairFeatures,
     PointerGenerator,
+    RegularizedCell,
+    RegularizedRNN,
     VocabularyEmbedding,
     VocabularyProjection,
     gate_features,
@@ -137,11 +139,20 @@ def build_model(
     return Seq2SeqModel({**inputs, "target": target}, logits, name="seq2seq")
 
 
+def _make_cell(config, units, name=None):
+    if not (config.recurrent_dropout or config.zoneout):
+        return _CELLS[config.cell](units, name=name)
+    cell = _CELLS[config.cell](units)
+    return RegularizedCell(cell, config.recurrent_dropout, config.zoneout, name=name)
+
+
 def _recurrent_layer(config, units, **kwargs):
     # At padding cuDNN gives zeros; asking for them makes all devices agree.
     layer = {"lstm": LSTM, "gru": keras.layers.GRU}.get(config.cell)
-    if layer is None:
-        layer, units = keras.layers.RNN, _CELLS[config.cell](units)
+    if config.recurrent_dropout or config.zoneout:
+        layer, units = RegularizedRNN, _make_cell(config, units)
+    elif layer is None:
+        layer, units = keras.layers.RNN, _make_cell(config, units)
     return layer(
         units,
         return_sequences=True,
@@ -257,7 +268,7 @@ def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mas
     """
     cell = DecoderCell(
         [
-            _CELLS[config.cell](config.units, name=f"decoder_{level}")
+            _make_cell(config, config.units, name=f"decoder_{level}")
             for level in range(config.decoder_layers)
         ],
         attention=attention,

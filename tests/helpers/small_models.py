@@ -29,6 +29,7 @@ RESIDUAL = {**DEEP, "residual": True}
 JOINED = {"encoder_units": 8, "bridge": "dense", "attentional_units": 5}
 ZEROS = {"encoder_units": 8, "bridge": "zeros"}
 GRU = {"cell": "gru"}
+ZONEOUT = {"zoneout": 0.2}
 LAYER_NORM = {"cell": "layer_norm_lstm"}
 TIED = {"tie_embeddings": True}
 COPYING = {"copying": True}
@@ -66,6 +67,8 @@ KINDS = {
     "scaled_general_previous": {"attention": "luong_scaled_general", **PREVIOUS},
     "layer_norm": {"attention": "luong_general", **LAYER_NORM, **RESIDUAL},
     "layer_norm_feed": {"attention": "bahdanau", **LAYER_NORM, **FEED, **ONE_WAY},
+    "zoneout": {"attention": "luong_dot", **ZONEOUT, **GRU},
+    "zoneout_feed": {"attention": "bahdanau", **ZONEOUT, **FEED, **ONE_WAY},
     "copying": {"attention": "luong_scaled_dot", **COPYING, **TIED},
     "hard": {"attention": "luong_general", HARD: "monotonic_zeroth_order", **GRU},
     "hard_tied": {"attention": "coverage", HARD: "first_order", **TIED, **RESIDUAL},

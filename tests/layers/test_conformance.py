@@ -205,6 +205,24 @@ ROWS = {
         {"inputs": random(B, D), **STATES},
         lambda layer, x: layer(x["inputs"], [x["state_0"], x["state_1"]]),
     ),
+    "regularized_cell": Row(
+        lambda **kw: layers.RegularizedCell(
+            keras.layers.LSTMCell(H, **kw), 0.3, 0.2, seed=7, **kw
+        ),
+        {"inputs": random(B, D), **STATES},
+        lambda layer, x: layer(x["inputs"], [x["state_0"], x["state_1"]]),
+    ),
+    "regularized_rnn": Row(
+        lambda **kw: layers.RegularizedRNN(
+            layers.RegularizedCell(keras.layers.LSTMCell(H, **kw), 0.3, 0.2, **kw),
+            return_sequences=True,
+            return_state=True,
+            zero_output_for_mask=True,
+            **kw,
+        ),
+        {**TARGET, "mask": MASK[:, :T]},
+        recur,
+    ),
     "vocabulary_projection": Row(
         lambda **kw: layers.VocabularyProjection(A, **kw),
         {"inputs": random(B, T, D)},

@@ -75,6 +75,16 @@ def test_compiled_training_is_the_same(word, decoder, cell):
 
 
 @pytest.mark.filterwarnings("ignore:.*ran out of data")
+def test_draws_of_recurrent_layers_are_compiled():
+    arguments = "luong_dot", "input_feeding", "lstm"
+    noise = {"recurrent_dropout": 0.5, "zoneout": 0.5}
+    compiled = weights_after_a_step(*arguments, True, **noise)
+    plain = weights_after_a_step(*arguments, False)
+    assert all(np.isfinite(x).all() for x in compiled)
+    assert any(np.abs(x - y).max() > 1e-4 for x, y in zip(compiled, plain, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:.*ran out of data")
 @pytest.mark.parametrize("decoder", ["at_once", "input_feeding"])
 def test_with_gated_features_compiled_training_is_the_same(decoder):
     sizes = {"source_vocabulary_size": 7, "feature_vocabulary_size": 5}

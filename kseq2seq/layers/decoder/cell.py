@@ -7,6 +7,7 @@ from keras import ops
 
 from kseq2seq.layers.attention import Attention, build_attention
 from kseq2seq.layers.nested import NestedLayers
+from kseq2seq.layers.recurrent import RegularizedCell
 from kseq2seq.utils import Tensor, check_boolean, check_choice
 
 QUERIES = ("current", "previous")
@@ -200,7 +201,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
                 `cell_dropout`, a list of factors for the inputs of the cells above
                 the first.
             beam: Number of hypotheses of each source.
-            draws: Tensors drawn by attention for this step; `None` outside of training.
+            draws: Tensors drawn by attention and cells for this step; `None` outside of
+                training.
             training: Whether this is training.
 
         Returns:
@@ -221,7 +223,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         if fed:
             inputs = ops.concatenate([inputs, *fed], axis=-1)
         output, cell_states = self._run_cells(
-            inputs, cell_states, memory.get("cell_dropout")
+            inputs, cell_states, memory.get("cell_dropout"), draws or {}
         )
         if self.attention is None:
             return output, None, cell_states
@@ -255,13 +257,33 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         )
         return by_row(context), alignment, [by_row(x) for x in state]
 
-    def _run_cells(self, inputs, states, dropout_masks):
+    def draw(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Random numbers of the cells for all steps of a training.
+
+        Args:
+            inputs: Tensor of shape `(batch, target_length, input_dim)`.
+
+        Returns:
+            A dict of tensors of shape `(batch, target_length, units)`, of which `step`
+            gets those of its step among its `draws`.
+        """
+        return {
+            f"cell_{level}_{name}": drawn
+            for level, cell in enumerate(self.cells)
+            if isinstance(cell, RegularizedCell)
+            for name, drawn in cell.draw(inputs).items()
+        }
+
+    def _run_cells(self, inputs, states, dropout_masks, draws):
         new_states, first = [], 0
         for level, cell in enumerate(self.cells):
             if level and dropout_masks is not None:
                 inputs = inputs * dropout_masks[level - 1]
             count = self._num_states(cell)
-            output, own = cell(inputs, list(states[first : first + count]))
+            given = [inputs, list(states[first : first + count])]
+            if isinstance(cell, RegularizedCell):
+                given.append(_draws_of_level(draws, level))
+            output, own = cell(*given)
             first += count
             new_states += keras.tree.flatten(own)
             if level and self.residual:
@@ -284,6 +306,15 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             "query": self.query,
             "residual": self.residual,
         }
+
+
+def _draws_of_level(draws, level):
+    prefix = f"cell_{level}_"
+    return {
+        name.removeprefix(prefix): drawn[:, 0]
+        for name, drawn in draws.items()
+        if name.startswith(prefix)
+    }
 
 
 def _check_cells(cells):
@@ -311,6 +342,8 @@ def _is_cell(cell):
 
 
 def _check_has_no_dropout(cell):
+    if isinstance(cell, RegularizedCell):  # which keeps no mask
+        cell = cell.cell
     for name in ("dropout", "recurrent_dropout"):
         if getattr(cell, name, 0):
             # Such a cell keeps its mask until Keras's own loop takes it away.

@@ -168,6 +168,8 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         cell, draws = self.cell, {}
         if cell.attention is not None:
             draws = cell.attention.draw(memory, ops.shape(inputs)[1], training)
+        if training:
+            draws = {**draws, **cell.draw(inputs)}
 
         def step(inputs, states, memory, draws):
             output, alignment, states = cell.step(

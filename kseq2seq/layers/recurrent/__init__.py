@@ -12,6 +12,10 @@ from kseq2seq.layers.recurrent.lstm import (
     supports_custom_gradient,
     weight_gradient,
 )
+from kseq2seq.layers.recurrent.regularized import (
+    RegularizedCell,
+    RegularizedRNN,
+)
 from kseq2seq.layers.recurrent.scans import (
     scan,
 )
@@ -22,6 +26,8 @@ from kseq2seq.layers.recurrent.step_loop import (
 __all__ = [
     "LSTM",
     "LayerNormLSTMCell",
+    "RegularizedCell",
+    "RegularizedRNN",
     "as_tensor",
     "is_default_lstm",
     "lstm_step",
