@@ -44,11 +44,11 @@ preset: $(INSTALLED) ## Make the preset "dates" of the package of runs/dates
 	$(BIN)/python training/make_preset.py $(DEMO_RUN) kseq2seq/presets/shipped/dates
 
 test: $(INSTALLED) ## Run the tests, on all cores
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto
 
 # Processes that the tests start are measured too.
 coverage: $(INSTALLED) ## Run the tests; fail if they reach less than 97 % of lines
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
 
 backends: $(INSTALLED) ## Run the tests of the JAX and PyTorch backends, if installed
 	$(BIN)/python -m pytest -rs -k other_backends
