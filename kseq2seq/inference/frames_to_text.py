@@ -16,6 +16,7 @@ from kseq2seq.inference.rows import (
     nbest_rows,
     score_rows,
 )
+from kseq2seq.inference.step_graph import trace_step
 from kseq2seq.inference.tokenizer_graphs import IDS, one_graph
 from kseq2seq.inference.waveforms import read_wav
 from kseq2seq.layers import FrameMask, LogMel
@@ -103,22 +104,7 @@ class FramesToText:
             return encode({"frames": frames, "frame_mask": mask})
 
         self._encode = encode_frames
-        encoded: Any = _structured_outputs(encode_frames)
-        states = keras.tree.map_structure(
-            lambda x: tf.TensorSpec([None, *x.shape], x.dtype), encoded["states"]
-        )
-        memory, stored = keras.tree.map_structure(
-            lambda x: tf.TensorSpec(x.shape, x.dtype),
-            (encoded["memory"], encoded["weights"]),
-        )
-        self._step = one_graph(IDS, states, memory, stored)(step)
-        _, _, extras = _structured_outputs(self._step)
-        self.has_attention = "alignment" in extras
-        if search.coverage_penalty and not self.has_attention:
-            raise ValueError(
-                "`search` must have coverage_penalty=0 where a model has no attention. "
-                f"Received: coverage_penalty={search.coverage_penalty}"
-            )
+        self._step, self.has_attention = trace_step(encode_frames, step, search)
         self.search = one_graph(*self.frame_specs, COUNT)(self._search)
         self.force = one_graph(*self.frame_specs, IDS)(self._force)
 
@@ -318,7 +304,3 @@ class FramesToText:
             alignments,
             may_shrink=True,
         )
-
-
-def _structured_outputs(graph):
-    return graph.get_concrete_function().structured_outputs

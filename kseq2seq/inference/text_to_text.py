@@ -26,6 +26,7 @@ from kseq2seq.inference.rows import (
     score_rows,
     uniform_numbers,
 )
+from kseq2seq.inference.step_graph import trace_step
 from kseq2seq.inference.tokenizer_graphs import IDS, TokenizerGraphs, one_graph
 from kseq2seq.models import copied_ids_of, final_states, start_search
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer, target_spans
@@ -111,22 +112,7 @@ class TextToText(TokenizerGraphs):
         self._models = models
         encode, step = quantized_halves(models, weights, products, shares)
         self._encode_ids = one_graph(IDS)(encode)
-        encoded = _structured_outputs(self._encode_ids)
-        states = keras.tree.map_structure(
-            lambda x: tf.TensorSpec([None, *x.shape], x.dtype), encoded["states"]
-        )
-        memory, stored = keras.tree.map_structure(
-            lambda x: tf.TensorSpec(x.shape, x.dtype),
-            (encoded["memory"], encoded["weights"]),
-        )
-        self._step = one_graph(IDS, states, memory, stored)(step)
-        _, _, extras = _structured_outputs(self._step)
-        self.has_attention = "alignment" in extras
-        if search.coverage_penalty and not self.has_attention:
-            raise ValueError(
-                "`search` must have coverage_penalty=0 where a model has no attention. "
-                f"Received: coverage_penalty={search.coverage_penalty}"
-            )
+        self._step, self.has_attention = trace_step(self._encode_ids, step, search)
 
     # ---- Signatures ----
 
@@ -384,7 +370,3 @@ class TextToText(TokenizerGraphs):
             "num_target_tokens": forced.lengths[:, 0],
             **offsets("source", source.starts, source.ends),
         }
-
-
-def _structured_outputs(graph):
-    return graph.get_concrete_function().structured_outputs

@@ -1,0 +1,49 @@
+"""One step of a decoder as a graph, whatever its encoder reads."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kseq2seq.decoding import Search
+from kseq2seq.inference.tokenizer_graphs import IDS, one_graph
+
+
+def trace_step(
+    encode: Any, step: Callable[..., Any], search: Search
+) -> tuple[Callable[..., Any], bool]:
+    """The graph of a step, for hypotheses and sources of any number and length.
+
+    Args:
+        encode: The graph that encodes a source, as of `one_graph`.
+        step: The second half of the model, as of `quantized_halves`.
+        search: The `Search` that the step is for.
+
+    Returns:
+        A tuple of the graph and of whether it gives alignments.
+
+    Raises:
+        ValueError: If the search needs alignments and there are none.
+    """
+    encoded: Any = _structured_outputs(encode)
+    states = keras.tree.map_structure(
+        lambda x: tf.TensorSpec([None, *x.shape], x.dtype), encoded["states"]
+    )
+    memory, stored = keras.tree.map_structure(
+        lambda x: tf.TensorSpec(x.shape, x.dtype),
+        (encoded["memory"], encoded["weights"]),
+    )
+    graph = one_graph(IDS, states, memory, stored)(step)
+    _, _, extras = _structured_outputs(graph)
+    has_attention = "alignment" in extras
+    if search.coverage_penalty and not has_attention:
+        raise ValueError(
+            "`search` must have coverage_penalty=0 where a model has no attention. "
+            f"Received: coverage_penalty={search.coverage_penalty}"
+        )
+    return graph, has_attention
+
+
+def _structured_outputs(graph):
+    return graph.get_concrete_function().structured_outputs
