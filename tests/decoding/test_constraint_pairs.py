@@ -25,6 +25,7 @@ from kseq2seq.decoding import (
     MinLength,
     NoRepeatedNgram,
     OpenEnd,
+    Prefix,
     RepetitionPenalty,
     Step,
     TransitionTable,
@@ -375,3 +376,24 @@ def test_a_prefix_with_an_open_end_is_one_of_texts():
             [ForcedPrefix(ids, end), *other],
             keeps=lambda row, ids, rule=rule: rules[row](ids) and rule(row, ids),
         )
+
+
+@pytest.mark.parametrize("position", [0, 1, 4])
+def test_a_penalty_is_of_the_tokens_that_are_written_alone(position):
+    """Not of PAD, which is what stands in the buffer behind them."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(3, 11, size=(2, 3, 7)).astype("int32")
+    ids[..., position:] = 0
+    log_probs = -rng.random((2, 3, 11)).astype("float32")
+    expected = log_probs.copy()
+    for b, k in np.ndindex(2, 3):
+        for token in {*ids[b, k, :position].tolist()}:
+            expected[b, k, token] *= 1.75
+    limit = ops.full((2, 1), 7, "int32")
+    prefix = Prefix(
+        ops.convert_to_tensor(ids), ops.convert_to_tensor(position), limit, EOS_ID
+    )
+    received = RepetitionPenalty(1.75).adjusted(
+        ops.convert_to_tensor(log_probs), prefix, ()
+    )
+    np.testing.assert_allclose(received, expected, rtol=1e-6)
