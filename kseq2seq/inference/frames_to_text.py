@@ -1,4 +1,4 @@
-"""`FramesToText`: what is asked of a model of frames, as functions in the graph."""
+"""`FramesToText`: a model that reads frames, as functions in the graph."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Graphs of what was asked of a model so far."""
+"""The graphs of a model, each traced when it is first needed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
