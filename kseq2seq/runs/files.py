@@ -6,8 +6,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kseq2seq.utils import PathLike, atomic_path, numbered_folders
 
 if TYPE_CHECKING:
@@ -198,6 +196,8 @@ def save_best_weights(weights: Sequence[Any], folder: PathLike, epoch: int) -> N
         folder: Path of the run folder.
         epoch: Number of the epoch, from 1.
     """
+    import numpy as np
+
     with atomic_path(_best_weights(folder, epoch)) as beside:
         np.savez(beside, *weights)
 
@@ -215,6 +215,8 @@ def average_best_weights(folder: PathLike, epochs: Sequence[int]) -> list[Any]:
     Raises:
         FileNotFoundError: If the weights of an epoch are missing.
     """
+    import numpy as np
+
     means: list[Any] = []
     for count, epoch in enumerate(epochs, 1):
         with np.load(_best_weights(folder, epoch)) as arrays:
