@@ -1,5 +1,6 @@
 """Greedy search, beam search, sampling and forced decoding over a step function."""
 
+from kseq2seq.decoding.columns import Columns
 from kseq2seq.decoding.config import (
     Search,
     constraints_of_search,
@@ -46,6 +47,7 @@ from kseq2seq.decoding.step import (
 __all__ = [
     "AfterPrefix",
     "AllowedOutputs",
+    "Columns",
     "Constraint",
     "ForbiddenPhrases",
     "ForbiddenTokens",

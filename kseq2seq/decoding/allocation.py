@@ -23,10 +23,10 @@ def select_guided(
     Reference:
         [Post & Vilar, 2018](https://arxiv.org/abs/1804.06609), section 3.2.
     """
-    batch, width, vocabulary = ops.shape(predicted)
+    batch, width, _ = ops.shape(predicted)
     prefix = prefix_of(slots, rules, position)
     log_probs = allowed_log_probs(predicted, rules, prefix, slots.constraints)
-    values, tokens = top_tokens(log_probs, min(width, vocabulary))
+    values, tokens = top_tokens(log_probs, min(width, log_probs.shape[-1]))
     guide, state = next(
         (constraint, state)
         for constraint, state in zip(rules.constraints, slots.constraints, strict=True)

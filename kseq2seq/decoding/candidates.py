@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from keras import ops
 
+from kseq2seq.decoding.columns import spread
 from kseq2seq.decoding.constraints import (
     Prefix,
     adjusted_log_probs,
@@ -25,19 +26,21 @@ def allowed_log_probs(
 
     Args:
         predicted: float32 of shape `(batch, beam, vocabulary)`: log-probabilities, or
-            logits if the rules say so.
+            logits if the rules say so; `(batch, beam, columns)` if they have columns.
         rules: The `Rules` of the search.
         prefix: The `Prefix` that the constraints see.
         states: The states of the constraints.
 
     Returns:
-        Tensor of the shape of `predicted`.
+        Tensor of shape `(batch, beam, vocabulary)`, of the whole of it.
     """
     log_probs = ops.log_softmax(predicted) if rules.gives_logits else predicted
+    if rules.columns is not None:
+        log_probs = spread(log_probs, rules.columns)
     if not rules.constraints:
         return log_probs
     log_probs = adjusted_log_probs(rules.constraints, log_probs, prefix, states)
-    tokens = ops.arange(predicted.shape[-1], dtype="int32")[None, None]
+    tokens = ops.arange(log_probs.shape[-1], dtype="int32")[None, None]
     allowed = allowed_tokens(rules.constraints, tokens, prefix, states)
     return ops.where(allowed, log_probs, -np.inf)
 
@@ -49,7 +52,7 @@ def best_tokens(
 
     The same as the best of `allowed_log_probs`. Constraints that forbid a few tokens at
     most take no pass over the vocabulary, and without others the softmax takes a
-    cheaper one.
+    cheaper one, over the columns alone if there are any.
 
     Args:
         predicted: As for `allowed_log_probs`.
@@ -62,6 +65,8 @@ def best_tokens(
         A tuple `(log_probs, tokens)`, best first, both of shape `(batch, beam, count)`.
     """
     vocabulary = predicted.shape[-1]
+    if rules.columns is not None:
+        vocabulary = rules.columns.vocabulary_size
     bounded, own_states, unbounded, their_states = [], [], [], []
     others = 0
     for constraint, state in zip(rules.constraints, states, strict=True):
@@ -76,7 +81,7 @@ def best_tokens(
     if unbounded:
         their_rules = rules._replace(constraints=unbounded)
         predicted = allowed_log_probs(predicted, their_rules, prefix, their_states)
-        rules = rules._replace(gives_logits=False)
+        rules = rules._replace(gives_logits=False, columns=None)
     # So many more that enough are left without the forbidden ones.
     values, tokens = top_tokens(predicted, min(count + others, vocabulary))
     if rules.gives_logits:
@@ -84,6 +89,8 @@ def best_tokens(
         # others follow by their distance: log-softmax takes over twice as long.
         probability = pick(ops.softmax(predicted), tokens[..., :1])
         values = values - values[..., :1] + ops.log(probability)
+    if rules.columns is not None:
+        tokens = ops.take(rules.columns.ids, tokens, axis=0)
     if others:
         allowed = allowed_tokens(bounded, tokens, prefix, own_states)
         values = ops.where(allowed, values, -np.inf)
@@ -99,19 +106,23 @@ def top_tokens(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     maximum is much cheaper than `ops.top_k`.
 
     Args:
-        log_probs: Tensor of shape `(batch, beam, vocabulary)`.
-        count: How many tokens are wanted, at most the vocabulary size.
+        log_probs: Tensor of shape `(batch, beam, vocabulary)`, of any size.
+        count: How many tokens are wanted.
 
     Returns:
         A tuple `(values, tokens)`, best first, both of shape `(batch, beam, count)`.
+        Where there are fewer, the values of the others are -inf.
     """
     batch, width, vocabulary = ops.shape(log_probs)
-    if vocabulary < 4 * count * PIECE_SIZE:
+    is_known = isinstance(vocabulary, int)
+    if is_known and count <= vocabulary < 4 * count * PIECE_SIZE:
         values, tokens = ops.top_k(log_probs, count)
         return values, ops.cast(tokens, "int32")
     pieces = -(-vocabulary // PIECE_SIZE)
+    # So many that each of the best may be in a piece of its own.
+    pieces = max(pieces, count) if is_known else ops.maximum(pieces, count)
     padding = pieces * PIECE_SIZE - vocabulary
-    if padding:
+    if not is_known or padding:
         widths = ((0, 0), (0, 0), (0, padding))
         log_probs = ops.pad(log_probs, widths, constant_values=-np.inf)
     log_probs = ops.reshape(log_probs, (batch, width, pieces, PIECE_SIZE))

@@ -58,7 +58,10 @@ def decode(
     Returns:
         The `Hypotheses`.
     """
-    rules = rules._replace(gives_logits=getattr(step, "gives_logits", False))
+    rules = rules._replace(
+        gives_logits=getattr(step, "gives_logits", False),
+        columns=getattr(step, "columns", None),
+    )
     # The first step stands before the loop: it is needed once for each row only, and
     # it shows the shapes that the loop will carry.
     state = tree.map_structure(

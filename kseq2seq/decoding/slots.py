@@ -5,7 +5,7 @@ Glossary of shapes, used in the comments of this package:
 - K: slots for hypotheses (the beam), of which N are returned.
 - L: longest target.
 - S: source length.
-- V: vocabulary size; C of them are candidates.
+- V: vocabulary size, or number of columns; C of them are candidates.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from keras import ops
 
+from kseq2seq.decoding.columns import Columns
 from kseq2seq.decoding.constraints import Constraint, Prefix
 from kseq2seq.utils import Tensor
 
@@ -58,6 +59,7 @@ class Rules(NamedTuple):
     num_groups: int = 1  # of slots; those of several are in no order
     diversity: float = 0.0  # of groups
     gives_logits: bool = False  # whether log-probabilities are still to be made
+    columns: Columns | None = None  # that these are of, or `None`: of all tokens
 
 
 class Slots(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from keras import ops, tree
 
+from kseq2seq.decoding.columns import Columns, spread
 from kseq2seq.utils import Tensor
 
 # `(log_probs, state, extras)`, as `kseq2seq.decoding.searches` describes them.
@@ -27,6 +28,8 @@ class Step(NamedTuple):
             from step to step.
         gives_logits: Whether `function` gives logits in the place of log-probabilities.
         may_shrink: Whether rows may leave the batch. Not under XLA, which keeps shapes.
+        columns: The `Columns` that `function` gives log-probabilities of; `None` for
+            the whole vocabulary. Other tokens have the probability 0.
 
     Example:
 
@@ -45,12 +48,15 @@ class Step(NamedTuple):
     memory: Any = ()
     gives_logits: bool = False
     may_shrink: bool = False
+    columns: Columns | None = None
 
     def __call__(self, tokens: Tensor, state: Any) -> StepOutputs:
-        """The function, called with the memory; log-probabilities in any case."""
+        """The function, called with the memory; log-probabilities of all tokens."""
         logits, state, extras = self.function(tokens, state, self.memory)
         if self.gives_logits:
             logits = ops.log_softmax(ops.cast(logits, "float32"))
+        if self.columns is not None:
+            logits = spread(logits, self.columns)
         return logits, state, extras
 
 
@@ -85,6 +91,8 @@ def call_step(
     log_probs, new_state, extras = outputs
     check_shape("`log_probs` of `step`", log_probs, (*tokens.shape, None))
     vocabulary = log_probs.shape[-1]
+    if rules.columns is not None:
+        vocabulary = rules.columns.vocabulary_size
     if vocabulary is None:
         raise ValueError(
             "`log_probs` of `step` must have a vocabulary size that is known "

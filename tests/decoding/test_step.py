@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kseq2seq.decoding import Step, beam_search, greedy_search, sample
+from kseq2seq.decoding import (
+    Columns,
+    ForcedPhrases,
+    NoRepeatedNgram,
+    RepetitionPenalty,
+    Step,
+    beam_search,
+    greedy_search,
+    sample,
+)
 from kseq2seq.utils import EOS_ID
-from search_oracles import Tables
+from search_oracles import Tables, log_softmax
 
 BACKEND = keras.backend.backend()
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow only")
@@ -160,3 +169,73 @@ def bad_step(change):
 def test_bad_steps(change, message):
     with pytest.raises(ValueError, match=message):
         beam_search(*bad_step(change), beam_size=2, max_length=5, coverage_penalty=0.1)
+
+
+COLUMNS = np.array([0, 1, 3, 4, 6], "int32")  # two of the seven ids have none
+NGRAM, FORCED = NoRepeatedNgram(2), ForcedPhrases(np.array([[[6, 4]]] * 3, "int32"))
+COLUMN_SEARCHES = {
+    "greedy": greedy_search,
+    "beam": partial(beam_search, beam_size=3, num_hypotheses=3, min_length=2),
+    # Wider than there are columns.
+    "wide": partial(beam_search, beam_size=9, num_hypotheses=9, length_penalty=0.6),
+    "groups": partial(beam_search, beam_size=4, num_hypotheses=4, num_groups=2),
+    "unbounded": partial(beam_search, beam_size=3, constraints=[NGRAM]),
+    "penalty": partial(greedy_search, constraints=[RepetitionPenalty(1.7)]),
+    "forced": partial(beam_search, beam_size=4, constraints=[FORCED]),
+    "sample": partial(sample, seed=1, num_samples=2),
+}
+
+
+def columns_alone(table, ids, size):
+    """The step over some columns of a table of logits, and one over all by NumPy."""
+    part = ops.convert_to_tensor(table[:, ids])
+    full = np.full(table.shape, -np.inf, "float32")
+    full[:, ids] = log_softmax(table[:, ids])
+    full = ops.convert_to_tensor(full)
+
+    def function(tokens, state, memory):
+        return ops.take(part, tokens, axis=0), state, {}
+
+    def plain(tokens, state):
+        return ops.take(full, tokens, axis=0), state, {}
+
+    columns = Columns(ops.convert_to_tensor(ids), size)
+    return Step(function, gives_logits=True, columns=columns), plain
+
+
+@pytest.mark.parametrize("search", COLUMN_SEARCHES.values(), ids=COLUMN_SEARCHES)
+def test_columns_are_a_vocabulary_without_the_others(search):
+    table = np.random.default_rng(11).normal(size=(V, V)).astype("float32") * 2
+    step, plain = columns_alone(table, COLUMNS, V)
+    state = ops.zeros((3, 1))
+    for each in (step, step.__call__):
+        actual = as_numpy(search(each, state, max_length=6)[:4])
+        expected = as_numpy(search(plain, state, max_length=6)[:4])
+        for a, b in zip(actual, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@on_tensorflow
+def test_columns_of_a_number_that_no_graph_knows():
+    import tensorflow as tf
+
+    size, rng = 1031, np.random.default_rng(13)
+    table = rng.normal(size=(size, size)).astype("float32") * 3
+    search = partial(beam_search, beam_size=3, num_hypotheses=3, max_length=5)
+
+    def run(ids):
+        def function(tokens, state, memory):
+            rows = ops.take(ops.convert_to_tensor(table), tokens, axis=0)
+            return ops.take(rows, ids, axis=-1), state, {}
+
+        step = Step(function, gives_logits=True, columns=Columns(ids, size))
+        return search(step, ops.zeros((2, 1)))[:4]
+
+    graph = tf.function(run, input_signature=[tf.TensorSpec([None], tf.int32)])
+    for count in (4, 73, 700):
+        others = rng.choice(np.arange(4, size), count - 3, replace=False)
+        ids = np.sort(np.append(others, [0, 1, EOS_ID])).astype("int32")
+        _, plain = columns_alone(table, ids, size)
+        expected = as_numpy(search(plain, ops.zeros((2, 1)))[:4])
+        for a, b in zip(as_numpy(graph(ids)), expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
