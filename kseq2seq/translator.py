@@ -36,11 +36,14 @@ from kseq2seq.models import (
 from kseq2seq.runs import (
     MODEL_FILE,
     SAVED_MODEL_FILE,
+    Shortlist,
     find_saved_model,
     load_features,
+    load_shortlist,
     load_tokenizers,
     save_features,
     save_model,
+    save_shortlist,
     save_tokenizers,
 )
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
@@ -59,6 +62,8 @@ class Translator(Joinable, BaseTranslator):
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
         features: The `kseq2seq.FeatureVocabulary`; `None` for a model without features.
+        shortlist: The `kseq2seq.runs.Shortlist` of searches with `shortlist=True`, as
+            `kseq2seq shortlist` makes it; `None` for none.
 
     Attributes:
         model: The model.
@@ -66,6 +71,7 @@ class Translator(Joinable, BaseTranslator):
         target_tokenizer: That of the target.
         features: The vocabulary of features, or `None`.
         has_features: Whether there is one.
+        shortlist: The shortlist, or `None`.
         run_folder: The `Path` that it was loaded from, of which a model card can tell
             more than of a model alone; or `None`.
 
@@ -98,6 +104,7 @@ class Translator(Joinable, BaseTranslator):
         source_tokenizer: Tokenizer,
         target_tokenizer: Tokenizer,
         features: FeatureVocabulary | None = None,
+        shortlist: Shortlist | None = None,
     ) -> None:
         backend = keras.config.backend()
         if backend != "tensorflow":
@@ -114,10 +121,16 @@ class Translator(Joinable, BaseTranslator):
         self.target_tokenizer = target_tokenizer
         self.features = features
         self.has_features = features is not None
+        self.shortlist = shortlist
         self.run_folder: Path | None = None
         self._graphs = Graphs(
             TextToText(
-                [model], source_tokenizer, target_tokenizer, Search(), features=features
+                [model],
+                source_tokenizer,
+                target_tokenizer,
+                Search(),
+                features=features,
+                shortlist=shortlist,
             )
         )
 
@@ -126,7 +139,7 @@ class Translator(Joinable, BaseTranslator):
             return type(self).ensemble, (self.members, self.member_weights)
         # Keras writes the model as into a file; graphs are traced anew.
         vocabularies = self.source_tokenizer, self.target_tokenizer, self.features
-        parts = (self.model, *vocabularies)
+        parts = (self.model, *vocabularies, self.shortlist)
         return type(self), parts, {"run_folder": self.run_folder}
 
     def __call__(
@@ -176,7 +189,6 @@ class Translator(Joinable, BaseTranslator):
             features: List of `str`, the features of each text; missing if `None`.
             prefix: List of `str`, what each translation begins with; `None` or an empty
                 one where it is free. Its last word may go on; a blank ends it.
-
             forced: For each text a list of `str`, words or phrases that its translation
                 holds, in any order; or `None`.
             allowed: List of `str`, the only translations that there are; any if `None`.
@@ -300,6 +312,7 @@ class Translator(Joinable, BaseTranslator):
         folder.mkdir(parents=True, exist_ok=True)
         save_tokenizers(folder, self.source_tokenizer, self.target_tokenizer)
         save_features(folder, self.features)
+        save_shortlist(folder, self.shortlist)
         model = self.model if weights == "float32" else float16_copy(self.model)
         save_model(model, folder / MODEL_FILE)
 
@@ -401,6 +414,7 @@ class Translator(Joinable, BaseTranslator):
         model: Any = load_model(path / MODEL_FILE, compile=False)
         if not is_float32(model):
             model = float32_copy(model)
-        translator = cls(model, *load_tokenizers(path), load_features(path))
+        vocabularies = *load_tokenizers(path), load_features(path)
+        translator = cls(model, *vocabularies, load_shortlist(path))
         translator.run_folder = path
         return translator

@@ -26,6 +26,7 @@ NAMES = (
     "length_normalization",
     "num_groups",
     "diversity",
+    "shortlist",
 )
 
 
@@ -41,6 +42,7 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
         "search", "The default of each is what the run was trained with."
     )
     if not greedy:
+        _add_shortlist(group)
         group.add_argument(
             "--beam",
             type=count,
@@ -90,6 +92,16 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
         "--max-length-offset", type=index, metavar="N", help="and this many more"
     )
     _add_rules(group)
+
+
+def _add_shortlist(group):
+    group.add_argument(
+        "--shortlist",
+        action="store_true",
+        default=None,
+        help="search among the pieces that a source may give, by the shortlist of "
+        "'kseq2seq shortlist': faster where the vocabulary is large",
+    )
 
 
 def _add_rules(group):

@@ -45,8 +45,9 @@ def spread(log_probs: Tensor, columns: Columns) -> Tensor:
     Example:
 
     >>> columns = Columns(ops.convert_to_tensor([1, 3]), vocabulary_size=4)
-    >>> ops.convert_to_numpy(spread(ops.log([[[0.5, 1.0]]]), columns)).round(2).tolist()
-    [[[-inf, -0.69, -inf, 0.0]]]
+    >>> log_probs = spread(ops.convert_to_tensor([[[-0.5, -2.0]]]), columns)
+    >>> ops.convert_to_numpy(log_probs).tolist()
+    [[[-inf, -0.5, -inf, -2.0]]]
     """
     count = ops.shape(log_probs)[-1]
     # Where the ids stand among the columns; behind the last one where they do not.

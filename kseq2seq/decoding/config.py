@@ -64,6 +64,8 @@ class Search:
         pattern: Regular expression that translations match from end to end, of what
             `kseq2seq.decoding.patterns.expression` names; any translation if `None`.
         forbidden_words: Words that do not occur, as words of their own.
+        shortlist: Whether to search among the pieces alone that the source may give, by
+            the shortlist of `kseq2seq shortlist`. Not with `pattern`, which needs all.
 
     Raises:
         ValueError: If a number is out of range.
@@ -96,6 +98,7 @@ class Search:
     length_normalization: str = "wu"
     num_groups: int = 1
     diversity: float = 0.5
+    shortlist: bool = False
 
     def __post_init__(self):
         for name in ("beam_size", "num_hypotheses", "max_length"):
@@ -115,6 +118,12 @@ class Search:
         words = check_words("forbidden_words", self.forbidden_words)
         object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
+        check_boolean("shortlist", self.shortlist)
+        if self.shortlist and self.pattern is not None:
+            raise ValueError(
+                "`shortlist` must be false with a `pattern`, which may need any piece; "
+                f"leave out one of them. Received: pattern={self.pattern!r}"
+            )
         check_lengths(self.length_penalty, self.length_normalization)
         check_beam(self.beam_size, self.num_hypotheses, self.num_groups, self.diversity)
 
@@ -140,7 +149,7 @@ def search_ids(
             their decoding; see `kseq2seq.models`.
         source: Ids of shape `(batch, source_length)`.
         search: A `Search`; its `pattern` and `forbidden_words`, which are about texts,
-            are to come as `constraints`.
+            are to come as `constraints`, and its `shortlist` is up to `start`.
         num_hypotheses: Takes the place of `search.num_hypotheses`, if given: a scalar
             int32 tensor, so that one graph serves any number.
         constraints: As in `greedy_search`.

@@ -75,6 +75,9 @@ def search_function(
         int32 of the shape of `ids`: for UNK the place in the source of what it is a
         copy of, `NOT_COPIED` for all others.
 
+    Raises:
+        ValueError: If the search is one by a shortlist.
+
     Example:
 
     >>> from kseq2seq import Seq2SeqConfig, build_model
@@ -84,6 +87,11 @@ def search_function(
     >>> function(tf.constant([[5, 6, 3]]))["scores"].shape.as_list()
     [1, 1]
     """
+    if search.shortlist:
+        raise ValueError(
+            "`search` must have shortlist=False for ONNX and LiteRT: only a SavedModel "
+            "has a shortlist in it. Received: shortlist=True"
+        )
     encode, step = encode_and_step([model])
     copied_ids = copied_ids_of(model)
 

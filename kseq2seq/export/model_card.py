@@ -12,7 +12,7 @@ import tensorflow as tf
 from kseq2seq.export.settings import ExportSettings
 from kseq2seq.export.words import longest_in_words
 from kseq2seq.inference import Signature
-from kseq2seq.runs import git_state, now, package_versions
+from kseq2seq.runs import Shortlist, git_state, now, package_versions
 from kseq2seq.tokenizers import FeatureVocabulary
 
 CARD_FILE = "model_card.json"
@@ -77,6 +77,7 @@ def model_card(
     example: str = "",
     created: str | None = None,
     features: FeatureVocabulary | None = None,
+    shortlist: Shortlist | None = None,
 ) -> dict[str, Any]:
     """The card of a SavedModel.
 
@@ -93,6 +94,7 @@ def model_card(
         example: A text, to show a request.
         created: When the export was made, as ISO 8601; now if `None`.
         features: The `kseq2seq.FeatureVocabulary` of a model with features.
+        shortlist: The `kseq2seq.runs.Shortlist` of a search among its pieces.
 
     Returns:
         A dict of what JSON has.
@@ -117,6 +119,7 @@ def model_card(
         "limits": fixed["limits"],
         "tokenizers": _tokenizers(tokenizers),
         **features_of_card(features),
+        **_shortlist(shortlist),
         "example": example,
         "signatures": {
             signature: {
@@ -194,6 +197,15 @@ def features_of_card(features: FeatureVocabulary | None) -> dict[str, Any]:
         return {}
     symbols = list(features.symbols)
     return {"features": {"separator": features.separator, "symbols": symbols}}
+
+
+def _shortlist(shortlist):
+    """An entry `shortlist` for a search by one, and none for another."""
+    if shortlist is None:
+        return {}
+    table, frequent = shortlist
+    sizes = {"pieces": table.shape[1], "frequent": len(frequent)}
+    return {"shortlist": sizes}
 
 
 def _in_order(

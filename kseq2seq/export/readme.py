@@ -64,7 +64,7 @@ def readme(card: Mapping[str, Any]) -> str:
         axes=AXES,
         signatures="\n".join(signatures).rstrip(),
         guards=_bullets(card["guards"]),
-        search=_bullets(_search(card["search"])),
+        search=_bullets([*_search(card["search"]), *_shortlist(card)]),
         contents=_bullets(_contents(card)),
         trainings="\n".join(trainings).rstrip(),
     )
@@ -163,6 +163,18 @@ def _search(settings):
         f"Search: {kept}, length penalty {search.length_penalty:g}, "
         f"coverage penalty {search.coverage_penalty:g}.",
         f"Length: at most {most} tokens for a source of n{least}.",
+    ]
+
+
+def _shortlist(card):
+    if "shortlist" not in card:
+        return []
+    shortlist = card["shortlist"]
+    return [
+        "Pieces: of each text those alone that its pieces may give, at most "
+        f"{shortlist['pieces']:,} for each of them, and {shortlist['frequent']:,} "
+        "frequent ones. Scores are of probabilities among these; those of `score` are "
+        "of all pieces.",
     ]
 
 

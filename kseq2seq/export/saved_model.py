@@ -35,7 +35,7 @@ from kseq2seq.inference import (
     signature_functions,
 )
 from kseq2seq.models import portable_copy
-from kseq2seq.runs import SAVED_MODEL_FILE, from_run
+from kseq2seq.runs import SAVED_MODEL_FILE, Shortlist, from_run
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
 from kseq2seq.utils import (
     PathLike,
@@ -55,6 +55,7 @@ class Exportable(Protocol):
     target_tokenizer: Tokenizer
     features: FeatureVocabulary | None
     run_folder: Path | None
+    shortlist: Shortlist | None
 
 
 def export_translators(
@@ -154,6 +155,7 @@ def _trace(translators, settings):
         settings.products,
         settings.ensemble_weights,
         translators[0].features,
+        translators[0].shortlist if len(translators) == 1 else None,
     )
     graphs, signatures = {}, {}
     functions = signature_functions(text_to_text, settings.extra_signatures)
@@ -186,6 +188,7 @@ def _card(path, name, translators, signatures, settings):
         runs=runs,
         example=next((run["example"] for run in runs if run["example"]), ""),
         features=translators[0].features,
+        shortlist=translators[0].shortlist if settings.search.shortlist else None,
     )
 
 

@@ -48,6 +48,11 @@ from kseq2seq.inference.saved_model import (
     EXPORT_SETTINGS_FILE,
     SavedTranslator,
 )
+from kseq2seq.inference.shortlists import (
+    ShortlistReport,
+    make_shortlist,
+    measure_shortlist,
+)
 from kseq2seq.inference.signatures import (
     Signature,
     SignatureFunction,
@@ -82,6 +87,7 @@ __all__ = [
     "Graphs",
     "Joinable",
     "SavedTranslator",
+    "ShortlistReport",
     "Signature",
     "SignatureFunction",
     "TextToText",
@@ -97,6 +103,8 @@ __all__ = [
     "frame_signature_functions",
     "int8_product",
     "length_sorted_batches",
+    "make_shortlist",
+    "measure_shortlist",
     "minimum_risk",
     "quantized_halves",
     "read_wav",

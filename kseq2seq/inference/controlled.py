@@ -99,11 +99,13 @@ class ControlledSearches:
         search, source = graphs.default_search, graphs.source_ids(text, features)
         count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
         start = partial(
-            graphs.start, alignments=graphs.copies or search.coverage_penalty > 0
+            graphs.start,
+            alignments=graphs.copies or search.coverage_penalty > 0,
+            shortlist=search.shortlist,
         )
         beginnings = read_beginnings(graphs, prefix, self._pieces)
         following = search_ids(
-            start,
+            partial(start, wanted=[beginnings.ids]),
             source.ids,
             dataclasses.replace(
                 search, beam_size=count, num_hypotheses=count, num_groups=1
@@ -119,6 +121,7 @@ class ControlledSearches:
         )
         ids = tf.reshape(following.ids, [-1, tf.shape(following.ids)[2]])
         rules, ahead = graphs.text_rules(search), ForcedPrefix(ids)
+        start = partial(start, wanted=[ids])
         best = search_ids(start, source.ids, search, 1, rules, ahead, graphs.copies)
         best = blank_for_blank(best, source.ids)
         texts = self._texts(text, source, best, prefix, beginnings)[:, 0]
@@ -161,15 +164,28 @@ class ControlledSearches:
         graphs = self._text_to_text
         source = graphs.source_ids(text, features)
         constraint = beginnings = None
+        wanted = []
         if prefix is not None:
             beginnings = read_beginnings(graphs, prefix, self._pieces)
             constraint = forced_prefix(beginnings, self._pieces)
-        start = partial(graphs.start, alignments=alignments or graphs.copies)
+            wanted.append(beginnings.ids)
         rules = graphs.text_rules(search)
         if forced is not None:
             rules.append(ForcedPhrases(forced))
+            wanted.append(tf.reshape(forced, [tf.shape(forced)[0], -1]))
         if allowed:
+            if search.shortlist:
+                raise ValueError(
+                    "`allowed` must come without a shortlist, since its texts may need "
+                    "any piece: search with shortlist=False. Received: shortlist=True"
+                )
             rules.append(graphs.allowed_texts(allowed))
+        start = partial(
+            graphs.start,
+            alignments=alignments or graphs.copies,
+            shortlist=search.shortlist,
+            wanted=wanted,
+        )
         hypotheses = search_ids(
             start, source.ids, search, None, rules, constraint, graphs.copies
         )

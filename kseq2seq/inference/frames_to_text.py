@@ -277,6 +277,12 @@ class FramesToText:
         return hypotheses._replace(alignments=None)
 
     def _hypotheses(self, frames, mask, search, count, alignments) -> Hypotheses:
+        if search.shortlist:
+            raise ValueError(
+                "`search` must have shortlist=False for frames, which are no pieces of "
+                "a source. Received: shortlist=True"
+            )
+
         def start(_):
             return self._start(frames, mask, alignments)
 

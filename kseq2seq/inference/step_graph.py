@@ -11,7 +11,7 @@ from kseq2seq.inference.tokenizer_graphs import IDS, one_graph
 
 
 def trace_step(
-    encode: Any, step: Callable[..., Any], search: Search
+    encode: Any, step: Callable[..., Any], search: Search, *others: Any
 ) -> tuple[Callable[..., Any], bool]:
     """The graph of a step, for hypotheses and sources of any number and length.
 
@@ -19,6 +19,7 @@ def trace_step(
         encode: The graph that encodes a source, as of `one_graph`.
         step: The second half of the model, as of `quantized_halves`.
         search: The `Search` that the step is for.
+        *others: Nested `tf.TensorSpec`s of the step's arguments behind the weights.
 
     Returns:
         A tuple of the graph and of whether it gives alignments.
@@ -34,7 +35,7 @@ def trace_step(
         lambda x: tf.TensorSpec(x.shape, x.dtype),
         (encoded["memory"], encoded["weights"]),
     )
-    graph = one_graph(IDS, states, memory, stored)(step)
+    graph = one_graph(IDS, states, memory, stored, *others)(step)
     _, _, extras = _structured_outputs(graph)
     has_attention = "alignment" in extras
     if search.coverage_penalty and not has_attention:

@@ -1,7 +1,7 @@
 """`TextToText`: what is asked of a model, as functions in TensorFlow's graph."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -28,7 +28,14 @@ from kseq2seq.inference.rows import (
 )
 from kseq2seq.inference.step_graph import trace_step
 from kseq2seq.inference.tokenizer_graphs import IDS, TokenizerGraphs, one_graph
-from kseq2seq.models import copied_ids_of, final_states, start_search
+from kseq2seq.inference.vocabulary_selection import VocabularySelection
+from kseq2seq.models import (
+    copied_ids_of,
+    final_states,
+    start_search,
+    vocabulary_sizes,
+)
+from kseq2seq.runs import Shortlist
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer, target_spans
 from kseq2seq.utils import PAD_ID, Tensor
 
@@ -58,12 +65,15 @@ class TextToText(TokenizerGraphs):
         shares: What each counts in the mean of probabilities; the same if `None`.
         features: The `kseq2seq.FeatureVocabulary`; `None` for models without features,
             whose methods take none.
+        shortlist: The `kseq2seq.runs.Shortlist` of searches with `shortlist=True`;
+            `None` if there are none.
 
     Attributes:
         default_search: The `Search`.
         has_features: Whether the methods take features beside texts, which are missing
             where they are `None`.
         has_attention: Whether there are alignments.
+        vocabulary_sizes: The numbers of source ids, features included, and target ids.
 
     Raises:
         ValueError: If the search needs alignments and a model has no attention, the
@@ -97,6 +107,7 @@ class TextToText(TokenizerGraphs):
         products: str = "float32",
         shares: Sequence[float] | None = None,
         features: FeatureVocabulary | None = None,
+        shortlist: Shortlist | None = None,
     ) -> None:
         copied_ids = [copied_ids_of(model) for model in models]
         super().__init__(
@@ -109,7 +120,9 @@ class TextToText(TokenizerGraphs):
             copied_ids=None if None in copied_ids else copied_ids[0],
         )
         self.default_search = search
+        self.vocabulary_sizes = vocabulary_sizes(models[0])
         self._models = models
+        self._shortlist, self._types = shortlist, (weights, products)
         encode, step = quantized_halves(models, weights, products, shares)
         self._encode_ids = one_graph(IDS)(encode)
         self._step, self.has_attention = trace_step(self._encode_ids, step, search)
@@ -315,7 +328,9 @@ class TextToText(TokenizerGraphs):
         search = self.default_search
         # The coverage penalty needs them on the way.
         start = partial(
-            self.start, alignments=self.copies or search.coverage_penalty > 0
+            self.start,
+            alignments=self.copies or search.coverage_penalty > 0,
+            shortlist=search.shortlist,
         )
         rules = self.text_rules(search)
         hypotheses = search_ids(
@@ -335,19 +350,48 @@ class TextToText(TokenizerGraphs):
         """
         return decoding.force(*self.start(source, alignments=True), target)
 
-    def start(self, source: Tensor, alignments: bool) -> tuple[Step, Any]:
+    def start(
+        self,
+        source: Tensor,
+        alignments: bool,
+        shortlist: bool = False,
+        wanted: Sequence[Tensor] = (),
+    ) -> tuple[Step, Any]:
         """The step function and the first states of a search.
 
         Args:
             source: Ids of shape `(batch, source_length)`.
             alignments: Whether the search is to collect alignments.
+            shortlist: Whether it is among the pieces of the shortlist alone.
+            wanted: Target ids that it needs beside these, each of shape `(batch,
+                count)`.
 
         Returns:
             A tuple `(step, initial_state)`, as `kseq2seq.decoding` takes them.
+
+        Raises:
+            ValueError: If there is no shortlist, or none for models like these.
         """
+        if shortlist:
+            encoded, selection = self._encode_ids(source), self._selection
+            return selection.start(encoded, source, alignments, wanted)
         return start_search(
             self._encode_ids, self._step, source, alignments, may_shrink=True
         )
+
+    @cached_property
+    def _selection(self):
+        if self._shortlist is None:
+            raise ValueError(
+                "`search.shortlist` needs the shortlist of a run, which 'kseq2seq "
+                "shortlist RUN' makes; an ensemble has none. Search without. Received: "
+                "shortlist=True, while the model has no shortlist"
+            )
+        # It may be needed first while another graph is traced.
+        with tf.init_scope():
+            return VocabularySelection(
+                self._models, self._shortlist, self._encode_ids, *self._types
+            )
 
     def _forced(self, text, target, features):
         check_rows(text, target=target)

@@ -3,6 +3,11 @@
 from kseq2seq.models.build import (
     build_model,
 )
+from kseq2seq.models.columns import (
+    column_product,
+    column_step,
+    start_column_search,
+)
 from kseq2seq.models.copying import (
     all_copied_ids,
     copied_ids_of,
@@ -52,6 +57,8 @@ __all__ = [
     "Seq2SeqModel",
     "all_copied_ids",
     "build_model",
+    "column_product",
+    "column_step",
     "copied_ids_of",
     "encode_and_step",
     "encoder_model",
@@ -64,6 +71,7 @@ __all__ = [
     "load_model",
     "portable_copy",
     "set_pretrained_embeddings",
+    "start_column_search",
     "start_decoding",
     "start_search",
     "step_model",

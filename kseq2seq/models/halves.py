@@ -92,6 +92,22 @@ def step_model(model: keras.Model) -> keras.Model:
     >>> sorted(step_model(model).output)
     ['alignment', 'logits', 'states']
     """
+    return step_with_head(model, step_head, "logits")
+
+
+def step_with_head(
+    model: keras.Model, head: Callable[..., tuple[Any, list, list]], name: str
+) -> keras.Model:
+    """A `step_model` with another head.
+
+    Args:
+        model: A model of `build_model`, or the same loaded from a file.
+        head: Function with the arguments and the results of `step_head`.
+        name: Name of the head's first result among the outputs.
+
+    Raises:
+        ValueError: If `model` does not come from `build_model`.
+    """
     layers, cell = layers_by_name(model), _decoder_cell(model)
     encoded: dict[str, Any] = encoder_model(model).output  # pyright: ignore
     tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -110,8 +126,8 @@ def step_model(model: keras.Model) -> keras.Model:
     count = len(states) - len(head_states(layers, memory))
     features, new_states, *alignment = step(embedded, states[:count], own)
     made = StepOutputs(tokens, embedded, features, alignment)
-    logits, of_head, alignment = step_head(layers, made, states[count:], memory)
-    outputs = {"logits": logits, "states": [*new_states, *of_head]}
+    output, of_head, alignment = head(layers, made, states[count:], memory)
+    outputs = {name: output, "states": [*new_states, *of_head]}
     if alignment:
         outputs["alignment"] = alignment[0]
     inputs = {"tokens": tokens, "states": states, "memory": memory}
@@ -176,12 +192,12 @@ def encode_and_step(
     steppers = [step_model(model) for model in models]
 
     def encode(source, weights=()):
-        with _values_of(variables, weights):
+        with values_of(variables, weights):
             encoded = [encoder(source) for encoder in encoders]
         return {name: [x[name] for x in encoded] for name in ("states", "memory")}
 
     def step(tokens, states, memory, weights=()):
-        with _values_of(variables, weights):
+        with values_of(variables, weights):
             outputs = [
                 stepper({"tokens": tokens, "states": own_states, "memory": own_memory})
                 for stepper, own_states, own_memory in zip(
@@ -326,8 +342,15 @@ def _decoder_cell(model):
     return cell
 
 
-def _values_of(variables, values) -> AbstractContextManager:
-    """Lets variables have other values; of none, a scope around this one stays."""
+def values_of(
+    variables: Sequence[keras.Variable], values: Sequence[Tensor]
+) -> AbstractContextManager:
+    """A scope in which variables have other values; of none, one around it stays.
+
+    Args:
+        variables: The variables.
+        values: A tensor for each of them.
+    """
     if not variables:
         return nullcontext()
     return keras.StatelessScope(list(zip(variables, values, strict=True)))

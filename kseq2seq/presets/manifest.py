@@ -17,6 +17,7 @@ from kseq2seq.runs import (
     RECORD_FILE,
     SCORES_FILE,
     SETTINGS_FILE,
+    SHORTLIST_FILE,
     SOURCE_FILE,
     TARGET_FILE,
     find_saved_model,
@@ -28,7 +29,7 @@ MANIFEST_FILE = "preset.json"
 CARD_FILE = "README.md"  # for people, who may edit it: it is not in the manifest
 FORMAT = 1
 REQUIRED = (MODEL_FILE, SOURCE_FILE, TARGET_FILE)
-OPTIONAL = (FEATURES_FILE,)  # of models with features alone
+OPTIONAL = (FEATURES_FILE, SHORTLIST_FILE)  # of some models alone
 # Of a training: what model cards tell, and the search that it was scored with.
 RECORDS = (CONFIG_FILE, SETTINGS_FILE, RECORD_FILE, HISTORY_FILE, SCORES_FILE)
 FILES = (*REQUIRED, *OPTIONAL, *RECORDS)

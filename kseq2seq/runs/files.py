@@ -16,6 +16,8 @@ MODEL_FILE = "model.keras"
 SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
 # Of a model with features alone.
 FEATURES_FILE = "features.json"
+# Written by `kseq2seq shortlist`.
+SHORTLIST_FILE = "shortlist.npz"
 # Of a `Transcriber` that reads waveforms.
 LOG_MEL_FILE = "log_mel.json"
 # Not in a run folder, but in the SavedModel that is exported from it.
@@ -35,6 +37,7 @@ _FILES = (
     SOURCE_FILE,
     TARGET_FILE,
     FEATURES_FILE,
+    SHORTLIST_FILE,
     LOG_MEL_FILE,
     SETTINGS_FILE,
     CONFIG_FILE,

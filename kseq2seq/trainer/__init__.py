@@ -11,6 +11,7 @@ from kseq2seq.trainer.recipe_files import describe_recipes, find_recipe, recipe_
 
 if TYPE_CHECKING:
     from kseq2seq.trainer.help import describe_settings
+    from kseq2seq.trainer.pairs import pairs_of_run
     from kseq2seq.trainer.pipeline import fit, prepare, score
     from kseq2seq.trainer.plateau import ReduceOnPlateau
     from kseq2seq.trainer.readers import READERS, Reader
@@ -43,6 +44,7 @@ _HOMES = {
     "describe_settings": "help",
     "describe_sweep": "sweep",
     "fit": "pipeline",
+    "pairs_of_run": "pairs",
     "prepare": "pipeline",
     "read_settings": "settings",
     "read_sweep": "sweep_settings",
@@ -68,6 +70,7 @@ __all__ = [
     "describe_sweep",
     "find_recipe",
     "fit",
+    "pairs_of_run",
     "prepare",
     "read_settings",
     "read_sweep",

@@ -4,12 +4,12 @@ import random
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kseq2seq import data
+from kseq2seq import data, runs
 from kseq2seq.trainer.batches import make_corpora
 from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import DataSettings
-from kseq2seq.utils import is_integer
+from kseq2seq.trainer.settings import DataSettings, make_settings
+from kseq2seq.utils import PathLike, is_integer
 
 # Sources that a share holds out at most: more take long to translate in each epoch.
 MAX_HELD_OUT = 2000
@@ -53,6 +53,34 @@ def read_parts(
         draw(validation, settings.limit),
         draw(test, settings.limit),
     )
+
+
+def pairs_of_run(run: PathLike, folder: PathLike = "") -> tuple[Pairs, Pairs]:
+    """The pairs that the model in a run folder was trained and validated with.
+
+    Args:
+        run: Path of the run folder.
+        folder: Path of the folder of the data files that its settings name.
+
+    Returns:
+        A tuple of two lists of `(source, target)`, or with features behind them; the
+        first of them a sample where they were streamed.
+
+    Raises:
+        ValueError: If the run folder has no settings, or the data cannot be read.
+    """
+    given = runs.read_settings(run)
+    if not given:
+        raise ValueError(
+            f"{run} must have the settings of a training, as 'kseq2seq train' writes "
+            "them: name a file of pairs instead. Received: a run folder without"
+        )
+    errors: list[str] = []
+    settings = make_settings(given, errors)
+    if errors:
+        raise SettingsError(*errors)
+    train, validation, _ = read_parts(settings.data, Path(folder))
+    return train, validation
 
 
 def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, ...]:

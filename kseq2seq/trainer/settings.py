@@ -323,6 +323,11 @@ def make_settings(
             f"{searches.coverage_penalty} with model.attention = 'none'"
         )
     schedule = settings.optimizer
+    if searches and searches.shortlist:
+        errors.append(
+            "search.shortlist must be false in a training, before there is a shortlist:"
+            " ask for it when you translate or export. Received: true"
+        )
     try:
         SCHEDULES[schedule.schedule].make(
             schedule.learning_rate, 1000, schedule.warmup_steps

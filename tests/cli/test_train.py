@@ -92,6 +92,7 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, call):
     written.remove(runs.SAVED_MODEL_FILE)
     written.remove(runs.FEATURES_FILE)
     written.remove(runs.LOG_MEL_FILE)
+    written.remove(runs.SHORTLIST_FILE)
     actual = {path.name for path in run.iterdir()}
     assert actual == {*written, "checkpoint-3.keras"}
     last = keras.saving.load_model(run / "checkpoint-3.keras")

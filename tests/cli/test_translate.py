@@ -203,6 +203,9 @@ def test_beginnings_and_words_for_each_line(
 
 
 def test_rules_of_texts(call, folder, reverser, monkeypatch, tmp_path):
+    for options in ([], ["--shortlist"]):
+        call("translate", folder, *options, stdin="ab")
+        assert reverser.searches[-1].shortlist == bool(options)
     given = {}
     translate = reverser.translate
 

@@ -33,6 +33,7 @@ SEARCH = {
     "length_normalization": "wu",
     "num_groups": 1,
     "diversity": 0.5,
+    "shortlist": False,
 }
 SCORES = {
     "search": {**SEARCH, "num_hypotheses": 1},

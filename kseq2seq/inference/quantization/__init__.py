@@ -9,11 +9,13 @@ from kseq2seq.inference.quantization.int8_matmul import (
 )
 from kseq2seq.inference.quantization.storage import (
     store_weights,
+    stored_variables,
 )
 
 __all__ = [
     "int8_product",
     "quantized_halves",
     "store_weights",
+    "stored_variables",
     "with_int8_products",
 ]

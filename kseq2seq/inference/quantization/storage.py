@@ -14,6 +14,31 @@ WEIGHTS = ("float32", "float16", "int8")
 LEAST_ENTRIES = 256
 
 
+def stored_variables(
+    models: Sequence[keras.Model], weights: str
+) -> list[keras.Variable]:
+    """The models' variables that `store_weights` stores in fewer bits.
+
+    Args:
+        models: List of `keras.Model`s that compute in float32.
+        weights: "float32" (none), "float16" or "int8".
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(17)])
+    >>> [x.name for x in stored_variables([model], "int8")]
+    ['kernel']
+    """
+    if weights == "float32":
+        return []
+    variables = [variable for model in models for variable in model.weights]
+    return [
+        variable
+        for variable in variables
+        if len(variable.shape) == 2 and np.prod(variable.shape) >= LEAST_ENTRIES
+    ]
+
+
 def store_weights(
     models: Sequence[keras.Model], weights: str
 ) -> list[tuple[keras.Variable, Callable[[], Tensor]]]:
@@ -47,15 +72,8 @@ def store_weights(
         point of 0.
     """
     check_choice("weights", weights, WEIGHTS)
-    if weights == "float32":
-        return []
     store = _in_float16 if weights == "float16" else _in_int8
-    variables = [variable for model in models for variable in model.weights]
-    return [
-        (variable, store(variable))
-        for variable in variables
-        if len(variable.shape) == 2 and np.prod(variable.shape) >= LEAST_ENTRIES
-    ]
+    return [(x, store(x)) for x in stored_variables(models, weights)]
 
 
 def _in_float16(variable):

@@ -1,0 +1,114 @@
+"""Vocabulary selection: a search among the target pieces that a source may give."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kseq2seq.decoding import Columns, Search, Step
+from kseq2seq.inference.quantization import stored_variables
+from kseq2seq.inference.step_graph import trace_step
+from kseq2seq.models import (
+    column_product,
+    column_step,
+    start_column_search,
+    vocabulary_sizes,
+)
+from kseq2seq.runs import Shortlist, check_shortlist
+from kseq2seq.utils import EOS_ID, Tensor
+
+
+class VocabularySelection:
+    """The start of searches among the pieces of a shortlist.
+
+    A batch has the logits of the pieces that one of its rows may give; each row has
+    probabilities of its own pieces alone, so that rows are independent.
+
+    Args:
+        models: List of one model.
+        shortlist: The `kseq2seq.runs.Shortlist`.
+        encode: The graph that encodes source ids, as `TextToText` has it.
+        weights: As of `TextToText`.
+        products: As of `TextToText`.
+
+    Raises:
+        ValueError: If there are several models, the products are in int8, the model's
+            logits are more than a product, or the shortlist is of other vocabularies.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[keras.Model],
+        shortlist: Shortlist,
+        encode: Any,
+        weights: str = "float32",
+        products: str = "float32",
+    ) -> None:
+        if len(models) > 1 or products != "float32":
+            raise ValueError(
+                "A shortlist needs a single model, with products in float32: search "
+                f"without a shortlist. Received: {len(models)} models, "
+                f"products={products!r}"
+            )
+        (model,) = models
+        sizes = vocabulary_sizes(model)
+        check_shortlist(shortlist, *sizes)
+        self._model, self._size = model, sizes[1]
+        self._variables = stored_variables(models, weights)
+        always = [*range(EOS_ID + 1), *shortlist.frequent]
+        # Variables, which a SavedModel keeps in a file beside its graph.
+        self._always = tf.Variable(always, trainable=False, dtype=tf.int32)
+        self._table = tf.Variable(shortlist.table, trainable=False, dtype=tf.int32)
+        first = tf.constant([EOS_ID])
+        product = keras.tree.map_structure(
+            lambda x: tf.TensorSpec([*x.shape[:-1], None], x.dtype),
+            column_product(model, first),
+        )
+        step = column_step(model, self._variables)
+        self._step, _ = trace_step(encode, step, Search(), product)
+
+    def start(
+        self,
+        encoded: dict[str, Any],
+        source: Tensor,
+        alignments: bool,
+        wanted: Sequence[Tensor] = (),
+    ) -> tuple[Step, Any]:
+        """The step function and the first states of a search.
+
+        Args:
+            encoded: What the graph that encodes gave for the source.
+            source: Ids of shape `(batch, source_length)`.
+            alignments: Whether the search is to collect alignments.
+            wanted: Target ids that rows may give too, each of shape `(batch, count)`.
+
+        Returns:
+            A tuple `(step, initial_state)`, as `kseq2seq.decoding` takes them.
+        """
+        is_given = self._pieces_of_rows(source, wanted)
+        ids = tf.where(tf.reduce_any(is_given, axis=0))[:, 0]
+        ids = tf.cast(ids, tf.int32)
+        weights = encoded["weights"]
+        return start_column_search(
+            self._step,
+            encoded,
+            Columns(ids, self._size),
+            tf.gather(is_given, ids, axis=1),
+            column_product(self._model, ids, self._variables, weights),
+            alignments,
+            may_shrink=True,
+        )
+
+    def _pieces_of_rows(self, source, wanted):
+        """Booleans, (B, V): the pieces that each row may give."""
+        batch = tf.shape(source)[0]
+        given = tf.reshape(tf.gather(self._table, source), [batch, -1])
+        always = tf.broadcast_to(self._always, [batch, tf.size(self._always)])
+        pieces = tf.concat([always, given, *wanted], axis=1)  # (B, N)
+        places = pieces + tf.range(batch)[:, None] * self._size
+        flat = tf.zeros([batch * self._size], tf.bool)
+        places = tf.reshape(places, [-1, 1])
+        is_piece = tf.ones(tf.shape(places)[:1], tf.bool)
+        flat = tf.tensor_scatter_nd_update(flat, places, is_piece)
+        return tf.reshape(flat, [batch, self._size])

@@ -1,0 +1,57 @@
+"""`kseq2seq shortlist`: what it writes and says, and searches by it."""
+
+import json
+import shutil
+
+import pytest
+
+from commands import PAIRS, assert_refused
+from kseq2seq import runs
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    """A run folder of one's own."""
+    return shutil.copytree(run, tmp_path / "small")
+
+
+def write(path, rows):
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in rows))
+    return path
+
+
+def test_pairs_of_a_file(call, copy, tmp_path):
+    path = write(tmp_path / "pairs.tsv", PAIRS)
+    sizes = ["--pieces", 3, "--frequent", 2, "--limit", 3]
+    result = call("shortlist", copy, "--pairs", path, *sizes)
+    assert result.code == 0, result.err
+    assert "a shortlist of 3 pairs. Of 4 pairs it has " in result.out
+    shortlist, (source, _) = runs.load_shortlist(copy), runs.load_tokenizers(copy)
+    assert shortlist.table.shape == (source.vocabulary_size, 3)
+    assert shortlist.table.any() and len(shortlist.frequent) == 2
+
+
+def test_pairs_of_the_settings(call, copy, tmp_path):
+    write(tmp_path / "train.tsv", PAIRS * 5)
+    write(tmp_path / "dev.tsv", PAIRS[:3])
+    data = {"format": "tsv", "train": ["train.tsv"], "validation": ["dev.tsv"]}
+    settings = {"data": {**data, "columns": [0, 1]}}
+    (copy / runs.SETTINGS_FILE).write_text(json.dumps(settings))
+    result = call("shortlist", copy, "--data", tmp_path)
+    assert result.code == 0, result.err
+    assert "a shortlist of 20 pairs. Of 3 pairs it has" in result.out
+    assert "a text has " in result.out
+
+
+def test_what_cannot_be_used(call, copy, tmp_path):
+    empty = tmp_path / "empty"
+    empty.touch()
+    refused = call("shortlist", copy, "--pairs", empty)
+    assert_refused(refused, "empty: no pairs to align")
+    assert_refused(call("shortlist", "dates"), "is a preset, into which nothing is wri")
+    (copy / runs.SETTINGS_FILE).unlink()
+    assert_refused(call("shortlist", copy), "must have the settings of a training, .*")
+    (copy / runs.SETTINGS_FILE).write_text('{"data": {"format": "csv"}}')
+    assert_refused(call("shortlist", copy), "`data.format` must be one of .*'csv'")
+    onnx = call("export", "onnx", copy, tmp_path / "onnx", "--shortlist")
+    assert_refused(onnx, "must have shortlist=False for ONNX and LiteRT")
