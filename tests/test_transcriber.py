@@ -116,6 +116,8 @@ def test_a_model_without_attention(tokenizer):
         transcriber.plot(FRAMES[0])
     with pytest.raises(ValueError, match="`search` must have coverage_penalty=0"):
         transcriber.export("none", Search(coverage_penalty=0.1))
+    with pytest.raises(ValueError, match="`search` must have shortlist=False for fram"):
+        transcriber.transcribe(FRAMES[:1], Search(shortlist=True))
 
 
 def test_saved_loaded_and_copied(speech, plain, results, tmp_path):

@@ -73,6 +73,9 @@ from kseq2seq.inference.transcriptions import (
     Transcription,
     transcriptions_of_row,
 )
+from kseq2seq.inference.vocabulary_selection import (
+    VocabularySelection,
+)
 from kseq2seq.inference.waveforms import (
     read_wav,
 )
@@ -93,6 +96,7 @@ __all__ = [
     "TextToText",
     "Transcription",
     "Translation",
+    "VocabularySelection",
     "check_allowed",
     "check_extra",
     "check_fork",

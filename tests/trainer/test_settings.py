@@ -90,6 +90,11 @@ def test_a_plateau_has_no_warm_up():
         read_settings(DATES, changes)
 
 
+def test_no_shortlist_before_there_is_one():
+    with pytest.raises(SettingsError, match="search.shortlist must be false in a trai"):
+        read_settings(DATES, ["search.shortlist=true"])
+
+
 def test_no_coverage_without_attention():
     changes = ["search.coverage_penalty=0.1", "model.attention=none"]
     with pytest.raises(SettingsError, match="needs a model with attention"):

@@ -1,0 +1,188 @@
+"""Search with and without a shortlist, in turn, in one process.
+
+The standard model with random weights on synthetic ids: a batch of 64, a beam of 5, a
+forced length. Batches have a given number of columns, as a shortlist gives them. With
+`--run` and `--data`, real text too: the test set by the run's own shortlist, and BLEU.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import contenders
+import machine
+
+BATCH_SIZE, BEAM_SIZE, LENGTH = 64, 5, 20
+VOCABULARIES, COLUMNS = (8000, 32_000), (500, 1000, 2000)
+PIECES, FREQUENT, SPECIAL = 20, 200, 4
+TEST = "test_2016_flickr"
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(
+        description="Compare searches with and without a shortlist.",
+        epilog="Some minutes on two cores, which should be quiet otherwise.",
+    )
+    parser.add_argument("--vocabularies", nargs="*", type=int, default=VOCABULARIES)
+    parser.add_argument("--columns", nargs="+", type=int, default=COLUMNS)
+    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
+    parser.add_argument("--length", type=int, default=LENGTH)
+    parser.add_argument("--units", type=int, default=contenders.MODEL["units"])
+    parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
+    parser.add_argument("--run", type=Path, help="run folder with a shortlist")
+    parser.add_argument("--data", type=Path, help="folder with multi30k, for --run")
+    parser.add_argument("--sentences", type=int, default=1000, help="of real text")
+    parser.add_argument(
+        "--output", type=Path, default=machine.RESULTS, help="folder of the results"
+    )
+    options = parser.parse_args(arguments)
+    if (options.run is None) != (options.data is None):
+        parser.error("--run and --data go together")
+    if min(options.repeat, options.batch_size, options.length, *options.columns) < 1:
+        parser.error("numbers must be at least 1")
+    return options
+
+
+def make_shortlist(vocabulary_size, columns):
+    """A shortlist by which a batch has so many columns, or a few less."""
+    import numpy as np
+
+    from kseq2seq.runs import Shortlist
+
+    draw = np.random.default_rng(contenders.SEED)
+    ids = draw.permutation(np.arange(SPECIAL, vocabulary_size))[: columns - SPECIAL]
+    table = draw.choice(ids, (vocabulary_size, PIECES))
+    return Shortlist(table.astype("int32"), ids[:FREQUENT].astype("int32"))
+
+
+def selected_search(model, columns, length):
+    """A function from source ids to the ids of the best translation of that length."""
+    import tensorflow as tf
+
+    from kseq2seq import Search
+    from kseq2seq.decoding import search_ids
+    from kseq2seq.inference import VocabularySelection, quantized_halves
+    from kseq2seq.models import vocabulary_sizes
+
+    search = Search(
+        beam_size=BEAM_SIZE,
+        max_length=length,
+        max_length_offset=length,
+        min_length=length,
+    )
+    ids = [tf.TensorSpec((None, None), tf.int32)]
+    encode, _ = quantized_halves([model])
+    encode = tf.function(encode, input_signature=ids, autograph=False)
+    shortlist = make_shortlist(vocabulary_sizes(model)[1], columns)
+    selection = VocabularySelection([model], shortlist, encode)
+
+    def start(source):
+        return selection.start(encode(source), source, alignments=False)
+
+    graph = tf.function(
+        lambda source: search_ids(start, source, search).ids, input_signature=ids
+    )
+    return lambda source: graph(tf.constant(source)).numpy()[:, 0]
+
+
+def measure(vocabulary_size, options):
+    """Seconds of a batch without a shortlist, and with each number of columns."""
+    import dataclasses
+
+    import kseq2seq
+
+    config = contenders.config_of(vocabulary_size)
+    model = kseq2seq.build_model(dataclasses.replace(config, units=options.units))
+    (source, _, _), *_ = contenders.synthetic_batches(
+        options.batch_size, options.length, options.length, vocabulary_size, 1
+    )
+    search = contenders.forced_search(model, BEAM_SIZE, options.length)
+    calls = {"all": partial(search, source)}
+    for columns in options.columns:
+        search = selected_search(model, columns, options.length)
+        calls[str(columns)] = partial(search, source)
+    return timed(calls, options.repeat)
+
+
+def real_text(options):
+    """The test set with and without the shortlist of a run, and BLEU of both."""
+    import kseq2seq
+    from kseq2seq import Search, evaluation
+
+    paths = [options.data / "multi30k" / f"{TEST}.{x}.gz" for x in ("en", "de")]
+    pairs = kseq2seq.data.read_parallel(*paths)[: options.sentences]
+    texts, references = ([x[side] for x in pairs] for side in (0, 1))
+    translator = kseq2seq.Translator.load(options.run)
+    searches = {
+        name: Search(beam_size=BEAM_SIZE, shortlist=name != "all")
+        for name in ("all", "shortlist")
+    }
+    calls = {
+        name: partial(
+            translator.translate, texts, x, options.batch_size, alignments=False
+        )
+        for name, x in searches.items()
+    }
+    results = timed(calls, options.repeat)
+    for name, call in calls.items():
+        best = [row[0].text for row in call()]
+        score = evaluation.bleu(best, references)
+        results[name]["bleu"] = round(score.value, 2)
+    return {**results, "signature": score.signature}
+
+
+def timed(calls, repeat):
+    """The seconds of each call, and how many times as fast as the first it is."""
+    seconds = machine.seconds_of(calls, repeat)
+    return {
+        name: {
+            "seconds": times,
+            "median": machine.medians(seconds)[name],
+            "times_as_fast": round(machine.ratio(seconds, "all", name), 3),
+        }
+        for name, times in seconds.items()
+    }
+
+
+def show(title, results):
+    rows = [[title, "seconds", "times as fast", "BLEU"]]
+    for name, result in results.items():
+        if isinstance(result, dict):
+            rows.append([name, f"{result['median']:.3f}"])
+            rows[-1] += [f"{result['times_as_fast']:.2f}", result.get("bleu", "")]
+    print(f"\n{machine.table(rows)}", end="")
+
+
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    from kseq2seq.utils import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(contenders.SEED)
+    results = {}
+    for size in options.vocabularies:
+        print(f"vocabulary of {size:,}", file=sys.stderr)
+        results[f"vocabulary of {size:,}, columns"] = measure(size, options)
+    if options.run is not None:
+        results["real text"] = real_text(options)
+    report = {
+        **machine.describe(),
+        "settings": {
+            "model": {**contenders.MODEL, "units": options.units},
+            "batch_size": options.batch_size,
+            "beam": BEAM_SIZE,
+            "length": options.length,
+            "rounds": options.repeat,
+        },
+        "results": results,
+    }
+    machine.write_results(options.output / "shortlist.json", report)
+    for title, result in results.items():
+        show(title, result)
+
+
+if __name__ == "__main__":
+    main()
