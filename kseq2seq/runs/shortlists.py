@@ -2,12 +2,13 @@
 
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from kseq2seq.runs.files import SHORTLIST_FILE
 from kseq2seq.utils import PAD_ID, PathLike, atomic_path
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Shortlist(NamedTuple):
@@ -20,12 +21,13 @@ class Shortlist(NamedTuple):
 
     Example:
 
+    >>> import numpy as np
     >>> Shortlist(np.zeros((7, 2), "int32"), np.array([4, 5], "int32")).table.shape
     (7, 2)
     """
 
-    table: np.ndarray
-    frequent: np.ndarray
+    table: "np.ndarray"
+    frequent: "np.ndarray"
 
 
 def save_shortlist(folder: PathLike, shortlist: Shortlist | None) -> None:
@@ -35,6 +37,8 @@ def save_shortlist(folder: PathLike, shortlist: Shortlist | None) -> None:
         folder: Path of the run folder.
         shortlist: The `Shortlist`; `None` for a model without.
     """
+    import numpy as np
+
     path = Path(folder) / SHORTLIST_FILE
     if shortlist is None:
         path.unlink(missing_ok=True)
@@ -55,6 +59,8 @@ def load_shortlist(folder: PathLike) -> Shortlist | None:
     Raises:
         ValueError: If the file cannot be read.
     """
+    import numpy as np
+
     path = Path(folder) / SHORTLIST_FILE
     try:
         with path.open("rb") as file, np.load(file) as arrays:
@@ -82,6 +88,7 @@ def check_shortlist(shortlist: Shortlist, source_size: int, target_size: int) ->
 
     Example:
 
+    >>> import numpy as np
     >>> table, frequent = np.array([[0], [4]]), np.array([5])
     >>> check_shortlist(Shortlist(table, frequent), source_size=2, target_size=6)
     """
