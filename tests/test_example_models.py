@@ -1,6 +1,7 @@
 """The models and the local client under `examples/`, on small sizes."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 
@@ -36,6 +37,60 @@ def test_a_forecast_beats_what_needs_no_model(tmp_path, capsys):
     assert 0.39 < attention < float(errors["mean of four days"])
     assert attention < float(errors["as yesterday"])
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def values(tmp_path):
+    """A file of a series with a season of 6, which drifts."""
+    generator, times = np.random.default_rng(0), np.arange(150)
+    series = np.sin(2 * np.pi * times / 6) + np.cumsum(generator.normal(0.1, 0.1, 150))
+    path = tmp_path / "values.txt"
+    np.savetxt(path, series)
+    return path
+
+
+def test_quantiles_of_a_series_are_forecast_and_drawn(values, tmp_path, capsys):
+    picture = tmp_path / "forecast.png"
+    options = ["--season", "6", "--horizon", "3", "--units", "8", "--epochs", "2"]
+    load("forecasting_quantiles").main([str(values), *options, "--plot", str(picture)])
+    out = capsys.readouterr().out
+    errors = dict(re.findall(r"^(\w+): mean absolute error ([\d.]+)$", out, re.M))
+    # Drift alone makes the naive forecast err by 6 * 0.1.
+    assert float(errors["naive"]) == pytest.approx(0.6, abs=0.2)
+    assert float(errors["median"]) < float(errors["naive"])
+    assert re.findall(r"^(\d+)% interval: holds [\d.]+%$", out, re.M) == [
+        "90", "80", "50",
+    ]  # fmt: skip
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_forecast_knows_nothing_of_what_it_is_to_tell():
+    module = load("forecasting_quantiles")
+    series = np.random.default_rng(0).normal(size=40)
+    inputs, targets, *_ = module.make_windows(series, 5, 3)
+    assert inputs["past"].shape == (28, 10, 3) and inputs["future"].shape == (28, 3, 5)
+    for window in (0, 27):
+        first = 10 + window
+        past = series[first - 10 : first]
+        expected = (series[first : first + 3] - past.mean()) / past.std()
+        np.testing.assert_allclose(targets[window], expected, rtol=1e-4)
+        last = (series[first - 1] - past.mean()) / past.std()
+        np.testing.assert_allclose(inputs["future"][window, :, 2], last, rtol=1e-4)
+    # Another future changes no input of the last window.
+    series[-3:] += 1.0
+    changed, *_ = module.make_windows(series, 5, 3)
+    for name, array in inputs.items():
+        np.testing.assert_array_equal(changed[name][-1], array[-1])
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--season", "6"], ["--season", "6", "--horizon", "7"],
+                ["--season", "16", "--horizon", "3"]]
+)  # fmt: skip
+def test_a_series_that_cannot_be_forecast_is_refused(values, options, capsys):
+    with pytest.raises(SystemExit):
+        load("forecasting_quantiles").main([str(values), *options])
+    assert "needs 0 < --horizon <= --season, and 10 seasons" in capsys.readouterr().err
 
 
 def test_the_tutorial_of_tensorflow_trains_and_exports(tmp_path, capsys):

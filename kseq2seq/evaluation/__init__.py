@@ -1,4 +1,4 @@
-"""Corpus scores with their signatures."""
+"""Corpus scores with their signatures, and how far intervals of forecasts hold."""
 
 from kseq2seq.evaluation.alignment import (
     AlignmentStatistics,
@@ -24,6 +24,10 @@ from kseq2seq.evaluation.metrics import (
     evaluate,
 )
 from kseq2seq.evaluation.pairwise import UTILITIES, pairwise_scores
+from kseq2seq.evaluation.quantiles import (
+    interval_coverage,
+    track_quantiles,
+)
 from kseq2seq.evaluation.score import (
     Score,
     check_texts,
@@ -46,9 +50,11 @@ __all__ = [
     "edit_distance",
     "evaluate",
     "exact_match",
+    "interval_coverage",
     "pairwise_scores",
     "phone_error_rate",
     "ratio_score",
     "ter",
+    "track_quantiles",
     "word_error_rate",
 ]

@@ -1,4 +1,4 @@
-"""Losses and metrics of token sequences."""
+"""Losses and metrics of token sequences, and of forecasts."""
 
 from kseq2seq.losses.crossentropy import (
     MaskedCrossentropy,
@@ -12,6 +12,9 @@ from kseq2seq.losses.metrics import (
     Perplexity,
     TokenAccuracy,
 )
+from kseq2seq.losses.quantile import (
+    QuantileLoss,
+)
 from kseq2seq.losses.sampled import (
     SampledCrossentropy,
 )
@@ -23,6 +26,7 @@ __all__ = [
     "EntmaxLoss",
     "MaskedCrossentropy",
     "Perplexity",
+    "QuantileLoss",
     "SampledCrossentropy",
     "TokenAccuracy",
     "VocabularyLogits",

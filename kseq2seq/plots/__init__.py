@@ -1,4 +1,4 @@
-"""Figures of alignments and of trainings, made without pyplot."""
+"""Figures of alignments, forecasts and trainings, made without pyplot."""
 
 from kseq2seq.plots.alignment import (
     alignment_heatmap,
@@ -12,6 +12,9 @@ from kseq2seq.plots.figures import (
     FORMATS,
     save,
 )
+from kseq2seq.plots.forecast import (
+    forecast_plot,
+)
 from kseq2seq.plots.frames import (
     frames_heatmap,
 )
@@ -24,6 +27,7 @@ __all__ = [
     "QUANTITIES",
     "Quantity",
     "alignment_heatmap",
+    "forecast_plot",
     "frames_heatmap",
     "save",
     "sweep_curves",

@@ -35,6 +35,7 @@ from kseq2seq.utils.optional import (
     check_installed,
     is_installed,
 )
+from kseq2seq.utils.quantiles import check_quantiles
 from kseq2seq.utils.special_ids import (
     BOS_ID,
     EOS_ID,
@@ -72,6 +73,7 @@ __all__ = [
     "check_integer",
     "check_integers",
     "check_number",
+    "check_quantiles",
     "check_string",
     "check_words",
     "custom_gradient",
