@@ -27,9 +27,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "Find the target pieces that each source piece may give, for faster searches.",
         "The model aligns the pairs that it was trained with, and what attention links "
         "is\nkept in the run folder: 'kseq2seq translate --shortlist' and 'kseq2seq "
-        "export\n--shortlist' search among it. Prints the share of the target tokens "
-        "of the\nvalidation set, or of --pairs, that are among the pieces of their "
-        "source.\n\n"
+        "export\n--shortlist' search among it. Prints the share of the tokens of up to "
+        "1,000\nvalidation pairs, or of --pairs, that are among the pieces of their "
+        "source: of the\ntargets, and of what the model itself writes without a "
+        "shortlist.\n\n"
         "example:\n  kseq2seq shortlist runs/multi30k_en_de --data FOLDER",
     )
     add_path(parser, "run folder")
@@ -44,14 +45,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--pieces",
         type=count,
-        default=50,
+        default=20,
         metavar="N",
         help="most target pieces of each source piece (default: %(default)s)",
     )
     parser.add_argument(
         "--frequent",
         type=index,
-        default=200,
+        default=500,
         metavar="N",
         help="most frequent target pieces, which every source may give (default: "
         "%(default)s)",
@@ -91,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
         [translator.model],
         translator.source_tokenizer,
         translator.target_tokenizer,
-        Search(),
+        Search(beam_size=1),
         Limits(),
         features=translator.features,
     )
@@ -105,10 +106,11 @@ def run(options: argparse.Namespace) -> None:
     report = measure_shortlist(text_to_text, shortlist, validation)
     save_shortlist(path, shortlist)
     print(
-        f"{path}: a shortlist of {len(pairs):,} pairs. Of {len(validation):,} pairs it "
-        f"has {report.covered:.2%} of the target tokens; a text has "
-        f"{report.columns_of_text:,.0f} of {text_to_text.vocabulary_sizes[1]:,} pieces,"
-        f" a batch of 64 {report.columns_of_batch:,.0f}"
+        f"{path}: a shortlist of {len(pairs):,} pairs. It has "
+        f"{report.covered_outputs:.2%} of the tokens that the model writes for "
+        f"validation sources, and {report.covered_targets:.2%} of their targets'; of "
+        f"{text_to_text.vocabulary_sizes[1]:,} pieces a text has "
+        f"{report.columns_of_text:,.0f}, a batch of 64 {report.columns_of_batch:,.0f}"
     )
 
 

@@ -1,5 +1,6 @@
 """Shortlists of a model, made from its own alignments of training pairs."""
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -14,22 +15,30 @@ from kseq2seq.utils import EOS_ID, PAD_ID, Tensor, check_integer
 
 # Attention below it is no link, unless it is the most that a token has.
 LEAST_WEIGHT = 0.1
+# Pieces whose links weigh less in all pairs together are left out: chance links of long
+# texts, which would make a batch half as large again.
+LEAST_TOTAL = 0.5
 # Links that are kept before those of the same pieces are added up: 48 MB.
 MAX_LINKS = 2_000_000
 # Rows of a batch, by which `measure_shortlist` counts columns.
 BATCH_SIZE = 64
+# Pairs that it translates.
+MAX_MEASURED = 1000
 
 
 class ShortlistReport(NamedTuple):
     """The fit of a shortlist to pairs.
 
     Attributes:
-        covered: Share of the target tokens that are among the pieces of their source.
+        covered_targets: Share of the target tokens that are among the pieces of their
+            source.
+        covered_outputs: That of the tokens that the model writes without a shortlist.
         columns_of_text: Mean number of pieces of a text.
         columns_of_batch: That of a batch of 64 texts, sorted by length.
     """
 
-    covered: float
+    covered_targets: float
+    covered_outputs: float
     columns_of_text: float
     columns_of_batch: float
 
@@ -44,15 +53,16 @@ class _Links(NamedTuple):
 def make_shortlist(
     text_to_text: TextToText,
     pairs: Sequence[tuple[str, ...]],
-    pieces: int = 50,
-    frequent: int = 200,
+    pieces: int = 20,
+    frequent: int = 500,
     batch_size: int = BATCH_SIZE,
     progress: bool = False,
 ) -> Shortlist:
     """The target pieces that attention links most to each source piece.
 
     The model reads each pair by teacher forcing. The weights of attention from 0.1 on,
-    and each token's largest, are added up for each pair of pieces.
+    and each token's largest, are added up for each pair of pieces; those of less than
+    0.5 in all are left out.
 
     Args:
         text_to_text: A `TextToText` of a model with attention.
@@ -106,33 +116,58 @@ def make_shortlist(
 def measure_shortlist(
     text_to_text: TextToText, shortlist: Shortlist, pairs: Sequence[tuple[str, ...]]
 ) -> ShortlistReport:
-    """The share of target tokens that a shortlist has, and how large batches are.
+    """The share of tokens that a shortlist has, and how large batches are.
 
     Args:
-        text_to_text: A `TextToText`, of the model that the shortlist is of.
+        text_to_text: A `TextToText`, of the model that the shortlist is of, by whose
+            default search it translates.
         shortlist: The `kseq2seq.runs.Shortlist`.
         pairs: List of `(source, target)`, or with features behind them, which the
-            shortlist should not be made of.
+            shortlist should not be made of; 1,000 of them are taken, at random.
 
     Returns:
         A `ShortlistReport`.
     """
     always = {*range(EOS_ID + 1), *shortlist.frequent.tolist()}
-    known = tokens = texts = batches = of_texts = 0
+    if len(pairs) > MAX_MEASURED:
+        pairs = random.Random(0).sample(pairs, MAX_MEASURED)
+    targets, outputs = _Share(), _Share()
+    of_texts, of_batches = [], []
     read = _reader(text_to_text)
     for inputs in _inputs(pairs, BATCH_SIZE, progress=False):
-        source, target = (x.numpy() for x in read(**inputs))
+        source, target = read(**inputs)
+        written = text_to_text.search_ids(source, 1).ids[:, 0]
         of_batch = set(always)
-        for row, labels in zip(source, target, strict=True):
+        rows = zip(source.numpy(), target.numpy(), written.numpy(), strict=True)
+        for row, target_ids, output_ids in rows:
             given = always.union(shortlist.table[row].ravel().tolist())
-            labels = labels[labels != PAD_ID].tolist()
-            known += sum(token in given for token in labels)
-            tokens += len(labels)
-            of_texts += len(given)
+            targets.count(target_ids, given)
+            outputs.count(output_ids, given)
+            of_texts.append(len(given))
             of_batch |= given
-        texts += len(source)
-        batches += len(of_batch) * len(source)
-    return ShortlistReport(known / tokens, of_texts / texts, batches / texts)
+        of_batches += [len(of_batch)] * len(source)
+    return ShortlistReport(
+        targets.share,
+        outputs.share,
+        float(np.mean(of_texts)),
+        float(np.mean(of_batches)),
+    )
+
+
+class _Share:
+    """The share of tokens that are among some pieces."""
+
+    def __init__(self) -> None:
+        self._known = self._tokens = 0
+
+    def count(self, ids: np.ndarray, pieces: set[int]) -> None:
+        ids = ids[ids != PAD_ID].tolist()
+        self._known += sum(token in pieces for token in ids)
+        self._tokens += len(ids)
+
+    @property
+    def share(self) -> float:
+        return self._known / self._tokens
 
 
 def _inputs(
@@ -192,7 +227,7 @@ def _table(links, source_size, target_size, pieces):
     """The target pieces of each source piece, those with the most weight first."""
     sources, targets = np.divmod(links.keys, target_size)
     # Special ones are always there.
-    is_piece = targets > EOS_ID
+    is_piece = (targets > EOS_ID) & (links.weights >= LEAST_TOTAL)
     sources, targets = sources[is_piece], targets[is_piece]
     order = np.lexsort((-links.weights[is_piece], sources))
     sources, targets = sources[order], targets[order]
