@@ -27,14 +27,7 @@ def trace_step(
     Raises:
         ValueError: If the search needs alignments and there are none.
     """
-    encoded: Any = _structured_outputs(encode)
-    states = keras.tree.map_structure(
-        lambda x: tf.TensorSpec([None, *x.shape], x.dtype), encoded["states"]
-    )
-    memory, stored = keras.tree.map_structure(
-        lambda x: tf.TensorSpec(x.shape, x.dtype),
-        (encoded["memory"], encoded["weights"]),
-    )
+    states, memory, stored = step_specs(encode)
     graph = one_graph(IDS, states, memory, stored, *others)(step)
     _, _, extras = _structured_outputs(graph)
     has_attention = "alignment" in extras
@@ -44,6 +37,26 @@ def trace_step(
             f"Received: coverage_penalty={search.coverage_penalty}"
         )
     return graph, has_attention
+
+
+def step_specs(encode: Any) -> tuple[Any, Any, Any]:
+    """The nested `tf.TensorSpec`s of what a step takes behind the tokens.
+
+    Args:
+        encode: As for `trace_step`.
+
+    Returns:
+        A tuple `(states, memory, weights)`.
+    """
+    encoded: Any = _structured_outputs(encode)
+    states = keras.tree.map_structure(
+        lambda x: tf.TensorSpec([None, *x.shape], x.dtype), encoded["states"]
+    )
+    memory, stored = keras.tree.map_structure(
+        lambda x: tf.TensorSpec(x.shape, x.dtype),
+        (encoded["memory"], encoded["weights"]),
+    )
+    return states, memory, stored
 
 
 def _structured_outputs(graph):

@@ -7,8 +7,9 @@ import keras
 import tensorflow as tf
 
 from kseq2seq.decoding import Columns, Search, Step
-from kseq2seq.inference.quantization import stored_variables
-from kseq2seq.inference.step_graph import trace_step
+from kseq2seq.inference.quantization import step_in_int8, stored_variables
+from kseq2seq.inference.step_graph import step_specs, trace_step
+from kseq2seq.inference.tokenizer_graphs import IDS
 from kseq2seq.models import (
     column_product,
     column_step,
@@ -33,8 +34,9 @@ class VocabularySelection:
         products: As of `TextToText`.
 
     Raises:
-        ValueError: If there are several models, the products are in int8, the model's
-            logits are more than a product, or the shortlist is of other vocabularies.
+        ValueError: If there are several models, both weights and products are in int8,
+            the model's logits are more than a product, or the shortlist is of other
+            vocabularies.
     """
 
     def __init__(
@@ -45,10 +47,11 @@ class VocabularySelection:
         weights: str = "float32",
         products: str = "float32",
     ) -> None:
-        if len(models) > 1 or products != "float32":
+        if len(models) > 1 or (weights != "float32" and products != "float32"):
             raise ValueError(
-                "A shortlist needs a single model, with products in float32: search "
-                f"without a shortlist. Received: {len(models)} models, "
+                "A shortlist needs a single model, and beside products in int8 weights "
+                "in float32: leave out one of them, or search without a shortlist. "
+                f"Received: {len(models)} models, weights={weights!r}, "
                 f"products={products!r}"
             )
         (model,) = models
@@ -65,7 +68,14 @@ class VocabularySelection:
             lambda x: tf.TensorSpec([*x.shape[:-1], None], x.dtype),
             column_product(model, first),
         )
-        step = column_step(model, self._variables)
+        if products == "int8":
+            # The last product is with columns, which are others each time.
+            states, memory, _ = step_specs(encode)
+            step = column_step(model, model.weights)
+            specs = [IDS, states, memory, product]
+            step = step_in_int8(step, model.weights, specs)
+        else:
+            step = column_step(model, self._variables)
         self._step, _ = trace_step(encode, step, Search(), product)
 
     def start(

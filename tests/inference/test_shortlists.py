@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+import platform
 from functools import partial
 
 import numpy as np
@@ -14,10 +15,11 @@ from kseq2seq.decoding import search_ids
 from kseq2seq.inference import (
     ControlledSearches,
     TextToText,
+    VocabularySelection,
     make_shortlist,
     measure_shortlist,
 )
-from kseq2seq.inference.vocabulary_selection import VocabularySelection
+from kseq2seq.inference.quantization import apply
 from kseq2seq.runs import Shortlist
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from loaders import run_session, strings
@@ -226,6 +228,26 @@ def test_exports_search_by_the_shortlist(translator, tmp_path):
     assert "at most 3 for each of them, and 2" in (path / "README.md").read_text()
 
 
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"),
+    reason="TensorFlow has products in int8 on x86 alone",
+)
+def test_products_in_int8(plain, shortlist, monkeypatch):
+    monkeypatch.setattr(apply, "LEAST_ENTRIES", 1)
+    graphs = text_to_text(plain, shortlist=shortlist, products="int8")
+
+    @tf.function(autograph=False)
+    def search():
+        return searched(graphs, TEXTS[2:4], SEARCH)
+
+    actual = search()
+    expected = searched(text_to_text(plain, shortlist=shortlist), TEXTS[2:4], SEARCH)
+    np.testing.assert_allclose(actual.scores, expected.scores, rtol=0.05)
+    step = graphs._selection._step.get_concrete_function().graph.as_graph_def()
+    operations = [node.op for node in step.node]
+    assert "QuantizedMatMulWithBiasAndDequantize" in operations
+
+
 def test_what_no_shortlist_is_for(plain, translator, shortlist):
     with pytest.raises(ValueError, match="'kseq2seq shortlist RUN' makes.*no shortl"):
         plain.translate(TEXTS, SEARCH)
@@ -237,11 +259,9 @@ def test_what_no_shortlist_is_for(plain, translator, shortlist):
     with pytest.raises(ValueError, match="an ensemble has none"):
         together.translate(TEXTS, SEARCH)
     encode = text_to_text(plain)._encode_ids
-    for count, products in ((2, "float32"), (1, "int8")):
-        with pytest.raises(ValueError, match=f"Received: {count} models, .*{products}"):
-            VocabularySelection(
-                [plain.model] * count, shortlist, encode, products=products
-            )
+    for count, types in ((2, ("float32", "float32")), (1, ("float16", "int8"))):
+        with pytest.raises(ValueError, match=f"Received: {count} models, .*{types[0]}"):
+            VocabularySelection([plain.model] * count, shortlist, encode, *types)
     without = tiny_translator(attention="none")
     with pytest.raises(ValueError, match="attention, which links pieces, and pairs"):
         make_shortlist(text_to_text(without), PAIRS)

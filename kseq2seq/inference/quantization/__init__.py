@@ -2,6 +2,7 @@
 
 from kseq2seq.inference.quantization.apply import (
     quantized_halves,
+    step_in_int8,
 )
 from kseq2seq.inference.quantization.int8_matmul import (
     int8_product,
@@ -15,6 +16,7 @@ from kseq2seq.inference.quantization.storage import (
 __all__ = [
     "int8_product",
     "quantized_halves",
+    "step_in_int8",
     "store_weights",
     "stored_variables",
     "with_int8_products",

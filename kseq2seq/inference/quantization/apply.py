@@ -65,16 +65,40 @@ def quantized_halves(
     return encode_restored, step
 
 
+def step_in_int8(
+    step: Callable[..., Any], variables: Sequence[keras.Variable], specs: Sequence[Any]
+) -> Callable[..., Any]:
+    """A step whose products with large matrices are in int8; for graphs alone.
+
+    Args:
+        step: Function `(tokens, states, memory, weights, product)`, as
+            `kseq2seq.models.column_step` returns it for the variables.
+        variables: The variables, in float32.
+        specs: Nested `tf.TensorSpec`s of the tokens, states, memory and product.
+
+    Returns:
+        The function with the same arguments, which takes no notice of `weights`.
+    """
+
+    def of_values(tokens, states, memory, product, values):
+        return step(tokens, states, memory, values, product)
+
+    graph = with_int8_products(of_values, specs, _matrices(variables))
+
+    def rewritten(tokens, states, memory, weights, product):
+        values = [tf.convert_to_tensor(x) for x in _chosen(variables, graph.needed)]
+        return graph.function(tokens, states, memory, product, values)
+
+    return rewritten
+
+
 def _by_id(stored):
     return ((id(variable), restore) for variable, restore in stored)
 
 
 def _halves_in_int8(models, restores, shares):
     variables = [variable for model in models for variable in model.weights]
-    matrices = [
-        x.numpy() if _is_large(x) else tf.TensorSpec(x.shape, x.dtype)
-        for x in variables
-    ]
+    matrices = _matrices(variables)
     encode, step = encode_and_step(models, variables, shares)
     ids = tf.TensorSpec([None, None], tf.int32)
     encode = with_int8_products(encode, [ids], matrices)
@@ -110,6 +134,14 @@ def _restore(variable, restores):
 
 def _chosen(values, needed):
     return [value for value, is_needed in zip(values, needed, strict=True) if is_needed]
+
+
+def _matrices(variables):
+    """Values of the large ones, and a `tf.TensorSpec` of each of the others."""
+    return [
+        x.numpy() if _is_large(x) else tf.TensorSpec(x.shape, x.dtype)
+        for x in variables
+    ]
 
 
 def _is_large(variable):
