@@ -30,6 +30,11 @@ def parse_arguments(arguments):
     parser.add_argument("--length", type=int, default=LENGTH)
     parser.add_argument("--units", type=int, default=contenders.MODEL["units"])
     parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="products in int8 as well, with random weights",
+    )
     parser.add_argument("--run", type=Path, help="run folder with a shortlist")
     parser.add_argument("--data", type=Path, help="folder with multi30k, for --run")
     parser.add_argument("--sentences", type=int, default=1000, help="of real text")
@@ -56,14 +61,17 @@ def make_shortlist(vocabulary_size, columns):
     return Shortlist(table.astype("int32"), ids[:FREQUENT].astype("int32"))
 
 
-def selected_search(model, columns, length):
-    """A function from source ids to the ids of the best translation of that length."""
+def make_search(model, length, products="float32", columns=None):
+    """A function from source ids to the ids of the best translation of that length.
+
+    Among all pieces, or those of a shortlist with so many columns.
+    """
     import tensorflow as tf
 
     from kseq2seq import Search
     from kseq2seq.decoding import search_ids
     from kseq2seq.inference import VocabularySelection, quantized_halves
-    from kseq2seq.models import vocabulary_sizes
+    from kseq2seq.models import start_search, vocabulary_sizes
 
     search = Search(
         beam_size=BEAM_SIZE,
@@ -72,13 +80,20 @@ def selected_search(model, columns, length):
         min_length=length,
     )
     ids = [tf.TensorSpec((None, None), tf.int32)]
-    encode, _ = quantized_halves([model])
+    encode, step = quantized_halves([model], products=products)
     encode = tf.function(encode, input_signature=ids, autograph=False)
-    shortlist = make_shortlist(vocabulary_sizes(model)[1], columns)
-    selection = VocabularySelection([model], shortlist, encode)
+    if columns is None:
 
-    def start(source):
-        return selection.start(encode(source), source, alignments=False)
+        def start(source):
+            return start_search(encode, step, source, alignments=False)
+
+    else:
+        shortlist = make_shortlist(vocabulary_sizes(model)[1], columns)
+        types = {"products": products}
+        selection = VocabularySelection([model], shortlist, encode, **types)
+
+        def start(source):
+            return selection.start(encode(source), source, alignments=False)
 
     graph = tf.function(
         lambda source: search_ids(start, source, search).ids, input_signature=ids
@@ -97,11 +112,12 @@ def measure(vocabulary_size, options):
     (source, _, _), *_ = contenders.synthetic_batches(
         options.batch_size, options.length, options.length, vocabulary_size, 1
     )
-    search = contenders.forced_search(model, BEAM_SIZE, options.length)
-    calls = {"all": partial(search, source)}
-    for columns in options.columns:
-        search = selected_search(model, columns, options.length)
-        calls[str(columns)] = partial(search, source)
+    calls = {}
+    for products in ("float32", "int8") if options.int8 else ("float32",):
+        behind = "" if products == "float32" else ", int8"
+        for columns in (None, *options.columns):
+            search = make_search(model, options.length, products, columns)
+            calls[f"{columns or 'all'}{behind}"] = partial(search, source)
     return timed(calls, options.repeat)
 
 
