@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import functools
 import importlib
 import re
 import sys
@@ -52,8 +53,14 @@ def names(group):
     return {canonicalize_name(requirement.name) for requirement in GROUPS[group]}
 
 
+@functools.cache
+def all_distributions():
+    """Of each module that is installed, read once from the files of all packages."""
+    return packages_distributions()
+
+
 def distributions(module):
-    return {canonicalize_name(name) for name in packages_distributions()[module]}
+    return {canonicalize_name(name) for name in all_distributions()[module]}
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

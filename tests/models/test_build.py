@@ -18,7 +18,6 @@ from paths import ROOT
 from reference import randomize
 from small_models import (
     FEW,
-    KINDS,
     SIZES,
     SOURCE,
     SOURCE_V,
@@ -46,7 +45,20 @@ def nll_and_gradients(model, source, target):
     return logits, loss, [tf.convert_to_tensor(x).numpy() for x in gradients]
 
 
-@pytest.mark.parametrize("name", KINDS)
+# Each attention, decoder, cell and bridge; that no mechanism sees padding is shown of
+# the layers, and that steps give the same in all kinds in `test_halves.py`.
+PADDED = ["none", "none_gru_deep", "bahdanau_feed", "bahdanau_previous", "normalized"]
+PADDED += [
+    "dot",
+    "general_feed",
+    "concat_previous",
+    "scaled_general",
+    "layer_norm_feed",
+]
+PADDED += ["zoneout", "zoneout_feed", "copying", "copying_feed", "hard", "hard_tied"]
+
+
+@pytest.mark.parametrize("name", PADDED)
 def test_a_padded_batch_gives_what_each_sentence_gives_alone(name):
     model, lengths, target_lengths = random_model(name), (6, 1, 4), (3, 5, 2)
     # Wider than the longest.
@@ -286,7 +298,7 @@ LOADS = """
         for i, output in enumerate(keras.tree.flatten(outputs)):
             expected = arrays[f"{path}:{i}"]
             np.testing.assert_array_equal(output, expected, err_msg=f"{path} {i}")
-        if name == "seq2seq":
+        if name == "seq2seq" and "feed" in path:
             history = model.fit(inputs, arrays["labels"], epochs=3, verbose=0).history
             assert history["loss"][-1] < history["loss"][0], history
     print("all equal")

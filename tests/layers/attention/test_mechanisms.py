@@ -1,6 +1,7 @@
 """Every mechanism in the decoder: whole targets, single steps, beams, saved models."""
 
 import functools
+import itertools
 import re
 
 import keras
@@ -11,6 +12,7 @@ from kseq2seq import decoding, layers
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.layers import Attention
 from kseq2seq.models import build_model, encoder_model, start_decoding, step_model
+from kseq2seq.utils import BOS_ID, PAD_ID
 from mechanisms import MECHANISMS
 from paths import DOCS
 from reference import randomize
@@ -58,15 +60,18 @@ def logits_by_steps(model, source, target):
     return np.stack(collected, axis=1)
 
 
-@pytest.mark.parametrize("kind", ["at_once", "input_feeding", "previous"])
-@pytest.mark.parametrize("name", MECHANISMS)
+DECODERS = {
+    "at_once": {},
+    "input_feeding": {"input_feeding": True},
+    "previous": {"attention_query": "previous"},
+}
+# The decoders take turns: that all ways to ask a layer agree is shown of each layer.
+IN_A_DECODER = [*zip(MECHANISMS, itertools.cycle(DECODERS), strict=False)]
+
+
+@pytest.mark.parametrize(("name", "kind"), IN_A_DECODER)
 def test_steps_give_what_the_whole_target_gives(name, kind):
-    settings = {
-        "at_once": {},
-        "input_feeding": {"input_feeding": True},
-        "previous": {"attention_query": "previous"},
-    }
-    model = made(name, **settings[kind])
+    model = made(name, **DECODERS[kind])
     source, target = ids()
     expected = model({"source": source, "target": target})
     np.testing.assert_allclose(
@@ -77,7 +82,12 @@ def test_steps_give_what_the_whole_target_gives(name, kind):
     np.testing.assert_allclose(model(row), expected[1:], atol=2e-5)
 
 
-@pytest.mark.parametrize("name", MECHANISMS)
+# One of each class that has a past, and one that has none.
+WITH_A_PAST = ["location_cumulative", "coverage_fertility", "local_monotonic"]
+WITH_A_PAST += ["monotonic_parallel", "chunkwise_soft"]
+
+
+@pytest.mark.parametrize("name", ["luong_general", *WITH_A_PAST])
 def test_a_beam_carries_the_past_of_each_hypothesis(name):
     """A hypothesis that beam search found scores what the model gives it."""
     model = made(name)
@@ -86,18 +96,19 @@ def test_a_beam_carries_the_past_of_each_hypothesis(name):
     actual = decoding.beam_search(
         step, state, beam_size=K, max_length=T, num_hypotheses=K, length_penalty=0.0
     )
-    hypotheses = np.asarray(actual.ids)  # (B, K, T), PAD behind EOS
-    for b, k in np.ndindex(B, K):
-        hypothesis = hypotheses[b, k]
-        target = np.concatenate([[2], hypothesis[:-1]])[None].astype("int32")
-        row = {"source": source[b : b + 1], "target": target}
-        log_probs = np.asarray(keras.ops.log_softmax(model(row)))[0]
-        real = hypothesis != 0
-        total = log_probs[np.arange(T), hypothesis][real].sum()
-        np.testing.assert_allclose(actual.scores[b, k], total, atol=1e-4)
+    hypotheses = np.reshape(actual.ids, (B * K, T))  # PAD behind EOS
+    target = np.pad(hypotheses[:, :-1], ((0, 0), (1, 0)), constant_values=BOS_ID)
+    logits = model({"source": np.repeat(source, K, axis=0), "target": target})
+    log_probs = np.asarray(keras.ops.log_softmax(logits))
+    picked = np.take_along_axis(log_probs, hypotheses[..., None], axis=2)[..., 0]
+    totals = np.where(hypotheses != PAD_ID, picked, 0).sum(axis=1)
+    np.testing.assert_allclose(np.ravel(actual.scores), totals, atol=1e-4)
 
 
-@pytest.mark.parametrize("word", WORDS)
+# A plain one, two that nest others, and one of heads.
+@pytest.mark.parametrize(
+    "word", ["bahdanau", "local_predictive", "chunkwise", "multi_head_dot"]
+)
 def test_a_word_of_the_config_is_a_layer_that_trains(word, tmp_path):
     units = 24  # which four heads divide
     model = build_model(config(attention=word, units=units, input_feeding=True))
