@@ -46,6 +46,21 @@ class Seq2SeqModel(keras.Model):
 
     scheduled_sampling: Any = None
 
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """The model's outputs; see `keras.Model`.
+
+        Args:
+            inputs: Dict of tensors. Those that the model has no input for are left out:
+                Keras alone would go by their number.
+            training: Whether dropout is on.
+            mask: Dict of masks, or `None`.
+        """
+        return super().call(
+            _by_name(self, inputs),
+            training=training,
+            mask=None if mask is None else _by_name(self, mask),
+        )
+
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """The loss of a batch; see `keras.Model`.
 
@@ -107,6 +122,15 @@ def _check_takes_logits(loss):
         )
 
 
+def _by_name(model, inputs):
+    """Of a dict the entries that are inputs of the model."""
+    names = model.input
+    if not isinstance(inputs, dict) or not isinstance(names, dict):
+        return inputs
+    # Keras tells of those that are missing.
+    return {name: inputs[name] for name in names if name in inputs}
+
+
 def _check_can_sample(model):
     """Refuses scheduled sampling where it cannot be done."""
     backend = keras.backend.backend()
@@ -166,7 +190,7 @@ def _predictions(model, inputs, training):
     product = None if split is None else split.layer.product()
     if split is None or product is None:
         return model(inputs, training=training)
-    features, logits = split.model(inputs, training=training)
+    features, logits = split.model(_by_name(model, inputs), training=training)
     # Keras's own losses read a mask that comes with the logits.
     if _Mask(name="mask")(logits) is not None:
         return logits

@@ -396,6 +396,22 @@ def test_predictions_are_plain_logits():
     )
 
 
+@pytest.mark.parametrize("name", ["before", "zones"])  # in the order of names or not
+def test_what_a_dict_holds_beside_the_inputs_is_left_out(name):
+    """Keras goes by their number, and takes one input for another."""
+    more = {name: RNG.integers(4, 23, (B, 2)).astype("int32"), **INPUTS}
+    expected, actual = compiled(make_model()), compiled(make_model())
+    np.testing.assert_array_equal(actual(more), expected(INPUTS))
+    results = [
+        model.fit(inputs, LABELS, batch_size=B, verbose=0).history
+        for model, inputs in ((expected, INPUTS), (actual, more))
+    ]
+    assert results[0] == results[1]
+    np.testing.assert_array_equal(
+        actual.predict(more, verbose=0), expected.predict(INPUTS, verbose=0)
+    )
+
+
 def test_copies_are_of_its_class(tmp_path):
     model = compiled(make_model())
     assert keras.saving.get_registered_name(type(model)) == "kseq2seq>Seq2SeqModel"
