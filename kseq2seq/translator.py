@@ -135,8 +135,8 @@ class Translator(Joinable, BaseTranslator):
         )
 
     def __reduce__(self):
-        if self.members:
-            return type(self).ensemble, (self.members, self.member_weights)
+        if self.members or self.fusion:
+            return super().__reduce__()
         # Keras writes the model as into a file; graphs are traced anew.
         vocabularies = self.source_tokenizer, self.target_tokenizer, self.features
         parts = (self.model, *vocabularies, self.shortlist)
@@ -290,9 +290,9 @@ class Translator(Joinable, BaseTranslator):
                 in int8, or the model holds operations that some server lacks.
         """
         check_fork()
-        members, shares = self.members or [self], self.member_weights
+        together = self.members or [self], search, limits, weights, products
         return export.export_translators(
-            folder, members, search, limits, weights, products, shares, extra_signatures
+            folder, *together, self.mixture, extra_signatures
         )
 
     def save(self, folder: PathLike, weights: str = "float32") -> None:
@@ -304,7 +304,7 @@ class Translator(Joinable, BaseTranslator):
                 bytes, which `load` makes float32 of.
 
         Raises:
-            ValueError: If it is an ensemble.
+            ValueError: If it is an ensemble, or has a language model.
         """
         check_choice("weights", weights, ("float32", "float16"))
         self._check_is_single("save")

@@ -180,6 +180,7 @@ def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
     translators = [loading.load_translator(path, options.modules) for path in paths]
     from kseq2seq import Limits
     from kseq2seq.export import export_translators
+    from kseq2seq.models import Mixture
 
     limits = Limits(**_given(options, "max_bytes", "max_tokens"))
     types = _given(options, "weights", "products")
@@ -188,7 +189,7 @@ def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
         translators,
         make_search(options),
         limits,
-        shares=options.ensemble_weights,
+        mixture=Mixture(options.ensemble_weights),
         extra_signatures=options.signatures,
         **types,
     )

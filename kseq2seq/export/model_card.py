@@ -100,9 +100,10 @@ def model_card(
         A dict of what JSON has.
     """
     fixed = settings.as_dict()
-    # Only where the models of an ensemble do not all count the same.
-    shares = settings.ensemble_weights
-    weights = {} if shares is None else {"ensemble_weights": list(shares)}
+    # Only where the models of an ensemble do not all count the same, and where there
+    # is a language model.
+    names = ("ensemble_weights", "language_model_weight")
+    mixture = {name: fixed[name] for name in names if name in fixed}
     return {
         "name": name,
         "format": "TensorFlow SavedModel",
@@ -131,7 +132,7 @@ def model_card(
         },
         "guards": _guards(signatures, settings),
         "trainings": list(runs),
-        **weights,
+        **mixture,
     }
 
 

@@ -223,12 +223,14 @@ def _versions(versions):
 
 
 def _ensemble(card: Mapping[str, Any], count: int) -> str:
-    """A sentence with a space ahead; nothing for a single model."""
-    if count < 2:
-        return ""
-    weights = card.get("ensemble_weights")
-    shares = f", which count {' : '.join(f'{x:g}' for x in weights)}" if weights else ""
-    return f" It is an ensemble of {count} models{shares}."
+    """Sentences with a space ahead; nothing for a single model."""
+    text, weights = "", card.get("ensemble_weights")
+    if count > 1:
+        shares = [f", which count {' : '.join(f'{x:g}' for x in weights or ())}"]
+        text = f" It is an ensemble of {count} models{shares[0] if weights else ''}."
+    if (weight := card.get("language_model_weight")) is not None:
+        text += f" Searches add a language model's log-probabilities times {weight:g}."
+    return text
 
 
 def _training(card, number):

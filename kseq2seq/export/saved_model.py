@@ -34,7 +34,7 @@ from kseq2seq.inference import (
     check_same_tokenizers,
     signature_functions,
 )
-from kseq2seq.models import portable_copy
+from kseq2seq.models import MEAN, Fusion, Mixture, portable_copy
 from kseq2seq.runs import SAVED_MODEL_FILE, Shortlist, from_run
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
 from kseq2seq.utils import (
@@ -65,7 +65,7 @@ def export_translators(
     limits: Limits | None = None,
     weights: str = "float32",
     products: str = "float32",
-    shares: Sequence[float] | None = None,
+    mixture: Mixture = MEAN,
     extra_signatures: Sequence[str] = (),
 ) -> Path:
     """Writes the next version of a SavedModel, of one model or of an ensemble.
@@ -78,8 +78,8 @@ def export_translators(
         limits: The `kseq2seq.Limits`; its defaults if `None`.
         weights: "float32", "float16" or "int8".
         products: "float32" or "int8".
-        shares: What each of several counts in the average, positive numbers in any
-            ratio; all the same if `None`.
+        mixture: The `kseq2seq.models.Mixture`: what each of several counts in the
+            average, and a language model.
         extra_signatures: As for `Translator.export`.
 
     Returns:
@@ -87,10 +87,11 @@ def export_translators(
 
     Raises:
         OSError: If it cannot be written.
-        ValueError: If the translators have different tokenizers, `shares` are not a
+        ValueError: If the translators have different tokenizers, the shares are not a
             positive number for each, and as for `Translator.export`.
     """
     folder = Path(folder)
+    shares, fusion = mixture
     settings = ExportSettings(
         search or Search(),
         limits or Limits(),
@@ -98,10 +99,12 @@ def export_translators(
         products,
         None if shares is None else tuple(shares),
         tuple(check_extra(extra_signatures)),
+        None if fusion is None else fusion.weight,
     )
     check_versions(folder)
     check_same_tokenizers(translators)
-    traced = _trace(translators, settings)
+    language_model = None if fusion is None else fusion.model
+    traced = _trace(translators, settings, language_model)
 
     def write(path):
         try:
@@ -117,7 +120,9 @@ def export_translators(
         if is_installed("warmup"):
             specs = {x: list(y.inputs.values()) for x, y in traced.signatures.items()}
             write_warmup(path, warmup_requests(specs), name)
-        card = _card(path, name, translators, traced.signatures, settings)
+        models = [x.model for x in translators]
+        models += [] if language_model is None else [language_model]
+        card = _card(path, name, translators, models, traced.signatures, settings)
         _write_json(path / CARD_FILE, card)
         write_text(path / README_FILE, readme(card))
 
@@ -140,11 +145,15 @@ class _Traced(NamedTuple):
     signatures: dict[str, Signature]
 
 
-def _trace(translators, settings):
+def _trace(translators, settings, language_model):
     # In float32, whatever the model was trained in: it runs at a like speed on every
     # server, and gives the same as `Translator.load`. With bfloat16 a CPU that has
     # instructions for it took 0.75 times as long for batches of 64, but 2 times as
     # long for single sentences, and others have no such instructions.
+    fusion = None
+    if language_model is not None:
+        copy = portable_copy(language_model)
+        fusion = Fusion(copy, settings.language_model_weight)
     text_to_text = TextToText(
         [portable_copy(translator.model) for translator in translators],
         translators[0].source_tokenizer,
@@ -153,9 +162,9 @@ def _trace(translators, settings):
         settings.limits,
         settings.weights,
         settings.products,
-        settings.ensemble_weights,
+        Mixture(settings.ensemble_weights, fusion),
         translators[0].features,
-        translators[0].shortlist if len(translators) == 1 else None,
+        translators[0].shortlist if len(translators) == 1 and not fusion else None,
     )
     graphs, signatures = {}, {}
     functions = signature_functions(text_to_text, settings.extra_signatures)
@@ -168,8 +177,8 @@ def _trace(translators, settings):
     return _Traced(graphs, used_variables(graphs.values()), signatures)
 
 
-def _card(path, name, translators, signatures, settings):
-    variables = [y for x in translators for y in x.model.weights]
+def _card(path, name, translators, models, signatures, settings):
+    variables = [variable for model in models for variable in model.weights]
     files = list((path / "variables").iterdir())
     if settings.products != "float32":
         files.append(path / SAVED_MODEL_FILE)  # whose constants the matrices are

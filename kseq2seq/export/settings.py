@@ -22,6 +22,7 @@ class ExportSettings:
             same.
         extra_signatures: Those that were asked for, of
             `kseq2seq.inference.signatures.EXTRA_SIGNATURES`.
+        language_model_weight: What a language model counts; `None` without one.
 
     Example:
 
@@ -35,11 +36,12 @@ class ExportSettings:
     products: str = "float32"
     ensemble_weights: tuple[float, ...] | None = None
     extra_signatures: tuple[str, ...] = ()
+    language_model_weight: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON has them, with the version of the package."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
-        for name in ("ensemble_weights", "extra_signatures"):
-            if not values[name]:
+        for name in ("ensemble_weights", "extra_signatures", "language_model_weight"):
+            if values[name] in (None, []):
                 del values[name]
         return {"kseq2seq": __version__, **values}

@@ -1,11 +1,14 @@
-"""Ensembles: several translators as one."""
+"""Translators that search together: ensembles, and a language model beside one."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import keras
+
 from kseq2seq.decoding import Search
 from kseq2seq.inference.graphs import Graphs
 from kseq2seq.inference.text_to_text import TextToText
+from kseq2seq.models import Fusion, Mixture
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import PathLike
 
@@ -51,10 +54,18 @@ class Joinable:
         members: Of an ensemble, the list of the translators that it is made of; empty
             for a single model.
         member_weights: What each of them counts; `None` if all count the same.
+        fusion: The `kseq2seq.models.Fusion` with a language model, or `None`.
     """
 
+    model: Any
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    features: FeatureVocabulary | None
+    run_folder: Any
     members: Sequence[Any] = ()
     member_weights: Sequence[float] | None = None
+    fusion: Fusion | None = None
+    _without: Any = None  # the translator that a language model was joined with
 
     @classmethod
     def ensemble(
@@ -84,34 +95,111 @@ class Joinable:
         translators: list[Any]
         translators = [x if isinstance(x, cls) else cls.load(x) for x in members]
         if not translators or not all(
-            isinstance(x, cls) and not x.members for x in translators
+            isinstance(x, cls) and not x.members and x.fusion is None
+            for x in translators
         ):
             raise ValueError(
                 "`members` must be translators of single models, or paths of their run "
                 "folders, at least one; a SavedModel has no model to be joined with "
-                f"others. Received: {members!r}"
+                "others, and a language model comes behind an ensemble. "
+                f"Received: {members!r}"
             )
         check_same_tokenizers(translators)
-        first = translators[0]
-        tokenizers = first.source_tokenizer, first.target_tokenizer
-        together = cls(first.model, *tokenizers, first.features)
-        together._graphs = Graphs(
-            TextToText(
-                [x.model for x in translators],
-                *tokenizers,
-                Search(),
-                shares=weights,
-                features=first.features,
-            )
-        )
+        together = _joined(cls, translators, Mixture(shares=weights))
         together.members = translators
         together.member_weights = None if weights is None else list(weights)
         return together
 
+    def with_language_model(self, model: keras.Model, weight: float = 0.3) -> Any:
+        """A translator whose searches ask a language model of the target too.
+
+        At each step `weight` times the language model's log-probabilities are added to
+        the translation model's; `log_prob` of a `Translation`, by which it is ranked,
+        is the sum. Which weight is best, a development set tells. `score`, `align`,
+        `encode` and `sample` are of the translation model alone.
+
+        Args:
+            model: A model of `kseq2seq.models.build_language_model`, trained with the
+                `target_tokenizer`.
+            weight: What it counts, at least 0.
+
+        Returns:
+            A `Translator` with all methods but `save`; `export` writes both models.
+
+        Raises:
+            ValueError: If the model is no language model of the target's vocabulary,
+                `weight` is negative, or there is a language model already.
+
+        Example:
+
+        >>> from kseq2seq import Translator
+        >>> from kseq2seq.models import build_language_model
+        >>> translator = Translator.from_preset("dates")
+        >>> size = translator.target_tokenizer.vocabulary_size
+        >>> model = build_language_model(size, embedding_size=4, units=6)
+        >>> translator.with_language_model(model, 0.01)(["4 mai 1989"])
+        ['1989-05-04']
+
+        Reference:
+            [Gulcehre et al., 2015](https://arxiv.org/abs/1503.03535), section 4.1.
+        """
+        if self.fusion is not None:
+            raise ValueError(
+                "A translator takes one language model: call `with_language_model` of "
+                "the translator without. Received: a translator with a language model "
+                f"of weight {self.fusion.weight}"
+            )
+        fusion = Fusion(model, weight)
+        mixture = Mixture(self.member_weights, fusion)
+        together = _joined(type(self), self.members or [self], mixture)
+        together.members, together.member_weights = self.members, self.member_weights
+        together.fusion, together._without = fusion, self
+        together.run_folder = self.run_folder
+        return together
+
+    def __reduce__(self) -> Any:
+        if self.fusion is not None:
+            return _with_language_model, (self._without, *self.fusion)
+        return type(self).ensemble, (self.members, self.member_weights)
+
+    @property
+    def mixture(self) -> Mixture:
+        """The way in which its models search together."""
+        return Mixture(self.member_weights, self.fusion)
+
     def _check_is_single(self, name):
+        if self.fusion is not None:
+            raise ValueError(
+                f"`{name}` must be called for a translation model alone: call it for "
+                "the translator without the language model, or `export` both. "
+                "Received: a translator with a language model of weight "
+                f"{self.fusion.weight}"
+            )
         if self.members:
             raise ValueError(
                 f"`{name}` must be called for a single model: call it for each "
                 "translator of the ensemble, or `export` the ensemble. "
                 f"Received: an ensemble of {len(self.members)} models"
             )
+
+
+def _joined(cls, translators, mixture):
+    """A translator of the first one's parts, whose graphs are of all of them."""
+    first = translators[0]
+    tokenizers = first.source_tokenizer, first.target_tokenizer
+    together = cls(first.model, *tokenizers, first.features)
+    together._graphs = Graphs(
+        TextToText(
+            [x.model for x in translators],
+            *tokenizers,
+            Search(),
+            mixture=mixture,
+            features=first.features,
+        )
+    )
+    return together
+
+
+def _with_language_model(translator, model, weight):
+    """The function that `pickle` calls."""
+    return translator.with_language_model(model, weight)

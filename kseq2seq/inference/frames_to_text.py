@@ -20,7 +20,7 @@ from kseq2seq.inference.step_graph import trace_step
 from kseq2seq.inference.tokenizer_graphs import IDS, one_graph
 from kseq2seq.inference.waveforms import read_wav
 from kseq2seq.layers import FrameMask, LogMel
-from kseq2seq.models import frame_size, start_search, time_reduction
+from kseq2seq.models import Mixture, frame_size, start_search, time_reduction
 from kseq2seq.tokenizers import Tokenizer, tokenize_truncated
 from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID, Tensor
 
@@ -93,7 +93,7 @@ class FramesToText:
         self.log_mel: Any = log_mel
         self._tokenizer = tokenizer
         self._reduced_mask = FrameMask(self.reduction)
-        encode, step = quantized_halves(models, weights, shares=shares)
+        encode, step = quantized_halves(models, weights, mixture=Mixture(shares))
         self.frame_specs = (
             tf.TensorSpec([None, None, self.frame_size], tf.float32),
             tf.TensorSpec([None, None], tf.bool),

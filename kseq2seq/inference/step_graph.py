@@ -1,13 +1,43 @@
-"""One step of a decoder as a graph, whatever its encoder reads."""
+"""The halves of a model as graphs: of a step, whatever the encoder reads."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from kseq2seq.decoding import Search
 from kseq2seq.inference.tokenizer_graphs import IDS, one_graph
+
+
+class HalfGraphs(NamedTuple):
+    """The graphs of the two halves of a model that reads ids.
+
+    Attributes:
+        encode: Graph from source ids.
+        step: Graph of a step.
+        has_attention: Whether it gives alignments.
+    """
+
+    encode: Any
+    step: Any
+    has_attention: bool
+
+
+def trace_halves(
+    halves: tuple[Callable[..., Any], Callable[..., Any]], search: Search
+) -> HalfGraphs:
+    """The graphs of both halves.
+
+    Args:
+        halves: A tuple `(encode, step)`, as of `quantized_halves`.
+        search: The `Search` that they are for.
+
+    Raises:
+        ValueError: If the search needs alignments and there are none.
+    """
+    encode = one_graph(IDS)(halves[0])
+    return HalfGraphs(encode, *trace_step(encode, halves[1], search))
 
 
 def trace_step(

@@ -26,10 +26,12 @@ from kseq2seq.inference.rows import (
     score_rows,
     uniform_numbers,
 )
-from kseq2seq.inference.step_graph import trace_step
+from kseq2seq.inference.step_graph import trace_halves
 from kseq2seq.inference.tokenizer_graphs import IDS, TokenizerGraphs, one_graph
-from kseq2seq.inference.vocabulary_selection import VocabularySelection
+from kseq2seq.inference.vocabulary_selection import select_vocabulary
 from kseq2seq.models import (
+    MEAN,
+    Mixture,
     copied_ids_of,
     final_states,
     start_search,
@@ -62,7 +64,8 @@ class TextToText(TokenizerGraphs):
         limits: The `kseq2seq.Limits` of texts; none if `None`.
         weights: "float32", or "float16" or "int8" for matrices stored in fewer bits.
         products: "float32", or "int8" for products with large matrices.
-        shares: What each counts in the mean of probabilities; the same if `None`.
+        mixture: The `kseq2seq.models.Mixture` of the models. A language model has a
+            part in searches alone.
         features: The `kseq2seq.FeatureVocabulary`; `None` for models without features,
             whose methods take none.
         shortlist: The `kseq2seq.runs.Shortlist` of searches with `shortlist=True`;
@@ -105,7 +108,7 @@ class TextToText(TokenizerGraphs):
         limits: Limits | None = None,
         weights: str = "float32",
         products: str = "float32",
-        shares: Sequence[float] | None = None,
+        mixture: Mixture = MEAN,
         features: FeatureVocabulary | None = None,
         shortlist: Shortlist | None = None,
     ) -> None:
@@ -123,9 +126,11 @@ class TextToText(TokenizerGraphs):
         self.vocabulary_sizes = vocabulary_sizes(models[0])
         self._models = models
         self._shortlist, self._types = shortlist, (weights, products)
-        encode, step = quantized_halves(models, weights, products, shares)
-        self._encode_ids = one_graph(IDS)(encode)
-        self._step, self.has_attention = trace_step(self._encode_ids, step, search)
+        halves = partial(quantized_halves, models, weights, products)
+        self._own = trace_halves(halves(mixture._replace(fusion=None)), search)
+        fused = mixture.fusion is not None
+        self._fused = trace_halves(halves(mixture), search) if fused else None
+        self.has_attention = self._own.has_attention
 
     # ---- Signatures ----
 
@@ -257,7 +262,7 @@ class TextToText(TokenizerGraphs):
             source_length)`.
         """
         source = self.source_ids(text, features)
-        encoded = self._encode_ids(source.ids)
+        encoded = self._own.encode(source.ids)
         state = final_states(self._models, encoded["states"])
         outputs = {"state": state, "truncated": source.truncated}
         if self.has_attention:
@@ -297,7 +302,7 @@ class TextToText(TokenizerGraphs):
         source = self.source_ids(text, features)
         max_length = self.default_search.max_length
         sampled = decoding.sample(
-            *self.start(source.ids, alignments=self.copies),
+            *self._start_own(source.ids, alignments=self.copies),
             uniform=uniform_numbers(seed, max_length)[..., None],
             temperature=tf.maximum(finite(temperature, 1.0), LEAST_TEMPERATURE),
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
@@ -348,7 +353,7 @@ class TextToText(TokenizerGraphs):
             source: Ids of shape `(batch, source_length)`.
             target: Ids of shape `(batch, target_length)`.
         """
-        return decoding.force(*self.start(source, alignments=True), target)
+        return decoding.force(*self._start_own(source, alignments=True), target)
 
     def start(
         self,
@@ -373,25 +378,24 @@ class TextToText(TokenizerGraphs):
             ValueError: If there is no shortlist, or none for models like these.
         """
         if shortlist:
-            encoded, selection = self._encode_ids(source), self._selection
+            encoded, selection = self._own.encode(source), self._selection
             return selection.start(encoded, source, alignments, wanted)
+        if self._fused is None:
+            return self._start_own(source, alignments)
+        encode, step, _ = self._fused
         return start_search(
-            self._encode_ids, self._step, source, alignments, may_shrink=True
+            encode, step, source, alignments, may_shrink=True, gives_logits=False
         )
+
+    def _start_own(self, source, alignments):
+        """As `start`, by the translation models alone."""
+        encode, step, _ = self._own
+        return start_search(encode, step, source, alignments, may_shrink=True)
 
     @cached_property
     def _selection(self):
-        if self._shortlist is None:
-            raise ValueError(
-                "`search.shortlist` needs the shortlist of a run, which 'kseq2seq "
-                "shortlist RUN' makes; an ensemble has none. Search without. Received: "
-                "shortlist=True, while the model has no shortlist"
-            )
-        # It may be needed first while another graph is traced.
-        with tf.init_scope():
-            return VocabularySelection(
-                self._models, self._shortlist, self._encode_ids, *self._types
-            )
+        models, encode = self._models, self._own.encode
+        return select_vocabulary(models, self._shortlist, encode, *self._types)
 
     def _forced(self, text, target, features):
         check_rows(text, target=target)

@@ -122,3 +122,34 @@ class VocabularySelection:
         is_piece = tf.ones(tf.shape(places)[:1], tf.bool)
         flat = tf.tensor_scatter_nd_update(flat, places, is_piece)
         return tf.reshape(flat, [batch, self._size])
+
+
+def select_vocabulary(
+    models: Sequence[keras.Model],
+    shortlist: Shortlist | None,
+    encode: Any,
+    weights: str = "float32",
+    products: str = "float32",
+) -> VocabularySelection:
+    """The `VocabularySelection` of models, wherever it is first needed.
+
+    Args:
+        models: As of `VocabularySelection`.
+        shortlist: The `kseq2seq.runs.Shortlist`; `None` if there is none.
+        encode: As of `VocabularySelection`.
+        weights: As of `VocabularySelection`.
+        products: As of `VocabularySelection`.
+
+    Raises:
+        ValueError: If there is no shortlist, or none for models like these.
+    """
+    if shortlist is None:
+        raise ValueError(
+            "`search.shortlist` needs the shortlist of a run, which 'kseq2seq "
+            "shortlist RUN' makes; an ensemble has none, nor has a translator with a "
+            "language model. Search without. Received: shortlist=True, while there is "
+            "no shortlist"
+        )
+    # It may be while another graph is traced.
+    with tf.init_scope():
+        return VocabularySelection(models, shortlist, encode, weights, products)

@@ -20,6 +20,15 @@ from kseq2seq.models.halves import (
     start_search,
     step_model,
 )
+from kseq2seq.models.language_model import (
+    MEAN,
+    Fusion,
+    Mixture,
+    build_language_model,
+    fuse_language_model,
+    language_model_step,
+    mixed_halves,
+)
 from kseq2seq.models.loading import (
     load_model,
 )
@@ -51,11 +60,15 @@ from kseq2seq.models.transfer import (
 )
 
 __all__ = [
+    "MEAN",
     "PARTS",
     "SAMPLING_SCHEDULES",
+    "Fusion",
+    "Mixture",
     "ScheduledSampling",
     "Seq2SeqModel",
     "all_copied_ids",
+    "build_language_model",
     "build_model",
     "column_product",
     "column_step",
@@ -67,8 +80,11 @@ __all__ = [
     "float32_copy",
     "frame_size",
     "freeze",
+    "fuse_language_model",
     "is_float32",
+    "language_model_step",
     "load_model",
+    "mixed_halves",
     "portable_copy",
     "set_pretrained_embeddings",
     "start_column_search",

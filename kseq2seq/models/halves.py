@@ -219,6 +219,7 @@ def start_search(
     source: Any,
     alignments: bool = True,
     may_shrink: bool = False,
+    gives_logits: bool = True,
 ) -> tuple[Step, Any]:
     """Encodes a batch of sources, for a search of `kseq2seq.decoding`.
 
@@ -229,6 +230,7 @@ def start_search(
         source: Ids of shape `(batch, source_length)`, or what else `encode` takes.
         alignments: Whether the search is to collect alignments, where there are any.
         may_shrink: Whether rows that are done may leave the batch.
+        gives_logits: Whether `step` gives logits; if not, what a search adds up.
 
     Returns:
         A tuple `(step, initial_state)`: a `kseq2seq.decoding.Step`, and the states that
@@ -255,7 +257,7 @@ def start_search(
         return logits, states, extras if alignments else {}
 
     search_step = Step(
-        next_step, encoded["memory"], gives_logits=True, may_shrink=may_shrink
+        next_step, encoded["memory"], gives_logits=gives_logits, may_shrink=may_shrink
     )
     return search_step, encoded["states"]
 

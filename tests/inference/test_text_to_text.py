@@ -15,7 +15,7 @@ from kseq2seq.inference import (
     signature_functions,
     signatures,
 )
-from kseq2seq.models import encode_and_step
+from kseq2seq.models import Mixture, encode_and_step
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
 from loaders import run_session, strings
 from translators import TEXTS, tiny_translator
@@ -271,7 +271,7 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
     search = Search(beam_size=1, max_length=7)
     from kseq2seq.export import export_translators
 
-    path = export_translators(tmp_path, two, search, shares=[7, 2])
+    path = export_translators(tmp_path, two, search, mixture=Mixture([7, 2]))
     text = {"text": strings(TEXTS)}
     actual, aligned, encoded = run_session(
         path, [("serving_default", text), ("translate_align", text), ("encode", text)]

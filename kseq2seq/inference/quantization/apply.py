@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kseq2seq.inference.quantization.int8_matmul import with_int8_products
 from kseq2seq.inference.quantization.storage import store_weights
-from kseq2seq.models import encode_and_step
+from kseq2seq.models import MEAN, Mixture, mixed_halves
 from kseq2seq.utils import Tensor, check_choice
 
 PRODUCTS = ("float32", "int8")
@@ -22,7 +22,7 @@ def quantized_halves(
     models: Sequence[keras.Model],
     weights: str = "float32",
     products: str = "float32",
-    shares: Sequence[float] | None = None,
+    mixture: Mixture = MEAN,
 ) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
     """The two halves of a model or an ensemble, with quantised weights.
 
@@ -32,10 +32,10 @@ def quantized_halves(
         models: List of `keras.Model`s in float32.
         weights: "float32", or "float16" or "int8" for matrices stored in fewer bits.
         products: "float32", or "int8" for the products with the models' matrices.
-        shares: As of `kseq2seq.models.encode_and_step`.
+        mixture: The `kseq2seq.models.Mixture` of the models, and of a language model.
 
     Returns:
-        A tuple `(encode, step)`, as `kseq2seq.models.encode_and_step` returns it. The
+        A tuple `(encode, step)`, as `kseq2seq.models.mixed_halves` returns it. The
         dict that `encode(source)` gives has another entry `weights`, a list, which is
         the last argument of `step`. In int8 they are for graphs alone.
 
@@ -52,11 +52,13 @@ def quantized_halves(
     True
     """
     check_choice("products", products, PRODUCTS)
-    stored = store_weights(models, weights)
+    together = [*models, *([mixture.fusion.model] if mixture.fusion else [])]
+    stored = store_weights(together, weights)
     if products == "int8":
-        return _halves_in_int8(models, dict(_by_id(stored)), shares)
-    variables = [variable for variable, _ in stored]
-    encode, step = encode_and_step(models, variables, shares)
+        variables = [variable for model in together for variable in model.weights]
+        halves = mixed_halves(models, variables, mixture)
+        return _halves_in_int8(halves, variables, dict(_by_id(stored)))
+    encode, step = mixed_halves(models, [x for x, _ in stored], mixture)
 
     def encode_restored(source):
         values = [restore() for _, restore in stored]
@@ -96,10 +98,9 @@ def _by_id(stored):
     return ((id(variable), restore) for variable, restore in stored)
 
 
-def _halves_in_int8(models, restores, shares):
-    variables = [variable for model in models for variable in model.weights]
+def _halves_in_int8(halves, variables, restores):
     matrices = _matrices(variables)
-    encode, step = encode_and_step(models, variables, shares)
+    encode, step = halves
     ids = tf.TensorSpec([None, None], tf.int32)
     encode = with_int8_products(encode, [ids], matrices)
     states, memory = encode.outputs["states"], encode.outputs["memory"]
