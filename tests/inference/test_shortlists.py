@@ -258,7 +258,7 @@ def test_what_no_shortlist_is_for(plain, translator, shortlist):
     together = Translator.ensemble([translator, translator])
     with pytest.raises(ValueError, match="an ensemble has none"):
         together.translate(TEXTS, SEARCH)
-    encode = text_to_text(plain)._encode_ids
+    encode = text_to_text(plain)._own.encode
     for count, types in ((2, ("float32", "float32")), (1, ("float16", "int8"))):
         with pytest.raises(ValueError, match=f"Received: {count} models, .*{types[0]}"):
             VocabularySelection([plain.model] * count, shortlist, encode, *types)
