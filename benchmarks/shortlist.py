@@ -85,7 +85,7 @@ def make_search(model, length, products="float32", columns=None):
     if columns is None:
 
         def start(source):
-            return start_search(encode, step, source, alignments=False)
+            return start_search(encode, step, source, False, may_shrink=True)
 
     else:
         shortlist = make_shortlist(vocabulary_sizes(model)[1], columns)

@@ -23,6 +23,7 @@ from kseq2seq.decoding.constraints import (
     RepetitionPenalty,
     TransitionTable,
 )
+from kseq2seq.decoding.distinct import sample_distinct
 from kseq2seq.decoding.patterns import (
     pattern_automaton,
     token_table,
@@ -71,6 +72,7 @@ __all__ = [
     "pattern_automaton",
     "relative_lengths",
     "sample",
+    "sample_distinct",
     "search_ids",
     "token_table",
     "words_automaton",

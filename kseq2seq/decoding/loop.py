@@ -259,6 +259,8 @@ def _running(slots, rules, num_hypotheses):
     """Which rows may still change their `num_hypotheses` best."""
     possible = slots.log_probs > -np.inf
     live = ops.logical_and(possible, ops.logical_not(slots.finished))  # (B, K)
+    if rules.until_end:
+        return ops.any(live, axis=1)
     # Log-probabilities only fall, the longest hypothesis is divided by most, and the
     # coverage penalty is at best 0. (What is live and among the best has a bound no
     # worse than its own score, hence no worse than `worst`.)

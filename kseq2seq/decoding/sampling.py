@@ -108,7 +108,7 @@ def sample(
     )
     batch = batch_size(initial_state)
     rows = batch if isinstance(batch, int) else None
-    numbers = _uniform_numbers(
+    numbers = uniform_numbers(
         seed, uniform, (rules.buffer_length, batch, num_samples), rows
     )
     settings = (temperature, top_k, top_p)
@@ -130,15 +130,31 @@ def sample(
     return decode(step, initial_state, elementwise(choose), rules, start, num_samples)
 
 
-def _uniform_numbers(seed, uniform, shape, rows):
-    """Uniform numbers of shape (L, B, K), given or drawn."""
+def uniform_numbers(
+    seed: int | keras.random.SeedGenerator | None,
+    uniform: Tensor | None,
+    shape: tuple[Any, ...],
+    rows: int | None,
+) -> Tensor:
+    """Uniform numbers from 0 to 1, given or drawn.
+
+    Args:
+        seed: As for `sample`.
+        uniform: As for `sample`.
+        shape: Shape of the numbers, `(length, batch, ...)`.
+        rows: The size of the batch, as far as it is known.
+
+    Raises:
+        ValueError: If both of `seed` and `uniform` are given, or neither, or `uniform`
+            is of another shape.
+    """
     if (seed is None) == (uniform is None):
         raise ValueError(
             "Exactly one of `seed` and `uniform` must be given. "
             f"Received: seed={seed!r}, uniform={uniform!r}"
         )
     if uniform is not None:
-        check_shape("`uniform`", uniform, (None, rows, shape[2]))
+        check_shape("`uniform`", uniform, (None, rows, *shape[2:]))
         return ops.cast(uniform, "float32")
     if not isinstance(seed, keras.random.SeedGenerator):
         seed = check_integer("seed", seed, note="or a `keras.random.SeedGenerator`")
@@ -184,11 +200,26 @@ def draw(
         before = cumulative - weights
         weights = ops.where(before < top_p * cumulative[..., -1:], weights, 0.0)
         cumulative = ops.cumsum(weights, axis=-1)
+    place = draw_place(weights, cumulative, number)
+    return place if tokens is None else pick(tokens, place[..., None])[..., 0]
+
+
+def draw_place(weights: Tensor, cumulative: Tensor, number: Tensor) -> Tensor:
+    """The place at which cumulative weights pass a share of their total.
+
+    Args:
+        weights: float32 of shape `(batch, beam, count)`.
+        cumulative: Their sums up to each place.
+        number: The share, float32 of shape `(batch, beam)`, from 0 to 1.
+
+    Returns:
+        int32 of shape `(batch, beam)`; the last place where all weights are 0.
+    """
+    count = weights.shape[-1]
     # Rounding must not let in a token of no weight.
     cumulative = ops.where(weights > 0.0, cumulative, 0.0)
     total = ops.max(cumulative, axis=-1, keepdims=True, initial=0.0)
     threshold = ops.minimum(number, LARGEST_UNIFORM)[..., None] * total
     places = ops.arange(count, dtype="int32")
     passed = ops.where(cumulative > threshold, places, count - 1)
-    place = ops.min(passed, axis=-1, initial=count - 1)
-    return place if tokens is None else pick(tokens, place[..., None])[..., 0]
+    return ops.min(passed, axis=-1, initial=count - 1)

@@ -58,6 +58,7 @@ class Rules(NamedTuple):
     source_mask: Any = None  # (B, S), or None: all is source
     num_groups: int = 1  # of slots; those of several are in no order
     diversity: float = 0.0  # of groups
+    until_end: bool = False  # of all hypotheses, whatever their scores are
     gives_logits: bool = False  # whether log-probabilities are still to be made
     columns: Columns | None = None  # that these are of, or `None`: of all tokens
 

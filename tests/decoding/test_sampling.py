@@ -13,6 +13,7 @@ from search_oracles import (
     V,
     as_numpy,
     assert_consistent,
+    assert_drawn_from,
 )
 
 
@@ -33,17 +34,6 @@ def restricted(p, temperature=1.0, top_k=None, top_p=None):
         if top_p is None or kept.sum() < top_p * total:
             kept[i] = p[i]
     return kept / kept.sum()
-
-
-def assert_drawn_from(ids, expected):
-    """Nothing outside the support, all that is likely inside it, and chi-square."""
-    counts = np.bincount(ids, minlength=len(expected))
-    assert not counts[expected == 0].any()
-    likely = expected * len(ids) > 20
-    assert counts[likely].all()
-    wanted = expected[likely] * len(ids)
-    statistic = np.sum((counts[likely] - wanted) ** 2 / wanted)
-    assert statistic <= len(wanted) + 4 * np.sqrt(2 * len(wanted))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,17 @@ B, S, V, D = 3, 5, 7, 2
 FORBIDDEN = (PAD_ID, BOS_ID)
 
 
+def assert_drawn_from(ids, expected):
+    """Nothing outside the support, all that is likely inside it, and chi-square."""
+    counts = np.bincount(ids, minlength=len(expected))
+    assert not counts[expected == 0].any()
+    likely = expected * len(ids) > 20
+    assert counts[likely].all()
+    wanted = expected[likely] * len(ids)
+    statistic = np.sum((counts[likely] - wanted) ** 2 / wanted)
+    assert statistic <= len(wanted) + 4 * np.sqrt(2 * len(wanted))
+
+
 def log_softmax(x):
     x = x - x.max(axis=-1, keepdims=True)
     return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
