@@ -18,6 +18,9 @@ from kseq2seq.plots.forecast import (
 from kseq2seq.plots.frames import (
     frames_heatmap,
 )
+from kseq2seq.plots.picture import (
+    picture_heatmap,
+)
 from kseq2seq.plots.sweeps import (
     sweep_curves,
 )
@@ -29,6 +32,7 @@ __all__ = [
     "alignment_heatmap",
     "forecast_plot",
     "frames_heatmap",
+    "picture_heatmap",
     "save",
     "sweep_curves",
     "training_curves",
