@@ -1,6 +1,5 @@
 """A trained model of frames with its tokenizer: frames or speech in, text out."""
 
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,11 @@ import tensorflow as tf
 from kseq2seq import export, plots
 from kseq2seq.decoding import Search
 from kseq2seq.inference import (
+    FrameReader,
     FramesToText,
     Transcription,
     check_fork,
     check_texts,
-    read_wav,
     rows_of_batches,
     text_tensor,
     transcriptions_of_row,
@@ -30,9 +29,15 @@ from kseq2seq.models import (
     is_float32,
     vocabulary_sizes,
 )
-from kseq2seq.runs import LOG_MEL_FILE, MODEL_FILE, TARGET_FILE, save_model
+from kseq2seq.runs import (
+    MODEL_FILE,
+    TARGET_FILE,
+    load_log_mel,
+    save_log_mel,
+    save_model,
+)
 from kseq2seq.tokenizers import Tokenizer
-from kseq2seq.utils import PathLike, Tensor, check_choice, write_text
+from kseq2seq.utils import PathLike, Tensor, check_choice
 
 if TYPE_CHECKING:  # Matplotlib is slow to import
     from matplotlib.figure import Figure
@@ -41,9 +46,9 @@ if TYPE_CHECKING:  # Matplotlib is slow to import
 class Transcriber:
     """Writes down what frames say, such as those of speech.
 
-    A source is an array of frames, of shape `(num_frames, size)`. With `log_mel` it may
-    also be a waveform, an array of shape `(num_samples,)` from -1 to 1, the path of a
-    WAV file, or the bytes of one.
+    A source is an array of frames, of shape `(num_frames, size)`, or the path of a
+    `.npy` or `.npz` file of one. With `log_mel` it may also be a waveform, an array of
+    shape `(num_samples,)` from -1 to 1, the path of a WAV file, or the bytes of one.
 
     Args:
         model: A model of `kseq2seq.build_model` with `source_frame_size`, trained.
@@ -88,11 +93,7 @@ class Transcriber:
                 f"`tokenizer` must have the {size} ids that the model was built with. "
                 f"Received: {tokenizer.vocabulary_size} ids"
             )
-        if log_mel is not None and log_mel.num_bands != frame_size(model):
-            raise ValueError(
-                f"`log_mel` must give frames of the size {frame_size(model)} that the "
-                f"model was built with. Received: num_bands={log_mel.num_bands}"
-            )
+        self._reader = FrameReader(frame_size(model), log_mel)
         self.model = model
         self.tokenizer = tokenizer
         self.log_mel = log_mel
@@ -210,40 +211,17 @@ class Transcriber:
             ValueError: If it is none of these.
             FileNotFoundError: If there is no such file.
         """
-        given = source
-        if isinstance(source, (str, Path)):
-            source = Path(source).read_bytes()
-        if isinstance(source, bytes) and self.log_mel is not None:
-            try:
-                samples, _ = read_wav(tf.constant([source]), self.log_mel.sample_rate)
-            except tf.errors.InvalidArgumentError as error:
-                raise ValueError(
-                    "A WAV file must be of 16-bit PCM, with "
-                    f"{self.log_mel.sample_rate} samples a second. "
-                    f"Received: {given!r:.80}"
-                ) from error
-            source = samples[0]
-        size = self._frames_to_text.frame_size
-        array = None if isinstance(source, bytes) else np.asarray(source)
-        if array is not None and array.dtype.kind in "fiu":
-            array = array.astype("float32")
-            if array.ndim == 2 and array.shape[1] == size:
-                return array
-            if array.ndim == 1 and self.log_mel is not None:
-                mask = np.ones((1, len(array)), "bool")
-                return self.log_mel(array[None], mask)[0][0].numpy()
-        others = ", or, with `log_mel`, waveforms and WAV files"
-        raise ValueError(
-            f"`sources` must be a list of frames of shape (num_frames, {size}){others}"
-            f". Received: {given!r:.80} with log_mel={self.log_mel}"
-        )
+        return self._reader(source)
 
-    def plot(self, source: Any, title: str | None = None) -> "Figure":
+    def plot(
+        self, source: Any, title: str | None = None, search: Search | None = None
+    ) -> "Figure":
         """The alignment of a source with its text, below its frames.
 
         Args:
             source: Frames, a waveform, or the path or the bytes of a WAV file.
             title: Text above the figure, or `None`.
+            search: A `kseq2seq.Search`; its defaults if `None`.
 
         Returns:
             The `matplotlib.figure.Figure`.
@@ -252,14 +230,32 @@ class Transcriber:
             ValueError: If the model has no attention.
         """
         frames = self.frames(source)
-        ((best, *_),) = self.transcribe([frames])
-        seconds = None if self.log_mel is None else self.log_mel.seconds_per_frame
+        ((best, *_),) = self.transcribe([frames], search)
+        return self.plot_transcription(frames, best, title)
+
+    def plot_transcription(
+        self, source: Any, transcription: Transcription, title: str | None = None
+    ) -> "Figure":
+        """The alignment of a transcription, below the frames of its source.
+
+        Args:
+            source: Frames, a waveform, or the path or the bytes of a WAV file.
+            transcription: One of its `Transcription`s.
+            title: Text above the figure, or `None`.
+
+        Returns:
+            The `matplotlib.figure.Figure`.
+
+        Raises:
+            ValueError: If the model has no attention.
+        """
+        log_mel = self.log_mel
         return plots.frames_heatmap(
-            frames,
-            best.alignment,
-            best.tokens,
+            self.frames(source),
+            transcription.alignment,
+            transcription.tokens,
             frames_per_position=self._frames_to_text.reduction,
-            seconds_per_frame=seconds,
+            seconds_per_frame=None if log_mel is None else log_mel.seconds_per_frame,
             title=title,
         )
 
@@ -308,11 +304,8 @@ class Transcriber:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(folder / TARGET_FILE)
-        path = folder / LOG_MEL_FILE
-        if self.log_mel is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_text(path, json.dumps(self.log_mel.get_config(), indent=2) + "\n")
+        config = None if self.log_mel is None else self.log_mel.get_config()
+        save_log_mel(folder, config)
         model = self.model if weights == "float32" else float16_copy(self.model)
         save_model(model, folder / MODEL_FILE)
 
@@ -339,9 +332,8 @@ class Transcriber:
         model: Any = keras.saving.load_model(folder / MODEL_FILE, compile=False)
         if not is_float32(model):
             model = float32_copy(model)
-        log_mel, path = None, folder / LOG_MEL_FILE
-        if path.is_file():
-            log_mel = LogMel.from_config(json.loads(path.read_text(encoding="utf-8")))
+        config = load_log_mel(folder)
+        log_mel = None if config is None else LogMel.from_config(config)
         return cls(model, Tokenizer.load(folder / TARGET_FILE), log_mel)
 
     def _search_graph(self, search, alignments):

@@ -15,10 +15,11 @@ from kseq2seq.cli.arguments import (
 )
 from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
+from kseq2seq.cli.recordings import read_table, refuse, transcribe_rows
 from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
-from kseq2seq.runs import read_settings
+from kseq2seq.runs import is_transcriber, read_settings
 from kseq2seq.utils import atomic_write
 
 # Columns of JSON Lines where none are given.
@@ -70,7 +71,8 @@ def _add_test_set(parser: argparse.ArgumentParser) -> None:
         "--tsv",
         metavar="FILE",
         help="instead: sources and references in columns; the targets of all rows "
-        "with the same source are accepted for it, and it is counted once",
+        "with the same source are accepted for it, and it is counted once; for a model "
+        "of recordings their paths, from the table's folder on, and texts",
     )
     test_set.add_argument(
         "--jsonl",
@@ -117,8 +119,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _translate(
-    options: argparse.Namespace, sources: list[str], features: list[str] | None
+    options: argparse.Namespace, sources: list[Any], features: list[str] | None
 ) -> list[str]:
+    if is_transcriber(options.path):
+        with output.progress_bar(len(sources), options.output) as update:
+            texts = []
+            for window in transcribe_rows(options, sources):
+                texts += [best[0].text for best in window]
+                update(len(window))
+            return texts
     translate = loading.load_translate_function(options)
     sources = cut_lines(sources, options, name="source")
     hypotheses = []
@@ -135,7 +144,7 @@ def _translate(
 
 def _read_test_set(
     options: argparse.Namespace,
-) -> tuple[list[str], list[str] | None, list[list[str]]]:
+) -> tuple[list[Any], list[str] | None, list[list[str]]]:
     """Sources, their features if any, and for each the list of its references."""
     from kseq2seq.data import (
         group_references,
@@ -145,6 +154,11 @@ def _read_test_set(
         read_tsv,
     )
 
+    if is_transcriber(options.path):
+        flags = {"source": "--source", "jsonl": "--jsonl", "reference": "--reference"}
+        refuse(options, **flags, features="--features", mbr="--mbr")
+        rows = read_table(options, options.tsv, options.columns or (0, 1))
+        return [x[0] for x in rows], None, [[text] for _, text in rows]
     if options.tsv or options.jsonl:
         if options.reference:
             word = "--tsv" if options.tsv else "--jsonl"

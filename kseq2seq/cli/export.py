@@ -19,8 +19,10 @@ from kseq2seq.cli.arguments import (
     weight,
 )
 from kseq2seq.cli.paths import find_run_folder
+from kseq2seq.cli.recordings import refuse, search_frames
 from kseq2seq.cli.search_options import add_n_best, add_search_options, make_search
 from kseq2seq.presets import is_preset_name, preset_label
+from kseq2seq.runs import is_transcriber
 from kseq2seq.utils import check_installed
 
 WEIGHTS = ("float32", "float16", "int8")
@@ -175,6 +177,12 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
+    if is_transcriber(options.path):
+        names = "products", "ensemble", "max_bytes", "max_tokens", "signatures"
+        refuse(options, **{name: f"--{name.replace('_', '-')}" for name in names})
+        transcriber = loading.load_transcriber(options.path, options.modules)
+        types = _given(options, "weights")
+        return transcriber.export(folder, search_frames(options), **types)
     others = [find_run_folder(name, "to average") for name in options.ensemble]
     paths = [options.path, *others]
     translators = [loading.load_translator(path, options.modules) for path in paths]

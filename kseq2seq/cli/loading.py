@@ -12,7 +12,7 @@ from typing import Any
 from kseq2seq.cli.arguments import one_line
 from kseq2seq.cli.sampling_options import minimum_risk_function
 from kseq2seq.cli.search_options import given_search_options, make_search
-from kseq2seq.runs import is_run_folder
+from kseq2seq.runs import is_run_folder, is_transcriber
 from kseq2seq.utils import import_tensorflow
 
 
@@ -26,13 +26,41 @@ def load_translator(path: Path, modules: Sequence[str] = ()) -> Any:
     Raises:
         ValueError: If it cannot be loaded, or a module cannot be imported.
     """
+    if is_transcriber(path):
+        raise ValueError(
+            f"{path}: this model reads recordings or frames, not texts: use 'kseq2seq "
+            "transcribe'. It goes with evaluate --tsv, score --input, plot --recording "
+            "and export saved-model, too."
+        )
+    return _load("Translator", path, modules)
+
+
+def load_transcriber(path: Path, modules: Sequence[str] = ()) -> Any:
+    """The transcriber of a run folder.
+
+    Args:
+        path: Its path.
+        modules: Names of modules to import first.
+
+    Raises:
+        ValueError: If it cannot be loaded, or reads texts, or a module cannot be
+            imported.
+    """
+    if not is_transcriber(path):
+        raise ValueError(
+            f"{path}: this model reads texts, not recordings: use 'kseq2seq translate'."
+        )
+    return _load("Transcriber", path, modules)
+
+
+def _load(name, path, modules):
     import_tensorflow()
     for module in modules:
         _import_module(module)
-    from kseq2seq import Translator
+    import kseq2seq
 
     try:
-        return Translator.load(path)
+        return getattr(kseq2seq, name).load(path)
     except Exception as error:  # a damaged file fails in any way
         if unknown := re.search(r"Could not locate class '(\w+)'", str(error)):
             raise ValueError(

@@ -27,6 +27,7 @@ from kseq2seq.cli import (
     shortlist,
     sweep,
     train,
+    transcribe,
     translate,
 )
 from kseq2seq.cli.arguments import Parser, one_line
@@ -48,6 +49,7 @@ VERBS: tuple[Verb, ...] = (
     train,
     sweep,
     translate,
+    transcribe,
     evaluate,
     score,
     backtranslate,

@@ -7,6 +7,7 @@ from typing import Any
 from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import MODEL, add_path, add_verb
 from kseq2seq.cli.paths import find_model, find_run_folder
+from kseq2seq.cli.recordings import search_frames
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.runs import is_run_folder, read_history
 from kseq2seq.utils import is_blank
@@ -25,6 +26,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument(
         "--text", help="translate this and draw the attention to its tokens"
+    )
+    subject.add_argument(
+        "--recording",
+        metavar="FILE",
+        help="write down this WAV file, or .npy file of frames, and draw where each "
+        "token was read",
     )
     subject.add_argument(
         "--history", action="store_true", help="draw losses and scores by epoch"
@@ -61,13 +68,16 @@ def run(options: argparse.Namespace) -> None:
         )
     if not options.output.absolute().parent.is_dir():
         raise ValueError(f"{options.output}: there is no such folder to write into.")
-    if options.history and options.features is not None:
+    if options.text is None and options.features is not None:
+        word = "--history" if options.history else "--recording"
         raise ValueError(
-            "--features goes with --text, not with --history. Received: --features "
+            f"--features goes with --text, not with {word}. Received: --features "
             f"{options.features}"
         )
     if options.history:
         figure = plots.training_curves(read_history(options.path))
+    elif options.recording is not None:
+        figure = _spectrogram(options)
     else:
         figure = _heatmap(options)
     plots.save(figure, options.output)
@@ -88,3 +98,12 @@ def _heatmap(options: argparse.Namespace) -> Any:
     return plots.alignment_heatmap(
         best.alignment, best.source_tokens, best.target_tokens
     )
+
+
+def _spectrogram(options: argparse.Namespace) -> Any:
+    """Figure of the alignment of one recording."""
+    if not Path(options.recording).is_file():
+        raise ValueError(f"{options.recording}: there is no such file.")
+    options.path = find_run_folder(options.path, "to draw a recording")
+    transcriber = loading.load_transcriber(options.path, options.modules)
+    return transcriber.plot(options.recording, search=search_frames(options))

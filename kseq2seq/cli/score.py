@@ -16,7 +16,9 @@ from kseq2seq.cli.arguments import (
 from kseq2seq.cli.long_lines import add_max_characters
 from kseq2seq.cli.pair_scores import score_pairs
 from kseq2seq.cli.paths import find_model
+from kseq2seq.cli.recordings import score_table
 from kseq2seq.cli.windows import add_workers
+from kseq2seq.runs import is_transcriber
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -34,7 +36,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_input_and_output(
         parser,
         "lines of source and target with a tab between them; further columns are "
-        "ignored",
+        "ignored; for a model of recordings a table of paths and texts",
     )
     add_max_characters(parser)
     add_features_column(parser, "the lines, from 2 on")
@@ -45,7 +47,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Prints the log-probability of each target and the number of its tokens."""
     options.path = find_model(options.path)
-    windows, number_of_lines = score_pairs(options, options.input)
+    if is_transcriber(options.path):
+        windows, number_of_lines = score_table(options)
+    else:
+        windows, number_of_lines = score_pairs(options, options.input)
     log_probs, tokens, lines = 0.0, 0, 0
     with (
         output.open_output(options.output) as file,

@@ -14,10 +14,19 @@ from kseq2seq.data.containers import (
 )
 from kseq2seq.data.corpora import Corpus, Part, corpus, sample, tfds_corpus
 from kseq2seq.data.date_pairs import LOCALES, dates
-from kseq2seq.data.frames import (
+from kseq2seq.data.frame_batches import (
     DEFAULT_FRAME_BUCKETS,
-    as_frame_pairs,
+    FrameBatches,
     frame_batches,
+)
+from kseq2seq.data.frame_files import (
+    FrameFile,
+    read_frame_table,
+    read_wav_table,
+    wav_sample_rate,
+)
+from kseq2seq.data.frames import (
+    as_frame_pairs,
     read_frames,
     write_frames,
 )
@@ -55,6 +64,8 @@ __all__ = [
     "Corpus",
     "Coverage",
     "DataError",
+    "FrameBatches",
+    "FrameFile",
     "MemoryBatches",
     "Pairs",
     "Part",
@@ -73,12 +84,14 @@ __all__ = [
     "group_triples",
     "iter_lines",
     "load_word_vectors",
+    "read_frame_table",
     "read_frames",
     "read_jsonl",
     "read_lines",
     "read_parallel",
     "read_tfds",
     "read_tsv",
+    "read_wav_table",
     "sample",
     "sample_segmentations",
     "split",
@@ -86,6 +99,7 @@ __all__ = [
     "stream",
     "stream_lines",
     "tfds_corpus",
+    "wav_sample_rate",
     "without_autotune",
     "without_empty_sides",
     "write_frames",

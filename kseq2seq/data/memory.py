@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kseq2seq.data.bucketing import (
     DEFAULT_BUCKETS,
     Batching,
+    Order,
     element_function,
     in_buckets,
     order_by_length,
@@ -89,21 +90,38 @@ class MemoryBatches:
         Returns:
             An endless `tf.data.Dataset` of elements as of `batches`.
         """
-        import tensorflow as tf
-
-        first, skipped = divmod(check_integer("start", start, 0), self.steps_per_pass)
-
-        def plan(number):
-            of_pass = shuffled_plan(self._order, seed_of_pass(self._seed, number))
-            skip = tf.where(number == first, skipped, 0)
-            return of_pass.skip(tf.cast(skip, tf.int64))
-
-        passes = tf.data.Dataset.counter(tf.constant(first, tf.int64))
         element = element_function(*self._sides)
-        batches = passes.flat_map(plan)
+        batches = endless_plan(self._order, self._seed, self.steps_per_pass, start)
         batches = batches.map(element, num_parallel_calls=2, deterministic=True)
         return without_autotune(batches.prefetch(4))
 
     def place(self, step: int) -> dict[str, Any]:
         """The place of a batch beyond its number, of values that JSON has: none."""
         return {}
+
+
+def endless_plan(
+    order: Order, seed: int, steps_per_pass: int, start: int
+) -> "tf.data.Dataset":
+    """The batches of an order from one of them on, in each pass shuffled anew.
+
+    Args:
+        order: The `Order`, of tensors.
+        seed: Integer to shuffle by.
+        steps_per_pass: Number of batches of the order.
+        start: Number of the first batch, from 0.
+
+    Returns:
+        An endless dataset of elements as of `shuffled_plan`.
+    """
+    import tensorflow as tf
+
+    first, skipped = divmod(check_integer("start", start, 0), steps_per_pass)
+
+    def plan(number):
+        of_pass = shuffled_plan(order, seed_of_pass(seed, number))
+        skip = tf.where(number == first, skipped, 0)
+        return of_pass.skip(tf.cast(skip, tf.int64))
+
+    passes = tf.data.Dataset.counter(tf.constant(first, tf.int64))
+    return passes.flat_map(plan)

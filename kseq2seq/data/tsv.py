@@ -105,12 +105,19 @@ def iter_tsv(
         DataError: As in `read_tsv`, when the line is reached.
         ValueError: If `columns` are neither integers nor names.
     """
-    return _iter_columns(path, _check_columns(columns))
+    numbered = numbered_tsv(path, _check_columns(columns))
+    return (row for _, row in numbered)
 
 
-def _iter_columns(
+def numbered_tsv(
     path: PathLike, columns: Sequence[int] | Sequence[str]
-) -> Iterator[tuple[str, ...]]:
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The rows of `iter_tsv`, each behind the number of its line.
+
+    Args:
+        path: A file, as for `read_tsv`.
+        columns: As there.
+    """
     rows, delimiter = _iter_rows(path, None)
     by_name = _are_names(columns)
     first = list(itertools.islice(rows, 1))
@@ -121,7 +128,7 @@ def _iter_columns(
     texts = _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
     for number, row in texts:
         if by_name or number > 1 or not names_columns(row):
-            yield row
+            yield number, row
 
 
 def _check_columns(columns: Any) -> Sequence[int] | Sequence[str]:

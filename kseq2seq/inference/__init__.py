@@ -19,6 +19,9 @@ from kseq2seq.inference.ensemble import (
     Joinable,
     check_same_tokenizers,
 )
+from kseq2seq.inference.frame_reader import (
+    FrameReader,
+)
 from kseq2seq.inference.frames_to_text import (
     FramesToText,
 )
@@ -76,9 +79,6 @@ from kseq2seq.inference.transcriptions import (
 from kseq2seq.inference.vocabulary_selection import (
     VocabularySelection,
 )
-from kseq2seq.inference.waveforms import (
-    read_wav,
-)
 
 __all__ = [
     "EXPORT_SETTINGS_FILE",
@@ -86,6 +86,7 @@ __all__ = [
     "BaseTranslator",
     "ControlledSearches",
     "Encoded",
+    "FrameReader",
     "FramesToText",
     "Graphs",
     "Joinable",
@@ -111,7 +112,6 @@ __all__ = [
     "measure_shortlist",
     "minimum_risk",
     "quantized_halves",
-    "read_wav",
     "rerank",
     "reverse_score",
     "right_to_left_score",

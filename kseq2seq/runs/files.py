@@ -1,12 +1,13 @@
 """Files of a run folder: their names, the model and its tokenizers."""
 
+import json
 import re
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kseq2seq.utils import PathLike, atomic_path, numbered_folders
+from kseq2seq.utils import PathLike, atomic_path, numbered_folders, write_text
 
 if TYPE_CHECKING:
     from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
@@ -67,6 +68,20 @@ def is_run_folder(path: PathLike) -> bool:
         path: Path of a folder, which need not exist.
     """
     return (Path(path) / MODEL_FILE).is_file()
+
+
+def is_transcriber(path: PathLike) -> bool:
+    """Whether a folder holds a model of frames, as of `kseq2seq.Transcriber`.
+
+    Such a folder has a tokenizer of the target alone.
+
+    Args:
+        path: Path of a folder, which need not exist.
+    """
+    folder = Path(path)
+    has_source = (folder / SOURCE_FILE).is_file()
+    has_target = (folder / TARGET_FILE).is_file()
+    return is_run_folder(folder) and has_target and not has_source
 
 
 def find_saved_model(path: PathLike) -> Path | None:
@@ -161,6 +176,33 @@ def load_features(folder: PathLike) -> "FeatureVocabulary | None":
 
     path = Path(folder) / FEATURES_FILE
     return FeatureVocabulary.load(path) if path.is_file() else None
+
+
+def save_log_mel(folder: PathLike, config: Mapping[str, Any] | None) -> None:
+    """Writes how a run's model makes frames of waveforms, or takes it away.
+
+    Args:
+        folder: Path of the run folder.
+        config: The config of the `kseq2seq.layers.LogMel`; `None` for a model without.
+    """
+    path = Path(folder) / LOG_MEL_FILE
+    if config is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_text(path, json.dumps(config, indent=2) + "\n")
+
+
+def load_log_mel(folder: PathLike) -> dict[str, Any] | None:
+    """The config of the `kseq2seq.layers.LogMel` of a run folder.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        A dict; `None` if the folder has none.
+    """
+    path = Path(folder) / LOG_MEL_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def save_checkpoint(model: Any, folder: PathLike, epoch: int) -> str:

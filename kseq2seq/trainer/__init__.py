@@ -12,12 +12,13 @@ from kseq2seq.trainer.recipe_files import describe_recipes, find_recipe, recipe_
 if TYPE_CHECKING:
     from kseq2seq.trainer.help import describe_settings
     from kseq2seq.trainer.pairs import pairs_of_run
-    from kseq2seq.trainer.pipeline import fit, prepare, score
+    from kseq2seq.trainer.pipeline import fit, prepare
     from kseq2seq.trainer.plateau import ReduceOnPlateau
     from kseq2seq.trainer.readers import READERS, Reader
     from kseq2seq.trainer.run_folder import RunFolder
     from kseq2seq.trainer.schedules import SCHEDULES, Schedule
     from kseq2seq.trainer.schema import SettingsError
+    from kseq2seq.trainer.scoring import score
     from kseq2seq.trainer.settings import Settings, read_settings
     from kseq2seq.trainer.sweep import (
         SweepResult,
@@ -49,7 +50,7 @@ _HOMES = {
     "read_settings": "settings",
     "read_sweep": "sweep_settings",
     "run_sweep": "sweep",
-    "score": "pipeline",
+    "score": "scoring",
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from kseq2seq.data import DEFAULT_BUCKETS
+from kseq2seq.data import DEFAULT_BUCKETS, DEFAULT_FRAME_BUCKETS
 from kseq2seq.trainer.schema import integer, integers, number, one_or_two, setting
 
 
@@ -20,6 +20,11 @@ class BatchSettings:
         DEFAULT_BUCKETS,
         integers(least=1),
         "Lengths in tokens that batches are padded to; longer pairs are left out",
+    )
+    frame_buckets: tuple[int, ...] = setting(
+        DEFAULT_FRAME_BUCKETS,
+        integers(least=1),
+        "Of the formats wav and frames: likewise, lengths of sources in frames",
     )
     source_mask: float = setting(
         0.0, number(below=1), "Share of the source's tokens that are hidden in training"

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from kseq2seq import data, tokenizers
+from kseq2seq.inference import FrameReader
 from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings
+from kseq2seq.trainer.frame_batches import frame_options
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.settings import Settings
 from kseq2seq.trainer.vocabularies import Vocabularies
@@ -27,7 +29,8 @@ class TrainingBatches:
         settings: The section [batches].
         seed: Seed of the noise.
         steps_per_epoch: Number of batches of an epoch.
-        sides: The tokenizers of the source and the target.
+        sides: The tokenizers of the source and the target; `None` where the source are
+            frames, which have no noise here.
 
     Attributes:
         batches: As given.
@@ -36,13 +39,16 @@ class TrainingBatches:
 
     def __init__(
         self,
-        batches: data.MemoryBatches | data.Stream,
+        batches: data.MemoryBatches | data.FrameBatches | data.Stream,
         settings: BatchSettings,
         seed: int,
         steps_per_epoch: int,
-        sides: tuple[Tokenizer, Tokenizer],
+        sides: tuple[Tokenizer, Tokenizer] | None,
     ) -> None:
         self.batches, self.steps_per_epoch = batches, steps_per_epoch
+        self._sides = sides
+        if sides is None:
+            return
         self._rates = {name: getattr(settings, name) for name in NOISES}
         copied_ids = tokenizers.copied_ids(*sides)
         self._options: dict[str, Any] = {"seed": seed, "copied_ids": copied_ids}
@@ -57,6 +63,8 @@ class TrainingBatches:
             place: As `place` returned it for this number, or `None`.
         """
         batches = self.batches.dataset(start, dict(place or {}))
+        if self._sides is None:
+            return batches
         batches = data.sample_segmentations(batches, *self._sampling)
         if not any(self._rates.values()):
             return batches
@@ -85,23 +93,29 @@ def make_training_batches(
     Args:
         settings: The `Settings`.
         folder: Path of the folder of the files.
-        pairs: List of `(source, target)`, or with features behind them; of a stream a
-            sample.
+        pairs: List of `(source, target)`, or with features behind them, or of frames
+            and texts; of a stream a sample.
         vocabularies: A tuple `(source, target, features)`.
     """
     training = settings.training
     source, target, features = vocabularies
     options = {**_options(settings.batches), "seed": training.seed}
-    sides = source, target
+    sides = None if isinstance(source, FrameReader) else (source, target)
     if settings.data.stream:
         corpora, of_stream = make_corpora(settings.data, folder), dict(options)
         of_stream["buffer_size"] = settings.data.buffer_size
-        batches = data.stream(corpora, *sides, **of_stream, features=features)
+        batches = data.stream(corpora, source, target, **of_stream, features=features)
         steps = training.steps_per_epoch
         files = sum(len(corpus.parts) for corpus in corpora)
         way = f"streamed, of files: {files:,}"
     else:
-        batches = data.MemoryBatches(pairs, *sides, **options, features=features)
+        if isinstance(source, FrameReader):
+            options = {**frame_options(settings.batches), "seed": training.seed}
+            batches = data.FrameBatches(pairs, target, **options)
+        else:
+            batches = data.MemoryBatches(
+                pairs, source, target, **options, features=features
+            )
         # Whole executions, the last of which may begin the next pass.
         at_once = training.steps_per_execution
         executions = math.ceil(batches.steps_per_pass / at_once)
@@ -128,13 +142,16 @@ def make_batches(
 
     Args:
         settings: The section [batches].
-        pairs: List of `(source, target)`, or with features behind them.
+        pairs: List of `(source, target)`, or with features behind them, or of frames
+            and texts.
         vocabularies: A tuple `(source, target, features)`.
 
     Returns:
         A `tf.data.Dataset`.
     """
     source, target, features = vocabularies
+    if isinstance(source, FrameReader):
+        return data.frame_batches(pairs, target, **frame_options(settings))
     options = _options(settings)
     return data.batches(pairs, source, target, **options, features=features)
 

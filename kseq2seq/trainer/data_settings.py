@@ -30,7 +30,7 @@ class DataSettings:
         (),
         strings(),
         "What to train on: files in the folder --data, of 'parallel' the source's and "
-        "the target's, or splits of a tfds data set",
+        "the target's, of 'wav' and 'frames' tables, or splits of a tfds data set",
     )
     validation: tuple[str, ...] = setting(
         (), strings(), "Likewise, to choose the best epoch by; held out if not given"
@@ -45,7 +45,8 @@ class DataSettings:
         (0, 1),
         columns(2),
         "Columns of source and target in a tsv file, from 0, or their names in its "
-        "first line; of jsonl the names of fields",
+        "first line; of jsonl the names of fields; of wav and frames the columns of "
+        "paths, from the table's folder on, and texts",
     )
     features_column: int | str = setting(
         "",

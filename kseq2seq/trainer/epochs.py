@@ -6,8 +6,14 @@ from pathlib import Path
 import keras
 
 from kseq2seq import evaluation, runs
-from kseq2seq.callbacks import AveragedWeights, DecodeAndScore
+from kseq2seq.callbacks import (
+    AveragedWeights,
+    DecodeAndScore,
+    EpochScores,
+    TranscribeAndScore,
+)
 from kseq2seq.decoding import Search
+from kseq2seq.inference import FrameReader
 from kseq2seq.trainer.plateau import ReduceOnPlateau
 from kseq2seq.trainer.progress import StepCheckpoints
 from kseq2seq.trainer.run_folder import RunFolder
@@ -37,7 +43,7 @@ def make_run_folder(settings: Settings, run: Path) -> RunFolder:
     )
 
 
-def make_scorer(training: Training) -> DecodeAndScore:
+def make_scorer(training: Training) -> EpochScores:
     """The callback that scores each epoch, as the section [training] asks for.
 
     Args:
@@ -47,6 +53,15 @@ def make_scorer(training: Training) -> DecodeAndScore:
     search = None
     if settings.training.validation_search == "search":
         search = Search(**settings.search)
+    if isinstance(training.source, FrameReader):
+        return TranscribeAndScore(
+            training.validation,
+            training.target,
+            training.source.log_mel,
+            settings.training.metrics,
+            search,
+            alignments=settings.training.val_alignment,
+        )
     return DecodeAndScore(
         training.validation,
         training.source,
@@ -59,7 +74,7 @@ def make_scorer(training: Training) -> DecodeAndScore:
 
 
 def make_callbacks(
-    training: Training, scorer: DecodeAndScore
+    training: Training, scorer: EpochScores
 ) -> list[keras.callbacks.Callback]:
     """The callbacks, each behind those whose logs and weights it needs.
 
@@ -100,7 +115,7 @@ def make_callbacks(
     return [*callbacks, folder, keras.callbacks.TerminateOnNaN()]
 
 
-def keep_average(training: Training, scorer: DecodeAndScore) -> None:
+def keep_average(training: Training, scorer: EpochScores) -> None:
     """Averages the best epochs' weights at the end of a training, and tells the score.
 
     Args:

@@ -17,7 +17,7 @@ from kseq2seq.tokenizers import (
     Tokenizer,
     add_symbols,
 )
-from kseq2seq.trainer.readers import Pairs
+from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings
 from kseq2seq.trainer.vocabularies import Vocabularies
@@ -93,6 +93,12 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
         raise SettingsError(
             "--from must name another run folder than --run, which is written. "
             f"Received: {run}"
+        )
+    if READERS[settings.data.format].has_frames or runs.is_transcriber(run):
+        raise SettingsError(
+            "--from begins with a run of texts, and trains on texts: leave it out, and "
+            "train on all recordings or frames at once. Received: "
+            f"--from {run} with data.format={settings.data.format!r}"
         )
     _check_settings(run, settings)
     tokenizers = runs.load_tokenizers(run)

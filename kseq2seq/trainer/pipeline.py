@@ -1,6 +1,5 @@
 """A training from settings: data, model, `model.fit`, scores, all in a run folder."""
 
-import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
@@ -10,10 +9,9 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from kseq2seq import evaluation, losses, plots, runs, tokenizers
+from kseq2seq import losses, runs, tokenizers
 from kseq2seq.config import Seq2SeqConfig
-from kseq2seq.decoding import Search
-from kseq2seq.evaluation import Score
+from kseq2seq.inference import FrameReader
 from kseq2seq.models import build_model, freeze, set_pretrained_embeddings
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.trainer.batches import make_batches, make_training_batches
@@ -25,25 +23,31 @@ from kseq2seq.trainer.epochs import (
     make_scorer,
 )
 from kseq2seq.trainer.fine_tuning import Beginning, begin_with
+from kseq2seq.trainer.frame_batches import with_frames
 from kseq2seq.trainer.optimizer import leave_out_vectors, make_optimizer
-from kseq2seq.trainer.pairs import read_parts, reference_set
+from kseq2seq.trainer.pairs import read_parts
 from kseq2seq.trainer.precision import advice
 from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.resuming import check_resumed
+from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings, TrainingSettings
 from kseq2seq.trainer.training import Training
 from kseq2seq.trainer.vocabularies import (
+    Source,
     Vocabularies,
+    load_vocabularies,
     make_vocabularies,
     save_vocabularies,
+    source_size,
     warn_of_unknown,
 )
-from kseq2seq.translator import Translator
 from kseq2seq.utils import PathLike, check_installed, write_text
 
+# Of a model of frames, which comes from the data; the settings' help has its default.
+_FRAME_SIZE = "source_frame_size"
 _logger = logging.getLogger("kseq2seq")
 
 
@@ -92,15 +96,14 @@ def prepare(
     runs.record_start(run, provenance, sizes, resumed)
     model = None
     if resumed:
-        vocabularies = (*runs.load_tokenizers(run), runs.load_features(run))
-        with on_devices(training.devices):
-            model = callback.restore()
-        leave_out_vectors(model)
+        vocabularies = load_vocabularies(run, settings, pairs)
+        model = _restored_model(settings, callback)
     else:
         made = begin.vocabularies if begin else make_vocabularies(settings, pairs)
         vocabularies = save_vocabularies(run, made)
     source, target, features = vocabularies
     warn_of_unknown(features, {"validation": validation, "test": test})
+    pairs, decoded = with_frames(source, pairs, validation)
     batches = make_training_batches(settings, folder, pairs, vocabularies)
     progress = Progress(batches, callback.num_epochs, callback.state)
     if model is None:
@@ -122,11 +125,19 @@ def prepare(
         model=model,
         batches=batches,
         progress=progress,
-        validation_batches=make_batches(settings.batches, validation, vocabularies),
-        validation=validation,
+        validation_batches=make_batches(settings.batches, decoded, vocabularies),
+        validation=decoded,
         test=test or validation,
         provenance=provenance,
     )
+
+
+def _restored_model(settings: Settings, callback: RunFolder) -> Any:
+    """The model of the newest checkpoint, on its devices."""
+    with on_devices(settings.training.devices):
+        model = callback.restore()
+    leave_out_vectors(model)
+    return model
 
 
 def _new_model(
@@ -136,7 +147,9 @@ def _new_model(
     source, target, _ = vocabularies
     config = make_config(settings, *vocabularies)
     write_text(run / runs.CONFIG_FILE, config.to_json())
-    copied = tokenizers.copied_ids(source, target) if config.copying else None
+    copied = None
+    if config.copying and not isinstance(source, FrameReader):
+        copied = tokenizers.copied_ids(source, target)
     with on_devices(settings.training.devices):
         return make_model(settings, config, num_steps, copied)
 
@@ -221,7 +234,7 @@ def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
 
 def make_config(
     settings: Settings,
-    source: Tokenizer,
+    source: Source,
     target: Tokenizer,
     features: FeatureVocabulary | None = None,
 ) -> Seq2SeqConfig:
@@ -229,15 +242,16 @@ def make_config(
 
     Args:
         settings: The `Settings`.
-        source: The tokenizer of the source.
+        source: The tokenizer of the source, or the reader of its frames.
         target: That of the target.
         features: The vocabulary of features, if there are any.
     """
+    model = {x: value for x, value in settings.model.items() if x != _FRAME_SIZE}
     return Seq2SeqConfig(
-        source_vocabulary_size=source.vocabulary_size,
+        **source_size(source),
         target_vocabulary_size=target.vocabulary_size,
         feature_vocabulary_size=features.vocabulary_size if features else 0,
-        **settings.model,
+        **model,
     )
 
 
@@ -304,7 +318,7 @@ def make_loss(
 def start_embeddings(
     settings: Settings,
     model: keras.Model,
-    source: Tokenizer,
+    source: Source,
     target: Tokenizer,
     folder: Path,
     features: FeatureVocabulary | None = None,
@@ -314,13 +328,14 @@ def start_embeddings(
     Args:
         settings: The `Settings`.
         model: The model.
-        source: The tokenizer of the source.
+        source: The tokenizer of the source, or the reader of its frames.
         target: That of the target.
         folder: Path of the folder of the files.
         features: The vocabulary of features, if there are any.
     """
-    sides: dict[Literal["source", "target"], Tokenizer]
-    sides = {"source": source, "target": target}
+    sides: dict[Literal["source", "target"], Tokenizer] = {"target": target}
+    if isinstance(source, Tokenizer):
+        sides["source"] = source
     for side, tokenizer in sides.items():
         name = getattr(settings.embeddings, side)
         if name:
@@ -369,47 +384,3 @@ def fit(training: Training) -> None:
         )
     elif settings.average_best:
         keep_average(training, scorer)
-
-
-def score(training: Training) -> dict[str, Score]:
-    """Translates the test set with the best model, and writes translations and scores.
-
-    Args:
-        training: Result of `prepare`, trained by `fit`.
-
-    Returns:
-        A dict from the name of a metric to its `kseq2seq.evaluation.Score`.
-    """
-    settings, run = training.settings, training.folder.folder
-    search = Search(**settings.search)
-    sources, features, references = reference_set(settings.data, training.test)
-    translations = Translator.load(run).translate(
-        sources, search, progress=sys.stderr.isatty(), features=features
-    )
-    hypotheses = [best[0].text if best else "" for best in translations]
-    scores = evaluation.evaluate(
-        hypotheses, references, settings.training.metrics, bootstrap=1000
-    )
-    report = {
-        "search": dataclasses.asdict(search),
-        "sentences": len(sources),
-        "scores": {
-            name: {**value._asdict(), "line": str(value)}
-            for name, value in scores.items()
-        },
-        "provenance": training.provenance,
-    }
-    lines = [hypothesis.replace("\n", " ") + "\n" for hypothesis in hypotheses]
-    write_text(run / runs.TRANSLATIONS_FILE, "".join(lines))
-    runs.write_scores(run, report)
-    draw_alignment(translations, run / runs.ALIGNMENT_FILE)
-    runs.record_finish(run)
-    return scores
-
-
-def draw_alignment(translations: Sequence[Any], path: Path) -> None:
-    """Draws the first text's best translation that has an alignment."""
-    for best, *_ in filter(None, translations):
-        if best.alignment is not None:
-            plots.save(plots.alignment_heatmap(best), path)
-            return

@@ -20,11 +20,14 @@ class Reader(NamedTuple):
         has_variants: Whether a source stands in several pairs for each of its right
             answers, so that scores accept all of them, and count it once. Test sets of
             sentences are scored line by line.
+        has_frames: Whether sources are paths of files, of which a
+            `kseq2seq.inference.FrameReader` makes frames.
     """
 
     read: Callable[..., Pairs]
     options: tuple[str, ...] = ()
     has_variants: bool = False
+    has_frames: bool = False
 
 
 def read_parallel(names: Sequence[str], folder: Path) -> Pairs:
@@ -75,6 +78,30 @@ def read_tfds(
     return [x for split in names for x in data.read_tfds(name, split, *sides)]
 
 
+def read_wav(
+    names: Sequence[str], folder: Path, columns: tuple[int, int] | tuple[str, str]
+) -> Pairs:
+    """Tables with the path of a WAV file and its text in each row."""
+    _check_named("wav", names)
+    rows, rate = [], None
+    for name in names:
+        rows += data.read_wav_table(_file(folder, name), columns, rate)
+        rate = rate or data.wav_sample_rate(rows[0][0])
+    return rows
+
+
+def read_frames(
+    names: Sequence[str], folder: Path, columns: tuple[int, int] | tuple[str, str]
+) -> Pairs:
+    """Tables with the path of a file of frames and its text in each row."""
+    _check_named("frames", names)
+    rows, size = [], None
+    for name in names:
+        rows += data.read_frame_table(_file(folder, name), columns, size)
+        size = size or rows[0][0].shape[1]
+    return [(str(file.path), text) for file, text in rows]
+
+
 def make_dates(names: Sequence[str], folder: Path, count: int) -> Pairs:
     """Dates in many languages, made without any file."""
     if names:
@@ -112,4 +139,6 @@ READERS = {
     ),
     "tfds": Reader(read_tfds, options=("name", "source", "target")),
     "dates": Reader(make_dates, options=("count",), has_variants=True),
+    "wav": Reader(read_wav, options=("columns",), has_frames=True),
+    "frames": Reader(read_frames, options=("columns",), has_frames=True),
 }

@@ -12,6 +12,7 @@ from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
 from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
+from kseq2seq.trainer.frame_settings import LogMelSettings, check_frame_settings
 from kseq2seq.trainer.model_checks import check_sampled
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
 from kseq2seq.trainer.sampling_settings import ScheduledSamplingSettings
@@ -221,6 +222,7 @@ class Settings:
     """
 
     data: DataSettings
+    log_mel: LogMelSettings
     tokenizer: TokenizerSettings
     embeddings: EmbeddingsSettings
     batches: BatchSettings
@@ -308,12 +310,16 @@ def make_settings(
     }
     model, search = dict(given.get("model", {})), dict(given.get("search", {}))
     has_features = check_features(sections["data"], errors)
+    has_frames = check_frame_settings(sections, model, errors)
     sizes = {
-        "source_vocabulary_size": 1000,
         "target_vocabulary_size": 1000,
         "feature_vocabulary_size": 1000 if has_features else 0,
     }
-    _checked("model", Seq2SeqConfig, {**sizes, **model}, errors)
+    source = {
+        "source_vocabulary_size": 0 if has_frames else 1000,
+        "source_frame_size": sections["log_mel"].num_bands if has_frames else 0,
+    }
+    _checked("model", Seq2SeqConfig, {**sizes, **model, **source}, errors)
     check_stream(sections["data"], sections["training"], errors)
     searches = _checked("search", Search, search, errors)
     settings = Settings(**sections, model=model, search=search)

@@ -11,6 +11,7 @@ from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.settings import Settings
+from kseq2seq.trainer.vocabularies import Source
 
 
 @dataclasses.dataclass
@@ -20,14 +21,15 @@ class Training:
     Attributes:
         settings: The `Settings`.
         folder: The `RunFolder`.
-        source: The `kseq2seq.Tokenizer` of the source.
+        source: The `kseq2seq.Tokenizer` of the source; where it is frames the
+            `kseq2seq.inference.FrameReader`.
         target: That of the target.
         features: The `kseq2seq.FeatureVocabulary`; `None` without features.
         model: The compiled model.
         batches: The `TrainingBatches`.
         progress: The `Progress`, with the step to go on from.
         validation_batches: That of the validation set.
-        validation: Its pairs.
+        validation: Its pairs, with frames where the source is such.
         test: The pairs to score at the end; those of the validation set where there are
             no others.
         provenance: As of `kseq2seq.runs.provenance_of`.
@@ -35,13 +37,13 @@ class Training:
 
     settings: Settings
     folder: RunFolder
-    source: Tokenizer
+    source: Source
     target: Tokenizer
     features: FeatureVocabulary | None
     model: keras.Model
     batches: TrainingBatches
     progress: Progress
     validation_batches: Any
-    validation: Pairs
+    validation: Any
     test: Pairs
     provenance: dict[str, Any]

@@ -112,7 +112,10 @@ def test_version(call):
         (["evaluate", "RUN", "--tsv", "a", "--bootstrap", "1"], "0 or at least 2"),
         (["evaluate", "RUN", "--tsv", "a", "--columns", "0", "-1"], "Received: '-1'"),
         (["export", "absent"], "absent is no folder"),
-        (["plot", "RUN", "--output", "a.png"], "--text --history is required"),
+        (
+            ["plot", "RUN", "--output", "a.png"],
+            "--recording --history is required",
+        ),
         (["plot", "RUN", "--history"], "--output"),
         (["plot", "RUN", "--history", "--output", "a.gif"], "must end in .png"),
         (["plot", "RUN", "--history", "--output", "no/a.png"], "no such folder"),

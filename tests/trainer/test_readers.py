@@ -76,5 +76,5 @@ def test_a_reader_from_outside_is_a_function_and_an_entry(tmp_path, monkeypatch)
     assert sorted(pair for part in parts for pair in part) == [
         (f"a {n}", f"b {n}") for n in range(10)
     ]
-    with pytest.raises(ValueError, match="tsv, jsonl, tfds, dates, rows"):
+    with pytest.raises(ValueError, match="dates, wav, frames, rows"):
         trainer.read_settings(trainer.find_recipe("dates"), ["data.format=csv"])

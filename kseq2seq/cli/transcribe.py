@@ -1,0 +1,118 @@
+"""`kseq2seq transcribe`: writes down recordings, or files of frames."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from kseq2seq.cli import output
+from kseq2seq.cli.arguments import (
+    RUN_FOLDER,
+    add_input_and_output,
+    add_path,
+    add_verb,
+)
+from kseq2seq.cli.paths import find_run_folder
+from kseq2seq.cli.recordings import transcribe_rows
+from kseq2seq.cli.search_options import add_n_best, add_search_options
+from kseq2seq.utils import is_blank
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Adds the parser of `kseq2seq transcribe`."""
+    parser = add_verb(
+        subparsers,
+        "transcribe",
+        "Write down recordings.",
+        "Prints a line of text for each file, in their order.\n\n"
+        "examples:\n"
+        "  kseq2seq transcribe runs/spoken_numbers one.wav two.wav\n"
+        "  kseq2seq transcribe runs/spoken_numbers --input test.tsv > texts.txt",
+    )
+    add_path(parser, RUN_FOLDER)
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="WAV file of 16-bit PCM, with the sample rate of the training; for a "
+        "model of frames .npy or .npz file",
+    )
+    add_input_and_output(
+        parser,
+        "without FILE: lines with the path of one, from the folder of this table on; "
+        "further columns, with tabs between them, are ignored",
+    )
+    add_n_best(
+        parser,
+        "print up to N texts of each file, the best first, each on a line of its own: "
+        "file, score, text, with tabs between them",
+    )
+    parser.add_argument(
+        "--alignments",
+        action="store_true",
+        help="print one JSON object for each file instead: {file, transcriptions: "
+        "[{text, score, log_prob, tokens, frames, times, alignment}]}; times are "
+        "seconds, null for a model of frames; frames, times and alignment are null if "
+        "the model has no attention",
+    )
+    add_search_options(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Transcribes, and prints the texts."""
+    options.path = find_run_folder(options.path, "to transcribe with")
+    names, paths = _files(options)
+    rest = iter(names)
+    with (
+        output.open_output(options.output) as file,
+        output.progress_bar(len(names), options.output) as update,
+    ):
+        for window in transcribe_rows(options, paths, options.alignments):
+            for best in window:
+                file.write(_lines(options, next(rest), best))
+            file.flush()
+            update(len(window))
+
+
+def _files(options: argparse.Namespace) -> tuple[list[str], list[Any]]:
+    """The files as they were named, and their paths."""
+    names = options.files
+    if names and options.input:
+        raise ValueError(
+            "Give FILE, or --input, not both. Received: "
+            f"{len(names)} files and --input {options.input}"
+        )
+    folder = Path()
+    if not names:
+        from kseq2seq.data import read_lines
+
+        lines = read_lines(options.input)
+        cells = [line.split("\t")[0].strip() for line in lines]
+        names = [cell for cell in cells if not is_blank(cell)]
+        folder = Path(options.input).parent if options.input else folder
+    if not names:
+        raise ValueError(
+            f"{options.input or 'standard input'}: no files to write down."
+        )
+    paths = [folder / name for name in names]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        others = f", and {len(missing) - 1} more" if missing[1:] else ""
+        raise FileNotFoundError(f"{missing[0]}{others}: there is no such file.")
+    return names, paths
+
+
+def _lines(options: argparse.Namespace, name: str, best: list[Any]) -> str:
+    if options.alignments:
+        rows = [{**row._asdict(), "alignment": _as_lists(row)} for row in best]
+        content = {"file": name, "transcriptions": rows}
+        return json.dumps(content, ensure_ascii=False) + "\n"
+    if options.num_hypotheses is None:
+        return best[0].text.replace("\n", " ") + "\n"
+    texts = [(row.score, row.text.replace("\n", " ")) for row in best]
+    return "".join(f"{name}\t{score:.6f}\t{text}\n" for score, text in texts)
+
+
+def _as_lists(row: Any) -> Any:
+    return None if row.alignment is None else row.alignment.tolist()

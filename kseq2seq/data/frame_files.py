@@ -1,0 +1,269 @@
+"""Tables of WAV files, or of files of frames, with a text for each."""
+
+import logging
+import wave
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from kseq2seq.data.lines import DataError
+from kseq2seq.data.tsv import numbered_tsv
+from kseq2seq.utils import PathLike, is_blank
+
+_logger = logging.getLogger("kseq2seq")
+# Bytes of a WAV file that are no samples, at least.
+_LEAST_HEADER = 44
+Checked = TypeVar("Checked")
+
+
+class FrameFile:
+    """Frames in a file of their own, read each time they are needed.
+
+    NumPy takes it for an array: `numpy.asarray(file)` reads it.
+
+    Args:
+        path: Path of a `.npy` file, or of a `.npz` file with one array: numbers of
+            shape `(num_frames, size)`, with at least one frame.
+
+    Attributes:
+        path: The `Path`.
+        shape: `(num_frames, size)`.
+        dtype: Type of the numbers.
+
+    Raises:
+        DataError: If there is no such file, or it holds something else.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.npy"
+    >>> np.save(path, np.ones((5, 3)))
+    >>> file = FrameFile(path)
+    >>> len(file), file.shape, float(np.asarray(file).sum())
+    (5, (5, 3), 15.0)
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = Path(path)
+        frames = self._read()
+        if frames.ndim != 2 or frames.dtype.kind not in "fiu" or not frames.size:
+            raise DataError(
+                f"{self.path}: must hold numbers of shape (num_frames, size), with at "
+                f"least one frame. Received: {frames.dtype} of shape {frames.shape}"
+            )
+        self.shape, self.dtype = frames.shape, frames.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        frames = np.array(self._read(), dtype=dtype)
+        if frames.shape != self.shape:
+            raise DataError(
+                f"{self.path}: has changed since it was looked at. Expected the shape "
+                f"{self.shape}. Received: {frames.shape}"
+            )
+        return frames
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes: 2."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of numbers in the file."""
+        return self.shape[0] * self.shape[1]
+
+    def _read(self) -> np.ndarray:
+        try:
+            if self.path.suffix.lower() != ".npz":
+                return np.load(self.path, mmap_mode="r", allow_pickle=False)
+            # Opened here, since NumPy leaves a file open that is damaged.
+            with self.path.open("rb") as file, np.load(file) as arrays:
+                (name,) = arrays.files
+                return arrays[name]
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{self.path}: must be a file of NumPy, .npy or .npz with one array. "
+                f"Received: {error}"
+            ) from error
+
+
+def wav_sample_rate(path: PathLike) -> int:
+    """The sample rate of a WAV file, whose header is checked.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Samples in a second.
+
+    Raises:
+        DataError: If there is no such file, or it is none of 16-bit PCM with at least
+            one sample and as many as its header says.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.wav"
+    >>> with wave.open(str(path), "wb") as file:
+    ...     file.setparams((1, 2, 8000, 0, "NONE", ""))
+    ...     file.writeframes(bytes(2 * 800))
+    >>> wav_sample_rate(path)
+    8000
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            width, count = file.getsampwidth(), file.getnframes()
+            rate, num_bytes = file.getframerate(), count * width * file.getnchannels()
+    except (OSError, EOFError, wave.Error) as error:
+        reason = str(error) or "the end of the file in its header"
+        raise _no_wav(path, reason) from error
+    if width != 2:
+        raise _no_wav(path, f"{8 * width}-bit samples")
+    if not count:
+        raise _no_wav(path, "no samples")
+    if Path(path).stat().st_size < _LEAST_HEADER + num_bytes:
+        raise _no_wav(path, "fewer samples than its header says")
+    return rate
+
+
+def _no_wav(path: PathLike, received: str) -> DataError:
+    return DataError(
+        f"{path}: must be a WAV file of 16-bit PCM, as 'ffmpeg -i IN -c:a pcm_s16le "
+        f"OUT.wav' or 'sox IN -b 16 OUT.wav' writes it. Received: {received}"
+    )
+
+
+def read_wav_table(
+    path: PathLike,
+    columns: Sequence[int] | Sequence[str] = (0, 1),
+    sample_rate: int | None = None,
+) -> list[tuple[str, str]]:
+    r"""Reads a table of WAV files and texts, and looks at each file's header.
+
+    Rows with an empty path or text are left out and reported by a warning of the logger
+    "kseq2seq".
+
+    Args:
+        path: A table, as for `read_tsv`: paths, from the table's folder on, and texts.
+        columns: As for `read_tsv`: the columns of the paths and the texts.
+        sample_rate: Samples in a second that all files must have; those of the first
+            file if `None`.
+
+    Returns:
+        List of `(path, text)`, for a `kseq2seq.Transcriber`.
+
+    Raises:
+        DataError: If the table or a file cannot be read, or a file has another sample
+            rate; the error names file and line.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with wave.open(str(folder / "a.wav"), "wb") as file:
+    ...     file.setparams((1, 2, 8000, 0, "NONE", ""))
+    ...     file.writeframes(bytes(2 * 800))
+    >>> _ = (folder / "table.tsv").write_text("a.wav\tone two\n")
+    >>> [(Path(path).name, text) for path, text in read_wav_table(folder / "table.tsv")]
+    [('a.wav', 'one two')]
+    """
+    expected = sample_rate
+
+    def check(file: Path) -> str:
+        nonlocal expected
+        rate = wav_sample_rate(file)
+        expected = expected or rate
+        if rate != expected:
+            raise DataError(
+                f"{file}: must have {expected} samples a second, as the files before "
+                f"it: resample it, as by 'sox IN -r {expected} OUT.wav'. "
+                f"Received: {rate}"
+            )
+        return str(file)
+
+    return _read_table(path, columns, check)
+
+
+def read_frame_table(
+    path: PathLike,
+    columns: Sequence[int] | Sequence[str] = (0, 1),
+    frame_size: int | None = None,
+) -> list[tuple[FrameFile, str]]:
+    r"""Reads a table of files of frames and texts.
+
+    Rows with an empty path or text are left out and reported by a warning of the logger
+    "kseq2seq".
+
+    Args:
+        path: A table, as for `read_tsv`: paths, from the table's folder on, and texts.
+        columns: As for `read_tsv`: the columns of the paths and the texts.
+        frame_size: Size that the frames of all files must have; that of the first file
+            if `None`.
+
+    Returns:
+        List of tuples of a `FrameFile` and a `str`, for `frame_batches`. Frames stay on
+        the disk until a batch needs them.
+
+    Raises:
+        DataError: If the table or a file cannot be read, or a file has frames of
+            another size; the error names file and line.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.save(folder / "a.npy", np.ones((5, 3)))
+    >>> _ = (folder / "table.tsv").write_text("a.npy\tone two\n")
+    >>> [(file.shape, text) for file, text in read_frame_table(folder / "table.tsv")]
+    [((5, 3), 'one two')]
+    """
+    expected = frame_size
+
+    def check(path: Path) -> FrameFile:
+        nonlocal expected
+        file = FrameFile(path)
+        expected = expected or file.shape[1]
+        if file.shape[1] != expected:
+            raise DataError(
+                f"{path}: must have frames of size {expected}, as the files before it. "
+                f"Received: size {file.shape[1]}"
+            )
+        return file
+
+    return _read_table(path, columns, check)
+
+
+def _read_table(
+    table: PathLike,
+    columns: Sequence[int] | Sequence[str],
+    check: Callable[[Path], Checked],
+) -> list[tuple[Checked, str]]:
+    """The rows of a table, with a function's result in the place of each path."""
+    rows, left_out, folder = [], 0, Path(table).parent
+    for number, (name, text) in numbered_tsv(table, columns):
+        if is_blank(name) or is_blank(text):
+            left_out += 1
+            continue
+        try:
+            rows.append((check(folder / name.strip()), text))
+        except DataError as error:
+            raise DataError(f"{table}:{number}: {error}") from error
+    if not rows:
+        raise DataError(
+            f"{table}: expected a path and a text in each line, with a tab between "
+            f"them. Received: {left_out} lines, none of which has both"
+        )
+    if left_out:
+        _logger.warning(
+            "%s: left out %d of %d rows, whose path or text is empty.",
+            table,
+            left_out,
+            left_out + len(rows),
+        )
+    return rows

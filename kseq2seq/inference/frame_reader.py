@@ -1,0 +1,108 @@
+"""`FrameReader`: recordings, files and arrays to the frames that a model reads."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kseq2seq.data import FrameFile
+from kseq2seq.inference.waveforms import read_wav
+from kseq2seq.layers import LogMel
+from kseq2seq.utils import check_integer
+
+# Files of NumPy, which hold frames. All others are WAV files.
+FRAME_SUFFIXES = (".npy", ".npz")
+
+
+class FrameReader:
+    """Makes frames of sources: of arrays, of files of NumPy, and of WAV files.
+
+    Args:
+        frame_size: Size of a frame.
+        log_mel: The `kseq2seq.layers.LogMel` that makes frames of waveforms and WAV
+            files; `None` where all sources are frames.
+
+    Attributes:
+        frame_size: As given.
+        log_mel: As given.
+
+    Raises:
+        ValueError: If the layer gives frames of another size.
+
+    Example:
+
+    >>> reader = FrameReader(20, LogMel(20, sample_rate=8000))
+    >>> reader(np.zeros(800)).shape
+    (10, 20)
+    """
+
+    def __init__(self, frame_size: int, log_mel: LogMel | None = None) -> None:
+        self.frame_size = check_integer("frame_size", frame_size, 1)
+        self.log_mel = log_mel
+        if log_mel is not None and log_mel.num_bands != frame_size:
+            raise ValueError(
+                f"`log_mel` must give frames of the size {frame_size} that the "
+                f"model was built with. Received: num_bands={log_mel.num_bands}"
+            )
+
+    def __reduce__(self):
+        return type(self), (self.frame_size, self.log_mel)
+
+    def __call__(self, source: Any) -> np.ndarray:
+        """The frames of a source.
+
+        Args:
+            source: Frames, an array of shape `(num_frames, frame_size)`; the path of a
+                `.npy` or `.npz` file of them; with `log_mel` also a waveform, an array
+                of shape `(num_samples,)`, or the path or the bytes of a WAV file.
+
+        Returns:
+            float32 array of shape `(num_frames, frame_size)`.
+
+        Raises:
+            ValueError: If it is none of these.
+            FileNotFoundError: If there is no such WAV file.
+        """
+        given = source
+        if isinstance(source, (str, Path)):
+            path = Path(source)
+            is_frames = path.suffix.lower() in FRAME_SUFFIXES
+            source = FrameFile(path) if is_frames else path.read_bytes()
+        if isinstance(source, bytes) and self.log_mel is not None:
+            try:
+                samples, _ = read_wav(tf.constant([source]), self.log_mel.sample_rate)
+            except tf.errors.InvalidArgumentError as error:
+                raise ValueError(
+                    "A WAV file must be of 16-bit PCM, with "
+                    f"{self.log_mel.sample_rate} samples a second. "
+                    f"Received: {given!r:.80}"
+                ) from error
+            source = samples[0]
+        array = None if isinstance(source, bytes) else np.asarray(source)
+        if array is not None and array.dtype.kind in "fiu":
+            array = array.astype("float32")
+            if array.ndim == 2 and array.shape[1] == self.frame_size:
+                return array
+            if array.ndim == 1 and self.log_mel is not None:
+                return self._graph(tf.constant(array)).numpy()
+        others = ", or, with `log_mel`, waveforms and WAV files"
+        raise ValueError(
+            "`sources` must be a list of frames of shape (num_frames, "
+            f"{self.frame_size}){others}. "
+            f"Received: {given!r:.80} with log_mel={self.log_mel}"
+        )
+
+    @cached_property
+    def _graph(self):
+        """The graph from samples to frames, traced once for all lengths."""
+        layer: Any = self.log_mel
+
+        def frames_of_samples(samples):
+            frames, _ = layer(samples[None], tf.ones_like(samples[None], "bool"))
+            return frames[0]
+
+        spec = tf.TensorSpec([None], tf.float32)
+        graph = tf.function(frames_of_samples, input_signature=[spec], autograph=False)
+        return graph.get_concrete_function()

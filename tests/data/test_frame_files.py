@@ -1,0 +1,133 @@
+"""Tables of WAV files and of files of frames."""
+
+import logging
+import re
+import wave
+
+import numpy as np
+import pytest
+
+from kseq2seq import data
+from kseq2seq.tokenizers import train_tokenizer
+from waves import wav, write_recordings
+
+FRAMES = np.random.default_rng(0).normal(size=(7, 3))
+
+
+@pytest.fixture(name="folder")
+def folder_(tmp_path):
+    (tmp_path / "frames").mkdir()
+    np.save(tmp_path / "frames" / "a.npy", FRAMES)
+    np.savez(tmp_path / "frames" / "b.npz", any=FRAMES[:5].astype("float16"))
+    return tmp_path
+
+
+def test_a_table_of_files_of_frames(folder, caplog):
+    table = folder / "table.tsv"
+    table.write_text("text\tfile\nab\tframes/a.npy\n\tframes/a.npy\nc\tframes/b.npz\n")
+    with caplog.at_level(logging.WARNING, "kseq2seq"):
+        rows = data.read_frame_table(table, ("file", "text"))
+    assert "left out 1 of 3 rows, whose path or text is empty" in caplog.text
+    assert [(file.shape, text) for file, text in rows] == [
+        ((7, 3), "ab"),
+        ((5, 3), "c"),
+    ]
+    tokenizer = train_tokenizer(["abc"], kind="character")
+    inputs, _ = next(iter(data.frame_batches(rows, tokenizer, buckets=(8,))))
+    np.testing.assert_allclose(inputs["frames"][0, :7], FRAMES, rtol=1e-6)
+    np.testing.assert_allclose(inputs["frames"][1, :5], FRAMES[:5], atol=1e-2)
+    np.save(folder / "frames" / "a.npy", FRAMES[:2])
+    with pytest.raises(data.DataError, match=r"has changed .* Received: \(2, 3\)"):
+        np.asarray(rows[0][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("no.npy", None, "must be a file of NumPy.*No such file"),
+        ("c.npy", b"", "must be a file of NumPy"),
+        ("c.npy", b"\x93NUMPY rest", "must be a file of NumPy"),
+        ("c.npz", b"PK\x03\x04 rest", "must be a file of NumPy"),
+        ("c.npy", np.zeros(3), r"must hold numbers of .*Received: float64 of"),
+        (
+            "c.npy",
+            np.zeros((2, 4)),
+            "must have frames of size 3, .*: size 4",
+        ),
+    ],
+)
+def test_a_file_that_is_none_of_frames(folder, name, content, match):
+    path = folder / "frames" / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        np.save(path, content)
+    table = folder / "table.tsv"
+    table.write_text(f"frames/a.npy\tab\n\nframes/{name}\tc\n")
+    place = re.escape(f"{table}:3: {path}: ")
+    with pytest.raises(data.DataError, match=place + match):
+        data.read_frame_table(table)
+
+
+def test_a_table_of_recordings(tmp_path):
+    table = write_recordings(tmp_path / "speech", ["ab", "c"])
+    paths = [str(table.parent / f"{number}.wav") for number in range(2)]
+    assert data.read_wav_table(table) == [(paths[0], "ab"), (paths[1], "c")]
+    assert data.wav_sample_rate(paths[0]) == 8000
+    match = re.escape(f"{table}:1: {paths[0]}: must have 16000") + ".* Received: 8000"
+    with pytest.raises(data.DataError, match=match):
+        data.read_wav_table(table, sample_rate=16000)
+    table.write_text("0.wav\n")
+    with pytest.raises(data.DataError, match=r"all.tsv:1: column 1 .* is missing"):
+        data.read_wav_table(table)
+    table.write_text("0.wav\t\n")
+    with pytest.raises(data.DataError, match="Received: 1 lines, none of which has"):
+        data.read_wav_table(table)
+
+
+def _bytes_per_sample(width):
+    def write(path):
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, width, 8000, 0, "NONE", ""))
+            file.writeframes(bytes(12))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("write", "received"),
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.write_bytes(b"RIFF"), "the end of the file in its header"),
+        (lambda path: path.write_bytes(b"ID3 and so on"), "file does not start with"),
+        (lambda path: path.write_bytes(wav(0)[0]), "no samples"),
+        (lambda path: path.write_bytes(wav(99)[0][:-9]), "fewer samples than its"),
+        (_bytes_per_sample(3), "24-bit samples"),
+    ],
+)
+def test_a_file_that_is_no_recording(tmp_path, write, received):
+    write(tmp_path / "a.wav")
+    match = (
+        f"a.wav: must be a WAV file of 16-bit PCM, as 'ffmpeg.* Received: .*{received}"
+    )
+    with pytest.raises(data.DataError, match=match):
+        data.wav_sample_rate(tmp_path / "a.wav")
+
+
+def test_batches_go_on_anywhere():
+    tokenizer = train_tokenizer(["abc"], kind="character")
+    pairs = [(np.full((n, 2), n), "abc"[: n % 3 + 1]) for n in range(1, 12)]
+    batches = data.FrameBatches(pairs, tokenizer, batch_size=2, buckets=(16,), seed=3)
+
+    def lengths(start, count):
+        taken = batches.dataset(start).take(count)
+        return [x["frame_mask"].numpy().sum(axis=1).tolist() for x, _ in taken]
+
+    steps = batches.steps_per_pass
+    all_ = lengths(0, 3 * steps)
+    assert lengths(steps + 2, steps) == all_[steps + 2 : 2 * steps + 2]
+    assert batches.place(5) == {}
+    for number in range(3):
+        of_pass = all_[number * steps : (number + 1) * steps]
+        assert sorted(x for batch in of_pass for x in batch) == list(range(1, 12))
+    assert all_[:steps] != all_[steps : 2 * steps]
