@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kseq2seq.data import WORD_BEGINS, Coverage, load_word_vectors
-from kseq2seq.utils import PathLike, check_choice
+from kseq2seq.utils import BOS_ID, EOS_ID, PathLike, check_choice
 
 if TYPE_CHECKING:
     from kseq2seq.tokenizers import Tokenizer
@@ -26,8 +26,10 @@ def set_pretrained_embeddings(
     takes the vector of the word "dog"; where there is none for "▁Dog", that of
     the word in lower case. All other pieces keep the numbers they have, which in a new
     model have a variance of 1 (untied embeddings): scale vectors that are much smaller,
-    or they go under beside them. Call it before training, which goes on to change these
-    embeddings like all others.
+    or they go under beside them. Of a file of pieces, which has BOS and EOS among its
+    words, each piece takes its own vector; `kseq2seq.tokenizers.train_word_vectors`
+    writes such files. Call it before training, which goes on to change these embeddings
+    like all others.
 
     Args:
         model: A model of `kseq2seq.build_model`.
@@ -77,13 +79,15 @@ def set_pretrained_embeddings(
             f"num_features={num_features}, {side}_vocabulary_size={len(matrix)}"
         )
 
-    words = _words_of(tokenizer)
-    known = load_word_vectors(
-        path, {form for word in words.values() for form in (word, word.lower())}
-    )
+    words, pieces = _words_of(tokenizer), _pieces_of(tokenizer)
+    forms = {form for word in words.values() for form in (word, word.lower())}
+    known = load_word_vectors(path, {*forms, *pieces.values()})
+    if {pieces[BOS_ID], pieces[EOS_ID]} <= known.keys():
+        words = pieces
     count = 0
     for id_, word in words.items():
-        vector = known.get(word, known.get(word.lower()))
+        other = None if words is pieces else known.get(word.lower())
+        vector = known.get(word, other)
         if vector is None:
             continue
         if len(vector) != matrix.shape[1]:
@@ -96,6 +100,12 @@ def set_pretrained_embeddings(
         count += 1
     layer.embeddings.assign(matrix)
     return Coverage(count, len(words))
+
+
+def _pieces_of(tokenizer):
+    """The piece of each id but PAD and UNK."""
+    ids = range(BOS_ID, tokenizer.vocabulary_size)
+    return dict(zip(ids, tokenizer.pieces(ids), strict=True))
 
 
 def _words_of(tokenizer):

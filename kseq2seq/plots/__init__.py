@@ -1,4 +1,4 @@
-"""Figures of alignments, forecasts and trainings, made without pyplot."""
+"""Figures of alignments, forecasts, words and trainings, made without pyplot."""
 
 from kseq2seq.plots.alignment import (
     alignment_heatmap,
@@ -18,6 +18,10 @@ from kseq2seq.plots.forecast import (
 from kseq2seq.plots.frames import (
     frames_heatmap,
 )
+from kseq2seq.plots.neighbors import (
+    nearest_words,
+    neighbors_plot,
+)
 from kseq2seq.plots.picture import (
     picture_heatmap,
 )
@@ -32,6 +36,8 @@ __all__ = [
     "alignment_heatmap",
     "forecast_plot",
     "frames_heatmap",
+    "nearest_words",
+    "neighbors_plot",
     "picture_heatmap",
     "save",
     "sweep_curves",

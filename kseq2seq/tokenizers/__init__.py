@@ -30,6 +30,9 @@ from kseq2seq.tokenizers.truncation import (
     cut_bytes,
     tokenize_truncated,
 )
+from kseq2seq.tokenizers.word_vectors import (
+    train_word_vectors,
+)
 
 __all__ = [
     "EXTENDABLE_KINDS",
@@ -47,5 +50,6 @@ __all__ = [
     "tokenize_truncated",
     "train_tokenizer",
     "train_tokenizers",
+    "train_word_vectors",
     "with_features",
 ]

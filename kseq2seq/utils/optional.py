@@ -13,6 +13,7 @@ EXTRAS = {
     "serve": ("flask",),
     "tensorboard": ("tensorboard",),
     "tfds": ("tensorflow_datasets", "importlib_resources"),
+    "vectors": ("gensim",),
     "warmup": ("tensorflow_serving",),
 }
 
@@ -31,8 +32,8 @@ def check_installed(extra: str) -> None:
     >>> try:
     ...     check_installed("everything")
     ... except ValueError as error:
-    ...     print(str(error).partition(" Received")[0])
-    `extra` must be one of beam, hub, litert, onnx, serve, tensorboard, tfds, warmup.
+    ...     print(str(error).partition(" of ")[0])
+    `extra` must be one
     """
     missing = _missing(extra)
     if missing:
