@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import types
@@ -12,6 +13,8 @@ import pytest
 import tensorflow as tf
 
 import kseq2seq
+from kseq2seq import data, trainer
+from kseq2seq.trainer.pairs import read_parts
 from paths import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -230,3 +233,33 @@ def test_examples_are_short_and_listed(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 130
     page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
     assert f"(../examples/{path.name})" in page
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs espeak-ng")
+def test_spoken_numbers_are_a_data_set(tmp_path, capsys):
+    sizes = {"train": 3, "validation": 1, "test": 2}
+    options = [word for name, n in sizes.items() for word in (f"--{name}", str(n))]
+    load("spoken_numbers").main([str(tmp_path), *options])
+    recipe = trainer.read_settings(trainer.find_recipe("spoken_numbers"))
+    parts = read_parts(recipe.data, tmp_path)
+    assert [len(part) for part in parts] == [3, 1, 2]
+    for part in parts:
+        for path, number in part:
+            assert number.isdecimal() and data.wav_sample_rate(path) == 22050
+    voices = {
+        name: {row[2].partition("+")[2] for row in read_rows(tmp_path / f"{name}.tsv")}
+        for name in sizes
+    }
+    assert not voices["test"] & (voices["train"] | voices["validation"])
+    told = capsys.readouterr().out
+    assert "train: 3 numbers in" in told and "test: 2 numbers in 12 voices" in told
+
+
+def read_rows(path):
+    return [line.split("\t") for line in path.read_text().splitlines()]
+
+
+def test_spoken_numbers_need_a_program(monkeypatch, tmp_path):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(SystemExit, match="espeak-ng is missing: install it, as by"):
+        load("spoken_numbers").main([str(tmp_path)])

@@ -8,7 +8,7 @@ import pytest
 
 import kseq2seq
 from kseq2seq import data, evaluation
-from kseq2seq.callbacks import DecodeAndScore
+from kseq2seq.callbacks import DecodeAndScore, TranscribeAndScore
 from kseq2seq.decoding import Search
 
 PAIRS = [("ab", "ba"), ("cde", "edc"), ("ab", "b a"), ("e", "e"), ("dac", "cad")]
@@ -168,3 +168,31 @@ def test_a_model_without_attention_is_left_out(caplog):
     logs, warnings = trained(letters(61), None, 1, 0.02, caplog, attention="none")
     assert warnings == []
     assert set(logs) == {"loss", "val_exact_match"}
+
+
+def test_transcriptions_are_scored():
+    tokenizer = kseq2seq.tokenizers.train_tokenizer(["ab"], kind="character")
+    config = kseq2seq.Seq2SeqConfig(
+        source_frame_size=3,
+        target_vocabulary_size=tokenizer.vocabulary_size,
+        units=6,
+        embedding_size=5,
+    )
+    model = kseq2seq.build_model(config)
+    generator = np.random.default_rng(0)
+    pairs = [(generator.normal(size=(n, 3)), text) for n, text in ((5, "ab"), (7, "b"))]
+    search = Search(beam_size=1, max_length=4)
+    callback = TranscribeAndScore(
+        pairs, tokenizer, None, ["character_error_rate"], search, alignments=True
+    )
+    logs = {"loss": 1.0}
+    callback.set_model(model)
+    callback.on_epoch_end(0, logs)
+    texts = kseq2seq.Transcriber(model, tokenizer).transcribe(
+        [frames for frames, _ in pairs], search
+    )
+    expected = evaluation.character_error_rate([x[0].text for x in texts], ["ab", "b"])
+    assert logs["val_character_error_rate"] == expected.value
+    assert {"val_alignment", "val_alignment_coverage"} <= {*logs}
+    with pytest.raises(ValueError, match=r"at least one pair\. Received: none"):
+        TranscribeAndScore([], tokenizer)

@@ -14,6 +14,7 @@ def test_recipes_are_those_that_are_promised():
         "g2p_cmudict",
         "inflection",
         "multi30k_en_de",
+        "spoken_numbers",
         "tatoeba_en_fr",
         "ted_pt_en",
     }
