@@ -20,7 +20,7 @@ from kseq2seq.tokenizers import (
 from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings
-from kseq2seq.trainer.vocabularies import Vocabularies
+from kseq2seq.trainer.vocabularies import Source, Vocabularies, make_frame_reader
 
 _logger = logging.getLogger("kseq2seq")
 # Settings of a model that have no part in the shape of its weights or their meaning.
@@ -30,6 +30,15 @@ _FREE = (
     "target_vocabulary_size",
     "feature_vocabulary_size",
 )
+_OF_LOG_MEL = (
+    "num_bands",
+    "sample_rate",
+    "window",
+    "stride",
+    "min_frequency",
+    "max_frequency",
+    "normalize",
+)
 _TOKENIZER_SETTINGS = ("kind", "shared", "normalization")
 
 
@@ -38,7 +47,8 @@ class Beginning(NamedTuple):
 
     Attributes:
         run: `Path` of its run folder.
-        source: The `kseq2seq.Tokenizer` of the source, with new symbols.
+        source: The `kseq2seq.Tokenizer` of the source, with new symbols; where it is
+            frames the `kseq2seq.inference.FrameReader`.
         target: That of the target.
         new_symbols: Dict from the sides, `source` and `target`, and from `features` if
             there are any, to the lists of them.
@@ -46,7 +56,7 @@ class Beginning(NamedTuple):
     """
 
     run: Path
-    source: Tokenizer
+    source: Source
     target: Tokenizer
     new_symbols: dict[str, list[str]]
     features: FeatureVocabulary | None = None
@@ -94,13 +104,16 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
             "--from must name another run folder than --run, which is written. "
             f"Received: {run}"
         )
-    if READERS[settings.data.format].has_frames or runs.is_transcriber(run):
+    has_frames = READERS[settings.data.format].has_frames
+    if has_frames != runs.is_transcriber(run):
+        kind = "recordings or frames" if has_frames else "texts"
         raise SettingsError(
-            "--from begins with a run of texts, and trains on texts: leave it out, and "
-            "train on all recordings or frames at once. Received: "
-            f"--from {run} with data.format={settings.data.format!r}"
+            f"--from must name a run whose sources are {kind}, as those of the data "
+            f"are. Received: --from {run} with data.format={settings.data.format!r}"
         )
-    _check_settings(run, settings)
+    if has_frames:
+        return _begin_with_frames(run, settings, pairs)
+    _check_settings(run, settings, {"source_vocabulary_size": 1000})
     tokenizers = runs.load_tokenizers(run)
     shared = tokenizers[0].model == tokenizers[1].model
     texts = [[pair[side] for pair in pairs] for side in (0, 1)]
@@ -108,14 +121,7 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
         texts = [texts[0] + texts[1]] * 2
     new: list[tuple[Tokenizer, list[str]]] = []
     for side, name in enumerate(("source", "target")):
-        kinds, sizes = settings.tokenizer.kind, settings.tokenizer.vocabulary_size
-        kind = kinds[side] if isinstance(kinds, tuple) else kinds
-        size = sizes[side] if isinstance(sizes, tuple) else sizes
-        if kind in EXTENDABLE_KINDS:
-            size = max(size, tokenizers[side].vocabulary_size)
-            new.append(add_symbols(tokenizers[side], texts[side], kind, size))
-        else:
-            new.append((tokenizers[side], []))
+        new.append(_extended(settings, side, tokenizers[side], texts[side]))
         _report(name, *new[side])
     (source, added), (target, others) = new
     symbols = {"source": added, "target": others}
@@ -124,6 +130,38 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
         symbols["features"] = list(features.now.symbols[len(features.before.symbols) :])
     _check_frozen(settings, any(symbols.values()))
     return Beginning(run, source, target, symbols, features and features.now)
+
+
+def _extended(
+    settings: Settings, side: int, tokenizer: Tokenizer, texts: list[str]
+) -> tuple[Tokenizer, list[str]]:
+    """The tokenizer of a side with new symbols of texts, and these."""
+    kinds, sizes = settings.tokenizer.kind, settings.tokenizer.vocabulary_size
+    kind = kinds[side] if isinstance(kinds, tuple) else kinds
+    size = sizes[side] if isinstance(sizes, tuple) else sizes
+    if kind not in EXTENDABLE_KINDS:
+        return tokenizer, []
+    size = max(size, tokenizer.vocabulary_size)
+    return add_symbols(tokenizer, texts, kind, size)
+
+
+def _begin_with_frames(run: Path, settings: Settings, pairs: Pairs) -> Beginning:
+    """The run to begin with, of recordings or frames."""
+    reader = make_frame_reader(settings, pairs)
+    former, now = runs.load_log_mel(run), reader.log_mel
+    given = None if now is None else now.get_config()
+    kept = [{x: (y or {}).get(x) for x in _OF_LOG_MEL} for y in (former, given)]
+    if kept[0] != kept[1]:
+        raise SettingsError(
+            f"--from {run}: as in this run, frames must be made by [log_mel] of "
+            f"recordings with {kept[0]}. Received: {kept[1]}"
+        )
+    _check_settings(run, settings, {"source_frame_size": reader.frame_size})
+    tokenizer = Tokenizer.load(run / runs.TARGET_FILE)
+    target, added = _extended(settings, 1, tokenizer, [text for _, text in pairs])
+    _report("target", target, added)
+    _check_frozen(settings, added)
+    return Beginning(run, reader, target, {"target": added})
 
 
 class _Features(NamedTuple):
@@ -168,19 +206,19 @@ def _report(side: str, tokenizer: Tokenizer, added: list[str]) -> None:
     )
 
 
-def _check_settings(run: Path, settings: Settings) -> None:
+def _check_settings(run: Path, settings: Settings, source: dict[str, int]) -> None:
     """Refuses settings of a model or of tokenizers other than the run's."""
     wrong = []
     path = run / runs.CONFIG_FILE
     if path.is_file():
         has_features = settings.data.features_column != ""
         sizes = {
-            "source_vocabulary_size": 1000,
             "target_vocabulary_size": 1000,
             "feature_vocabulary_size": 1000 if has_features else 0,
+            **source,
         }
         former = _config_of(path)
-        now = Seq2SeqConfig(**sizes, **settings.model)
+        now = Seq2SeqConfig(**{**settings.model, **sizes})
         wrong += [
             f"model.{name} must be {value!r}. Received: {getattr(now, name)!r}"
             for name, value in former.items()

@@ -160,6 +160,28 @@ def test_what_does_not_go_together_is_refused(folder, change, match):
     assert re.search("Received: ", str(error.value))
 
 
-def test_a_run_of_recordings_is_not_tuned(run, folder):
-    with pytest.raises(ValueError, match=r"--from begins with a run of texts.*wav"):
-        prepare(folder, "tuned", from_run=run)
+def test_a_run_of_recordings_is_tuned(run, folder):
+    write_recordings(folder / "more", ["ad", "dd", "b"])
+    change = "data.train=more/all.tsv"
+    training = prepare(folder, "tuned", change, from_run=run)
+    former = Transcriber.load(run)
+    new, old = training.target.vocabulary_size, former.tokenizer.vocabulary_size
+    assert new == old + 1 and training.target.pieces([old]) == ["d"]
+    ours, theirs = (
+        model.get_layer("projection").kernel for model in (training.model, former.model)
+    )
+    np.testing.assert_array_equal(ours[:, :old], theirs)
+    record = json.loads((folder / "tuned" / "training.json").read_text())
+    assert record["starts"][0]["from"]["new_symbols"] == {"target": ["d"]}
+    with pytest.raises(ValueError, match=r"as in this run.*'num_bands': 11.*: 13"):
+        prepare(folder, "other", change, "log_mel.num_bands=13", from_run=run)
+    with pytest.raises(ValueError, match=r"as in this run, model.units must be 8"):
+        prepare(folder, "other", change, "model.units=6", from_run=run)
+
+
+def test_recordings_do_not_begin_with_texts(folder):
+    (folder / "texts").mkdir()
+    for name in ("model.keras", "source.model", "target.model"):
+        (folder / "texts" / name).touch()
+    with pytest.raises(ValueError, match=r"sources are recordings or.*Received: .*wav"):
+        prepare(folder, "other", from_run=folder / "texts")
