@@ -13,6 +13,7 @@ from kseq2seq import export, presets
 from kseq2seq.decoding import Search
 from kseq2seq.inference import (
     BaseTranslator,
+    DistinctSamples,
     Graphs,
     Joinable,
     SavedTranslator,
@@ -50,7 +51,7 @@ from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
 from kseq2seq.utils import PathLike, Tensor, check_choice
 
 
-class Translator(Joinable, BaseTranslator):
+class Translator(Joinable, DistinctSamples, BaseTranslator):
     """Translates text with a model and the tokenizers that it was trained with.
 
     It also tells how probable a given translation is (`score`), which tokens belong
@@ -62,8 +63,7 @@ class Translator(Joinable, BaseTranslator):
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
         features: The `kseq2seq.FeatureVocabulary`; `None` for a model without features.
-        shortlist: The `kseq2seq.runs.Shortlist` of searches with `shortlist=True`, as
-            `kseq2seq shortlist` makes it; `None` for none.
+        shortlist: The `kseq2seq.runs.Shortlist` of searches by one; `None` for none.
 
     Attributes:
         model: The model.

@@ -15,6 +15,9 @@ from kseq2seq.inference.batches import (
 from kseq2seq.inference.controlled import (
     ControlledSearches,
 )
+from kseq2seq.inference.distinct_samples import (
+    DistinctSamples,
+)
 from kseq2seq.inference.ensemble import (
     Joinable,
     check_same_tokenizers,
@@ -85,6 +88,7 @@ __all__ = [
     "Alignment",
     "BaseTranslator",
     "ControlledSearches",
+    "DistinctSamples",
     "Encoded",
     "FrameReader",
     "FramesToText",

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kseq2seq.decoding import Search
 from kseq2seq.inference.controlled import ControlledSearches
+from kseq2seq.inference.distinct_samples import sampling_graph
 from kseq2seq.inference.signatures import (
     EXTRA_SIGNATURES,
     FEATURES,
@@ -41,6 +42,7 @@ class Graphs:
         self._controlled = ControlledSearches(text_to_text)
         self._signatures: dict[str, Callable[..., Any]] = {}
         self._searches: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._samples: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def run(
         self, signature: str, inputs: Mapping[str, Tensor]
@@ -108,3 +110,18 @@ class Graphs:
             return {name: x.numpy() for name, x in graph(*inputs).items()}
 
         return run
+
+    def samples(
+        self, num_samples: int, names: Sequence[str]
+    ) -> Callable[..., dict[str, Tensor]]:
+        """The graph that draws samples without repetition.
+
+        Args:
+            num_samples: As for `sampling_graph`.
+            names: As for `sampling_graph`.
+        """
+        key = num_samples, tuple(names)
+        if key not in self._samples:
+            graph = sampling_graph(self.text_to_text, num_samples, names)
+            self._samples[key] = graph
+        return self._samples[key]

@@ -302,7 +302,7 @@ class TextToText(TokenizerGraphs):
         source = self.source_ids(text, features)
         max_length = self.default_search.max_length
         sampled = decoding.sample(
-            *self._start_own(source.ids, alignments=self.copies),
+            *self.start_own(source.ids, alignments=self.copies),
             uniform=uniform_numbers(seed, max_length)[..., None],
             temperature=tf.maximum(finite(temperature, 1.0), LEAST_TEMPERATURE),
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
@@ -353,7 +353,7 @@ class TextToText(TokenizerGraphs):
             source: Ids of shape `(batch, source_length)`.
             target: Ids of shape `(batch, target_length)`.
         """
-        return decoding.force(*self._start_own(source, alignments=True), target)
+        return decoding.force(*self.start_own(source, alignments=True), target)
 
     def start(
         self,
@@ -381,13 +381,13 @@ class TextToText(TokenizerGraphs):
             encoded, selection = self._own.encode(source), self._selection
             return selection.start(encoded, source, alignments, wanted)
         if self._fused is None:
-            return self._start_own(source, alignments)
+            return self.start_own(source, alignments)
         encode, step, _ = self._fused
         return start_search(
             encode, step, source, alignments, may_shrink=True, gives_logits=False
         )
 
-    def _start_own(self, source, alignments):
+    def start_own(self, source: Tensor, alignments: bool) -> tuple[Step, Any]:
         """As `start`, by the translation models alone."""
         encode, step, _ = self._own
         return start_search(encode, step, source, alignments, may_shrink=True)
