@@ -8,6 +8,7 @@ import pytest
 
 from commands import PAIRS, assert_refused
 from kseq2seq import runs
+from kseq2seq.trainer import pairs_of_run
 
 
 @pytest.fixture
@@ -21,10 +22,15 @@ def write(path, rows):
     return path
 
 
-def test_pairs_of_a_file(call, copy, tmp_path):
-    path = write(tmp_path / "pairs.tsv", PAIRS)
+def test_a_shortlist_of_the_pairs_of_the_settings(call, copy, tmp_path):
+    write(tmp_path / "train.tsv", PAIRS)
+    write(tmp_path / "dev.tsv", PAIRS[:3])
+    data = {"format": "tsv", "train": ["train.tsv"], "validation": ["dev.tsv"]}
+    settings = {"data": {**data, "columns": [0, 1]}}
+    (copy / runs.SETTINGS_FILE).write_text(json.dumps(settings))
+    assert pairs_of_run(copy, tmp_path) == (PAIRS, PAIRS[:3])
     sizes = ["--pieces", 3, "--frequent", 2, "--limit", 3]
-    result = call("shortlist", copy, "--pairs", path, *sizes)
+    result = call("shortlist", copy, "--data", tmp_path, *sizes)
     assert result.code == 0, result.err
     shortlist, (source, target) = runs.load_shortlist(copy), runs.load_tokenizers(copy)
     assert re.search(
@@ -36,22 +42,14 @@ def test_pairs_of_a_file(call, copy, tmp_path):
     assert shortlist.table.any() and len(shortlist.frequent) == 2
 
 
-def test_pairs_of_the_settings(call, copy, tmp_path):
-    write(tmp_path / "train.tsv", PAIRS * 5)
-    write(tmp_path / "dev.tsv", PAIRS[:3])
-    data = {"format": "tsv", "train": ["train.tsv"], "validation": ["dev.tsv"]}
-    settings = {"data": {**data, "columns": [0, 1]}}
-    (copy / runs.SETTINGS_FILE).write_text(json.dumps(settings))
-    result = call("shortlist", copy, "--data", tmp_path)
-    assert result.code == 0, result.err
-    assert "a shortlist of 20 pairs. " in result.out
-
-
 def test_what_cannot_be_used(call, copy, tmp_path):
     empty = tmp_path / "empty"
     empty.touch()
     refused = call("shortlist", copy, "--pairs", empty)
     assert_refused(refused, "empty: no pairs to align")
+    empty.write_text("a\n")
+    refused = call("shortlist", copy, "--pairs", empty)
+    assert_refused(refused, "empty:1: source and target must have a tab between")
     assert_refused(call("shortlist", "dates"), "is a preset, into which nothing is wri")
     (copy / runs.SETTINGS_FILE).unlink()
     assert_refused(call("shortlist", copy), "must have the settings of a training, .*")
