@@ -17,6 +17,7 @@ from kseq2seq.cli.arguments import (
 from kseq2seq.cli.pair_scores import PairReader
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.presets import is_preset_name
+from kseq2seq.utils import import_tensorflow
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -75,6 +76,7 @@ def run(options: argparse.Namespace) -> None:
             "Translator.from_preset, save it into a folder, and give that folder."
         )
     path = find_run_folder(options.path, "to make a shortlist of")
+    import_tensorflow()
     if options.pairs is None:
         from kseq2seq.trainer import pairs_of_run
 
