@@ -48,6 +48,7 @@ from kseq2seq.data.parallel import read_parallel
 from kseq2seq.data.segmentations import sample_segmentations
 from kseq2seq.data.streaming import Stream, stream
 from kseq2seq.data.tfds import read_tfds
+from kseq2seq.data.tfrecords import read_tfrecords, write_tfrecords
 from kseq2seq.data.triples import group_triples, split_triples
 from kseq2seq.data.tsv import read_tsv
 from kseq2seq.data.word_vectors import (
@@ -90,6 +91,7 @@ __all__ = [
     "read_lines",
     "read_parallel",
     "read_tfds",
+    "read_tfrecords",
     "read_tsv",
     "read_wav_table",
     "sample",
@@ -103,4 +105,5 @@ __all__ = [
     "without_autotune",
     "without_empty_sides",
     "write_frames",
+    "write_tfrecords",
 ]

@@ -253,7 +253,10 @@ def _read_table(
         try:
             rows.append((check(folder / name.strip()), text))
         except DataError as error:
-            raise DataError(f"{table}:{number}: {error}") from error
+            hint = ""
+            if number == 1 and not isinstance(columns[0], str):
+                hint = ". If this line names the columns, give `columns` by these names"
+            raise DataError(f"{table}:{number}: {error}{hint}") from error
     if not rows:
         raise DataError(
             f"{table}: expected a path and a text in each line, with a tab between "

@@ -77,6 +77,10 @@ def test_a_table_of_recordings(tmp_path):
     match = re.escape(f"{table}:1: {paths[0]}: must have 16000") + ".* Received: 8000"
     with pytest.raises(data.DataError, match=match):
         data.read_wav_table(table, sample_rate=16000)
+    table.write_text("path\tsentence\n0.wav\tab\n")
+    with pytest.raises(data.DataError, match=r":1: .*path: must be .*by these names"):
+        data.read_wav_table(table)
+    assert data.read_wav_table(table, ("path", "sentence")) == [(paths[0], "ab")]
     table.write_text("0.wav\n")
     with pytest.raises(data.DataError, match=r"all.tsv:1: column 1 .* is missing"):
         data.read_wav_table(table)
