@@ -387,21 +387,23 @@ def test_precision_is_that_of_the_model_whatever_the_global_policy(settings):
         keras.config.set_dtype_policy("float32")
 
 
-def test_a_translator_is_sent_to_a_process_that_was_spawned(translator, tmp_path):
+def test_a_translator_is_sent_to_a_process_that_was_spawned(
+    translator, tiny_saved_model
+):
     texts = ["the cat", "a dog"]
     expected = translator.translate(texts)
     sent = pickle.loads(pickle.dumps(translator))
     assert_same(sent.translate(texts), expected)
     assert_same(copy.deepcopy(translator).translate(texts), expected)
-    saved = kseq2seq.Translator.load(translator.export(tmp_path / "tiny").parent)
+    saved = Translator.load(tiny_saved_model.parent)
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         for sent in (translator, saved):
             assert pool.submit(sent, texts).result(timeout=240) == sent(texts)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_fork_is_refused_at_once(translator, tmp_path):
-    saved = kseq2seq.Translator.load(translator.export(tmp_path / "tiny").parent)
+def test_a_fork_is_refused_at_once(translator, tiny_saved_model, tmp_path):
+    saved = Translator.load(tiny_saved_model.parent)
     with ProcessPoolExecutor(1, get_context("fork")) as pool:
         for forked in (translator, saved):
             methods = ["__call__", "translate", "encode"]
@@ -411,7 +413,7 @@ def test_a_fork_is_refused_at_once(translator, tmp_path):
                 with pytest.raises(RuntimeError, match="fork first. Received: process"):
                     call.result(timeout=60)
         translator.save(tmp_path / "run")
-        for path in (tmp_path / "run", tmp_path / "tiny"):
+        for path in (tmp_path / "run", tiny_saved_model.parent):
             call = pool.submit(kseq2seq.Translator.load, path)
             with pytest.raises(RuntimeError, match='get_context."spawn".'):
                 call.result(timeout=60)

@@ -45,32 +45,30 @@ def folder(tmp_path_factory):
     return folder
 
 
-def command(folder, *arguments, code=0):
-    """The command in a process of its own, which knows nothing of the module yet."""
+def test_the_module_is_found_in_the_working_directory(folder):
+    """In a process that knows nothing of it yet; without it the remedy is named."""
     # As installed: the working directory is on no path.
-    start = "import sys; sys.path.remove(''); from kseq2seq import cli; "
-    start += "sys.exit(cli.main(sys.argv[1:]))"
+    program = """if True:
+        import io, sys
+        sys.path.remove('')
+        from kseq2seq import cli
+        codes = []
+        for more in ([], ["--import", "mechanism_of_mine"]):
+            sys.stdin = io.TextIOWrapper(io.BytesIO(b"ab\\n"))
+            codes.append(cli.main(["translate", "run", "--max-length=7", *more]))
+        sys.exit(codes != [2, 0])
+    """
     process = subprocess.run(
-        [sys.executable, "-c", start, *arguments],
+        [sys.executable, "-c", program],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        input="ab\n",
         capture_output=True,
         text=True,
         check=False,
     )
-    assert process.returncode == code, process.stderr
-    return process
-
-
-def test_the_module_is_found_in_the_working_directory(folder):
-    arguments = "translate", "run", "--max-length=7", "--import", "mechanism_of_mine"
-    translated = command(folder, *arguments)
-    assert translated.stdout.count("\n") == 1 and not translated.stderr
-
-
-def test_without_it_the_class_is_named_and_the_remedy(folder):
-    error = command(folder, "translate", "run", code=2).stderr
+    error = process.stderr
+    assert process.returncode == 0, error
+    assert process.stdout.count("\n") == 1
     assert error.startswith("kseq2seq translate: run: its model has a layer of class ")
     assert "ColdAttention" in error and "--import MODULE" in error
     assert error.count("\n") == 1

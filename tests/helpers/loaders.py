@@ -4,6 +4,7 @@ Each takes the path and requests `(signature, inputs)`, inputs being a dict of a
 and gives for each request the outputs, a dict of NumPy arrays.
 """
 
+import functools
 import json
 import subprocess
 import sys
@@ -33,17 +34,24 @@ def run_python(path, requests):
     return results
 
 
+@functools.lru_cache(maxsize=2)
+def _session(path):
+    """A session and its signatures; each takes seconds to answer the first time."""
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], path)
+    return session, meta_graph.signature_def
+
+
 def run_session(path, requests):
     """By the session loader in C++, with nothing but the graph."""
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
-        results = []
-        for name, inputs in requests:
-            signature = meta_graph.signature_def[name]
-            outputs = {x: y.name for x, y in signature.outputs.items()}
-            feed = {signature.inputs[x].name: y for x, y in inputs.items()}
-            results.append(session.run(outputs, feed))
-        return results
+    session, signatures = _session(str(path))
+    results = []
+    for name, inputs in requests:
+        outputs = {x: y.name for x, y in signatures[name].outputs.items()}
+        feed = {signatures[name].inputs[x].name: y for x, y in inputs.items()}
+        results.append(session.run(outputs, feed))
+    return results
 
 
 def run_c_api(path, requests):

@@ -84,6 +84,8 @@ def test_scores_are_those_of_the_whole_model(translator):
     assert translator(TEXTS) == blank
 
 
+# Of joined ones `tests/export/test_features.py` has an export.
+@pytest.mark.parametrize("translator", ["gated"], indirect=True)
 def test_all_ways_to_ask_agree(translator, tmp_path):
     ours = [best.text for best, *_ in translator.translate(TEXTS, SEARCH, **GIVEN)]
     translator.save(tmp_path / "run")

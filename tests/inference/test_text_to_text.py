@@ -160,7 +160,7 @@ def first_tokens(translator):
 def test_samples_follow_their_probabilities(
     translator, first_tokens, temperature, top_k, top_p
 ):
-    count = 4001
+    count = 1009
     settings = {
         "temperature": np.full(count, temperature, "float32"),
         "top_k": np.full(count, top_k, "int32"),
@@ -276,7 +276,7 @@ def test_an_ensemble_averages_probabilities(two, tmp_path):
     actual, aligned, encoded = run_session(
         path, [("serving_default", text), ("translate_align", text), ("encode", text)]
     )
-    for row in (0, 2, 5):
+    for row in (0, 5):
         line = TEXTS[row]
         ids, total = averaged_greedy(two, line, 7, [7, 2])
         pieces = two[0].target_tokenizer.pieces(ids)
@@ -296,12 +296,12 @@ def test_an_ensemble_is_a_translator(two, tmp_path):
     weights = [0.2, 0.9]
     together = Translator.ensemble(two, weights)
     copy = pickle.loads(pickle.dumps(together))
+    texts = [TEXTS[0], TEXTS[5]]
+    totals = [averaged_greedy(two, text, 5, weights)[1] for text in texts]
     for one in (together, copy):
-        for row in (0, 5):
-            search = Search(beam_size=1, max_length=7)
-            ((best,),) = one.translate([TEXTS[row]], search)
-            _, total = averaged_greedy(two, TEXTS[row], 7, weights)
-            assert best.log_prob == pytest.approx(total, rel=1e-4)
+        actual = one.translate(texts, Search(beam_size=1, max_length=5))
+        actual = [best.log_prob for (best,) in actual]
+        assert actual == pytest.approx(totals, rel=1e-4)
     with pytest.raises(ValueError, match="must be called for a single model"):
         together.save(tmp_path)
 
