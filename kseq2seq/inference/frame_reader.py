@@ -72,21 +72,20 @@ class FrameReader:
             source = FrameFile(path) if is_frames else path.read_bytes()
         if isinstance(source, bytes) and self.log_mel is not None:
             try:
-                samples, _ = read_wav(tf.constant([source]), self.log_mel.sample_rate)
+                return self._frames_of_file(tf.constant(source)).numpy()
             except tf.errors.InvalidArgumentError as error:
                 raise ValueError(
                     "A WAV file must be of 16-bit PCM, with "
                     f"{self.log_mel.sample_rate} samples a second. "
                     f"Received: {given!r:.80}"
                 ) from error
-            source = samples[0]
         array = None if isinstance(source, bytes) else np.asarray(source)
         if array is not None and array.dtype.kind in "fiu":
             array = array.astype("float32")
             if array.ndim == 2 and array.shape[1] == self.frame_size:
                 return array
             if array.ndim == 1 and self.log_mel is not None:
-                return self._graph(tf.constant(array)).numpy()
+                return self._frames_of_samples(tf.constant(array)).numpy()
         others = ", or, with `log_mel`, waveforms and WAV files"
         raise ValueError(
             "`sources` must be a list of frames of shape (num_frames, "
@@ -94,15 +93,26 @@ class FrameReader:
             f"Received: {given!r:.80} with log_mel={self.log_mel}"
         )
 
+    # Each traced once, for all lengths: faster than operation by operation.
     @cached_property
-    def _graph(self):
-        """The graph from samples to frames, traced once for all lengths."""
+    def _frames_of_samples(self):
+        return _traced(self._frames, tf.TensorSpec([None], tf.float32))
+
+    @cached_property
+    def _frames_of_file(self):
+        def frames_of_file(content):
+            layer: Any = self.log_mel
+            samples, _ = read_wav(content[None], layer.sample_rate)
+            return self._frames(samples[0])
+
+        return _traced(frames_of_file, tf.TensorSpec([], tf.string))
+
+    def _frames(self, samples):
         layer: Any = self.log_mel
+        frames, _ = layer(samples[None], tf.ones_like(samples[None], "bool"))
+        return frames[0]
 
-        def frames_of_samples(samples):
-            frames, _ = layer(samples[None], tf.ones_like(samples[None], "bool"))
-            return frames[0]
 
-        spec = tf.TensorSpec([None], tf.float32)
-        graph = tf.function(frames_of_samples, input_signature=[spec], autograph=False)
-        return graph.get_concrete_function()
+def _traced(function, spec):
+    graph = tf.function(function, input_signature=[spec], autograph=False)
+    return graph.get_concrete_function()

@@ -66,6 +66,8 @@ def make_log_mel(settings: LogMelSettings, sample_rate: int) -> LogMel:
             min_frequency=settings.min_frequency,
             max_frequency=settings.max_frequency or None,
             normalize=settings.normalize,
+            # Whatever the model computes in: logarithms need it.
+            dtype="float32",
         )
     except ValueError as error:
         raise SettingsError(
