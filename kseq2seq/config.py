@@ -9,12 +9,16 @@ from typing import Any, NoReturn
 from kseq2seq.utils import (
     LEAST_VOCABULARY,
     check_boolean,
+    check_cell,
     check_choice,
     check_copying,
+    check_features,
+    check_feeding,
     check_fraction,
     check_frames,
     check_hard_attention,
     check_integer,
+    check_sizes,
     is_integer,
 )
 
@@ -204,92 +208,13 @@ class Seq2SeqConfig:
             # As a plain value of Python, which JSON can hold.
             object.__setattr__(self, name, check(name, getattr(self, name)))
         check_frames(self)
-        self._check_sizes()
-        self._check_feeding()
-        self._check_cell()
-        self._check_features()
+        mechanism = _layers().MECHANISMS.get(self.attention)
+        check_sizes(self, mechanism is not None and mechanism.needs_equal_sizes)
+        check_feeding(self)
+        check_cell(self)
+        check_features(self)
         check_copying(self)
         check_hard_attention(self)
-
-    def _check_sizes(self):
-        sizes = f"units={self.units}, encoder_units={self.encoder_units}"
-        if self.bidirectional and self.memory_size % 2:
-            raise ValueError(
-                "A bidirectional encoder halves its size, which must be even. "
-                f"Received: {sizes}"
-            )
-        if self.bridge == "copy" and self.memory_size != self.units:
-            raise ValueError(
-                "bridge='copy' needs an encoder and a decoder of equal size; "
-                f"bridge='dense' joins different ones. Received: {sizes}"
-            )
-        mechanism = _layers().MECHANISMS.get(self.attention)
-        needs_equal_sizes = mechanism is not None and mechanism.needs_equal_sizes
-        if needs_equal_sizes and self.memory_size != self.units:
-            raise ValueError(
-                f"attention={self.attention!r} needs an encoder and a decoder of equal "
-                "size; 'luong_scaled_general' compares different ones. "
-                f"Received: {sizes}"
-            )
-        if self.tie_embeddings and self.output_size != self.embedding_size:
-            raise ValueError(
-                "tie_embeddings=True needs a vector of `embedding_size` before the "
-                "softmax: set attentional_units, or units with attention='none'. "
-                f"Received: embedding_size={self.embedding_size}, "
-                f"attentional_units={self.attentional_units}, units={self.units}"
-            )
-
-    def _check_feeding(self):
-        received = (
-            f"input_feeding={self.input_feeding}, "
-            f"attention_query={self.attention_query!r}"
-        )
-        feeds = self.input_feeding or self.attention_query == "previous"
-        if self.attention == "none" and self.bridge == "zeros":
-            raise ValueError(
-                "attention='none' with bridge='zeros' leaves the decoder without any "
-                "view of the source; set one of them otherwise. "
-                f"Received: attention={self.attention!r}, bridge={self.bridge!r}"
-            )
-        if self.attention == "none" and feeds:
-            raise ValueError(
-                "attention='none' has no context to feed or to ask for; name a "
-                f"mechanism, or leave these out. Received: {received}"
-            )
-        if self.attention == "none" and self.attention_options:
-            raise ValueError(
-                "attention='none' has no layer to pass options to; leave them out. "
-                f"Received: attention_options={self.attention_options!r}"
-            )
-        if self.input_feeding and self.attention_query == "previous":
-            raise ValueError(
-                "attention_query='previous' feeds the context into each step already; "
-                f"leave input_feeding out. Received: {received}"
-            )
-
-    def _check_cell(self):
-        if self.recurrent_dropout and self.cell == "gru":
-            raise ValueError(
-                "recurrent_dropout needs an LSTM, cell='lstm' or 'layer_norm_lstm': a "
-                "GRU would forget what is hidden from it. Use zoneout. Received: "
-                f"recurrent_dropout={self.recurrent_dropout}, cell={self.cell!r}"
-            )
-
-    def _check_features(self):
-        if self.features != "gated":
-            return
-        if not self.feature_vocabulary_size:
-            raise ValueError(
-                "features='gated' needs features: set feature_vocabulary_size, or "
-                "data.features_column in the settings of a training. Received: "
-                f"feature_vocabulary_size={self.feature_vocabulary_size}"
-            )
-        if self.attention == "none":
-            raise ValueError(
-                "features='gated' needs attention, with whose context theirs is mixed; "
-                "features='joined' does not. "
-                f"Received: attention={self.attention!r}"
-            )
 
     @property
     def time_reduction(self) -> int:

@@ -14,9 +14,13 @@ from kseq2seq.utils.checks import (
 )
 from kseq2seq.utils.combinations import (
     LEAST_VOCABULARY,
+    check_cell,
     check_copying,
+    check_features,
+    check_feeding,
     check_frames,
     check_hard_attention,
+    check_sizes,
 )
 from kseq2seq.utils.files import (
     atomic_folder,
@@ -64,8 +68,11 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "check_boolean",
+    "check_cell",
     "check_choice",
     "check_copying",
+    "check_features",
+    "check_feeding",
     "check_fraction",
     "check_frames",
     "check_hard_attention",
@@ -74,6 +81,7 @@ __all__ = [
     "check_integers",
     "check_number",
     "check_quantiles",
+    "check_sizes",
     "check_string",
     "check_words",
     "custom_gradient",

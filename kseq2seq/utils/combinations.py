@@ -39,6 +39,121 @@ def check_frames(config: Any) -> None:
         )
 
 
+def check_sizes(config: Any, needs_equal_sizes: bool) -> None:
+    """Checks that sizes of encoder, decoder and embeddings fit together.
+
+    Args:
+        config: The `kseq2seq.Seq2SeqConfig`.
+        needs_equal_sizes: Whether its attention compares vectors of one size alone.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    sizes = f"units={config.units}, encoder_units={config.encoder_units}"
+    if config.bidirectional and config.memory_size % 2:
+        raise ValueError(
+            "A bidirectional encoder halves its size, which must be even. "
+            f"Received: {sizes}"
+        )
+    if config.bridge == "copy" and config.memory_size != config.units:
+        raise ValueError(
+            "bridge='copy' needs an encoder and a decoder of equal size; "
+            f"bridge='dense' joins different ones. Received: {sizes}"
+        )
+    if needs_equal_sizes and config.memory_size != config.units:
+        raise ValueError(
+            f"attention={config.attention!r} needs an encoder and a decoder of equal "
+            "size; 'luong_scaled_general' compares different ones. "
+            f"Received: {sizes}"
+        )
+    if config.tie_embeddings and config.output_size != config.embedding_size:
+        raise ValueError(
+            "tie_embeddings=True needs a vector of `embedding_size` before the "
+            "softmax: set attentional_units, or units with attention='none'. "
+            f"Received: embedding_size={config.embedding_size}, "
+            f"attentional_units={config.attentional_units}, units={config.units}"
+        )
+
+
+def check_feeding(config: Any) -> None:
+    """Checks that attention, and what it is fed with, go together.
+
+    Args:
+        config: The `kseq2seq.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    received = (
+        f"input_feeding={config.input_feeding}, "
+        f"attention_query={config.attention_query!r}"
+    )
+    feeds = config.input_feeding or config.attention_query == "previous"
+    if config.attention == "none" and config.bridge == "zeros":
+        raise ValueError(
+            "attention='none' with bridge='zeros' leaves the decoder without any "
+            "view of the source; set one of them otherwise. "
+            f"Received: attention={config.attention!r}, bridge={config.bridge!r}"
+        )
+    if config.attention == "none" and feeds:
+        raise ValueError(
+            "attention='none' has no context to feed or to ask for; name a "
+            f"mechanism, or leave these out. Received: {received}"
+        )
+    if config.attention == "none" and config.attention_options:
+        raise ValueError(
+            "attention='none' has no layer to pass options to; leave them out. "
+            f"Received: attention_options={config.attention_options!r}"
+        )
+    if config.input_feeding and config.attention_query == "previous":
+        raise ValueError(
+            "attention_query='previous' feeds the context into each step already; "
+            f"leave input_feeding out. Received: {received}"
+        )
+
+
+def check_cell(config: Any) -> None:
+    """Checks that the cell has what is asked of it.
+
+    Args:
+        config: The `kseq2seq.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: If it has not.
+    """
+    if config.recurrent_dropout and config.cell == "gru":
+        raise ValueError(
+            "recurrent_dropout needs an LSTM, cell='lstm' or 'layer_norm_lstm': a "
+            "GRU would forget what is hidden from it. Use zoneout. Received: "
+            f"recurrent_dropout={config.recurrent_dropout}, cell={config.cell!r}"
+        )
+
+
+def check_features(config: Any) -> None:
+    """Checks that the other settings allow gated features, where they are asked for.
+
+    Args:
+        config: The `kseq2seq.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    if config.features != "gated":
+        return
+    if not config.feature_vocabulary_size:
+        raise ValueError(
+            "features='gated' needs features: set feature_vocabulary_size, or "
+            "data.features_column in the settings of a training. Received: "
+            f"feature_vocabulary_size={config.feature_vocabulary_size}"
+        )
+    if config.attention == "none":
+        raise ValueError(
+            "features='gated' needs attention, with whose context theirs is mixed; "
+            "features='joined' does not. "
+            f"Received: attention={config.attention!r}"
+        )
+
+
 def check_copying(config: Any) -> None:
     """Checks that the other settings allow copying, where it is asked for.
 
