@@ -74,6 +74,11 @@ def _recurrent(config, inputs, units):
 
 
 def _check(config):
+    if getattr(config, "architecture", "rnn") != "rnn":
+        raise ValueError(
+            "FLOPs are known of recurrent models; choose architecture='rnn'. Received: "
+            f"architecture={config.architecture!r}"
+        )
     known = ("none", *WITH_KEYS, *WITHOUT_KEYS)
     if config.attention not in known or config.bridge == "dense":
         raise ValueError(

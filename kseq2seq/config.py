@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from kseq2seq.utils import (
     LEAST_VOCABULARY,
+    check_architecture,
     check_boolean,
     check_cell,
     check_choice,
@@ -22,6 +23,7 @@ from kseq2seq.utils import (
     is_integer,
 )
 
+ARCHITECTURES = ("rnn", "transformer")
 CELLS = ("lstm", "gru", "layer_norm_lstm")
 BRIDGES = ("copy", "dense", "zeros")
 FEATURES = ("joined", "gated")
@@ -86,8 +88,17 @@ class Seq2SeqConfig:
         features: How features are read: `"joined"` to the text, by the encoder, as
             symbols behind it; or `"gated"`, by an encoder of their own, with attention
             of their own and a gate between both contexts.
+        architecture: `"rnn"`, or `"transformer"`, whose encoder and decoder layers
+            are of attention alone. It has its own `num_heads` and `feed_forward_size`;
+            the settings of recurrent models (from `encoder_units` to `zoneout` without
+            layers, `tie_embeddings` and `dropout`), `hard_attention`, frames and gated
+            features are left as they are by default.
+        num_heads: Number of heads of a Transformer's attention, which divides `units`.
+        feed_forward_size: Size within a Transformer's feed-forward layers; `None` for
+            four times `units`.
         embedding_size: Size of source and target embeddings.
-        units: Size of each decoder layer's output.
+        units: Size of each decoder layer's output; of a Transformer that of all its
+            layers' outputs.
         encoder_units: Size of each encoder layer's output, both directions
             together; `None` for `units`.
         encoder_layers: Number of stacked encoder layers.
@@ -169,6 +180,7 @@ class Seq2SeqConfig:
         - [Gal & Ghahramani, 2016](https://arxiv.org/abs/1512.05287), for
           `recurrent_dropout`.
         - [Krueger et al., 2017](https://arxiv.org/abs/1606.01305), for `zoneout`.
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), for Transformers.
     """
 
     source_vocabulary_size: int = 0
@@ -180,6 +192,9 @@ class Seq2SeqConfig:
     encoder_normalization: bool = False
     feature_vocabulary_size: int = 0
     features: str = "joined"
+    architecture: str = "rnn"
+    num_heads: int = 8
+    feed_forward_size: int | None = None
     embedding_size: int = 256
     units: int = 512
     encoder_units: int | None = None
@@ -208,11 +223,13 @@ class Seq2SeqConfig:
             # As a plain value of Python, which JSON can hold.
             object.__setattr__(self, name, check(name, getattr(self, name)))
         check_frames(self)
-        mechanism = _layers().MECHANISMS.get(self.attention)
-        check_sizes(self, mechanism is not None and mechanism.needs_equal_sizes)
-        check_feeding(self)
-        check_cell(self)
-        check_features(self)
+        check_architecture(self)
+        if self.architecture == "rnn":
+            mechanism = _layers().MECHANISMS.get(self.attention)
+            check_sizes(self, mechanism is not None and mechanism.needs_equal_sizes)
+            check_feeding(self)
+            check_cell(self)
+            check_features(self)
         check_copying(self)
         check_hard_attention(self)
 
@@ -319,6 +336,9 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "encoder_normalization": check_boolean,
     "feature_vocabulary_size": _check_count,
     "features": partial(check_choice, choices=FEATURES),
+    "architecture": partial(check_choice, choices=ARCHITECTURES),
+    "num_heads": _check_size,
+    "feed_forward_size": _check_optional_size,
     "embedding_size": _check_size,
     "units": _check_size,
     "encoder_units": _check_optional_size,

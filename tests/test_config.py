@@ -69,6 +69,7 @@ def test_counts_that_may_be_0(name):
         config(**{name: -1})
 
 
+TRANSFORMER = {"architecture": "transformer"}
 FRAMES = {"source_vocabulary_size": 0, "source_frame_size": 7}
 
 
@@ -252,6 +253,17 @@ def test_dropout_may_be(value):
             {"hard_attention": "zeroth_order", "attention": "none"},
             "leave attention as .*Received: attention='none'",
         ),
+        ({"num_heads": 4}, "'rnn' has no such .*leave out num_heads, .*num_heads=4$"),
+        (
+            {**TRANSFORMER, "cell": "gru", "input_feeding": True},
+            "'transformer' has no such .*Received: cell='gru', input_feeding=True$",
+        ),
+        ({**TRANSFORMER, **FRAMES}, "no such settings.*source_frame_size=7$"),
+        ({**TRANSFORMER, "units": 12}, "divide `units`.*units=12, num_heads=8"),
+        (
+            {**TRANSFORMER, "tie_embeddings": True},
+            "units of `embedding_size`.*units=512, embedding_size=256",
+        ),
         ({"copying": True, "attention": "none"}, "points at.*attention='none'"),
         (
             {"copying": True, "output_probability_fn": "sparsemax"},
@@ -275,6 +287,7 @@ def test_combinations_that_cannot_be(values, message):
         {"attention": "none", "bridge": "dense"},
         {"input_feeding": True},
         {"attention_query": "previous"},
+        {**TRANSFORMER, "units": 21, "num_heads": 7, "copying": True},
     ],
 )
 def test_combinations_that_may_be(values):

@@ -62,6 +62,8 @@ def decode(
         gives_logits=getattr(step, "gives_logits", False),
         columns=getattr(step, "columns", None),
     )
+    if isinstance(step, Step) and step.make_room is not None:
+        initial_state = step.make_room(initial_state, rules.buffer_length)
     # The first step stands before the loop: it is needed once for each row only, and
     # it shows the shapes that the loop will carry.
     state = tree.map_structure(

@@ -30,6 +30,9 @@ class Step(NamedTuple):
         may_shrink: Whether rows may leave the batch. Not under XLA, which keeps shapes.
         columns: The `Columns` that `function` gives log-probabilities of; `None` for
             the whole vocabulary. Other tokens have the probability 0.
+        make_room: Function `(initial_state, length) -> initial_state` for a state that
+            keeps something of each step: makes room for `length` steps, the most that
+            the search may make. `None` for states whose size says nothing of that.
 
     Example:
 
@@ -49,6 +52,7 @@ class Step(NamedTuple):
     gives_logits: bool = False
     may_shrink: bool = False
     columns: Columns | None = None
+    make_room: Callable[[Any, Any], Any] | None = None
 
     def __call__(self, tokens: Tensor, state: Any) -> StepOutputs:
         """The function, called with the memory; log-probabilities of all tokens."""

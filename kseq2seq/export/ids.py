@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from kseq2seq import __version__, decoding
-from kseq2seq.decoding import Constraint, Search
+from kseq2seq.decoding import Constraint, Search, Step
 from kseq2seq.models import copied_ids_of, encode_and_step, start_search
 from kseq2seq.runs import SAVED_MODEL_FILE
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
@@ -101,7 +101,11 @@ def search_function(
         search_step, states = start_search(encode, step, source, alignments)
         # Its log-probabilities of all tokens: the search looks into a `Step` to have
         # less to compute in TensorFlow, at the cost of more operations in the graph.
-        return search_step.__call__, states
+        plain = Step(
+            lambda tokens, state, memory: search_step(tokens, state),
+            make_room=search_step.make_room,
+        )
+        return plain, states
 
     def search_ids(source):
         hypotheses = decoding.search_ids(

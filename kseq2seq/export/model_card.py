@@ -62,7 +62,10 @@ MEANINGS = {
     "perplexity": ("B", "exp(-log_prob / num_tokens)"),
     "memory": ("BSD", "vector of each source token, where the mask is true"),
     "memory_mask": ("BS", "true at source tokens, false in padding"),
-    "state": ("BX", "state of the decoder before its first token"),
+    "state": (
+        "BX",
+        "first state of the decoder; of a Transformer the mean of `memory`",
+    ),
 }
 
 

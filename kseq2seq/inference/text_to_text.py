@@ -263,7 +263,7 @@ class TextToText(TokenizerGraphs):
         """
         source = self.source_ids(text, features)
         encoded = self._own.encode(source.ids)
-        state = final_states(self._models, encoded["states"])
+        state = final_states(self._models, encoded)
         outputs = {"state": state, "truncated": source.truncated}
         if self.has_attention:
             values = [tf.cast(x["value"], tf.float32) for x in encoded["memory"]]

@@ -83,6 +83,13 @@ from kseq2seq.layers.source_kinds import (
     FeaturesMemory,
     SourceKinds,
 )
+from kseq2seq.layers.transformer import (
+    SinusoidalPositions,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+    TransformerStart,
+    TransformerStep,
+)
 from kseq2seq.layers.vocabulary import (
     OUTPUT_PROBABILITY_FNS,
     Logits,
@@ -130,8 +137,13 @@ __all__ = [
     "PointerGenerator",
     "RegularizedCell",
     "RegularizedRNN",
+    "SinusoidalPositions",
     "SourceKinds",
     "SpecAugment",
+    "TransformerDecoderLayer",
+    "TransformerEncoderLayer",
+    "TransformerStart",
+    "TransformerStep",
     "VocabularyEmbedding",
     "VocabularyProduct",
     "VocabularyProjection",

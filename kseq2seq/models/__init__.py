@@ -15,7 +15,6 @@ from kseq2seq.models.copying import (
 from kseq2seq.models.halves import (
     encode_and_step,
     encoder_model,
-    final_states,
     start_decoding,
     start_search,
     step_model,
@@ -53,6 +52,10 @@ from kseq2seq.models.sizes import (
     time_reduction,
     vocabulary_sizes,
 )
+from kseq2seq.models.states import (
+    final_states,
+    make_room,
+)
 from kseq2seq.models.transfer import (
     PARTS,
     freeze,
@@ -84,6 +87,7 @@ __all__ = [
     "is_float32",
     "language_model_step",
     "load_model",
+    "make_room",
     "mixed_halves",
     "portable_copy",
     "set_pretrained_embeddings",

@@ -33,6 +33,11 @@ from kseq2seq.layers import (
 from kseq2seq.models.copying import all_copied_ids
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
 from kseq2seq.models.source import embedding_initializer, read_source, source_inputs
+from kseq2seq.models.transformer import (
+    decode_transformer,
+    embed_positions,
+    encode_transformer,
+)
 
 _CELLS = {
     "lstm": keras.layers.LSTMCell,
@@ -58,8 +63,9 @@ def build_model(
 
     Raises:
         ValueError: If an option in `config.attention_options` does not fit the
-            attention layer, `attention` is given where the config has `"none"`, or
-            `copied_ids` does not fit the vocabularies, or the config does not copy.
+            attention layer, `attention` is given where the config has `"none"` or is
+            that of a Transformer, or `copied_ids` does not fit the vocabularies, or the
+            config does not copy.
 
     Returns:
         A `Seq2SeqModel` from a dict of `source`, ids of shape `(batch,
@@ -89,36 +95,35 @@ def build_model(
             "`copied_ids` are those of a model with copying=True; set it in the config,"
             f" or leave them out. Received: copying={config.copying}"
         )
-    if attention is None:
-        attention = _attention_layer(config)
-    elif config.attention == "none":
-        raise ValueError(
-            "config.attention is 'none' but an attention layer was given; set "
-            "config.attention to the closest built-in name. "
-            f"Received: attention={attention}"
-        )
-    if config.features == "gated":
-        attention = _with_features(config, attention)
+    attention = _attention_of(config, attention)
     target = keras.Input((None,), dtype="int32", name="target")
     inputs = source_inputs(config)
     source = read_source(config, inputs)
-    memory, mask, encoder_states = _encode(config, source)
-    states = _bridge(config, encoder_states)
+    if config.architecture == "transformer":
+        memory, mask = encode_transformer(config, source), source.memory_mask
+        states = []
+    else:
+        memory, mask, encoder_states = _encode(config, source)
+        states = _bridge(config, encoder_states)
     embedding = VocabularyEmbedding(
         config.target_vocabulary_size,
         config.embedding_size,
         embeddings_initializer=embedding_initializer(config),
         name="target_embedding",
     )
-    embedded = Dropout(config.dropout, name="target_dropout")(embedding(target))
-    target_mask = PaddingMask(name="target_mask")(target)
-    if config.input_feeding or config.attention_query == "previous":
-        decode = _decode_stepwise
+    embedded = embedding(target)
+    if config.architecture == "transformer":
+        embedded = embed_positions(config, embedded, "target")
+        features, alignment = decode_transformer(config, embedded, memory, mask)
     else:
+        embedded = Dropout(config.dropout, name="target_dropout")(embedded)
+        target_mask = PaddingMask(name="target_mask")(target)
         decode = _decode_at_once
-    features, alignment = decode(
-        config, attention, embedded, memory, mask, states, target_mask
-    )
+        if config.input_feeding or config.attention_query == "previous":
+            decode = _decode_stepwise
+        features, alignment = decode(
+            config, attention, embedded, memory, mask, states, target_mask
+        )
     query = features
     if config.hard_attention != "none":
         features = PairFeatures(config.output_size, name="pair_features")(query, memory)
@@ -225,9 +230,28 @@ def _bridge(config, encoder_states):
     return states
 
 
+def _attention_of(config, given):
+    """The attention of a recurrent decoder, that to features included, or `None`."""
+    if given is not None and config.architecture == "transformer":
+        raise ValueError(
+            "architecture='transformer' has attention of its own; leave `attention` "
+            f"out. Received: attention={given}"
+        )
+    if given is not None and config.attention == "none":
+        raise ValueError(
+            "config.attention is 'none' but an attention layer was given; set "
+            "config.attention to the closest built-in name. "
+            f"Received: attention={given}"
+        )
+    attention = _attention_layer(config) if given is None else given
+    if config.features == "gated":
+        attention = _with_features(config, attention)
+    return attention
+
+
 def _attention_layer(config):
     """The layer that the config names, or `None`."""
-    if config.attention == "none":
+    if config.attention == "none" or config.architecture == "transformer":
         return None
     mechanism = MECHANISMS[config.attention]
     try:

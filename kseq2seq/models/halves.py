@@ -21,6 +21,12 @@ from kseq2seq.layers import (
 )
 from kseq2seq.models.heads import StepOutputs, head_memory, head_states, step_head
 from kseq2seq.models.sizes import foreign_model, layers_by_name, vocabulary_sizes
+from kseq2seq.models.states import make_room, num_bridged_states
+from kseq2seq.models.transformer import (
+    is_transformer,
+    start_transformer,
+    step_transformer,
+)
 from kseq2seq.utils import Tensor, check_number
 
 
@@ -36,7 +42,8 @@ def encoder_model(model: keras.Model) -> keras.Model:
         `states`, the list of the decoder's first states, each of shape `(batch, size)`,
         and `memory`: a dict of `value` (the encoder's outputs), `keys` (as attention
         compares them) and `mask`, empty without attention; of a model that copies also
-        `copied_ids`, as `kseq2seq.layers.CopiedIds` gives them.
+        `copied_ids`, as `kseq2seq.layers.CopiedIds` gives them. Of a Transformer states
+        and memory are those of `kseq2seq.layers.TransformerStart`.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.
@@ -50,20 +57,12 @@ def encoder_model(model: keras.Model) -> keras.Model:
     >>> tuple(encoded["memory"]["value"].shape)
     (2, 5, 6)
     """
-    layers, cell = layers_by_name(model), _decoder_cell(model)
-    source = _source_of(layers)
-    count = _num_bridged_states(model)
-    states = [layers[f"bridge_{i}"].output for i in range(count)]
-    # Of the cell's precision, whatever the global policy is by now.
-    start = DecoderStart(cell, dtype=cell.dtype_policy, name="decoder_start")
-    if cell.attention is None:
-        states, memory = start(states)
-    else:
-        mask = layers["source_mask"].output
-        states, memory = start(states, layers["memory"].output, memory_mask=mask)
+    layers = layers_by_name(model)
+    start = start_transformer if is_transformer(layers) else _start_cell
+    states, memory = start(layers)
     states = [*states, *head_states(layers, memory)]
     outputs = {"states": states, "memory": {**memory, **head_memory(layers)}}
-    return keras.Model(source, outputs, name="encoder")
+    return keras.Model(_source_of(layers), outputs, name="encoder")
 
 
 def step_model(model: keras.Model) -> keras.Model:
@@ -75,7 +74,8 @@ def step_model(model: keras.Model) -> keras.Model:
     Returns:
         A `keras.Model` from a dict of `tokens`, the last ids of each hypothesis, of
         shape `(batch, beam)`, `states`, a list of tensors of shape `(batch, beam,
-        size)`, and `memory`, the dict that the encoder model gave; to a dict of
+        size)`, of a Transformer with what `make_room` made of them, and `memory`, the
+        dict that the encoder model gave; to a dict of
         `logits` of shape `(batch, beam, target_vocabulary_size)` in float32 (of
         sparsemax and entmax log-probabilities, -inf where there is none), `states`
         as they came, and, with attention, `alignment` of shape `(batch, beam,
@@ -108,23 +108,23 @@ def step_with_head(
     Raises:
         ValueError: If `model` does not come from `build_model`.
     """
-    layers, cell = layers_by_name(model), _decoder_cell(model)
+    layers = layers_by_name(model)
     encoded: dict[str, Any] = encoder_model(model).output  # pyright: ignore
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     states = [
-        keras.Input((None, state.shape[-1]), dtype=state.dtype, name=f"state_{i}")
+        keras.Input((None, *state.shape[1:]), dtype=state.dtype, name=f"state_{i}")
         for i, state in enumerate(encoded["states"])
     ]
     memory = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         for name, tensor in encoded["memory"].items()
     }
-    embedding = layers["target_embedding"]
-    step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
-    embedded = embedding(tokens)
     own = {name: memory[name] for name in memory if name not in head_memory(layers)}
     count = len(states) - len(head_states(layers, memory))
-    features, new_states, *alignment = step(embedded, states[:count], own)
+    step = step_transformer if is_transformer(layers) else _step_cell
+    embedded, features, new_states, *alignment = step(
+        layers, tokens, states[:count], own
+    )
     made = StepOutputs(tokens, embedded, features, alignment)
     output, of_head, alignment = head(layers, made, states[count:], memory)
     outputs = {name: output, "states": [*new_states, *of_head]}
@@ -172,7 +172,8 @@ def encode_and_step(
     >>> config = Seq2SeqConfig(**sizes, embedding_size=4, units=6)
     >>> encode, step = encode_and_step([build_model(config), build_model(config)])
     >>> encoded = encode(keras.ops.ones((2, 5), "int32"))
-    >>> states = keras.tree.map_structure(lambda x: x[:, None], encoded["states"])
+    >>> states = make_room(encoded["states"], 7)
+    >>> states = keras.tree.map_structure(lambda x: x[:, None], states)
     >>> tokens = keras.ops.full((2, 1), 2)
     >>> logits, states, extras = step(tokens, states, encoded["memory"])
     >>> tuple(logits.shape), tuple(extras["alignment"].shape)
@@ -257,7 +258,11 @@ def start_search(
         return logits, states, extras if alignments else {}
 
     search_step = Step(
-        next_step, encoded["memory"], gives_logits=gives_logits, may_shrink=may_shrink
+        next_step,
+        encoded["memory"],
+        gives_logits=gives_logits,
+        may_shrink=may_shrink,
+        make_room=make_room,
     )
     return search_step, encoded["states"]
 
@@ -289,28 +294,24 @@ def start_decoding(model: keras.Model) -> Callable[[Any], tuple[Step, Any]]:
     return lambda source: start_search(encode, step, source)
 
 
-def final_states(models: Sequence[keras.Model], states: Sequence[Any]) -> Tensor:
-    """The first states of the decoders, without those of attention and input feeding.
-
-    Args:
-        models: As for `encode_and_step`.
-        states: The `states` that `encode` gave for them.
-
-    Returns:
-        Tensor of shape `(batch, size)` in float32, all states of all models side by
-        side.
-    """
-    own = [
-        state
-        for model, states_of_model in zip(models, states, strict=True)
-        for state in states_of_model[: _num_bridged_states(model)]
-    ]
-    return ops.concatenate([ops.cast(x, "float32") for x in own], axis=-1)
+def _start_cell(layers):
+    """First states and memory of a recurrent decoder."""
+    cell = _decoder_cell(layers)
+    states = [layers[f"bridge_{i}"].output for i in range(num_bridged_states(layers))]
+    # Of the cell's precision, whatever the global policy is by now.
+    start = DecoderStart(cell, dtype=cell.dtype_policy, name="decoder_start")
+    if cell.attention is None:
+        return start(states)
+    mask = layers["source_mask"].output
+    return start(states, layers["memory"].output, memory_mask=mask)
 
 
-def _num_bridged_states(model):
-    """Number of the states, the first ones, that the decoder gets from the encoder."""
-    return sum(layer.name.startswith("bridge_") for layer in model.layers)
+def _step_cell(layers, tokens, states, memory):
+    """Embeddings, features, new states and alignment, if any, of a step of the cell."""
+    cell = _decoder_cell(layers)
+    step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
+    embedded = layers["target_embedding"](tokens)
+    return embedded, *step(embedded, states, memory)
 
 
 def _source_of(layers):
@@ -320,9 +321,8 @@ def _source_of(layers):
     return layers["source"].output
 
 
-def _decoder_cell(model):
+def _decoder_cell(layers):
     """The model's decoder cell; for a decoder at once, one made of its layers."""
-    layers = layers_by_name(model)
     if "decoder" in layers:
         return layers["decoder"].cell
     recurrent = []
@@ -333,7 +333,7 @@ def _decoder_cell(model):
     cell = DecoderCell(
         [layer.cell for layer in recurrent],
         # By its kind, since a user's own has a name of its own.
-        attention=next((x for x in model.layers if isinstance(x, Attention)), None),
+        attention=next((x for x in layers.values() if isinstance(x, Attention)), None),
         attentional=layers.get("attentional"),
         input_feeding=False,
         residual="decoder_1_residual" in layers,

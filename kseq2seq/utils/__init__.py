@@ -14,6 +14,7 @@ from kseq2seq.utils.checks import (
 )
 from kseq2seq.utils.combinations import (
     LEAST_VOCABULARY,
+    check_architecture,
     check_cell,
     check_copying,
     check_features,
@@ -67,6 +68,7 @@ __all__ = [
     "atomic_folder",
     "atomic_path",
     "atomic_write",
+    "check_architecture",
     "check_boolean",
     "check_cell",
     "check_choice",

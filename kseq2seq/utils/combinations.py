@@ -1,5 +1,6 @@
 """Checks of settings of a model that must fit together."""
 
+import dataclasses
 from typing import Any
 
 from kseq2seq.utils.checks import check_integer
@@ -8,6 +9,58 @@ from kseq2seq.utils.checks import check_integer
 LEAST_VOCABULARY = 5
 _OF_IDS = ("source_vocabulary_size", "feature_vocabulary_size", "copying")
 _OF_FRAMES = ("convolutions", "pyramidal_layers", "spec_augment")
+# What one architecture has and the other has not.
+_OF_TRANSFORMERS = ("num_heads", "feed_forward_size")
+_OF_RNNS = (
+    "source_frame_size", "encoder_normalization", "features", "encoder_units", "cell",
+    "bidirectional", "residual", "bridge", "attention", "attention_units",
+    "attention_options", "attention_query", "input_feeding", "attentional_units",
+    "recurrent_dropout", "zoneout", "hard_attention",
+)  # fmt: skip
+
+
+def check_architecture(config: Any) -> None:
+    """Checks that the settings are those of the architecture.
+
+    Args:
+        config: The `kseq2seq.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: If one of another architecture is not as it is by default, or sizes
+            of a Transformer do not fit together.
+    """
+    is_rnn = config.architecture == "rnn"
+    others = _OF_TRANSFORMERS if is_rnn else _OF_RNNS
+    given = [
+        f"{field.name}={getattr(config, field.name)!r}"
+        for field in dataclasses.fields(config)
+        if field.name in others and getattr(config, field.name) != _default(field)
+    ]
+    if given:
+        raise ValueError(
+            f"architecture={config.architecture!r} has no such settings: leave out "
+            f"{', '.join(others)}, or choose the other architecture. Received: "
+            f"{', '.join(given)}"
+        )
+    if is_rnn:
+        return
+    if config.units % config.num_heads:
+        raise ValueError(
+            "`num_heads` must divide `units`, which the heads share equally. Received: "
+            f"units={config.units}, num_heads={config.num_heads}"
+        )
+    if config.tie_embeddings and config.units != config.embedding_size:
+        raise ValueError(
+            "tie_embeddings=True of a Transformer needs units of `embedding_size`. "
+            f"Received: units={config.units}, embedding_size={config.embedding_size}"
+        )
+
+
+def _default(field):
+    """The value of a field of a dataclass that is not given."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def check_frames(config: Any) -> None:

@@ -17,7 +17,7 @@ from kseq2seq.export import export_onnx
 from kseq2seq.export import ids as id_export
 from kseq2seq.models import start_decoding
 from kseq2seq.utils import EOS_ID, EXTRAS, PAD_ID, numbered_folders
-from translators import TEXTS, tiny_translator
+from translators import TEXTS, TRANSFORMER, tiny_translator
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -156,8 +156,9 @@ def test_no_rows_have_no_answers(exported, name):
             "cell": "layer_norm_lstm",
         },
         {"attention": "local_monotonic", "attention_options": {"half_width": 2}},
+        TRANSFORMER,
     ],
-    ids=["no attention", "input feeding", "chunkwise", "local"],
+    ids=["no attention", "input feeding", "chunkwise", "local", "transformer"],
 )
 def test_every_decoder_is_exported(tmp_path, settings):
     translator = tiny_translator(**settings)

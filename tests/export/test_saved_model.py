@@ -19,7 +19,7 @@ from kseq2seq.inference import saved_model as loaded_model
 from kseq2seq.models import precision
 from loaders import LOADERS, run_session, strings
 from paths import ROOT
-from translators import TEXTS, tiny_translator
+from translators import TEXTS, TRANSFORMER, tiny_translator
 
 SEARCH = Search(beam_size=3, max_length=11)
 # None longer than the search may write.
@@ -184,8 +184,9 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
                 "cell": "layer_norm_lstm",
             },
         ),
+        (Search(beam_size=3, max_length=11), TRANSFORMER),
     ],
-    ids=["no attention", "input feeding", "location"],
+    ids=["no attention", "input feeding", "location", "transformer"],
 )
 def test_every_decoder_is_exported(tmp_path, search, settings):
     translator = tiny_translator(**settings)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from kseq2seq import Adam
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.losses import MaskedCrossentropy
-from kseq2seq.models import build_model
+from kseq2seq.models import build_model, make_room
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID
 from reference import randomize
 
@@ -38,6 +38,7 @@ HARD = "hard_attention"
 COPIED_IDS = [0, 1, 0, 3, 7, 8, 9, 10, 7, 1, 1, 12, 11, 0, 5, 4, 6]
 SHALLOW = {"encoder_layers": 2, "decoder_layers": 1}
 DEEPER = {"encoder_layers": 1, "decoder_layers": 3}
+TRANSFORMER = {"architecture": "transformer", "num_heads": 2, "feed_forward_size": 19}
 
 # Every attention in each of the three decoders, and every other option with each.
 KINDS = {
@@ -72,6 +73,8 @@ KINDS = {
     "copying": {"attention": "luong_scaled_dot", **COPYING, **TIED},
     "hard": {"attention": "luong_general", HARD: "monotonic_zeroth_order", **GRU},
     "hard_tied": {"attention": "coverage", HARD: "first_order", **TIED, **RESIDUAL},
+    "transformer": {**TRANSFORMER, "embedding_size": 6, **TIED},
+    "transformer_deep": {**TRANSFORMER, **COPYING, **DEEPER, "encoder_layers": 2},
     "copying_feed": {"attention": "bahdanau", **COPYING, **FEED, **DEEP},
 }
 for kind in KINDS.values():
@@ -114,7 +117,7 @@ def run_step(step, tokens, states, memory):
 def run_halves(encoder, step, source):
     """Memory and states of the encoder, and what the first step makes of them."""
     encoded = encoder(source)
-    states = [state[:, None] for state in encoded["states"]]
+    states = [state[:, None] for state in make_room(encoded["states"], 1)]
     tokens = np.full((len(source), 1), BOS_ID)
     return encoded, run_step(step, tokens, states, encoded["memory"])
 

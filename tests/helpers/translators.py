@@ -12,6 +12,13 @@ PAIRS = [
 ]
 # Of different lengths, not in their order; one is empty, one is there twice.
 TEXTS = ["a dog", "", "the birds see the cat", "we run home", "a dog", "go"]
+# A Transformer's settings, in the place of a tiny translator's own.
+TRANSFORMER = {
+    "architecture": "transformer",
+    "attention": "luong_scaled_general",
+    "num_heads": 2,
+    "units": 32,
+}
 # Of a model with `feature_vocabulary_size=NUM_FEATURES`.
 FEATURES = kseq2seq.FeatureVocabulary(["N", "PL", "PST", "V", "größer"])
 NUM_FEATURES = FEATURES.vocabulary_size

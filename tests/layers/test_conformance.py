@@ -315,6 +315,49 @@ ROWS = {
         {"waveforms": random(B, S), "mask": MASK},
         lambda layer, x: layer(x["waveforms"], x["mask"]),
     ),
+    "sinusoidal_positions": Row(
+        lambda **kw: layers.SinusoidalPositions(2.0, **kw),
+        {"inputs": random(B, T, D), "positions": np.full((B, T), 7, "int32")},
+        lambda layer, x: layer(x["inputs"], x["positions"]),
+    ),
+    "transformer_encoder_layer": Row(
+        lambda **kw: layers.TransformerEncoderLayer(26, 2, 5, 0.3, **kw),
+        {"inputs": random(B, S, 26), "mask": MASK},
+        lambda layer, x: layer(x["inputs"], x["mask"]),
+    ),
+    "transformer_decoder_layer": Row(
+        lambda **kw: layers.TransformerDecoderLayer(26, 2, 5, 0.3, **kw),
+        {"inputs": random(B, T, 26), "memory": random(B, S, 26, seed=1), "mask": MASK},
+        lambda layer, x: layer(
+            x["inputs"], x["memory"], x["mask"], return_attention_scores=True
+        ),
+    ),
+    "transformer_start": Row(
+        lambda **kw: layers.TransformerStart(
+            [layers.TransformerDecoderLayer(26, 2, **kw)], **kw
+        ),
+        {"memory": random(B, S, 26), "mask": MASK},
+        lambda layer, x: layer(x["memory"], x["mask"]),
+    ),
+    "transformer_step": Row(
+        lambda **kw: layers.TransformerStep(
+            [layers.TransformerDecoderLayer(26, 2, 5, **kw)], **kw
+        ),
+        {
+            "inputs": random(B, K, 26),
+            "position": np.full((B, K, 1), 2, "int32"),
+            "keys": random(B, K, T, 26, seed=1),
+            "value": random(B, K, T, 26, seed=2),
+            "keys_0": random(B, S, 26, seed=3),
+            "value_0": random(B, S, 26, seed=4),
+            "mask": MASK,
+        },
+        lambda layer, x: layer(
+            x["inputs"],
+            [x["position"], x["keys"], x["value"]],
+            {name: x[name] for name in ("keys_0", "value_0", "mask")},
+        ),
+    ),
     "logits": Row(
         layers.Logits,
         {"inputs": random(B, T, A)},
@@ -324,7 +367,7 @@ ROWS = {
 WITHOUT_WEIGHTS = {
     *PLAIN_MECHANISMS, "padding_mask", "source_kinds", "dropout", "logits",
     "copied_ids", "cell_output", "marginal_step", "frame_stack", "frame_mask",
-    "spec_augment", "log_mel",
+    "spec_augment", "log_mel", "sinusoidal_positions",
 }  # fmt: skip
 
 
@@ -340,6 +383,10 @@ def test_every_public_layer_has_a_row():
 @pytest.fixture(params=ROWS, name="row")
 def row_(request):
     return ROWS[request.param]
+
+
+# Each uses some of the weights of the layers around which they are made.
+HALVES = {"transformer_start", "transformer_step"}
 
 
 def flat(outputs):
@@ -449,7 +496,7 @@ KEY_WEIGHTS = ("key_kernel", "key_bias")
 
 
 @pytest.mark.parametrize(
-    "name", [x for x in ROWS if x not in WITHOUT_WEIGHTS | WITHOUT_GRADIENT]
+    "name", [x for x in ROWS if x not in WITHOUT_WEIGHTS | WITHOUT_GRADIENT | HALVES]
 )
 def test_every_weight_gets_a_gradient(name):
     row = ROWS[name]
@@ -525,6 +572,11 @@ def models_():
     for name, kind in {
         "whole_at_once": {"tie_embeddings": True, "attention_units": U},
         "whole_stepwise": {"input_feeding": True, "residual": True},
+        "whole_transformer": {
+            "architecture": "transformer",
+            "attention": "luong_scaled_general",
+            "num_heads": 3,
+        },
         "whole_layer_norm": {"input_feeding": True, "cell": "layer_norm_lstm"},
         "whole_frames": {
             "source_vocabulary_size": 0,
@@ -542,9 +594,8 @@ def models_():
             encoder_units=None,
             encoder_layers=2,
             decoder_layers=2,
-            attention="bahdanau",
             dropout=0.1,
-            **{"source_vocabulary_size": 11, **kind},
+            **{"source_vocabulary_size": 11, "attention": "bahdanau", **kind},
         )
         given = frames if config.source_frame_size else inputs
         actual[name] = (build_model(config), given)

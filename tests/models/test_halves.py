@@ -11,6 +11,7 @@ from kseq2seq import decoding
 from kseq2seq.models import (
     encode_and_step,
     encoder_model,
+    make_room,
     start_decoding,
     start_search,
     step_model,
@@ -46,7 +47,8 @@ def test_the_step_model_does_what_the_training_model_does(name):
     assert expected.shape == (B * K, T, V) and expected.dtype == "float32"
     encoder, step = encoder_model(model), step_model(model)
     encoded = encoder(SOURCE)
-    states = [np.repeat(state[:, None], K, axis=1) for state in encoded["states"]]
+    states = make_room(encoded["states"], T)
+    states = [np.repeat(state[:, None], K, axis=1) for state in states]
     for t in range(T):
         tokens = target[:, t].reshape(B, K)
         outputs = run_step(step, tokens, states, encoded["memory"])
@@ -136,7 +138,8 @@ def test_weights_given_take_the_place_of_the_models(name):
     values = [tf.convert_to_tensor(x) for x in model.weights]
     encode, step = encode_and_step([other], other.weights)
     encoded = encode(SOURCE, values)
-    states = keras.tree.map_structure(lambda x: x[:, None], encoded["states"])
+    states = make_room(encoded["states"], 1)
+    states = keras.tree.map_structure(lambda x: x[:, None], states)
     tokens = tf.constant(np.full((B, 1), BOS_ID), "int32")
     logits, _, _ = step(tokens, states, encoded["memory"], values)
     expected = run_halves(encoder_model(model), step_model(model), SOURCE)[1]["logits"]

@@ -125,7 +125,9 @@ class MultiHeadAttention(GlobalAttention):
         return type(self).attend is MultiHeadAttention.attend
 
     def project_keys(self, key: Tensor) -> Tensor:
-        return ops.matmul(key, self.key_kernel)  # (B, S, U)
+        # By no `ops.matmul`, on whose reshaping that of `_by_head` would follow: of the
+        # two tf2onnx makes one that is wrong.
+        return project(key, self.key_kernel)  # (B, S, U)
 
     def prepare(
         self,
@@ -135,7 +137,7 @@ class MultiHeadAttention(GlobalAttention):
     ) -> Memory:
         memory = super().prepare(value, key, value_mask)
         # Without a bias, so that padding stays 0.
-        return {**memory, "value": ops.matmul(memory["value"], self.value_kernel)}
+        return {**memory, "value": project(memory["value"], self.value_kernel)}
 
     def draw(self, memory: Memory, num_queries: Any, training: Any) -> Draws:
         if not self.dropout or not training:
