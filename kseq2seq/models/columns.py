@@ -9,6 +9,7 @@ from keras import ops
 from kseq2seq.decoding import Columns, Step
 from kseq2seq.models.halves import step_with_head, values_of
 from kseq2seq.models.sizes import layers_by_name, vocabulary_sizes
+from kseq2seq.models.states import make_room
 from kseq2seq.utils import Tensor
 
 
@@ -154,7 +155,7 @@ def start_column_search(
 
     mask = ops.where(allowed, 0.0, -float("inf"))
     memory = {"encoded": encoded["memory"], "mask": ops.cast(mask, "float32")}
-    search_step = Step(next_step, memory, True, may_shrink, columns)
+    search_step = Step(next_step, memory, True, may_shrink, columns, make_room)
     return search_step, encoded["states"]
 
 

@@ -276,7 +276,7 @@ class TransformerDecoderLayer(_TransformerLayer):
     def prepare(
         self, memory: Tensor, memory_mask: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """What each step reads of the memory.
+        """The memory as each step reads it.
 
         Args:
             memory: Tensor of shape `(batch, source_length, units)`.

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kseq2seq.layers.attention import zero_padding
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.transformer.blocks import TransformerDecoderLayer
 from kseq2seq.utils import Tensor
@@ -19,11 +20,16 @@ class _DecoderLayers(NestedLayers, keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.layers = list(layers)
+        self.supports_masking = True
 
     def build(self, *shapes: Any, **named_shapes: Any) -> None:
         for layer in self.layers:
             if not layer.built:
                 layer.build()
+
+    def compute_mask(self, *inputs: Any) -> None:
+        # It is among the outputs.
+        return None
 
     def get_config(self) -> dict[str, Any]:
         layers = [keras.saving.serialize_keras_object(x) for x in self.layers]
@@ -46,8 +52,8 @@ class TransformerStart(_DecoderLayers):
         A tuple `(states, memory)`. States are a list of the position, zeros of shape
         `(batch, 1)`, and for each layer of its keys and its values, of shape `(batch,
         0, units)`: caches without room for a step, which `kseq2seq.models.make_room`
-        makes. The memory is a dict of `value` and `mask`, and for the layer i of
-        `keys_i` and `value_i`.
+        makes. The memory is a dict of `value`, with zeros at padding, and `mask`, and
+        for the layer i of `keys_i` and `value_i`.
 
     Example:
 
@@ -59,7 +65,7 @@ class TransformerStart(_DecoderLayers):
 
     def call(self, memory: Tensor, memory_mask: Tensor | None = None) -> Any:
         batch, length = ops.shape(memory)[:2]
-        made: dict[str, Tensor] = {"value": memory}
+        made: dict[str, Tensor] = {"value": zero_padding(memory, memory_mask)}
         for level, layer in enumerate(self.layers):
             own = layer.prepare(memory, memory_mask)
             made["mask"] = own["mask"]
