@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+import types
 
 import keras
 import numpy as np
@@ -69,6 +70,9 @@ def test_flops_of_what_is_not_known_are_refused(scripts):
         source_vocabulary_size=29, target_vocabulary_size=31, attention="coverage"
     )
     with pytest.raises(ValueError, match=r"luong_general.*Received: coverage"):
+        scripts("flops").forward(config, [1], [1])
+    config = types.SimpleNamespace(architecture="transformer")
+    with pytest.raises(ValueError, match="Received: architecture='transformer'"):
         scripts("flops").forward(config, [1], [1])
 
 
