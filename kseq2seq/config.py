@@ -91,8 +91,8 @@ class Seq2SeqConfig:
         architecture: `"rnn"`, or `"transformer"`, whose encoder and decoder layers
             are of attention alone. It has its own `num_heads` and `feed_forward_size`;
             the settings of recurrent models (from `encoder_units` to `zoneout` without
-            layers, `tie_embeddings` and `dropout`), `hard_attention`, frames and gated
-            features are left as they are by default.
+            layers, `tie_embeddings` and `dropout`), `hard_attention`, pyramidal layers
+            and gated features are left as they are by default.
         num_heads: Number of heads of a Transformer's attention, which divides `units`.
         feed_forward_size: Size within a Transformer's feed-forward layers; `None` for
             four times `units`.

@@ -258,7 +258,10 @@ def test_dropout_may_be(value):
             {**TRANSFORMER, "cell": "gru", "input_feeding": True},
             "'transformer' has no such .*Received: cell='gru', input_feeding=True$",
         ),
-        ({**TRANSFORMER, **FRAMES}, "no such settings.*source_frame_size=7$"),
+        (
+            {**TRANSFORMER, **FRAMES, "pyramidal_layers": 1},
+            "no such settings.*pyramidal_layers=1$",
+        ),
         ({**TRANSFORMER, "units": 12}, "divide `units`.*units=12, num_heads=8"),
         (
             {**TRANSFORMER, "tie_embeddings": True},

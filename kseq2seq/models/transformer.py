@@ -17,7 +17,7 @@ from kseq2seq.layers import (
 from kseq2seq.models.source import Source
 from kseq2seq.utils import Tensor
 
-# Where embeddings have another size than the layers.
+# Where embeddings or frames have another size than the layers.
 _INPUT_LAYERS = {"source": "encoder_input", "target": "decoder_input"}
 
 
@@ -69,21 +69,24 @@ def decode_transformer(
 
 
 def embed_positions(config: Seq2SeqConfig, embedded: Any, side: str) -> Any:
-    """Embeddings as the first layer of a Transformer's encoder or decoder reads them.
+    """Vectors as the first layer of a Transformer's encoder or decoder reads them.
 
     Args:
         config: The `Seq2SeqConfig` of the model.
-        embedded: Tensor of shape `(batch, length, embedding_size)`.
+        embedded: Embeddings, or frames, of shape `(batch, length, size)`.
         side: "source" or "target".
 
     Returns:
         Tensor of shape `(batch, length, units)`.
     """
-    if config.units != config.embedding_size:
+    if config.units != embedded.shape[-1]:
         name = _INPUT_LAYERS[side]
         embedded = keras.layers.Dense(config.units, use_bias=False, name=name)(embedded)
     # Embeddings that the softmax uses too begin small; see `embedding_initializer`.
-    scale = config.embedding_size**0.5 if config.tie_embeddings else 1.0
+    is_small = config.tie_embeddings
+    if side == "source":
+        is_small = is_small and not config.source_frame_size
+    scale = config.embedding_size**0.5 if is_small else 1.0
     positions = SinusoidalPositions(scale, name=f"{side}_positions")
     return Dropout(config.dropout, name=f"{side}_dropout")(positions(embedded))
 

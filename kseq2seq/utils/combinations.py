@@ -12,7 +12,7 @@ _OF_FRAMES = ("convolutions", "pyramidal_layers", "spec_augment")
 # What one architecture has and the other has not.
 _OF_TRANSFORMERS = ("num_heads", "feed_forward_size")
 _OF_RNNS = (
-    "source_frame_size", "encoder_normalization", "features", "encoder_units", "cell",
+    "pyramidal_layers", "encoder_normalization", "features", "encoder_units", "cell",
     "bidirectional", "residual", "bridge", "attention", "attention_units",
     "attention_options", "attention_query", "input_feeding", "attentional_units",
     "recurrent_dropout", "zoneout", "hard_attention",

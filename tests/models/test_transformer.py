@@ -235,6 +235,31 @@ def make_config():
     )
 
 
+@pytest.mark.parametrize(("size", "convolutions"), [(5, 1), (13, 0)])
+def test_frames_and_their_padding(size, convolutions):
+    config = Seq2SeqConfig(
+        architecture="transformer",
+        source_frame_size=size,
+        target_vocabulary_size=V,
+        convolutions=convolutions,
+        embedding_size=6,
+        units=6,
+        num_heads=2,
+        tie_embeddings=True,
+    )
+    model = build_model(config)
+    randomize(model)
+    frames = np.random.default_rng(7).normal(size=(2, 11, size)).astype("float32")
+    mask = np.arange(11) < np.array([[11], [7]])
+    together = search(start_decoding(model), {"frames": frames, "frame_mask": mask})
+    alone = {"frames": frames[1:, :7], "frame_mask": mask[1:, :7]}
+    alone = search(start_decoding(model), alone)
+    np.testing.assert_array_equal(together.ids[1:], alone.ids)
+    np.testing.assert_allclose(together.scores[1:], alone.scores, atol=1e-5)
+    assert together.alignments.shape[3] == (6 if convolutions else 11)
+    assert not np.any(together.alignments[1, ..., 4 if convolutions else 7 :])
+
+
 def test_an_ensemble_with_a_recurrent_model():
     models = [random_model("transformer"), make_model("bahdanau")]
     collected = []
