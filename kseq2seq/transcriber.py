@@ -48,7 +48,8 @@ class Transcriber:
 
     A source is an array of frames, of shape `(num_frames, size)`, or the path of a
     `.npy` or `.npz` file of one. With `log_mel` it may also be a waveform, an array of
-    shape `(num_samples,)` from -1 to 1, the path of a WAV file, or the bytes of one.
+    shape `(num_samples,)` from -1 to 1 or of 16-bit integers, the path of a WAV file,
+    or the bytes of one.
 
     Args:
         model: A model of `kseq2seq.build_model` with `source_frame_size`, trained.
@@ -141,10 +142,16 @@ class Transcriber:
             0.
 
         Raises:
-            ValueError: If a source is none of these, or not of the model's frame size.
+            ValueError: If a source is none of these, not of the model's frame size, or
+                has a number that is not finite.
             FileNotFoundError: If there is no such file.
         """
         check_fork()
+        if isinstance(sources, (str, bytes, Path)):
+            raise ValueError(
+                "`sources` must be a list; put a single source into one. "
+                f"Received: {sources!r:.80}"
+            )
         frames = [self.frames(source) for source in sources]
         graph = self._search_graph(Search() if search is None else search, alignments)
 
@@ -185,6 +192,9 @@ class Transcriber:
             probability, EOS included, and the number of its tokens.
         """
         check_fork()
+        pairs = list(pairs)
+        if not pairs:
+            return []
         sources, texts = zip(*pairs, strict=True)
         texts = check_texts(texts)
         frames = [self.frames(source) for source in sources]

@@ -194,8 +194,28 @@ def test_a_wav_file_of_another_kind_is_an_error(speech, saved_models, tmp_path):
     for content in (other, b"no WAV"):
         with pytest.raises(ValueError, match="16-bit PCM, with 8000 samples a second"):
             speech([content])
+        (tmp_path / "a.wav").write_bytes(content)
+        with pytest.raises(ValueError, match="ffmpeg.*Received: .*(16000|header)"):
+            speech([tmp_path / "a.wav"])
     with pytest.raises(FileNotFoundError):
         speech([tmp_path / "no.wav"])
+
+
+def test_waveforms_of_16_bit_without_samples_and_not_finite(speech):
+    for content, samples in WAVES:
+        integers = np.round(np.array(samples) * 2**15).astype("int16")
+        np.testing.assert_array_equal(speech.frames(integers), speech.frames(content))
+    assert speech.frames(np.zeros(0)).shape == (0, BANDS)
+    assert speech.frames(wav(0)[0]).shape == (0, BANDS)
+    for source in (np.full(800, np.nan), np.full((3, BANDS), np.inf)):
+        with pytest.raises(ValueError, match="finite numbers.*NaN or infinite"):
+            speech([source])
+
+
+def test_none_and_a_single_one(plain):
+    assert plain([]) == plain.score([]) == []
+    with pytest.raises(ValueError, match="put a single source into one.*'a.npy'"):
+        plain("a.npy")
 
 
 @pytest.mark.parametrize("source", [b"RIFF", np.zeros(7), np.zeros((3, 8)), ["a"]])

@@ -48,6 +48,12 @@ def as_frame_pairs(pairs: Iterable[Any]) -> list[FramePair]:
                 f"Received: pairs[{number}] of {type(pair).__name__}, with "
                 f"frames of shape {frames.shape} and {type(text).__name__}"
             )
+        # What stays on the disk is not read yet.
+        if type(frames) is np.ndarray and not np.isfinite(frames).all():
+            raise ValueError(
+                "`pairs` must hold finite numbers: put a number in the place of each "
+                f"that is missing. Received: NaN or infinite ones in pairs[{number}]"
+            )
         checked.append((frames, text))
     if not checked:
         raise ValueError("`pairs` must hold at least one pair. Received: none")

@@ -19,15 +19,15 @@ def interval_coverage(
 
     Args:
         forecasts: Array of shape `(..., quantiles)`.
-        targets: Array of shape `(...)`.
+        targets: Array of shape `(...)`. NaN is a value that is missing, and left out.
         quantiles: Probabilities that rise, one for each column of `forecasts`.
 
     Returns:
         A dict from the probability of each interval to the share of the targets in it.
 
     Raises:
-        ValueError: If the shapes do not fit, or `quantiles` are no rising
-            probabilities.
+        ValueError: If the shapes do not fit, `quantiles` are no rising probabilities, a
+            forecast is NaN, or all targets are.
 
     Example:
 
@@ -38,11 +38,13 @@ def interval_coverage(
     import numpy as np
 
     levels, given, true = _check(forecasts, targets, quantiles)
-    coverage = {}
+    is_there, coverage = ~np.isnan(true), {}
     for first in range(len(levels) // 2):
         last = len(levels) - 1 - first
         inside = (given[..., first] <= true) & (true <= given[..., last])
-        coverage[round(levels[last] - levels[first], 6)] = float(np.mean(inside))
+        coverage[round(levels[last] - levels[first], 6)] = float(
+            np.mean(inside[is_there])
+        )
     return coverage
 
 
@@ -61,7 +63,8 @@ def track_quantiles(
     Args:
         forecasts: Array of shape `(windows, length, quantiles)`, of windows that begin
             one step after the other.
-        targets: Array of shape `(windows, length)`: what came.
+        targets: Array of shape `(windows, length)`: what came. NaN is a value that is
+            missing, and moves nothing.
         quantiles: Probabilities that rise, one for each column of `forecasts`.
         rate: Size of a step, in the unit of the targets. Larger ones follow faster, and
             make the quantiles less sharp.
@@ -70,8 +73,8 @@ def track_quantiles(
         Array of the shape of `forecasts`, in which quantiles are in order.
 
     Raises:
-        ValueError: If the shapes do not fit, `quantiles` are no rising probabilities,
-            or `rate` is not above 0.
+        ValueError: If the shapes do not fit, `quantiles` are no rising probabilities, a
+            forecast is NaN, all targets are, or `rate` is not above 0.
 
     Example:
 
@@ -96,8 +99,9 @@ def track_quantiles(
     steps = np.arange(true.shape[1])
     for time in range(len(given)):
         window = time - 1 - steps
-        over = (window >= 0)[:, None]
-        below = true[window, steps][:, None] <= tracked[window, steps]
+        came = true[window, steps]
+        over = ((window >= 0) & ~np.isnan(came))[:, None]
+        below = came[:, None] <= tracked[window, steps]
         offset += np.where(over, rate * (np.array(levels) - below), 0.0)
         tracked[time] = given[time] + offset
     return np.sort(tracked, axis=-1)
@@ -114,5 +118,12 @@ def _check(forecasts, targets, quantiles):
             "`forecasts` must have the axes of `targets` and one more, with a number "
             f"for each of the {len(levels)} quantiles, and not be empty. "
             f"Received: forecasts.shape={given.shape}, targets.shape={true.shape}"
+        )
+    if np.isnan(given).any() or np.isnan(true).all():
+        raise ValueError(
+            "`forecasts` must hold no NaN, and `targets` at least one number: a model "
+            "that forecasts NaN has met missing values in training. Received: "
+            f"{np.isnan(given).sum()} forecasts and {np.isnan(true).sum()} targets of "
+            f"{true.size} that are NaN"
         )
     return levels, given, true

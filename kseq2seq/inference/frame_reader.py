@@ -7,13 +7,37 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kseq2seq.data import FrameFile
+from kseq2seq.data import FrameFile, wav_sample_rate
 from kseq2seq.inference.waveforms import read_wav
 from kseq2seq.layers import LogMel
 from kseq2seq.utils import check_integer
 
 # Files of NumPy, which hold frames. All others are WAV files.
 FRAME_SUFFIXES = (".npy", ".npz")
+
+
+def _finite(array: np.ndarray) -> np.ndarray:
+    """The array, if all of its numbers are finite."""
+    if np.isfinite(array).all():
+        return array
+    raise ValueError(
+        "`sources` must hold finite numbers: put a number in the place of each that is "
+        f"missing. Received: {np.sum(~np.isfinite(array))} of {array.size} that are "
+        "NaN or infinite"
+    )
+
+
+def _wrong_wav(given: Any, sample_rate: int) -> ValueError:
+    """The error of a WAV file that cannot be read, which tells of one on the disk."""
+    received = f"{given!r:.80}"
+    if not isinstance(given, bytes):
+        rate = wav_sample_rate(given)  # tells itself what else is wrong
+        received = f"{given}, with {rate} samples a second"
+    return ValueError(
+        f"A WAV file must be of 16-bit PCM, with {sample_rate} samples a second, as "
+        f"'ffmpeg -i IN -ar {sample_rate} -c:a pcm_s16le OUT.wav' writes it. "
+        f"Received: {received}"
+    )
 
 
 class FrameReader:
@@ -56,13 +80,14 @@ class FrameReader:
         Args:
             source: Frames, an array of shape `(num_frames, frame_size)`; the path of a
                 `.npy` or `.npz` file of them; with `log_mel` also a waveform, an array
-                of shape `(num_samples,)`, or the path or the bytes of a WAV file.
+                of shape `(num_samples,)`, from -1 to 1 or of 16-bit integers, or the
+                path or the bytes of a WAV file.
 
         Returns:
             float32 array of shape `(num_frames, frame_size)`.
 
         Raises:
-            ValueError: If it is none of these.
+            ValueError: If it is none of these, or has a number that is not finite.
             FileNotFoundError: If there is no such WAV file.
         """
         given = source
@@ -74,14 +99,12 @@ class FrameReader:
             try:
                 return self._frames_of_file(tf.constant(source)).numpy()
             except tf.errors.InvalidArgumentError as error:
-                raise ValueError(
-                    "A WAV file must be of 16-bit PCM, with "
-                    f"{self.log_mel.sample_rate} samples a second. "
-                    f"Received: {given!r:.80}"
-                ) from error
+                raise _wrong_wav(given, self.log_mel.sample_rate) from error
         array = None if isinstance(source, bytes) else np.asarray(source)
         if array is not None and array.dtype.kind in "fiu":
-            array = array.astype("float32")
+            if array.ndim == 1 and array.dtype == "int16":
+                array = array / 2**15  # as a WAV file has them
+            array = _finite(array.astype("float32"))
             if array.ndim == 2 and array.shape[1] == self.frame_size:
                 return array
             if array.ndim == 1 and self.log_mel is not None:
@@ -110,7 +133,8 @@ class FrameReader:
     def _frames(self, samples):
         layer: Any = self.log_mel
         frames, _ = layer(samples[None], tf.ones_like(samples[None], "bool"))
-        return frames[0]
+        # Of no samples the layer makes a frame, which a SavedModel does not read.
+        return frames[0, : tf.shape(frames)[1] * tf.minimum(tf.size(samples), 1)]
 
 
 def _traced(function, spec):

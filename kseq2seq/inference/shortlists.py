@@ -76,8 +76,8 @@ def make_shortlist(
         A `kseq2seq.runs.Shortlist`.
 
     Raises:
-        ValueError: If the model has no attention, there are no pairs, or a number is
-            out of range.
+        ValueError: If the model has no attention, there are no pairs, one is no tuple
+            of strings, or a number is out of range.
 
     Example:
 
@@ -89,6 +89,7 @@ def make_shortlist(
     >>> make_shortlist(text_to_text, pairs, pieces=3, frequent=2).table.shape[1]
     3
     """
+    pairs = _checked(pairs)
     pieces = check_integer("pieces", pieces, 1)
     frequent = check_integer("frequent", frequent, 0)
     if not text_to_text.has_attention or not pairs:
@@ -111,6 +112,19 @@ def make_shortlist(
     order = np.argsort(-counts, kind="stable")[:frequent]
     table = _table(links, source_size, target_size, pieces)
     return Shortlist(table, order[counts[order] > 0].astype("int32"))
+
+
+def _checked(pairs):
+    """The pairs as a list, each of strings."""
+    pairs = list(pairs)
+    for number, pair in enumerate(pairs):
+        # A string of two characters is two strings, too.
+        if isinstance(pair, str) or not all(isinstance(text, str) for text in pair):
+            raise ValueError(
+                "`pairs` must hold tuples of a source and a target, both strings. "
+                f"Received: pairs[{number}]={pair!r:.80}"
+            )
+    return pairs
 
 
 def measure_shortlist(

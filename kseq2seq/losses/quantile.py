@@ -25,8 +25,9 @@ class QuantileLoss(keras.losses.Loss):
 
     The result is the mean over positions, weighted by `sample_weight` and by the mask
     that the forecast carries, if there are any, so padding a batch further does not
-    change it. At weight 0 the target may be anything, NaN included: this is how missing
-    values are left out.
+    change it. Where `sample_weight` is 0 the target may be anything, NaN included: this
+    is how missing values are left out. A mask does not do that: pad targets with a
+    number.
 
     Nothing keeps the quantiles of a forecast in order. A model has them in order by
     `keras.ops.sort(outputs, axis=-1)`, which makes no loss larger (Chernozhukov et al.,

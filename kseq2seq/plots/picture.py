@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # In inches: the longer side of a panel, the line of its word, the width of a figure.
 LONGER_SIDE, LINE, WIDTH = 2.4, 0.3, 10.0
 COLOR = "#d1495b"
+# How far colours may lie beyond 0 and 1, as those of a picture resized by splines do.
+MARGIN = 0.1
 
 
 def picture_heatmap(
@@ -47,7 +49,8 @@ def picture_heatmap(
 
     Raises:
         ValueError: If picture, words, alignment and grid have not the shapes that
-            belong together, or a weight is negative, infinite or missing.
+            belong together, a weight is negative, infinite or missing, or colours are
+            of another range.
 
     Example:
 
@@ -113,10 +116,28 @@ def _pixels(picture):
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
     if pixels.size and (pixels.ndim == 2 or pixels.shape[2:] == (3,)):
-        return pixels
+        return _in_range(pixels)
     raise ValueError(
         "`picture` must have the shape (height, width), or (height, width, 1 or 3): "
         f"pick one of a batch. Received: picture.shape={pixels.shape}"
+    )
+
+
+def _in_range(pixels):
+    """Pixels that Matplotlib would not clip to a picture all but white."""
+    least, most = float(pixels.min()), float(pixels.max())
+    is_grey = pixels.ndim == 2
+    if pixels.dtype.kind in "iub":
+        fits, lowest, highest = is_grey or (least >= 0 and most <= 255), 0, 255
+    else:
+        fits, lowest, highest = least >= -MARGIN and most <= 1 + MARGIN, 0, 1
+        fits = np.isfinite([least, most]).all() if is_grey else fits
+    if fits:
+        return pixels if is_grey else np.clip(pixels, lowest, highest)
+    raise ValueError(
+        "`picture` must hold finite numbers, and of colours numbers from 0 to 1 or "
+        "integers from 0 to 255: divide by 255, or undo what was done for the model. "
+        f"Received: {pixels.dtype} from {least:g} to {most:g}"
     )
 
 

@@ -65,6 +65,10 @@ def test_what_is_no_such_file_is_refused(pairs, tmp_path):
         ([(np.zeros((0, 3)), "a")], re.escape("frames of shape (0, 3)")),
         ([(np.zeros((2, 3)), 5)], "and int"),
         ([(np.zeros((2, 3)), "a"), (np.zeros((2, 4)), "a")], re.escape("pairs[1]")),
+        (
+            [(np.full((2, 3), np.nan), "a")],
+            re.escape("NaN or infinite ones in pairs[0]"),
+        ),
         ([(np.array([["x"]]), "a")], re.escape("pairs[0]")),
     ],
 )

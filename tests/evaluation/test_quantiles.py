@@ -25,6 +25,14 @@ def test_coverage_is_a_share_of_all_targets():
     assert interval_coverage(exact, TARGETS, [0.25, 0.75]) == {0.5: 1.0}
 
 
+def test_missing_targets_count_nowhere():
+    given = [[1.0, 3.0]] * 3
+    assert interval_coverage(given, [2.0, np.nan, 9.0], [0.1, 0.9]) == {0.8: 0.5}
+    targets = [[1.0], [np.nan], [np.nan], [1.0], [1.0]]
+    tracked = track_quantiles(np.zeros((5, 1, 1)), targets, [0.5], rate=0.5)
+    assert tracked.ravel().tolist() == [0.0, 0.25, 0.25, 0.25, 0.5]
+
+
 def test_tracking_follows_what_is_over():
     rate, expected = 0.3, np.empty_like(FORECASTS)
     for step in range(T):
@@ -60,6 +68,11 @@ def test_tracked_intervals_hold_though_the_forecast_is_wrong():
     [
         ({"forecasts": FORECASTS[..., :4]}, r"the 5 quantiles.*\(7, 3, 4\), targets"),
         ({"targets": TARGETS[:5]}, r"axes of `targets`.*targets.shape=\(5, 3\)"),
+        (
+            {"forecasts": FORECASTS * np.nan},
+            "no NaN.*105 forecasts and 0 targets",
+        ),
+        ({"targets": TARGETS * np.nan}, "at least one number.*0 forecasts and 21"),
         ({"quantiles": [0.9, 0.1]}, "`quantiles` must be a list"),
         ({"rate": 0}, "`rate` must be a finite number above 0"),
         ({"forecasts": FORECASTS[0], "targets": TARGETS[0]}, "stack rolling windows"),

@@ -265,3 +265,6 @@ def test_what_no_shortlist_is_for(plain, translator, shortlist):
     without = tiny_translator(attention="none")
     with pytest.raises(ValueError, match="attention, which links pieces, and pairs"):
         make_shortlist(text_to_text(without), PAIRS)
+    for pairs in (["ab"], [("a", 1)]):
+        with pytest.raises(ValueError, match="both strings.*pairs.0."):
+            make_shortlist(text_to_text(plain), pairs)

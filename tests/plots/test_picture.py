@@ -7,6 +7,7 @@ from kseq2seq import plots
 
 PICTURE = np.random.default_rng(0).uniform(size=(10, 21))
 WEIGHTS = np.random.default_rng(1).dirichlet(np.ones(6), 3)  # of 2 rows, 3 columns
+COLOURS = np.round(np.random.default_rng(2).uniform(size=(10, 21, 3)))
 WORDS = ["one", "$2", "</s>"]
 
 
@@ -38,11 +39,21 @@ def test_hard_attention_frames_one_cell_of_a_picture_in_colours():
         assert (frame.get_width(), frame.get_height()) == (7, 5)
 
 
+def test_colours_a_little_out_of_range_are_clipped():
+    figure = plots.picture_heatmap(COLOURS * 1.1 - 0.05, WORDS, WEIGHTS, grid=(2, 3))
+    drawn = figure.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(drawn, COLOURS)
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
         ({"picture": PICTURE[0]}, r"pick one of a batch. .*shape=\(21,\)"),
         ({"picture": PICTURE[None, ..., None]}, r"shape=\(1, 10, 21, 1\)"),
+        ({"picture": COLOURS * 255.0}, "divide by 255.*float64 from 0 to 255"),
+        ({"picture": COLOURS * 2 - 1}, "undo what was done.*from -1 to 1"),
+        ({"picture": COLOURS * np.nan}, "must hold finite numbers"),
+        ({"picture": COLOURS[..., 0] * np.nan}, "must hold finite numbers"),
         ({"grid": None}, r"with `grid=.*Received: alignment.shape=\(3, 6\), grid=None"),
         ({"grid": (3, 3)}, r"\(3, 6\), grid=\(3, 3\)"),
         ({"alignment": WEIGHTS.reshape(3, 2, 3), "grid": (3, 2)}, r"grid=\(3, 2\)"),
