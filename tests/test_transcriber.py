@@ -1,6 +1,8 @@
 """`Transcriber`: its sources, results, files and SavedModels."""
 
 import copy
+import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -106,6 +108,22 @@ def test_n_best_and_no_frames(plain):
     assert plain([FRAMES[1]], beam=1) == [
         plain.transcribe([FRAMES[1]], Search(beam_size=1))[0][0].text
     ]
+
+
+def test_patterns_and_forbidden_words(plain):
+    search = Search(beam_size=3, num_hypotheses=3, pattern="a[bc]+", max_length=5)
+    rows = plain.transcribe(FRAMES, search)
+    texts = [row.text for best in rows for row in best]
+    assert len({*texts}) > 1 and all(re.fullmatch("a[bc]+", text) for text in texts)
+    words = [best[0].text for best in rows]
+    without = plain.transcribe(
+        FRAMES, dataclasses.replace(search, forbidden_words=words)
+    )
+    assert not {best[0].text for best in without} & {*words}
+    # The graph of an export has the same rules.
+    graphs = FramesToText([plain.model], plain.tokenizer, search)
+    received = graphs.transcribe(tf.constant(FRAMES[:1], "float32"), tf.constant([23]))
+    assert received["text"].numpy()[0].decode() == words[0]
 
 
 def test_a_model_without_attention(tokenizer):

@@ -17,6 +17,7 @@ from kseq2seq.inference.rows import (
     score_rows,
 )
 from kseq2seq.inference.step_graph import trace_step
+from kseq2seq.inference.text_rules import text_constraints
 from kseq2seq.inference.tokenizer_graphs import IDS, one_graph
 from kseq2seq.inference.waveforms import read_wav
 from kseq2seq.layers import FrameMask, LogMel
@@ -291,7 +292,8 @@ class FramesToText:
         is_blank = tf.logical_not(tf.reduce_any(mask, axis=1, keepdims=True))
         first = tf.where(is_blank, EOS_ID, UNK_ID)
         positions = tf.concat([first, positions[:, 1:]], axis=1)
-        hypotheses = search_ids(start, positions, search, count)
+        rules = text_constraints(search, self._tokenizer)
+        hypotheses = search_ids(start, positions, search, count, rules)
         return blank_for_blank(hypotheses, positions)
 
     def _force(self, frames, mask, ids):
