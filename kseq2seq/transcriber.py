@@ -88,6 +88,11 @@ class Transcriber:
         self, model: keras.Model, tokenizer: Tokenizer, log_mel: LogMel | None = None
     ) -> None:
         check_fork()
+        if not frame_size(model):
+            raise ValueError(
+                "The model must read frames; one of texts runs in `kseq2seq.Translator"
+                "`, and its run folder in `Translator.load`. Received: a model of texts"
+            )
         _, size = vocabulary_sizes(model)
         if tokenizer.vocabulary_size != size:
             raise ValueError(

@@ -14,6 +14,7 @@ from kseq2seq.inference import FramesToText
 from kseq2seq.tokenizers import train_tokenizer
 from loaders import run_session, strings
 from reference import randomize
+from translators import tiny_translator
 from waves import wav
 
 RATE, BANDS, SIZE = 8000, 11, 7
@@ -245,6 +246,9 @@ def test_what_is_no_source_is_refused(plain, source):
 def test_a_translator_is_refused_its_model(tokenizer, plain):
     with pytest.raises(ValueError, match=r"texts.*`kseq2seq\.Transcriber.*of frames"):
         kseq2seq.Translator(plain.model, tokenizer, tokenizer)
+    model = tiny_translator().model
+    with pytest.raises(ValueError, match=r"`kseq2seq\.Translator`.*model of texts"):
+        Transcriber(model, tokenizer)
 
 
 def test_sizes_must_fit(tokenizer, plain):

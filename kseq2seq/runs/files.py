@@ -142,8 +142,14 @@ def load_tokenizers(folder: PathLike) -> "tuple[Tokenizer, Tokenizer]":
     """
     from kseq2seq.tokenizers import Tokenizer  # starts TensorFlow
 
-    folder = Path(folder)
-    return Tokenizer.load(folder / SOURCE_FILE), Tokenizer.load(folder / TARGET_FILE)
+    source, target = Path(folder) / SOURCE_FILE, Path(folder) / TARGET_FILE
+    if target.is_file() and not source.is_file():
+        raise FileNotFoundError(
+            f"`folder` must have a tokenizer of the source, {SOURCE_FILE}; one of a "
+            "model of frames is loaded by `kseq2seq.Transcriber.load`. Received: "
+            f"{folder}"
+        )
+    return Tokenizer.load(source), Tokenizer.load(target)
 
 
 def save_features(folder: PathLike, features: "FeatureVocabulary | None") -> None:

@@ -57,6 +57,9 @@ def test_tokenizers_are_loaded_as_they_were_saved(tmp_path):
     (tmp_path / "target.model").unlink()
     with pytest.raises(FileNotFoundError, match=r"target\.model"):
         runs.load_tokenizers(tmp_path)
+    (tmp_path / "source.model").rename(tmp_path / "target.model")
+    with pytest.raises(FileNotFoundError, match="frames is loaded by `kseq2seq.Transc"):
+        runs.load_tokenizers(tmp_path)
 
 
 def test_one_checkpoint_is_kept(model, tmp_path):
