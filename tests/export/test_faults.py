@@ -209,7 +209,7 @@ def fill(folder, left):
 @pytest.fixture(scope="module")
 def traced(translator):
     """The graphs that an export has in memory before it writes."""
-    return saved_model._trace([translator], ExportSettings(SEARCH))
+    return saved_model._trace([translator], ExportSettings(SEARCH), None)
 
 
 def test_a_full_disk_leaves_no_version(translator, traced, small_disk, monkeypatch):

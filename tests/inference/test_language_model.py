@@ -93,9 +93,17 @@ def test_an_export_holds_it(fused, tmp_path):
 
 
 def test_it_is_pickled_and_joins_an_ensemble(translator, language_model, fused):
-    assert best(pickle.loads(pickle.dumps(fused))) == best(fused)
+    copy = pickle.loads(pickle.dumps(fused))
+    assert copy.fusion.weight == WEIGHT and not copy.members
+    for actual, expected in zip(
+        copy.fusion.model.get_weights(), language_model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(actual, expected)
     twice = Translator.ensemble([translator, translator])
-    assert best(twice.with_language_model(language_model, WEIGHT)) == best(fused)
+    search = Search(beam_size=1, max_length=5)
+    assert best(twice.with_language_model(language_model, WEIGHT), search) == best(
+        fused, search
+    )
 
 
 def test_what_cannot_be_is_refused(language_model, fused, tmp_path):

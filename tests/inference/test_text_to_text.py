@@ -369,7 +369,7 @@ def test_each_graph_is_traced_once(translator):
     ours = text_to_text([translator])
     traced = [function.trace() for function in signature_functions(ours).values()]
     assert len(traced) == 7
-    shared = [ours.read_source, ours.write, ours.search_ids, ours._step]
+    shared = [ours.read_source, ours.write, ours.search_ids, ours._own.step]
     assert {x.experimental_get_tracing_count() for x in shared} == {1}
 
 

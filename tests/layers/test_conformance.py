@@ -554,7 +554,7 @@ LOADS = """
     for path in sorted(folder.glob("*.keras")):
         model = keras.models.load_model(path)
         inputs = dict(np.load(path.with_suffix(".npz")))
-        outputs = keras.tree.flatten(model(inputs))
+        outputs = keras.tree.flatten(model.predict_on_batch(inputs))
         arrays = [keras.ops.convert_to_numpy(x) for x in outputs]
         np.savez(folder / f"{path.stem}_outputs.npz", *arrays)
 """
