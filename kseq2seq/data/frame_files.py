@@ -66,6 +66,12 @@ class FrameFile:
                 f"{self.path}: has changed since it was looked at. Expected the shape "
                 f"{self.shape}. Received: {frames.shape}"
             )
+        if not np.isfinite(frames).all():
+            raise DataError(
+                f"{self.path}: must hold finite numbers: put a number in the place of "
+                "each that is missing. Received: "
+                f"{np.sum(~np.isfinite(frames))} that are NaN or infinite"
+            )
         return frames
 
     @property

@@ -1,6 +1,7 @@
 """A training from settings: data, model, `model.fit`, scores, all in a run folder."""
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from kseq2seq import losses, runs, tokenizers
 from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.data import DataError
 from kseq2seq.inference import FrameReader
 from kseq2seq.models import build_model, freeze, set_pretrained_embeddings
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
@@ -374,7 +376,7 @@ def fit(training: Training) -> None:
                 verbose=1 if sys.stdout.isatty() else 2,
             )
         except tf.errors.OpError as error:
-            raise (training.batches.error or error) from error
+            raise (training.batches.error or _data_error(error) or error) from error
         runs.remove_step_checkpoints(folder.folder)
     if folder.diverged:
         _logger.warning(
@@ -384,3 +386,9 @@ def fit(training: Training) -> None:
         )
     elif settings.average_best:
         keep_average(training, scorer)
+
+
+def _data_error(error):
+    """The error of a file that was read in a graph, whose message TensorFlow wraps."""
+    match = re.search(r"\bDataError: (.+)", error.message)
+    return DataError(match[1]) if match else None

@@ -6,6 +6,7 @@ import wave
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kseq2seq import data
 from kseq2seq.tokenizers import train_tokenizer
@@ -36,6 +37,13 @@ def test_a_table_of_files_of_frames(folder, caplog):
     inputs, _ = next(iter(data.frame_batches(rows, tokenizer, buckets=(8,))))
     np.testing.assert_allclose(inputs["frames"][0, :7], FRAMES, rtol=1e-6)
     np.testing.assert_allclose(inputs["frames"][1, :5], FRAMES[:5], atol=1e-2)
+    np.save(folder / "frames" / "a.npy", np.where(FRAMES > 1, np.nan, FRAMES))
+    match = rf"a.npy: must hold finite .*Received: {np.sum(FRAMES > 1)} that"
+    with pytest.raises(data.DataError, match=match):
+        np.asarray(rows[0][0])
+    # Which a dataset passes on with its own words around it.
+    with pytest.raises(tf.errors.OpError, match=match):
+        list(data.frame_batches(rows, tokenizer, buckets=(8,)))
     np.save(folder / "frames" / "a.npy", FRAMES[:2])
     with pytest.raises(data.DataError, match=r"has changed .* Received: \(2, 3\)"):
         np.asarray(rows[0][0])

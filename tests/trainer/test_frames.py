@@ -117,6 +117,12 @@ def test_files_of_frames_stay_on_the_disk(folder, caplog):
     assert len(training.validation) == 2
     assert all(isinstance(frames, data.FrameFile) for frames, _ in training.validation)
     assert "1 of " in caplog.text and "longer than the last bucket, 32" in caplog.text
+    # A file that is damaged meanwhile is named, without TensorFlow's words around it.
+    for number, text in enumerate(TEXTS):
+        path = folder / "frames" / f"{number}.npy"
+        np.save(path, np.full((len(text), 7), np.nan))
+    with pytest.raises(data.DataError, match=r"^\S*\d.npy: must hold finite numbers"):
+        trainer.fit(training)
     (folder / "frames" / "other.tsv").write_text("../other.npy\tab\n")
     np.save(folder / "other.npy", np.zeros((3, 5)))
     changes[2] = "data.validation=frames/other.tsv"
