@@ -20,7 +20,12 @@ from kseq2seq.layers import (
     DecoderStep,
 )
 from kseq2seq.models.heads import StepOutputs, head_memory, head_states, step_head
-from kseq2seq.models.sizes import foreign_model, layers_by_name, vocabulary_sizes
+from kseq2seq.models.sizes import (
+    decoder_layers,
+    foreign_model,
+    layers_by_name,
+    vocabulary_sizes,
+)
 from kseq2seq.models.states import make_room, num_bridged_states
 from kseq2seq.models.transformer import (
     is_transformer,
@@ -296,7 +301,7 @@ def start_decoding(model: keras.Model) -> Callable[[Any], tuple[Step, Any]]:
 
 def _start_cell(layers):
     """First states and memory of a recurrent decoder."""
-    cell = _decoder_cell(layers)
+    cell = decoder_cell(layers)
     states = [layers[f"bridge_{i}"].output for i in range(num_bridged_states(layers))]
     # Of the cell's precision, whatever the global policy is by now.
     start = DecoderStart(cell, dtype=cell.dtype_policy, name="decoder_start")
@@ -308,7 +313,7 @@ def _start_cell(layers):
 
 def _step_cell(layers, tokens, states, memory):
     """Embeddings, features, new states and alignment, if any, of a step of the cell."""
-    cell = _decoder_cell(layers)
+    cell = decoder_cell(layers)
     step = DecoderStep(cell, dtype=cell.dtype_policy, name="decoder_step")
     embedded = layers["target_embedding"](tokens)
     return embedded, *step(embedded, states, memory)
@@ -321,13 +326,18 @@ def _source_of(layers):
     return layers["source"].output
 
 
-def _decoder_cell(layers):
-    """The model's decoder cell; for a decoder at once, one made of its layers."""
+def decoder_cell(layers: dict[str, Any]) -> DecoderCell:
+    """The model's decoder cell; for a decoder at once, one made of its layers.
+
+    Args:
+        layers: Dict from the names of a model's layers to the layers.
+
+    Raises:
+        ValueError: If the model has no decoder of `build_model`.
+    """
     if "decoder" in layers:
         return layers["decoder"].cell
-    recurrent = []
-    while f"decoder_{len(recurrent)}" in layers:
-        recurrent.append(layers[f"decoder_{len(recurrent)}"])
+    recurrent = decoder_layers(layers)
     if not recurrent:
         raise foreign_model(layers)
     cell = DecoderCell(

@@ -8,16 +8,19 @@ from keras import ops
 
 from kseq2seq.layers import (
     LSTM,
-    DecoderCell,
     DecoderStep,
     Dropout,
     Logits,
     VocabularyEmbedding,
     VocabularyProjection,
 )
-from kseq2seq.models.halves import encode_and_step, values_of
+from kseq2seq.models.halves import decoder_cell, encode_and_step, values_of
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
-from kseq2seq.models.sizes import layers_by_name, vocabulary_sizes
+from kseq2seq.models.sizes import (
+    decoder_layers,
+    layers_by_name,
+    vocabulary_sizes,
+)
 from kseq2seq.utils import Tensor, check_integer, check_number
 
 
@@ -196,15 +199,7 @@ def language_model_step(model: keras.Model) -> keras.Model:
     (2, 3, 13)
     """
     layers = layers_by_name(model)
-    recurrent = _recurrent_layers(model)
-    cell = DecoderCell(
-        [layer.cell for layer in recurrent],
-        attention=None,
-        input_feeding=False,
-        dtype=recurrent[0].dtype_policy,
-        name="decoder_cell",
-    )
-    cell.built = True
+    cell = decoder_cell(layers)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     states = [
         keras.Input((None, size), dtype=cell.compute_dtype, name=f"state_{i}")
@@ -256,7 +251,7 @@ def fuse_language_model(
         [Gulcehre et al., 2015](https://arxiv.org/abs/1503.03535), section 4.1.
     """
     sizes, language_step = _state_sizes(fusion.model), language_model_step(fusion.model)
-    dtype = _recurrent_layers(fusion.model)[0].compute_dtype
+    dtype = decoder_layers(layers_by_name(fusion.model))[0].compute_dtype
 
     def encode_both(source, weights=()):
         encoded = encode(source, weights)
@@ -280,14 +275,8 @@ def fuse_language_model(
     return encode_both, step_both
 
 
-def _recurrent_layers(model):
-    layers, recurrent = layers_by_name(model), []
-    while f"decoder_{len(recurrent)}" in layers:
-        recurrent.append(layers[f"decoder_{len(recurrent)}"])
-    return recurrent
-
-
 def _state_sizes(model):
     """Those of all layers, flat."""
-    sizes = [layer.cell.state_size for layer in _recurrent_layers(model)]
+    layers = decoder_layers(layers_by_name(model))
+    sizes = [layer.cell.state_size for layer in layers]
     return [int(size) for pair in sizes for size in pair]

@@ -93,6 +93,18 @@ def layers_by_name(model: keras.Model) -> dict[str, Any]:
     return {layer.name: layer for layer in model.layers}
 
 
+def decoder_layers(layers: dict[str, Any]) -> list[Any]:
+    """The layers `decoder_0`, `decoder_1` and so on, the lowest first.
+
+    Args:
+        layers: What `layers_by_name` returned for a model.
+    """
+    numbered: list[Any] = []
+    while f"decoder_{len(numbered)}" in layers:
+        numbered.append(layers[f"decoder_{len(numbered)}"])
+    return numbered
+
+
 def foreign_model(layers: dict[str, Any]) -> ValueError:
     """The error for a model that does not come from `build_model`.
 

@@ -14,6 +14,7 @@ from kseq2seq.layers import (
     TransformerStart,
     TransformerStep,
 )
+from kseq2seq.models.sizes import decoder_layers
 from kseq2seq.models.source import Source
 from kseq2seq.utils import Tensor
 
@@ -119,7 +120,7 @@ def start_transformer(layers: dict[str, Any]) -> tuple[list[Any], dict[str, Any]
     Args:
         layers: Dict from the names of a model's layers to the layers.
     """
-    own = _decoder_layers(layers)
+    own = decoder_layers(layers)
     start = TransformerStart(own, dtype=own[0].dtype_policy, name="decoder_start")
     mask = layers["source_mask"].output
     return start(layers["encoder_norm"].output, memory_mask=mask)
@@ -143,7 +144,7 @@ def step_transformer(
     if _INPUT_LAYERS["target"] in layers:
         embedded = layers[_INPUT_LAYERS["target"]](embedded)
     inputs = layers["target_positions"](embedded, states[0][..., 0])
-    own = _decoder_layers(layers)
+    own = decoder_layers(layers)
     step = TransformerStep(own, dtype=own[0].dtype_policy, name="decoder_step")
     outputs, states, alignment = step(inputs, states, memory)
     return inputs, layers["decoder_norm"](outputs), states, alignment
@@ -161,10 +162,3 @@ def mean_memory(memory: dict[str, Tensor]) -> Tensor:
     real = ops.cast(memory["mask"], "float32")[..., None]
     total = ops.sum(ops.cast(memory["value"], "float32") * real, axis=1)
     return total / ops.maximum(ops.sum(real, axis=1), 1.0)
-
-
-def _decoder_layers(layers):
-    count = 0
-    while f"decoder_{count}" in layers:
-        count += 1
-    return [layers[f"decoder_{level}"] for level in range(count)]
