@@ -101,7 +101,8 @@ class Joinable:
             raise ValueError(
                 "`members` must be translators of single models, or paths of their run "
                 "folders, at least one; a SavedModel has no model to be joined with "
-                "others, and a language model comes behind an ensemble. "
+                "others. Join translators without their language model, and call "
+                "`with_language_model` of the ensemble. "
                 f"Received: {members!r}"
             )
         check_same_tokenizers(translators)

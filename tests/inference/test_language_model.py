@@ -111,7 +111,7 @@ def test_what_cannot_be_is_refused(language_model, fused, tmp_path):
         fused.save(tmp_path)
     with pytest.raises(ValueError, match="takes one language model"):
         fused.with_language_model(language_model)
-    with pytest.raises(ValueError, match="a language model comes behind an ensemble"):
+    with pytest.raises(ValueError, match="call `with_language_model` of the ensemble"):
         Translator.ensemble([fused])
     with pytest.raises(ValueError, match="nor has a translator with a language"):
         fused.translate(TEXTS, Search(shortlist=True))
