@@ -54,9 +54,7 @@ def readme(card: Mapping[str, Any]) -> str:
         requests=_requests(card, text),
         quoted_name=repr(card["name"]),
         quoted_text=repr(text),
-        call_features="".join(
-            f", {name}=[{value!r}]" for name, value in _features(card).items()
-        ),
+        call_features=_call_features(card),
         tensor_features="".join(
             f", {name}=tf.constant([{value!r}])"
             for name, value in _features(card).items()
@@ -106,7 +104,8 @@ def preset_readme(
         quoted_preset=json.dumps(preset, ensure_ascii=False),
         quoted_text=json.dumps(text, ensure_ascii=False),
         shell_preset=shlex.quote(preset),
-        shell_text=shlex.quote(text),
+        call_features=_call_features(card),
+        shell_line=_shell_line(text, _features(card)),
         contents=_bullets(
             [*_weights(card), *(_search(card["search"]) if card["search"] else [])]
         ),
@@ -138,7 +137,22 @@ def _features(card):
     if "features" not in card:
         return {}
     features = card["features"]
-    return {"features": features["separator"].join(features["symbols"][:2])}
+    told = [run.get("example_features") for run in card["trainings"]]
+    some = features["separator"].join(features["symbols"][:2])
+    return {"features": next(filter(None, told), some)}
+
+
+def _call_features(card):
+    """Arguments of a translator's call in Python that give the features."""
+    return "".join(f", {name}=[{value!r}]" for name, value in _features(card).items())
+
+
+def _shell_line(text, features):
+    """Commands that print a line for `kseq2seq translate`, and the options it needs."""
+    if not features:
+        return f"echo {shlex.quote(text)} | kseq2seq translate"
+    columns = " ".join(shlex.quote(column) for column in (text, *features.values()))
+    return f"printf '%s\\t%s\\n' {columns} | kseq2seq translate --features 1"
 
 
 def _signature(name, signature):

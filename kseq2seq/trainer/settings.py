@@ -211,6 +211,9 @@ class CardSettings:
     data: str = setting("", string(), "Name of the data")
     licence: str = setting("", string(), "Licence of the data")
     example: str = setting("", string(), "A text to try the model with")
+    example_features: str = setting(
+        "", string(), "Its features, of a model with features"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 import kseq2seq
-from kseq2seq import Limits, Search
+from kseq2seq import FeatureVocabulary, Limits, Search
 from kseq2seq.export import model_card
-from kseq2seq.export.readme import readme
+from kseq2seq.export.readme import preset_readme, readme
 from kseq2seq.export.settings import ExportSettings
 from kseq2seq.inference import Signature
 from kseq2seq.runs import from_run
@@ -93,7 +93,7 @@ def run(tmp_path):
     start = {"date": "2026-01-02T03:04:05+00:00", "command": "python train.py 'a b'"}
     start |= {"code": {"commit": "c0ffee", "changed": True}, "versions": {"keras": "9"}}
     card = {"source": "English", "target": "German", "data": "Some", "licence": "CC0"}
-    card["example"] = "A dog."
+    card |= {"example": "A dog.", "example_features": "N;PL"}
     return write_run(
         tmp_path / "run",
         settings={"card": card, "model": {"units": 19}},
@@ -114,6 +114,7 @@ def test_a_run_folder_tells_what_a_training_wrote(run):
         "data": "Some",
         "licence": "CC0",
         "example": "A dog.",
+        "example_features": "N;PL",
         "pairs": {"training": 29000, "test": 1013},
         "epochs": 2,
         "started": "2026-01-02T03:04:05+00:00",
@@ -124,6 +125,21 @@ def test_a_run_folder_tells_what_a_training_wrote(run):
         "settings": {"model": {"units": 19}},
         "scores": SCORES,
     }
+
+
+def test_requests_have_the_features_of_the_card(run):
+    features = FeatureVocabulary(["N", "V", "SG", "PL"], separator=";")
+    card = card_of(runs=[run], features=features)
+    assert '"features": "N;PL"}]}' in readme(card)
+    assert "features=['N;PL']" in readme(card)
+    tokenizers = {"source": b"abc", "target": b""}
+    card = model_card.preset_card(17, 68, "float32", tokenizers, run, features)
+    preset = preset_readme("en_de", card)
+    assert "translator([\"A dog.\"], features=['N;PL'])" in preset
+    line = "printf '%s\\t%s\\n' 'A dog.' 'N;PL' | kseq2seq translate --features 1 en_de"
+    assert f"$ {line}\n" in preset
+    # Without a card of the training, the first symbols.
+    assert '"features": "N;V"' in readme(card_of(features=features))
 
 
 def test_a_card_is_what_json_has(run):

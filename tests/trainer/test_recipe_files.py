@@ -30,8 +30,12 @@ def test_the_repository_has_one_copy_of_them():
 
 @pytest.mark.parametrize("name", trainer.recipe_names())
 def test_recipes_tell_all_that_a_model_card_says(name):
-    card = recipe_files.read_toml(trainer.find_recipe(name))["card"]
-    assert set(card) == {"source", "target", "data", "licence", "example"}
+    recipe = recipe_files.read_toml(trainer.find_recipe(name))
+    names = {"source", "target", "data", "licence", "example"}
+    if "features_column" in recipe["data"]:
+        names.add("example_features")
+    card = recipe["card"]
+    assert set(card) == names
     assert all(card.values())
 
 
