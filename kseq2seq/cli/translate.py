@@ -65,6 +65,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "translation holds, with tabs between them",
     )
     parser.add_argument(
+        "--in-order",
+        action="store_true",
+        help="let the words of --force-words stand in their order, each behind the one "
+        "before it",
+    )
+    parser.add_argument(
         "--allowed",
         metavar="FILE",
         help="file with a line for each translation that may be written",
@@ -81,6 +87,11 @@ def run(options: argparse.Namespace) -> None:
     options.path = find_model(options.path)
     loading.check_search_options(options)
     check_drawn(options, "--mbr", options.mbr is not None)
+    if options.in_order and options.force_words is None:
+        raise ValueError(
+            "--in-order needs --force-words, whose words it puts in order: add it, or "
+            "leave this out. Received: --in-order"
+        )
     typed = windows.is_terminal(options.input)
     if typed and options.workers > 1:
         raise ValueError(
@@ -192,6 +203,8 @@ def _translator(options: argparse.Namespace) -> Callable[[_Task], tuple[int, str
     translate = loading.load_translate_function(options)
     if options.allowed is not None:
         translate = partial(translate, allowed=_read_allowed(options))
+    if options.in_order:
+        translate = partial(translate, forced_in_order=True)
 
     def translate_window(task):
         translations = iter(translate(**task.inputs))

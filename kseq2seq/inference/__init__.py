@@ -69,6 +69,9 @@ from kseq2seq.inference.signatures import (
 from kseq2seq.inference.text_rules import (
     text_constraints,
 )
+from kseq2seq.inference.text_searches import (
+    TextSearches,
+)
 from kseq2seq.inference.text_to_text import (
     TextToText,
 )
@@ -98,6 +101,7 @@ __all__ = [
     "ShortlistReport",
     "Signature",
     "SignatureFunction",
+    "TextSearches",
     "TextToText",
     "Transcription",
     "Translation",

@@ -143,6 +143,7 @@ class ControlledSearches:
         prefix: Tensor | None = None,
         forced: Tensor | None = None,
         allowed: Sequence[str] = (),
+        in_order: bool = False,
     ) -> dict[str, Tensor]:
         """The best translations of each text by any search.
 
@@ -156,6 +157,7 @@ class ControlledSearches:
             forced: int32 tensor of shape `(batch, phrases, length)`: the ids of phrases
                 that each translation holds, PAD behind them; or `None`.
             allowed: The only texts that there are; any if empty.
+            in_order: Whether these phrases stand in their order.
 
         Returns:
             Dict of `translations`, strings of shape `(batch, n)`, `source`, ids of
@@ -171,7 +173,7 @@ class ControlledSearches:
             wanted.append(beginnings.ids)
         rules = graphs.text_rules(search)
         if forced is not None:
-            rules.append(ForcedPhrases(forced))
+            rules.append(ForcedPhrases(forced, in_order))
             wanted.append(tf.reshape(forced, [tf.shape(forced)[0], -1]))
         if allowed:
             if search.shortlist:

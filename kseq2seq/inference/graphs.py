@@ -74,6 +74,7 @@ class Graphs:
         alignments: bool,
         names: Sequence[str],
         allowed: tuple[str, ...] = (),
+        in_order: bool = False,
     ) -> Callable[..., dict[str, np.ndarray]]:
         """A search of texts as a function.
 
@@ -83,20 +84,21 @@ class Graphs:
             names: The inputs: "text", and of "features", "prefix" and "forced" those
                 wanted.
             allowed: The only texts that there are; any if empty.
+            in_order: Whether the phrases of "forced" stand in their order.
 
         Returns:
             Function from the inputs, in the order of `names`, as
             `ControlledSearches.search_texts` takes them, to its outputs as NumPy
             arrays.
         """
-        key = search, alignments, tuple(names), allowed
+        key = search, alignments, tuple(names), allowed, in_order
         if key not in self._searches:
 
             def search_texts(*inputs):
                 named = dict(zip(names, inputs, strict=True))
-                text = named.pop("text")
+                rules = {"allowed": allowed, "in_order": in_order}
                 return self._controlled.search_texts(
-                    text, search, alignments, allowed=allowed, **named
+                    named.pop("text"), search, alignments, **rules, **named
                 )
 
             specs = [SPECS[name] for name in names]

@@ -190,6 +190,17 @@ def test_beginnings_and_words_for_each_line(
     result = call("translate", folder, *option, *words, stdin="a\n\nc\nd")
     assert result.out == "a\n\nc\nd\n"
     assert given == [("a", "A ", ["x", "y z"]), ("c", "", []), ("d", "D", ["w"])]
+    orders = []
+    monkeypatch.setattr(
+        reverser,
+        "translate",
+        lambda texts, forced, forced_in_order, **options: (
+            orders.append(forced_in_order) or translate(texts, **options)
+        ),
+    )
+    assert call("translate", folder, *words, "--in-order", stdin="a\n\nc\nd").code == 0
+    assert orders == [True, True]
+    monkeypatch.setattr(reverser, "translate", with_both)
     (tmp_path / "two").write_text("a\nb")
     of_a_file = ["--input", tmp_path / "two"]
     message = "a line for each input line. Received: 4 lines for 2"
@@ -315,6 +326,7 @@ def test_minimum_risk_takes_what_is_most_like_all_samples(
          "--mbr draws instead.*Received: --alignments, --beam"),
         (["--mbr", "edit", "--prefix", "x", "--force-words", "y", "--allowed", "z"],
          "Received: --allowed, --force-words, --prefix"),
+        (["--in-order"], "--in-order needs --force-words.*Received: --in-order"),
         (["--mbr", "ter"], "argument --mbr: invalid choice: 'ter'"),
     ],
 )  # fmt: skip

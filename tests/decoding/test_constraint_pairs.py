@@ -115,6 +115,18 @@ def holds_all(row, ids):
     return all(" ".join(map(str, phrase)) in written for phrase in phrases)
 
 
+# The first two begin alike, and of the next two one is within the other.
+IN_ORDER = np.array(
+    [[[4, 5, 0], [4, 0, 0]], [[6, 0, 0], [6, 6, 0]], [[4, 0, 0], [1, 1, 0]]], "int32"
+)
+
+
+def holds_in_order(row, ids, phrases=IN_ORDER):
+    """One behind the other, without overlap."""
+    phrases = ["".join(str(id_) for id_ in phrase if id_) for phrase in phrases[row]]
+    return bool(re.search(".*".join(phrases), "".join(map(str, ids))))
+
+
 # Functions that make a constraint, since those of arrays hold tensors, and the rules.
 CASES = {
     "unknown": (partial(ForbiddenTokens, [UNK_ID]), no_unknown),
@@ -130,13 +142,16 @@ CASES = {
     "some narrow outputs": (partial(narrow_outputs, 2), of_outputs),
     "forced": (partial(ForcedPhrases, FORCED), holds_all),
     "penalty": (partial(RepetitionPenalty, 1.7), anything),
+    "in order": (partial(ForcedPhrases, IN_ORDER, in_order=True), holds_in_order),
 }
-# Of the three kinds of outputs, one stands for all beside others.
+# Of the kinds of outputs and of forced phrases, one stands for all beside others.
+ALONE = {"narrow outputs", "some narrow outputs", "in order"}
 PAIRS = [
     names
     for names in itertools.combinations_with_replacement(CASES, 2)
-    if names[0] == names[1] or not any("narrow" in name for name in names)
+    if names[0] == names[1] or not ALONE & {*names}
 ]
+PAIRS += [("prefix", "in order"), ("penalty", "in order")]
 
 
 @pytest.mark.parametrize("names", PAIRS, ids="+".join)
@@ -163,7 +178,7 @@ def test_constraints_under_jax_jit():
             ("prefix", "bigram", "phrases", "penalty"),
             ("table", "least"),
             ("some narrow outputs", "unknown"),
-            ("forced", "penalty"),
+            ("in order", "penalty"),
         ):
             assert_exhaustive(
                 [CASES[name][0]() for name in names],
@@ -280,6 +295,7 @@ def test_a_base_class_that_changes_scores_allows_everything():
         (partial(TransitionTable, np.zeros(3)), "`table` must be an array of integers"),
         (partial(TransitionTable, np.full((2, 5), -1)), "a way from its start to EOS"),
         (partial(TransitionTable, TABLE, 4), "`start` must be.*from 0 to 3"),
+        (partial(ForcedPhrases, FORCED, 1), "`in_order` must be True or False.*1"),
         (partial(AllowedOutputs, [], V), "`sequences` must be a list of lists"),
         (partial(AllowedOutputs, [[4, 7]], V), "`sequences` must hold ids below 7"),
         (partial(AllowedOutputs, [[4, 3]], V), "`sequences` must.*without EOS, 3"),
@@ -290,8 +306,10 @@ def test_bad_arguments(make, message):
         make()
 
 
-@pytest.mark.parametrize("beam", [1, 2, 5])
-def test_a_narrow_beam_comes_to_all_forced_phrases(beam):
+@pytest.mark.parametrize(
+    ("beam", "in_order"), [(1, False), (2, False), (5, False), (1, True), (3, True)]
+)
+def test_a_narrow_beam_comes_to_all_forced_phrases(beam, in_order):
     """Though the model has never a mind to."""
     model = Tables(43, eos_bonus=3.0, sharpness=3.0)
     model.logits[..., 6] -= 12.0
@@ -311,7 +329,7 @@ def test_a_narrow_beam_comes_to_all_forced_phrases(beam):
             num_hypotheses=beam,
             max_length=np.array([8, 6, 6]),
             length_penalty=1.0,
-            constraints=[ForcedPhrases(forced)],
+            constraints=[ForcedPhrases(forced, in_order)],
         )
     )
     for row in range(3):
@@ -320,6 +338,7 @@ def test_a_narrow_beam_comes_to_all_forced_phrases(beam):
             phrases = [[id_ for id_ in phrase if id_] for phrase in forced[row]]
             held = [" ".join(map(str, phrase)) in written for phrase in phrases]
             assert all(held) or not ids
+            assert not in_order or not ids or holds_in_order(row, ids, forced)
         assert result.lengths[row, 0] > 0
     free = as_numpy(
         beam_search(

@@ -6,14 +6,15 @@ from keras import ops
 
 from kseq2seq.decoding.constraints.base import GuidingConstraint, Prefix
 from kseq2seq.decoding.step import check_shape
-from kseq2seq.utils import PAD_ID, Tensor
+from kseq2seq.utils import PAD_ID, Tensor, check_boolean
 
 
 class ForcedPhrases(GuidingConstraint):
-    """Each row holds all phrases of its own, in any order.
+    """Each row holds all phrases of its own, in any order or in the order given.
 
-    A phrase is there as soon as its tokens stand one after the other; phrases may
-    overlap. EOS may come once all are there. Beam search reserves slots of the beam
+    A phrase is there as soon as its tokens stand one after the other. In any order
+    phrases may overlap; in order, each begins behind the end of the one before it. EOS
+    may come once all are there. Beam search reserves slots of the beam
     for hypotheses that have more of the phrases, and adds their next tokens to its
     candidates, so that a beam of any size gets there; greedy search and sampling are
     held back from the end alone.
@@ -21,12 +22,13 @@ class ForcedPhrases(GuidingConstraint):
     Args:
         ids: int32 tensor of shape `(batch, phrases, length)`, PAD behind the tokens of
             each phrase, and in place of phrases where a row has fewer.
+        in_order: Whether they must stand in their order.
 
     Attributes:
         least_room: int32 of shape `(batch,)`: tokens of all phrases, and EOS.
 
     Raises:
-        ValueError: If `ids` is no such tensor.
+        ValueError: If `ids` is no such tensor, or `in_order` no boolean.
 
     Example:
 
@@ -40,14 +42,20 @@ class ForcedPhrases(GuidingConstraint):
     ...     step, ops.zeros((1, 1)), beam_size=8, max_length=5, constraints=[phrases])
     >>> hypotheses.ids.numpy().tolist()
     [[[6, 5, 3, 0, 0]]]
+    >>> phrases = ForcedPhrases(phrases.ids, in_order=True)
+    >>> hypotheses = beam_search(
+    ...     step, ops.zeros((1, 1)), beam_size=8, max_length=5, constraints=[phrases])
+    >>> hypotheses.ids.numpy().tolist()
+    [[[6, 5, 6, 3, 0]]]
 
     Reference:
         [Post & Vilar, 2018](https://arxiv.org/abs/1804.06609), dynamic beam allocation;
         [Hu et al., 2019](https://aclanthology.org/N19-1090), section 4, in batches.
     """
 
-    def __init__(self, ids: Tensor) -> None:
+    def __init__(self, ids: Tensor, in_order: bool = False) -> None:
         check_shape("`ids`", ids, (None, None, None))
+        self.in_order = check_boolean("in_order", in_order)
         self.ids = ops.cast(ids, "int32")
         is_token = ops.cast(ops.not_equal(self.ids, PAD_ID), "int32")
         self.least_room = ops.sum(is_token, axis=(1, 2)) + 1
@@ -67,9 +75,8 @@ class ForcedPhrases(GuidingConstraint):
         done = state["done"]  # (B, K, W)
         all_done = ops.all(done, axis=-1)[..., None]
         # The last token that there is room for must complete all that is missing.
-        ids, begun = state["ids"], state["begun"]
-        begins = ops.concatenate([ops.ones_like(begun[..., :1]), begun[..., :-1]], -1)
-        one_is_left = ops.logical_and(begins, _is_last(ids))
+        ids = state["ids"]
+        one_is_left = ops.logical_and(self._may_go_on(state), _is_last(ids))
         last = ops.max(ops.where(one_is_left, ids, 0), axis=-1)  # (B, K, W)
         missing = ops.max(ops.where(done, 0, last), axis=-1, keepdims=True)
         completes = ops.all(
@@ -83,15 +90,18 @@ class ForcedPhrases(GuidingConstraint):
 
     def next_state(self, tokens: Tensor, state: Any) -> dict[str, Tensor]:
         """See `Constraint.next_state`."""
-        begun, done = _after(tokens, state)
+        begun, done = self._after(tokens, state)
         return {"ids": state["ids"], "begun": begun, "done": done}
 
     def wanted(self, state: Any) -> Tensor:
-        """See `GuidingConstraint.wanted`: the next token of each phrase."""
+        """See `GuidingConstraint.wanted`: the next token of each phrase due."""
         count = ops.expand_dims(_count(state["begun"]), -1)  # (B, K, W, 1)
         places = ops.arange(ops.shape(state["ids"])[-1], dtype="int32")
         following = ops.where(ops.equal(places, count), state["ids"], 0)
-        return ops.where(state["done"], PAD_ID, ops.sum(following, axis=-1))
+        following = ops.where(self._is_due(state), ops.sum(following, axis=-1), PAD_ID)
+        if self.in_order:  # there is one at most
+            return ops.max(following, axis=-1, keepdims=True)
+        return following
 
     def progress(self, tokens: Tensor, state: Any) -> Tensor:
         """See `GuidingConstraint.progress`: tokens of phrases that are there.
@@ -99,7 +109,7 @@ class ForcedPhrases(GuidingConstraint):
         Of the phrases that are not, the one that is most complete counts.
         """
         state = {name: ops.expand_dims(leaf, 2) for name, leaf in state.items()}
-        begun, done = _after(tokens, state)
+        begun, done = self._after(tokens, state)
         is_token = ops.cast(ops.not_equal(state["ids"], PAD_ID), "int32")
         lengths = ops.where(done, ops.sum(is_token, axis=-1), 0)
         partly = ops.where(done, 0, _count(begun))
@@ -110,15 +120,29 @@ class ForcedPhrases(GuidingConstraint):
         *_, phrases, length = ops.shape(state["ids"])
         return phrases * length
 
+    def _is_due(self, state):
+        """Which phrases may come next: those missing, in order the first of them."""
+        missing = ops.logical_not(state["done"])
+        if not self.in_order:
+            return missing
+        count = ops.cumsum(ops.cast(missing, "int32"), axis=-1)
+        return ops.logical_and(missing, ops.equal(count, 1))
 
-def _after(tokens, state):
-    """The phrases begun and done after tokens, of one axis less than the phrases."""
-    ids, begun = state["ids"], state["begun"]
-    begins = ops.concatenate([ops.ones_like(begun[..., :1]), begun[..., :-1]], axis=-1)
-    same = ops.logical_and(ops.equal(ids, tokens[..., None, None]), ids != PAD_ID)
-    begun = ops.logical_and(begins, same)
-    ended = ops.any(ops.logical_and(begun, _is_last(ids)), axis=-1)
-    return begun, ops.logical_or(state["done"], ended)
+    def _may_go_on(self, state):
+        """Which tokens of the phrases may come next, of the shape of `begun`."""
+        begun = state["begun"]
+        begins = ops.concatenate([ops.ones_like(begun[..., :1]), begun[..., :-1]], -1)
+        if self.in_order:
+            begins = ops.logical_and(begins, self._is_due(state)[..., None])
+        return begins
+
+    def _after(self, tokens, state):
+        """The phrases begun and done after tokens, which have one axis less."""
+        ids = state["ids"]
+        same = ops.logical_and(ops.equal(ids, tokens[..., None, None]), ids != PAD_ID)
+        begun = ops.logical_and(self._may_go_on(state), same)
+        ended = ops.any(ops.logical_and(begun, _is_last(ids)), axis=-1)
+        return begun, ops.logical_or(state["done"], ended)
 
 
 def _is_last(ids):
