@@ -1,7 +1,7 @@
-"""Log-probabilities of pairs in a file, window by window."""
+"""Log-probabilities and word links of pairs in a file, window by window."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from kseq2seq.cli import loading, windows
@@ -15,10 +15,13 @@ class PairScores(NamedTuple):
     Attributes:
         pairs: List of tuples: source, target, and features if there are any.
         scores: List of `(log_prob, num_tokens)`, as `Translator.score` gives them.
+        links: Word links of each pair, as `inference.word_links` gives them; empty
+            where they are not asked for.
     """
 
     pairs: list[tuple[str, ...]]
     scores: list[tuple[float, int]]
+    links: Sequence[frozenset[tuple[int, int]]] = ()
 
 
 class PairReader:
@@ -84,13 +87,14 @@ class _Task(NamedTuple):
 
 
 def score_pairs(
-    options: argparse.Namespace, path: str | None
+    options: argparse.Namespace, path: str | None, links: bool = False
 ) -> tuple[Iterator[PairScores], int | None]:
     """The scores of the pairs in a file.
 
     Args:
         options: Those of a verb with `--features`, `--max-characters` and `--workers`.
         path: Path of the file; standard input if `None`.
+        links: Whether to link words, too.
 
     Returns:
         A tuple of the `PairScores` of each window and of the number of lines, `None` if
@@ -102,7 +106,7 @@ def score_pairs(
     read = PairReader(path or "standard input", options.features)
     lines, total = windows.read_windows(path, read)
     tasks = (_task(window, read, options) for window in lines)
-    results = map_in_processes(_scorer, (options,), tasks, options.workers)
+    results = map_in_processes(_scorer, (options, links), tasks, options.workers)
     return results, total
 
 
@@ -114,8 +118,19 @@ def _task(window, read, options):
     return _Task(window, [*zip(sources, targets, *features, strict=True)])
 
 
-def _scorer(options: argparse.Namespace) -> Callable[[_Task], PairScores]:
-    """Loads a model, which scores the pairs of a window."""
+def _scorer(options: argparse.Namespace, links: bool) -> Callable[[_Task], PairScores]:
+    """Loads a model, which scores the pairs of a window, and may link their words."""
+    from kseq2seq.inference import word_links
+
     translator = loading.load_translator(options.path, options.modules)
     loading.check_has_features(options, translator)
-    return lambda task: PairScores(task.pairs, translator.score(task.pairs))
+
+    def score(task):
+        scores = translator.score(task.pairs)
+        if not links:
+            return PairScores(task.pairs, scores)
+        aligned = zip(task.pairs, translator.align(task.pairs), strict=True)
+        words = [word_links(pair[0], pair[1], made) for pair, made in aligned]
+        return PairScores(task.pairs, scores, words)
+
+    return score

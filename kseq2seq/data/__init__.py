@@ -37,6 +37,14 @@ from kseq2seq.data.lines import (
     read_lines,
     stream_lines,
 )
+from kseq2seq.data.links import (
+    WordLinks,
+    check_links,
+    format_links,
+    parse_links,
+    read_links,
+    words_of_spans,
+)
 from kseq2seq.data.memory import MemoryBatches
 from kseq2seq.data.noise import add_noise
 from kseq2seq.data.pairs import (
@@ -44,7 +52,7 @@ from kseq2seq.data.pairs import (
     split,
     without_empty_sides,
 )
-from kseq2seq.data.parallel import read_parallel
+from kseq2seq.data.parallel import read_linked, read_parallel
 from kseq2seq.data.segmentations import sample_segmentations
 from kseq2seq.data.streaming import Stream, stream
 from kseq2seq.data.tfds import read_tfds
@@ -72,23 +80,29 @@ __all__ = [
     "Part",
     "Stream",
     "Triples",
+    "WordLinks",
     "add_noise",
     "as_frame_pairs",
     "as_pairs",
     "as_texts",
     "as_triples",
     "batches",
+    "check_links",
     "corpus",
     "dates",
+    "format_links",
     "frame_batches",
     "group_references",
     "group_triples",
     "iter_lines",
     "load_word_vectors",
+    "parse_links",
     "read_frame_table",
     "read_frames",
     "read_jsonl",
     "read_lines",
+    "read_linked",
+    "read_links",
     "read_parallel",
     "read_tfds",
     "read_tfrecords",
@@ -104,6 +118,7 @@ __all__ = [
     "wav_sample_rate",
     "without_autotune",
     "without_empty_sides",
+    "words_of_spans",
     "write_frames",
     "write_tfrecords",
 ]

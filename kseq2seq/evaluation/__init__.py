@@ -4,6 +4,10 @@ from kseq2seq.evaluation.alignment import (
     AlignmentStatistics,
     alignment_statistics,
 )
+from kseq2seq.evaluation.alignment_error import (
+    AlignmentErrorRate,
+    alignment_error_rate,
+)
 from kseq2seq.evaluation.corpus import (
     bleu,
     chrf,
@@ -38,9 +42,11 @@ __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
     "UTILITIES",
+    "AlignmentErrorRate",
     "AlignmentStatistics",
     "Metric",
     "Score",
+    "alignment_error_rate",
     "alignment_statistics",
     "bleu",
     "character_error_rate",

@@ -85,6 +85,7 @@ from kseq2seq.inference.transcriptions import (
 from kseq2seq.inference.vocabulary_selection import (
     VocabularySelection,
 )
+from kseq2seq.inference.word_links import word_links, word_weights
 
 __all__ = [
     "EXPORT_SETTINGS_FILE",
@@ -132,4 +133,6 @@ __all__ = [
     "transcriptions_of_row",
     "translations_of_row",
     "with_int8_products",
+    "word_links",
+    "word_weights",
 ]

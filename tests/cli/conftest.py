@@ -12,7 +12,7 @@ import kseq2seq
 from commands import PAIRS
 from kseq2seq import cli
 from kseq2seq.cli import loading
-from kseq2seq.inference import Translation
+from kseq2seq.inference import Alignment, Translation
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +67,15 @@ class Reverser:
 
     def score(self, pairs, progress=False):
         return [(-float(len(source)), len(target)) for source, target in pairs]
+
+    def align(self, pairs):
+        """Each letter of the target attends to its own, in the source reversed."""
+        return [self.alignment(source, target) for source, target in pairs]
+
+    def alignment(self, source, target):
+        spans = [[(i, i + 1) for i, _ in enumerate(text)] for text in (source, target)]
+        weights = np.eye(len(target), len(source))[:, ::-1]
+        return Alignment([*source], [*target], *spans, weights, [])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`kseq2seq score`: log-probabilities."""
+"""`kseq2seq score`: log-probabilities and word links."""
 
 import math
 
@@ -31,3 +31,31 @@ def test_windows_are_scored_one_by_one(call, folder, reverser, monkeypatch):
     # What is wrong at the end is told before anything is scored.
     path.write_text("\n".join([*lines, "no pair"]))
     assert_refused(call("score", folder, "--input", path), "pairs.tsv:6: source and")
+
+
+def test_links_are_written_and_compared(call, folder, reverser, monkeypatch):
+    monkeypatch.setattr(windows, "WINDOW_LINES", 2)
+    links, reference = folder.parent / "links", folder.parent / "reference"
+    stdin = "ab c\tc ba\na\ta\tignored\na b c\tc b a\n"
+    result = call("score", folder, "--links", links, stdin=stdin)
+    assert result.code == 0 and "alignment_error_rate" not in result.err
+    assert links.read_text() == "0-1 1-0\n0-0\n0-2 1-1 2-0\n"
+    # 6 predicted and 4 sure links, 3 of which are right, and 1 more is possible.
+    reference.write_text("0-1 1-1\n\n2?0 0-2 1-1\n")
+    result = call("score", folder, "--reference-links", reference, stdin=stdin)
+    rate = "alignment_error_rate = 30.00 (precision 66.67, recall 75.00)\n"
+    assert result.out.count("\n") == 3 and result.err.endswith(rate)
+
+
+def test_reference_links_must_fit_the_pairs(call, folder, reverser):
+    reference, pairs = folder.parent / "reference", folder.parent / "pairs"
+    pairs.write_text("ein Hund\ta dog\nja\tyes\n")
+    options = "score", folder, "--reference-links", reference
+    reference.write_text("0-0\n")
+    refused = call(*options, "--input", pairs)
+    assert_refused(refused, r"reference: expected a line.*2 pairs.*Received: 1 lines")
+    reference.write_text("0-0\n0-0 1-0\n")
+    refused = call(*options, "--input", pairs)
+    assert_refused(refused, r"reference:2: links must be between.*1-0 of 1 and 1")
+    reference.write_text("0 0\n")
+    assert_refused(call(*options), r"reference:1: links must be two numbers")
