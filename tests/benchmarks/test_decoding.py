@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
+from kseq2seq.inference import Translation
 from paths import BENCHMARKS
 from remotes import in_this_process
-from translators import TEXTS, tiny_translator
+from translators import PAIRS, tiny_translator
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,6 +74,15 @@ def test_all_hypotheses_have_the_forced_length(tmp_path, monkeypatch):
         assert len(arrays.files) == len(ours.model.weights)
 
 
+def write_test_set(folder):
+    """The test set of Multi30k, cut down to a few pairs."""
+    (folder / "multi30k").mkdir()
+    for side, texts in zip(("en", "de"), zip(*PAIRS, strict=True), strict=True):
+        lines = "".join(f"{x}\n" for x in texts)
+        path = folder / "multi30k" / f"test_2016_flickr.{side}.gz"
+        path.write_bytes(gzip.compress(lines.encode()))
+
+
 def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
     real_text = load("real_text")
     monkeypatch.setattr(real_text.machine, "GEMM_SIZE", 64)
@@ -81,12 +91,7 @@ def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
     config = {"source_vocabulary_size": 5, "target_vocabulary_size": 5}
     config |= {"attention": "luong_general", "embedding_size": 4, "units": 4}
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    folder = tmp_path / "multi30k"
-    folder.mkdir()
-    for side in ("en", "de"):
-        lines = "".join(f"{x}\n" for x in TEXTS)
-        path = folder / f"test_2016_flickr.{side}.gz"
-        path.write_bytes(gzip.compress(lines.encode()))
+    write_test_set(tmp_path)
     monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_ENTRIES", 1)
     actual = real_text.real_text(tmp_path, tmp_path / "run", None, 1, 4, int8=True)
     assert actual["same_translations"] == actual["sentences"] > 0
@@ -101,9 +106,56 @@ def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
     assert 0 <= actual["bleu"]["value"] <= 100
 
 
+class Oracle:
+    """In the place of a translator, one that writes no more than a rule asks for."""
+
+    def translate(self, texts, search, batch_size, prefix=None, forced=None, **_):
+        rows = []
+        for number in range(len(texts)):
+            words = [prefix[number]] if prefix else (forced or [[]])[number]
+            text = " ".join([*words, "x", "y", "z"])
+            hypothesis = Translation(text, 0.0, -1.0, target_tokens=text.split())
+            rows.append([hypothesis] * search.num_hypotheses)
+        return rows
+
+
+def test_rules_of_the_search(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("kseq2seq.Translator.load", lambda path: Oracle())
+    monkeypatch.setattr(
+        "kseq2seq.inference.minimum_risk",
+        lambda translator, texts, *_, **risk: [[Translation("y", 0.0)] for _ in texts],
+    )
+    write_test_set(tmp_path)
+    arguments = ["--run", tmp_path, "--data", tmp_path, "--output", tmp_path]
+    load("control").main([str(x) for x in [*arguments, "--sentences", 1]])
+    results = json.loads((tmp_path / "control.json").read_text())["results"]
+    kept = {x: y["satisfied"] for x, y in results.items() if "satisfied" in y}
+    assert len(kept) == 4 and set(kept.values()) == {1.0}
+    assert results["given words"]["chrf"] > results["beam search"]["chrf"]
+    assert results["diverse groups"]["log_prob_of_best"] == -1.0
+    assert "| given beginnings | " in capsys.readouterr().out
+
+
+def test_predicates_tell_what_breaks_a_rule():
+    control = load("control")
+
+    def translation(text):
+        return Translation(text, 0.0, target_tokens=text.split())
+
+    assert control.begins(translation("a dog"), "a ")
+    assert not control.begins(translation("the dog"), "a ")
+    assert control.holds(translation("a dog"), ["dog", "a"])
+    assert not control.holds_in_order(translation("a dog"), ["dog", "a"])
+    assert not control.no_trigram_twice(translation("a b c d a b c"), None)
+    assert control.no_trigram_twice(translation("a b c d a b"), None)
+    rows = [[translation("a b c d"), translation("b c d e f")]]
+    assert control.shared_trigrams(rows) == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
+        ("control", ["--run", ".", "--data", ".", "--sentences", "0"], "at least 1"),
         (
             "decoding",
             ["--no-forced"],
