@@ -137,6 +137,9 @@ def test_a_model_without_attention(tokenizer):
         transcriber.export("none", Search(coverage_penalty=0.1))
     with pytest.raises(ValueError, match="`search` must have shortlist=False for fram"):
         transcriber.transcribe(FRAMES[:1], Search(shortlist=True))
+    search = Search(forbid_unknown=False, replace_unknown=True)
+    with pytest.raises(ValueError, match="replace_unknown=False for frames"):
+        transcriber.transcribe(FRAMES[:1], search)
 
 
 def test_saved_loaded_and_copied(speech, plain, results, tmp_path):

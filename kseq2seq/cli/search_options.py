@@ -27,6 +27,7 @@ NAMES = (
     "num_groups",
     "diversity",
     "shortlist",
+    "replace_unknown",
 )
 
 
@@ -43,6 +44,7 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
     )
     if not greedy:
         _add_shortlist(group)
+        _add_replacements(group)
         group.add_argument(
             "--beam",
             type=count,
@@ -101,6 +103,17 @@ def _add_shortlist(group):
         default=None,
         help="search among the pieces that a source may give, by the shortlist of "
         "'kseq2seq shortlist': faster where the vocabulary is large",
+    )
+
+
+def _add_replacements(group):
+    group.add_argument(
+        "--replace-unknown",
+        nargs="?",
+        const=True,
+        metavar="DICTIONARY",
+        help="write unknown tokens as the word of the source that they attend to most, "
+        "or as what it is in this file: on each line such a word, a tab, another word",
     )
 
 
@@ -179,4 +192,12 @@ def make_search(options: argparse.Namespace) -> "Search":
     if "num_hypotheses" in changes and "beam_size" not in changes:
         usual = settings.get("beam_size", Search.beam_size)
         changes["beam_size"] = max(usual, changes["num_hypotheses"])
+    if "replace_unknown" in changes:
+        changes.setdefault("forbid_unknown", False)
+        if changes["replace_unknown"] is not True:
+            from kseq2seq.data import read_tsv
+
+            # "English" in the first line is a word like others.
+            rows = read_tsv(changes["replace_unknown"], header=False, quoting=False)
+            changes["replace_unknown"] = {row[0]: row[1] for row in rows}
     return Search(**{**settings, **changes})

@@ -1,7 +1,7 @@
 """`Search`: the settings of a search, and searches by them."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras import ops
@@ -17,6 +17,7 @@ from kseq2seq.decoding.constraints import (
     is_guided,
 )
 from kseq2seq.decoding.patterns import parse_pattern
+from kseq2seq.decoding.replacements import check_replacements
 from kseq2seq.decoding.rules import check_beam, check_lengths
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
@@ -58,6 +59,10 @@ class Search:
             hypothesis by which it was taken in a group before.
         forbid_unknown: Whether to write the next best token in place of an unknown one.
             A model that copies writes what it copies, whatever this is.
+        replace_unknown: Whether to write, in place of an unknown token, the word of the
+            source that it attends to most; or a dict from words of the source to what
+            is written for them, in which case others are copied. Needs attention, and
+            `forbid_unknown=False`.
         no_repeat_ngram: No sequence of so many tokens occurs twice; 0 for no such rule.
         repetition_penalty: Multiplies the log-probabilities of tokens that are there
             already, in the score too; 1 for none.
@@ -99,6 +104,7 @@ class Search:
     num_groups: int = 1
     diversity: float = 0.5
     shortlist: bool = False
+    replace_unknown: bool | Mapping[str, str] | tuple[tuple[str, str], ...] = False
 
     def __post_init__(self):
         for name in ("beam_size", "num_hypotheses", "max_length"):
@@ -118,6 +124,13 @@ class Search:
         words = check_words("forbidden_words", self.forbidden_words)
         object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
+        words = check_replacements(self.replace_unknown)
+        object.__setattr__(self, "replace_unknown", words)
+        if words and self.forbid_unknown:
+            raise ValueError(
+                "`replace_unknown` needs forbid_unknown=False, since there are no "
+                "unknown tokens otherwise. Received: forbid_unknown=True"
+            )
         check_boolean("shortlist", self.shortlist)
         if self.shortlist and self.pattern is not None:
             raise ValueError(

@@ -76,7 +76,7 @@ def search_function(
         copy of, `NOT_COPIED` for all others.
 
     Raises:
-        ValueError: If the search is one by a shortlist.
+        ValueError: If the search is one by a shortlist, or replaces unknown tokens.
 
     Example:
 
@@ -91,6 +91,11 @@ def search_function(
         raise ValueError(
             "`search` must have shortlist=False for ONNX and LiteRT: only a SavedModel "
             "has a shortlist in it. Received: shortlist=True"
+        )
+    if search.replace_unknown:
+        raise ValueError(
+            "`search` must have replace_unknown=False for ONNX and LiteRT, which write "
+            "ids: only a SavedModel writes words. Received: replace_unknown=True"
         )
     encode, step = encode_and_step([model])
     copied_ids = copied_ids_of(model)

@@ -119,7 +119,11 @@ def model_card(
             "parameters": num_parameters,
             "bytes": num_bytes,
         },
-        "search": fixed["search"],
+        # A dictionary may be long.
+        "search": {
+            **fixed["search"],
+            "replace_unknown": bool(settings.search.replace_unknown),
+        },
         "limits": fixed["limits"],
         "tokenizers": _tokenizers(tokenizers),
         **features_of_card(features),

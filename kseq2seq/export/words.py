@@ -49,6 +49,8 @@ def _rules_in_words(search):
         rules.append(f"outputs that match `{search.pattern}`")
     if search.forbidden_words:
         rules.append(f"without the words {', '.join(search.forbidden_words)}")
+    if search.replace_unknown:
+        rules.append("words of the source in the place of unknown tokens")
     return "".join(f"; {rule}" for rule in rules)
 
 

@@ -100,7 +100,7 @@ class ControlledSearches:
         count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
         start = partial(
             graphs.start,
-            alignments=graphs.copies or search.coverage_penalty > 0,
+            alignments=graphs.needs_alignments(search) or search.coverage_penalty > 0,
             shortlist=search.shortlist,
         )
         beginnings = read_beginnings(graphs, prefix, self._pieces)
@@ -124,7 +124,7 @@ class ControlledSearches:
         start = partial(start, wanted=[ids])
         best = search_ids(start, source.ids, search, 1, rules, ahead, graphs.copies)
         best = blank_for_blank(best, source.ids)
-        texts = self._texts(text, source, best, prefix, beginnings)[:, 0]
+        texts = self._texts(text, source, best, search, prefix, beginnings)[:, 0]
         # A row of nothing stands for what has no probability, and would be free.
         is_there = tf.reshape(following.lengths, [-1]) > 0
         is_there &= best.lengths[:, 0] > 0
@@ -184,7 +184,7 @@ class ControlledSearches:
             rules.append(graphs.allowed_texts(allowed))
         start = partial(
             graphs.start,
-            alignments=alignments or graphs.copies,
+            alignments=alignments or graphs.needs_alignments(search),
             shortlist=search.shortlist,
             wanted=wanted,
         )
@@ -192,7 +192,7 @@ class ControlledSearches:
             start, source.ids, search, None, rules, constraint, graphs.copies
         )
         hypotheses = blank_for_blank(hypotheses, source.ids)
-        texts = self._texts(text, source, hypotheses, prefix, beginnings)
+        texts = self._texts(text, source, hypotheses, search, prefix, beginnings)
         if not alignments:
             hypotheses = hypotheses._replace(alignments=None)
         tensors = hypotheses._asdict().items()
@@ -202,17 +202,18 @@ class ControlledSearches:
             **{name: tensor for name, tensor in tensors if tensor is not None},
         }
 
-    def _texts(self, text, source, hypotheses, prefix, beginnings):
+    def _texts(self, text, source, hypotheses, search, prefix, beginnings):
         """The texts of hypotheses, whose beginnings are the texts given, if any."""
         graphs = self._text_to_text
-        texts = graphs.write_all(text, source, hypotheses)
+        texts = graphs.write_all(text, source, hypotheses, search)
         if beginnings is None:
             return texts
         written = graphs.write(beginnings.ids)[:, None]
-        if graphs.copies:  # other symbols for each hypothesis
+        if graphs.needs_alignments(search):  # other words for each hypothesis
             lengths = number_of_tokens(beginnings.ids)[:, None, None]
             places = tf.range(tf.shape(hypotheses.ids)[2])
             cut = tf.where(places < lengths, hypotheses.ids, PAD_ID)
-            written = graphs.write_all(text, source, hypotheses._replace(ids=cut))
+            begun = hypotheses._replace(ids=cut)
+            written = graphs.write_all(text, source, begun, search)
         texts = with_beginnings(texts, prefix, written)
         return tf.where(source.ids[:, :1] == EOS_ID, "", texts)

@@ -118,7 +118,7 @@ def _sample(graphs, num_samples, text, seed, temperature, features=None):
     )
     samples = blank_for_blank(samples, source.ids)
     return {
-        "texts": graphs.write_all(text, source, samples),
+        "texts": graphs.write_all(text, source, samples, search),
         "log_probs": samples.log_probs,
         "scores": samples.scores,
     }

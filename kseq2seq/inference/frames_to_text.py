@@ -283,6 +283,11 @@ class FramesToText:
                 "`search` must have shortlist=False for frames, which are no pieces of "
                 "a source. Received: shortlist=True"
             )
+        if search.replace_unknown:
+            raise ValueError(
+                "`search` must have replace_unknown=False for frames, in which there "
+                "are no words to copy. Received: replace_unknown=True"
+            )
 
         def start(_):
             return self._start(frames, mask, alignments)

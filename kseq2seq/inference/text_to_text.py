@@ -149,7 +149,7 @@ class TextToText(TokenizerGraphs):
         """
         source = self.source_ids(text, features)
         best = self.search_ids(source.ids, 1)
-        translation = self.write_all(text, source, best)[:, 0]
+        translation = self.write_all(text, source, best, self.default_search)[:, 0]
         return {"translation": translation, "score": best.scores[:, 0]}
 
     def nbest(self, text: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
@@ -169,7 +169,7 @@ class TextToText(TokenizerGraphs):
         count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
         source, shape = self.source_ids(text, features), [-1, count]
         hypotheses = self.search_ids(source.ids, count)
-        translations = self.write_all(text, source, hypotheses)
+        translations = self.write_all(text, source, hypotheses, search)
         return {
             "translations": tf.reshape(translations, shape),
             "scores": tf.reshape(tf.maximum(hypotheses.scores, tf.float32.min), shape),
@@ -193,7 +193,7 @@ class TextToText(TokenizerGraphs):
         # Once more, for the winner alone: that is cheaper than to keep the alignments
         # of all hypotheses on the way.
         forced = self.force_ids(source.ids, ids)
-        write = self.writer(text, source, forced.alignments)
+        write = self.writer(text, source, forced.alignments, self.default_search)
         translation = write(ids)
         return {
             "translation": translation,
@@ -300,23 +300,23 @@ class TextToText(TokenizerGraphs):
         """
         check_rows(text, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         source = self.source_ids(text, features)
-        max_length = self.default_search.max_length
+        search = self.default_search
         sampled = decoding.sample(
-            *self.start_own(source.ids, alignments=self.copies),
-            uniform=uniform_numbers(seed, max_length)[..., None],
+            *self.start_own(source.ids, self.needs_alignments(search)),
+            uniform=uniform_numbers(seed, search.max_length)[..., None],
             temperature=tf.maximum(finite(temperature, 1.0), LEAST_TEMPERATURE),
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
             # At least one token is left.
             top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),
-            **length_limits(source.ids, self.default_search),
+            **length_limits(source.ids, search),
             constraints=[
-                *constraints_of_search(self.default_search, self.copies),
-                *self.text_rules(self.default_search),
+                *constraints_of_search(search, self.copies),
+                *self.text_rules(search),
             ],
         )
         sampled = blank_for_blank(sampled, source.ids)
         return {
-            "translation": self.write_all(text, source, sampled)[:, 0],
+            "translation": self.write_all(text, source, sampled, search)[:, 0],
             "log_prob": sampled.log_probs[:, 0],
         }
 
@@ -324,24 +324,24 @@ class TextToText(TokenizerGraphs):
 
     @one_graph(IDS, COUNT)
     def search_ids(self, source: Tensor, num_hypotheses: Tensor | int) -> Hypotheses:
-        """The best hypotheses by the default search, with alignments if these copy.
+        """The best hypotheses by the default search, with alignments if needed.
 
         Args:
             source: Ids of shape `(batch, source_length)`.
             num_hypotheses: How many are wanted, a scalar.
         """
-        search = self.default_search
+        search, needed = self.default_search, self.needs_alignments(self.default_search)
         # The coverage penalty needs them on the way.
         start = partial(
             self.start,
-            alignments=self.copies or search.coverage_penalty > 0,
+            alignments=needed or search.coverage_penalty > 0,
             shortlist=search.shortlist,
         )
         rules = self.text_rules(search)
         hypotheses = search_ids(
             start, source, search, num_hypotheses, rules, copies=self.copies
         )
-        if not self.copies:
+        if not needed:
             hypotheses = hypotheses._replace(alignments=None)
         return blank_for_blank(hypotheses, source)
 

@@ -10,6 +10,7 @@ from kseq2seq.decoding import Constraint, Hypotheses, Search
 from kseq2seq.inference.batches import check_features
 from kseq2seq.inference.copying import copied_symbols
 from kseq2seq.inference.rows import check_rows
+from kseq2seq.inference.source_words import attended_words
 from kseq2seq.inference.text_rules import (
     allowed_texts,
     forced_ids,
@@ -175,45 +176,70 @@ class TokenizerGraphs:
         """The same, with symbols, `(batch, length)`, in the place of UNK."""
         return self._target_tokenizer.detokenize(ids, symbols)
 
+    def needs_alignments(self, search: Search) -> bool:
+        """Whether what a search gives can be written by its alignments alone."""
+        return self.copies or bool(search.replace_unknown)
+
     def write_all(
-        self, texts: Tensor, source: TruncatedIds, hypotheses: Hypotheses
+        self,
+        texts: Tensor,
+        source: TruncatedIds,
+        hypotheses: Hypotheses,
+        search: Search,
     ) -> Tensor:
         """The texts of hypotheses, of shape `(batch, n)`.
 
         Args:
             texts: The source texts, of shape `(batch,)`.
             source: Their `TruncatedIds`.
-            hypotheses: The `Hypotheses`, with alignments if there are `copied_ids`.
+            hypotheses: The `Hypotheses`, with alignments if these are needed.
+            search: The `Search` that gave them.
         """
         shape = tf.shape(hypotheses.ids)
         flat = tf.reshape(hypotheses.ids, [-1, shape[2]])  # (B * N, L)
-        write = self.writer(texts, source, hypotheses.alignments)
+        write = self.writer(texts, source, hypotheses.alignments, search)
         return tf.reshape(write(flat), shape[:2])
 
     def writer(
-        self, texts: Tensor, source: TruncatedIds, alignments: Tensor | None
+        self,
+        texts: Tensor,
+        source: TruncatedIds,
+        alignments: Tensor | None,
+        search: Search,
     ) -> Callable[[Tensor], Tensor]:
-        """The function that writes target ids, unknown symbols that are copied as well.
+        """The function that writes target ids, and what is written for unknown ones.
 
         Args:
             texts: The source texts, of shape `(batch,)`.
             source: Their `TruncatedIds`.
             alignments: float32 of shape `(batch, n, length, source_length)`; `None`
-                without `copied_ids`.
+                where they are not needed.
+            search: The `Search` that gave them.
 
         Returns:
             A function from ids of shape `(rows, length)` to strings of shape `(rows,)`,
             where rows are `batch * n`, or several for each of these.
+
+        Raises:
+            ValueError: If the search needs alignments and there are none.
         """
-        if self._copied_ids is None or alignments is None:
+        if not self.needs_alignments(search):
             return self.write
+        if alignments is None:
+            raise ValueError(
+                "`search` must have replace_unknown=False where a model has no "
+                "attention, which tells the word. Received: replace_unknown="
+                f"{search.replace_unknown!r:.80}"
+            )
         shape = tf.shape(alignments)
-        symbols = copied_symbols(
-            texts,
-            source,
-            tf.gather(tf.constant(self._copied_ids), source.ids),
-            tf.reshape(alignments, [shape[0], shape[1] * shape[2], shape[3]]),
-        )
+        flat = tf.reshape(alignments, [shape[0], shape[1] * shape[2], shape[3]])
+        if self._copied_ids is not None:
+            copied_ids = tf.gather(tf.constant(self._copied_ids), source.ids)
+            symbols = copied_symbols(texts, source, copied_ids, flat)
+        else:
+            pairs = search.replace_unknown
+            pairs = pairs if isinstance(pairs, tuple) else ()
+            symbols = attended_words(texts, source, flat, pairs)
         symbols = tf.reshape(symbols, [shape[0] * shape[1], shape[2]])
 
         def write(ids):

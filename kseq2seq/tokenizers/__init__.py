@@ -11,6 +11,9 @@ from kseq2seq.tokenizers.features import (
     FeatureVocabulary,
     with_features,
 )
+from kseq2seq.tokenizers.lookup import (
+    look_up,
+)
 from kseq2seq.tokenizers.offsets import (
     source_spans,
     target_spans,
@@ -45,6 +48,7 @@ __all__ = [
     "add_symbols",
     "copied_ids",
     "cut_bytes",
+    "look_up",
     "source_spans",
     "target_spans",
     "tokenize_truncated",

@@ -12,6 +12,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from kseq2seq.data import as_texts
+from kseq2seq.tokenizers.lookup import look_up
 from kseq2seq.tokenizers.truncation import Limits, TruncatedIds, cut_bytes
 from kseq2seq.utils import PAD_ID, PathLike, Tensor, check_string, write_text
 
@@ -19,7 +20,6 @@ MISSING_ID, UNKNOWN_ID = 0, 1
 _LABELS = ("<missing>", "<unknown>")
 # What `tf.strings.strip` takes away.
 _WHITE_SPACE = " \t\n\v\f\r"
-_NUM_HASHES = 2**62
 
 
 class FeatureVocabulary:
@@ -165,20 +165,9 @@ class FeatureVocabulary:
         return tf.concat([parts.with_values(self._look_up(parts.values)), missing], 1)
 
     def _look_up(self, symbols: Tensor) -> Tensor:
-        """Ids of symbols, of shape `(n,)`.
-
-        By their hashes in constants: a table would be a resource, which each SavedModel
-        would have to keep and to fill.
-        """
-        own = tf.constant(self.symbols)
-        hashes, wanted = (
-            tf.strings.to_hash_bucket_fast(x, _NUM_HASHES) for x in (own, symbols)
-        )
-        order = tf.argsort(hashes)
-        place = tf.searchsorted(tf.gather(hashes, order), wanted)
-        nearest = tf.gather(order, tf.minimum(place, len(self.symbols) - 1))
-        is_known = tf.gather(own, nearest) == symbols
-        return tf.where(is_known, nearest + len(_LABELS), UNKNOWN_ID)
+        """Ids of symbols, of shape `(n,)`."""
+        place = look_up(self.symbols, symbols)
+        return tf.where(place < 0, UNKNOWN_ID, place + len(_LABELS))
 
     def save(self, path: PathLike) -> None:
         """Writes the vocabulary as JSON, complete or not at all.

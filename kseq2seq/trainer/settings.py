@@ -331,6 +331,12 @@ def make_settings(
             "search.coverage_penalty needs a model with attention. Received: "
             f"{searches.coverage_penalty} with model.attention = 'none'"
         )
+    is_without = has_frames or model.get("attention") == "none"
+    if searches and searches.replace_unknown and is_without:
+        errors.append(
+            "search.replace_unknown needs a source of text and a model with attention. "
+            f"Received: {searches.replace_unknown!r:.80}"
+        )
     schedule = settings.optimizer
     if searches and searches.shortlist:
         errors.append(

@@ -217,6 +217,12 @@ def test_rules_of_texts(call, folder, reverser, monkeypatch, tmp_path):
     for options in ([], ["--shortlist"]):
         call("translate", folder, *options, stdin="ab")
         assert reverser.searches[-1].shortlist == bool(options)
+    (tmp_path / "dictionary").write_text("dog\tHund\ncat\tKatze\n")
+    words = {"dog": "Hund", "cat": "Katze"}
+    for value, expected in ([], True), ([tmp_path / "dictionary"], (*words.items(),)):
+        call("translate", folder, "--replace-unknown", *value, stdin="ab")
+        assert reverser.searches[-1].replace_unknown == expected
+        assert not reverser.searches[-1].forbid_unknown
     given = {}
     translate = reverser.translate
 

@@ -34,6 +34,7 @@ SEARCH = {
     "num_groups": 1,
     "diversity": 0.5,
     "shortlist": False,
+    "replace_unknown": False,
 }
 SCORES = {
     "search": {**SEARCH, "num_hypotheses": 1},

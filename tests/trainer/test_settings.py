@@ -99,6 +99,10 @@ def test_no_coverage_without_attention():
     changes = ["search.coverage_penalty=0.1", "model.attention=none"]
     with pytest.raises(SettingsError, match="needs a model with attention"):
         read_settings(DATES, changes)
+    changes = ["search.forbid_unknown=false", "search.replace_unknown=true"]
+    assert read_settings(DATES, changes).search["replace_unknown"]
+    with pytest.raises(SettingsError, match="replace_unknown needs a source of text"):
+        read_settings(DATES, [*changes, "model.attention=none"])
 
 
 def test_no_sampled_targets_with_hard_attention():
