@@ -13,6 +13,10 @@ from kseq2seq.cli.arguments import (
     column,
     index,
 )
+from kseq2seq.cli.language_models import (
+    add_language_model_options,
+    check_language_model,
+)
 from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.recordings import read_table, refuse, transcribe_rows
@@ -58,6 +62,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     add_max_characters(parser)
     add_search_options(parser)
+    add_language_model_options(parser)
     add_minimum_risk_options(parser)
     return parser
 
@@ -101,6 +106,7 @@ def run(options: argparse.Namespace) -> None:
     options.path = find_model(options.path)
     loading.check_search_options(options)
     check_drawn(options, "--mbr", options.mbr is not None)
+    check_language_model(options)
     metrics = options.metrics
     if not metrics:
         training = read_settings(options.path).get("training", {})
@@ -156,7 +162,8 @@ def _read_test_set(
 
     if is_transcriber(options.path):
         flags = {"source": "--source", "jsonl": "--jsonl", "reference": "--reference"}
-        refuse(options, **flags, features="--features", mbr="--mbr")
+        flags |= {"features": "--features", "language_model": "--language-model"}
+        refuse(options, **flags, mbr="--mbr")
         rows = read_table(options, options.tsv, options.columns or (0, 1))
         return [x[0] for x in rows], None, [[text] for _, text in rows]
     if options.tsv or options.jsonl:

@@ -18,6 +18,11 @@ from kseq2seq.cli.arguments import (
     index,
     weight,
 )
+from kseq2seq.cli.language_models import (
+    add_language_model_options,
+    check_language_model,
+    load_fusion,
+)
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.cli.recordings import refuse, search_frames
 from kseq2seq.cli.search_options import add_n_best, add_search_options, make_search
@@ -174,11 +179,14 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
     )
     add_n_best(parser, "translations of each text that the signature nbest gives")
     add_search_options(parser)
+    add_language_model_options(parser)
 
 
 def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
+    check_language_model(options)
     if is_transcriber(options.path):
         names = "products", "ensemble", "max_bytes", "max_tokens", "signatures"
+        names = *names, "language_model"
         refuse(options, **{name: f"--{name.replace('_', '-')}" for name in names})
         transcriber = loading.load_transcriber(options.path, options.modules)
         types = _given(options, "weights")
@@ -197,7 +205,7 @@ def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
         translators,
         make_search(options),
         limits,
-        mixture=Mixture(options.ensemble_weights),
+        mixture=Mixture(options.ensemble_weights, load_fusion(options)),
         extra_signatures=options.signatures,
         **types,
     )

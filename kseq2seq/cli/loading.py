@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from kseq2seq.cli.arguments import one_line
-from kseq2seq.cli.sampling_options import minimum_risk_function
+from kseq2seq.cli.language_models import load_fusion
+from kseq2seq.cli.sampling_options import (
+    distinct_samples_function,
+    minimum_risk_function,
+)
 from kseq2seq.cli.search_options import given_search_options, make_search
 from kseq2seq.runs import is_run_folder, is_transcriber
 from kseq2seq.utils import import_tensorflow
@@ -143,6 +147,11 @@ def load_translate_function(
     check_has_features(options, translator)
     if getattr(options, "mbr", None) is not None:
         return minimum_risk_function(options, translator)
+    if getattr(options, "distinct_samples", None) is not None:
+        return distinct_samples_function(options, translator)
+    fusion = load_fusion(options)
+    if fusion is not None:
+        translator = translator.with_language_model(*fusion)
     search = make_search(options) if is_run_folder(options.path) else None
     return partial(
         translator.translate,

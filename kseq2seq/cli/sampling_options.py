@@ -13,7 +13,7 @@ from kseq2seq.evaluation import UTILITIES
 NAMES = ("seed", "temperature", "top_k", "top_p")
 DEFAULT_SAMPLES = 32
 # Options beside those of `search_options` that a search alone has.
-OF_SEARCHES = ("alignments", "prefix", "force_words", "allowed")
+OF_SEARCHES = ("alignments", "prefix", "force_words", "allowed", "language_model")
 
 
 def add_sampling_options(group: Any) -> None:
@@ -64,6 +64,22 @@ def add_minimum_risk_options(parser: argparse.ArgumentParser) -> None:
     add_sampling_options(group)
 
 
+def add_distinct_samples(parser: argparse.ArgumentParser) -> None:
+    """Adds `--distinct-samples`, whose other options are those of `--mbr`.
+
+    Args:
+        parser: The parser of a verb.
+    """
+    parser.add_argument(
+        "--distinct-samples",
+        type=count,
+        metavar="N",
+        help="draw N translations of each line, none of them twice, by --seed and "
+        "--temperature, and print each on a line of its own: number of the input line, "
+        "log-probability, translation, with tabs between them",
+    )
+
+
 def given_sampling_options(options: argparse.Namespace) -> dict[str, Any]:
     """The options of sampling that were given, by the names of `Translator.sample`.
 
@@ -105,7 +121,26 @@ def check_drawn(options: argparse.Namespace, drawing: str, is_drawn: bool) -> No
 
 def _flags(names):
     flags = (f"--{name.replace('_', '-')}" for name in names)
-    return ", ".join(flags).replace("--beam-size", "--beam")
+    flags = ", ".join(flags).replace("--num-hypotheses", "--n-best")
+    return flags.replace("--beam-size", "--beam")
+
+
+def check_distinct(options: argparse.Namespace) -> None:
+    """Refuses options that `--distinct-samples` takes no notice of.
+
+    Args:
+        options: Those of a verb with `--distinct-samples` and `--mbr`.
+
+    Raises:
+        ValueError: If one of them was given.
+    """
+    names = ("mbr", "samples", "top_k", "top_p", "num_hypotheses")
+    given = [name for name in names if getattr(options, name) is not None]
+    if given:
+        raise ValueError(
+            "--distinct-samples N draws N translations by --seed and --temperature "
+            f"alone: leave out other options of drawing. Received: {_flags(given)}"
+        )
 
 
 def minimum_risk_function(
@@ -134,5 +169,31 @@ def minimum_risk_function(
     def translate(texts, **features):
         best = getattr(options, "num_hypotheses", None) or 1
         return [ranked[:best] for ranked in rank(texts, **features)]
+
+    return translate
+
+
+def distinct_samples_function(
+    options: argparse.Namespace, translator: Any
+) -> Callable[..., list[list[Any]]]:
+    """Samples without repetition as the options say.
+
+    Args:
+        options: Those of a verb, with `--distinct-samples`.
+        translator: The translator, of a run folder.
+
+    Returns:
+        A function from texts, and their `features` by name, to the `Translation`s of
+        each, in the order in which they were drawn; their `score` is `log_prob`.
+    """
+    draw = partial(
+        translator.sample_distinct,
+        num_samples=options.distinct_samples,
+        **given_sampling_options(options),
+    )
+
+    def translate(texts, **features):
+        rows = draw(texts, **features)
+        return [[each._replace(score=each.log_prob) for each in row] for row in rows]
 
     return translate

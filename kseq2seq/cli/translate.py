@@ -15,9 +15,18 @@ from kseq2seq.cli.arguments import (
     add_path,
     add_verb,
 )
+from kseq2seq.cli.language_models import (
+    add_language_model_options,
+    check_language_model,
+)
 from kseq2seq.cli.long_lines import add_max_characters
 from kseq2seq.cli.paths import find_model
-from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
+from kseq2seq.cli.sampling_options import (
+    add_distinct_samples,
+    add_minimum_risk_options,
+    check_distinct,
+    check_drawn,
+)
 from kseq2seq.cli.search_options import add_n_best, add_search_options
 from kseq2seq.cli.worker_processes import map_in_processes
 from kseq2seq.runs import is_run_folder
@@ -75,9 +84,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="FILE",
         help="file with a line for each translation that may be written",
     )
+    add_distinct_samples(parser)
     add_max_characters(parser)
     windows.add_workers(parser)
     add_search_options(parser)
+    add_language_model_options(parser)
     add_minimum_risk_options(parser)
     return parser
 
@@ -86,12 +97,7 @@ def run(options: argparse.Namespace) -> None:
     """Translates, and prints a line for each line of input, window by window."""
     options.path = find_model(options.path)
     loading.check_search_options(options)
-    check_drawn(options, "--mbr", options.mbr is not None)
-    if options.in_order and options.force_words is None:
-        raise ValueError(
-            "--in-order needs --force-words, whose words it puts in order: add it, or "
-            "leave this out. Received: --in-order"
-        )
+    _check_options(options)
     typed = windows.is_terminal(options.input)
     if typed and options.workers > 1:
         raise ValueError(
@@ -112,6 +118,22 @@ def run(options: argparse.Namespace) -> None:
             file.write(text)
             file.flush()
             update(count)
+
+
+def _check_options(options):
+    """Refuses options that have no effect together."""
+    check_language_model(options)
+    if options.distinct_samples is None:
+        check_drawn(options, "--mbr", options.mbr is not None)
+    else:
+        _check_is_run(options, f"--distinct-samples {options.distinct_samples}")
+        check_drawn(options, "--distinct-samples", True)
+        check_distinct(options)
+    if options.in_order and options.force_words is None:
+        raise ValueError(
+            "--in-order needs --force-words, whose words it puts in order: add it, or "
+            "leave this out. Received: --in-order"
+        )
 
 
 class _Task(NamedTuple):
@@ -223,7 +245,7 @@ def _formatted(options: argparse.Namespace, number: int, best_first: list[Any]) 
         return json.dumps(_as_json(best_first), ensure_ascii=False) + "\n"
     # A translation is one line, whatever is in it.
     texts = [best.text.replace("\n", " ") for best in best_first]
-    if options.num_hypotheses is None:
+    if options.num_hypotheses is None and options.distinct_samples is None:
         return (texts[0] if texts else "") + "\n"
     return "".join(
         f"{number}\t{best.score:.4f}\t{text}\n"

@@ -9,17 +9,24 @@ import pytest
 import kseq2seq
 from commands import assert_refused
 from kseq2seq.cli import export
+from kseq2seq.models import build_language_model
 
 
 def test_several_runs_are_exported_as_one(call, run, tmp_path):
     arguments = ["--ensemble", run, "--weights", "int8", "--n-best", "2"]
     arguments += ["--ensemble-weights", "2", "1"]
     limits = ["--max-bytes", "9", "--max-tokens", "7"]
+    size = kseq2seq.Tokenizer.load(run / "target.model").vocabulary_size
+    model = build_language_model(size, embedding_size=3, units=5)
+    model.save(tmp_path / "language_model.keras")
+    limits += ["--language-model", tmp_path / "language_model.keras"]
+    limits += ["--language-model-weight", "0.25"]
     call("export", run, tmp_path / "two", *arguments, *limits)
     saved = tmp_path / "two" / "1"
     about = json.loads((saved / "assets.extra" / "kseq2seq.json").read_text())
     assert about["weights"] == "int8" and about["search"]["num_hypotheses"] == 2
     assert about["limits"] == {"max_bytes": 9, "max_tokens": 7}
+    assert about["language_model_weight"] == 0.25
     card = json.loads((saved / "model_card.json").read_text())
     assert len(card["trainings"]) == 2
     assert about["ensemble_weights"] == card["ensemble_weights"] == [2.0, 1.0]

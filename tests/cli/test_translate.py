@@ -209,8 +209,9 @@ def test_beginnings_and_words_for_each_line(
         result = call("translate", folder, *option, stdin=stdin)
         assert f"Received: 4 lines for {count}" in result.err and result.code == 2
     (tmp_path / "saved_model.pb").touch()
-    refused = call("translate", tmp_path, *words, stdin="a")
-    assert_refused(refused, "is a SavedModel, which searches as it was exported to")
+    for option in (words, ("--distinct-samples", 3)):
+        refused = call("translate", tmp_path, *option, stdin="a")
+        assert_refused(refused, "is a SavedModel, which searches as it was exported to")
 
 
 def test_rules_of_texts(call, folder, reverser, monkeypatch, tmp_path):
@@ -324,9 +325,29 @@ def test_minimum_risk_takes_what_is_most_like_all_samples(
     assert "= 100.00" in call("evaluate", folder, *files, *arguments).out
 
 
+def test_distinct_samples_are_lines_of_their_own(call, folder, reverser, monkeypatch):
+    given = []
+
+    def sample_distinct(texts, num_samples, **options):
+        given.append((num_samples, options))
+        return [[Translation(f"{x}1", 2.0, -1.5), Translation(x, 1.0, -0.5)]
+                for x in texts]  # fmt: skip
+
+    monkeypatch.setattr(reverser, "sample_distinct", sample_distinct, raising=False)
+    arguments = ["--distinct-samples", 2, "--seed", 7, "--temperature", 0.5]
+    result = call("translate", folder, *arguments, stdin="x\n\ny")
+    lines = ["1\t-1.5000\tx1", "1\t-0.5000\tx", "3\t-1.5000\ty1", "3\t-0.5000\ty"]
+    assert result.out.splitlines() == lines
+    assert given == [(2, {"seed": 7, "temperature": 0.5})]
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
+        (["--distinct-samples", 2, "--beam", 3, "--prefix", "x"],
+         "--distinct-samples draws instead.*Received: --beam, --prefix"),
+        (["--distinct-samples", 2, "--mbr", "chrf", "--top-k", 3, "--n-best", 2],
+         "--temperature alone.*Received: --mbr, --top-k, --n-best"),
         (["--samples", 3, "--seed", 1], "need --mbr.*Received: --seed, --samples"),
         (["--mbr", "chrf", "--beam", 2, "--alignments"],
          "--mbr draws instead.*Received: --alignments, --beam"),
