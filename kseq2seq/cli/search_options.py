@@ -18,6 +18,8 @@ NAMES = (
     "max_length",
     "max_length_factor",
     "max_length_offset",
+    "min_length",
+    "min_length_factor",
     "forbid_unknown",
     "no_repeat_ngram",
     "repetition_penalty",
@@ -81,6 +83,22 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
             metavar="X",
             help="how much less likely a group makes each token of those before it",
         )
+    _add_lengths(group)
+    _add_rules(group)
+
+
+def _add_shortlist(group):
+    group.add_argument(
+        "--shortlist",
+        action="store_true",
+        default=None,
+        help="search among the pieces that a source may give, by the shortlist of "
+        "'kseq2seq shortlist': faster where the vocabulary is large",
+    )
+
+
+def _add_lengths(group):
+    """Adds the options that say how long a translation may be."""
     group.add_argument(
         "--max-length", type=count, metavar="N", help="most tokens of a translation"
     )
@@ -93,16 +111,14 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
     group.add_argument(
         "--max-length-offset", type=index, metavar="N", help="and this many more"
     )
-    _add_rules(group)
-
-
-def _add_shortlist(group):
     group.add_argument(
-        "--shortlist",
-        action="store_true",
-        default=None,
-        help="search among the pieces that a source may give, by the shortlist of "
-        "'kseq2seq shortlist': faster where the vocabulary is large",
+        "--min-length", type=index, metavar="N", help="fewest tokens of a translation"
+    )
+    group.add_argument(
+        "--min-length-factor",
+        type=weight,
+        metavar="X",
+        help="fewest tokens of a translation for each token of its source",
     )
 
 

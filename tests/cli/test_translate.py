@@ -94,6 +94,7 @@ def test_options_change_the_search_of_the_run(call, folder, reverser):
         ["--n-best", "7"],
         ["--beam", "2", "--max-length", "9", "--coverage-penalty", "0.25"],
         ["--max-length-factor", "1.5", "--max-length-offset", "3"],
+        ["--min-length", "4", "--min-length-factor", "0.25"],
         ["--beam", "6", "--num-groups", "3", "--diversity", "0.25"],
         ["--length-normalization", "mean"],
     ):
@@ -104,6 +105,7 @@ def test_options_change_the_search_of_the_run(call, folder, reverser):
         Search(beam_size=7, num_hypotheses=7),
         Search(beam_size=2, max_length=9, coverage_penalty=0.25),
         Search(beam_size=3, max_length_factor=1.5, max_length_offset=3),
+        Search(beam_size=3, min_length=4, min_length_factor=0.25),
         Search(beam_size=6, num_groups=3, diversity=0.25),
         Search(beam_size=3, length_normalization="mean"),
     ]
