@@ -14,6 +14,12 @@ from kseq2seq.data.containers import (
 )
 from kseq2seq.data.corpora import Corpus, Part, corpus, sample, tfds_corpus
 from kseq2seq.data.date_pairs import LOCALES, dates
+from kseq2seq.data.dialogues import (
+    REPLIES,
+    TURN_SEPARATOR,
+    join_turns,
+    read_dialogues,
+)
 from kseq2seq.data.frame_batches import (
     DEFAULT_FRAME_BUCKETS,
     FrameBatches,
@@ -69,6 +75,8 @@ __all__ = [
     "DEFAULT_BUCKETS",
     "DEFAULT_FRAME_BUCKETS",
     "LOCALES",
+    "REPLIES",
+    "TURN_SEPARATOR",
     "WORD_BEGINS",
     "Corpus",
     "Coverage",
@@ -95,8 +103,10 @@ __all__ = [
     "group_references",
     "group_triples",
     "iter_lines",
+    "join_turns",
     "load_word_vectors",
     "parse_links",
+    "read_dialogues",
     "read_frame_table",
     "read_frames",
     "read_jsonl",

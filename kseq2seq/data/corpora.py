@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from kseq2seq.data.jsonl import iter_jsonl
-from kseq2seq.data.lines import PACKED_SUFFIXES, DataError
+from kseq2seq.data.jsonl import is_jsonl, iter_jsonl
+from kseq2seq.data.lines import DataError
 from kseq2seq.data.parallel import iter_parallel
 from kseq2seq.data.tfds import iter_tfds
 from kseq2seq.data.tsv import iter_tsv
@@ -20,7 +19,6 @@ from kseq2seq.utils import PathLike, check_choice, check_integer, check_number
 # `(source, target)`, or `(source, target, features)`.
 Row: TypeAlias = tuple[str, ...]
 FORMATS = ("tsv", "jsonl", "parallel")
-_JSONL_SUFFIXES = (".jsonl", ".ndjson")
 # Files of a corpus that are read at the same time, and rows taken from one in a row.
 _OPEN = 16
 _RUN = 64
@@ -135,11 +133,7 @@ def _expanded(name: PathLike) -> list[str]:
 
 
 def _part(path: str, format: str | None, columns: Any) -> Part:
-    name = path.lower()
-    for suffix in PACKED_SUFFIXES:
-        name = name.removesuffix(suffix)
-    is_jsonl = Path(name).suffix in _JSONL_SUFFIXES
-    if format == "jsonl" or (format is None and is_jsonl):
+    if format == "jsonl" or (format is None and is_jsonl(path)):
         return Part(path, partial(iter_jsonl, path, columns or ("source", "target")))
     return Part(path, partial(iter_tsv, path, columns or (0, 1)))
 

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from kseq2seq.data.containers import Pairs, Triples
-from kseq2seq.data.lines import DataError, stream_lines
+from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, stream_lines
 from kseq2seq.data.pairs import without_empty_sides
 from kseq2seq.utils import PathLike, is_blank
 
+_SUFFIXES = (".jsonl", ".ndjson")
 _EXPECTED = 'an object of JSON in each line, such as {"source": "Go.", "target": "Va"}'
 
 
@@ -73,34 +75,72 @@ def iter_jsonl(path: PathLike, columns: Sequence[str]) -> Iterator[tuple[str, ..
     return _rows(path, columns)
 
 
-def _rows(path: PathLike, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def is_jsonl(path: PathLike) -> bool:
+    """Whether a file is one of JSON Lines, by its name.
+
+    Args:
+        path: Its path, which may be that of a packed file.
+
+    Example:
+
+    >>> is_jsonl("train.jsonl.gz"), is_jsonl("train.tsv")
+    (True, False)
+    """
+    name = Path(path).name.lower()
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name.endswith(_SUFFIXES)
+
+
+def numbered_objects(
+    path: PathLike, expected: str
+) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """The objects of a file of JSON Lines, each behind the number of its line.
+
+    Args:
+        path: A file, as for `read_jsonl`.
+        expected: What the lines hold, for messages.
+
+    Returns:
+        An iterator of numbers from 1 and dicts; `None` for a blank line.
+
+    Raises:
+        DataError: If the file cannot be read, or a line is no object.
+    """
     for number, line in enumerate(stream_lines(path), 1):
         if is_blank(line):
-            yield ("",) * len(columns)
+            yield number, None
             continue
-        place = f"{path}:{number}"
+        wrong = f"{path}:{number}: expected {expected}. Received: {line[:80]!r}"
+        remedy = "Write each object into a line of its own."
         try:
             fields = json.loads(line)
         except ValueError as error:
-            raise DataError(
-                f"{place}: expected {_EXPECTED}. Received: {line[:80]!r} ({error}). "
-                "Write each object into a line of its own."
-            ) from error
+            raise DataError(f"{wrong} ({error}). {remedy}") from error
         if not isinstance(fields, dict):
-            raise DataError(
-                f"{place}: expected {_EXPECTED}. Received: {line[:80]!r}. Write each "
-                "object into a line of its own."
-            )
-        texts = [_text(fields, name, place) for name in columns[:2]]
-        # Features may be missing.
-        texts += [_text(fields, name, place, "") for name in columns[2:]]
-        yield tuple(texts)
+            raise DataError(f"{wrong}. {remedy}")
+        yield number, fields
 
 
-def _text(
-    fields: Mapping[str, Any], name: str, place: str, default: str | None = None
+def text_field(
+    fields: Mapping[str, Any],
+    name: str,
+    place: str,
+    default: str | None = None,
+    argument: str = "columns",
 ) -> str:
-    """The text of a field, of objects inside of others by a name with dots."""
+    """The text of a field, of objects inside of others by a name with dots.
+
+    Args:
+        fields: An object.
+        name: Name of the field, as for `read_jsonl`.
+        place: File and line, for messages.
+        default: The text of a field that is missing; `None` if it must not be.
+        argument: Name of the argument that names fields, for messages.
+
+    Raises:
+        DataError: If the field is missing, or holds no text.
+    """
     value: Any = fields
     for key in [name] if name in fields else name.split("."):
         if not isinstance(value, Mapping) or key not in value:
@@ -108,14 +148,41 @@ def _text(
                 return default
             raise DataError(
                 f"{place}: expected a field {name!r}. Received: fields "
-                f"{', '.join(fields) or 'none'}. Name others by columns."
+                f"{', '.join(fields) or 'none'}. Name others by {argument}."
             )
         value = value[key]
+    return as_text(value, name, place, argument)
+
+
+def as_text(value: Any, name: str, place: str, argument: str) -> str:
+    """A value of JSON, which must be a text or null, without line ends behind it.
+
+    Args:
+        value: The value.
+        name: Name of its field, for messages, and so are the others.
+        place: File and line.
+        argument: Name of the argument that names fields.
+
+    Raises:
+        DataError: If it is none.
+    """
     if value is None:
         return ""
     if not isinstance(value, str) or any("\ud800" <= x <= "\udfff" for x in value):
         raise DataError(
             f"{place}: expected text in the field {name!r}. Received: {value!r}. Name "
-            "another field by columns, or write strings of Unicode."
+            f"another field by {argument}, or write strings of Unicode."
         )
     return value.rstrip("\r\n")
+
+
+def _rows(path: PathLike, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for number, fields in numbered_objects(path, _EXPECTED):
+        if fields is None:
+            yield ("",) * len(columns)
+            continue
+        place = f"{path}:{number}"
+        texts = [text_field(fields, name, place) for name in columns[:2]]
+        # Features may be missing.
+        texts += [text_field(fields, name, place, "") for name in columns[2:]]
+        yield tuple(texts)

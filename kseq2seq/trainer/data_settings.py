@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from kseq2seq.data import REPLIES, TURN_SEPARATOR
 from kseq2seq.trainer.readers import READERS
 from kseq2seq.trainer.schema import (
     boolean,
@@ -56,6 +57,23 @@ class DataSettings:
     )
     features_separator: str = setting(
         ";", string(), "What stands between two features of a row"
+    )
+    turns: str = setting(
+        "turns",
+        string(),
+        "Of dialogues in JSON Lines: field of the list of turns, strings or objects "
+        "with their text in a field, as 'messages.content'",
+    )
+    context_turns: int = setting(
+        1, integer(1), "Of dialogues: turns before a reply that are its source"
+    )
+    turn_separator: str = setting(
+        TURN_SEPARATOR, string(), "Likewise, the text between two of them"
+    )
+    replies: str = setting(
+        "all",
+        choice(REPLIES),
+        "Of dialogues: turns that are replies, all but the first or every second one",
     )
     name: str = setting("", string(), "Name of a tfds data set")
     source: str = setting(

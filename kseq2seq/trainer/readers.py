@@ -69,6 +69,24 @@ def read_jsonl(
     return [x for name in names for x in data.read_jsonl(_file(folder, name), chosen)]
 
 
+def read_dialogues(
+    names: Sequence[str],
+    folder: Path,
+    turns: str,
+    context_turns: int,
+    turn_separator: str,
+    replies: str,
+) -> Pairs:
+    """Files of dialogues, whose pairs are the turns before a reply, and the reply."""
+    _check_named("dialogues", names)
+    options = context_turns, turn_separator, replies, turns
+    return [
+        pair
+        for name in names
+        for pair in data.read_dialogues(_file(folder, name), *options)
+    ]
+
+
 def read_tfds(
     names: Sequence[str], folder: Path, name: str, source: str, target: str
 ) -> Pairs:
@@ -141,4 +159,9 @@ READERS = {
     "dates": Reader(make_dates, options=("count",), has_variants=True),
     "wav": Reader(read_wav, options=("columns",), has_frames=True),
     "frames": Reader(read_frames, options=("columns",), has_frames=True),
+    "dialogues": Reader(
+        read_dialogues,
+        options=("turns", "context_turns", "turn_separator", "replies"),
+        has_variants=True,
+    ),
 }

@@ -7,7 +7,7 @@ import pytest
 from kseq2seq import data, trainer
 from kseq2seq.trainer import readers
 from kseq2seq.trainer.data_settings import DataSettings
-from kseq2seq.trainer.pairs import read_parts
+from kseq2seq.trainer.pairs import read_parts, reference_set
 
 
 def test_parallel_files(tmp_path):
@@ -40,6 +40,20 @@ def test_fields_of_objects(tmp_path):
     assert triples == [("go", "went", "V;PST")]
     with pytest.raises(ValueError, match=r"must name two fields .*Received: \[0, 1\]"):
         readers.read_jsonl(("a",), tmp_path, (0, 1))
+
+
+def test_replies_of_dialogues(tmp_path):
+    (tmp_path / "a.txt").write_text("a\nb\nc\nd\n")
+    (tmp_path / "b.jsonl").write_text(json.dumps({"said": ["e", "f"]}))
+    given = {"context_turns": 2, "turn_separator": "/", "replies": "second"}
+    settings = DataSettings(format="dialogues", turns="said", **given)
+    reader = trainer.READERS["dialogues"]
+    options = {name: getattr(settings, name) for name in reader.options}
+    pairs = reader.read(("a.txt", "b.jsonl"), tmp_path, **options)
+    assert pairs == [("a", "b"), ("b/c", "d"), ("e", "f")]
+    # Of one context all replies are accepted.
+    references = reference_set(settings, [*pairs, ("a", "z")]).references
+    assert references == [["b", "z"], ["d"], ["f"]]
 
 
 def test_splits_of_a_data_set(tmp_path, monkeypatch):
@@ -76,5 +90,5 @@ def test_a_reader_from_outside_is_a_function_and_an_entry(tmp_path, monkeypatch)
     assert sorted(pair for part in parts for pair in part) == [
         (f"a {n}", f"b {n}") for n in range(10)
     ]
-    with pytest.raises(ValueError, match="dates, wav, frames, rows"):
+    with pytest.raises(ValueError, match="dates, wav, frames, dialogues, rows"):
         trainer.read_settings(trainer.find_recipe("dates"), ["data.format=csv"])

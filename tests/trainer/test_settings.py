@@ -57,6 +57,8 @@ def test_settings_are_frozen():
         ("data.columns=[0, -1]", "columns` must be a list of 2 integers of at least 0"),
         ("data.format=3", "format` must be one of parallel, .*Received: .*3"),
         ("data.format=csv", "one of parallel, tsv, jsonl, tfds, dates. .*'csv'"),
+        ("data.context_turns=0", "context_turns` must be an integer of at least 1"),
+        ("data.replies=third", "replies` must be one of all, second. .*'third'"),
         ("data.held_out=0.7", "a share of less than 0.5. Received: 0.7"),
         ("tokenizer.kind=[3, 4]", "kind` must be one of unigram, .*=3"),
         ('tokenizer.kind=["bpe"]', "kind` must be one value, or a list of two"),
