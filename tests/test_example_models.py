@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import types
 
 import keras
@@ -253,6 +254,135 @@ def test_spoken_numbers_are_a_data_set(tmp_path, capsys):
     assert not voices["test"] & (voices["train"] | voices["validation"])
     told = capsys.readouterr().out
     assert "train: 3 numbers in" in told and "test: 2 numbers in 12 voices" in told
+
+
+MODULES = {
+    "shapes.py": '''"""Draw shapes on a canvas.
+
+Each shape
+has a\\tcolour, and a place of its own on the canvas.
+"""
+
+if True:
+
+    class Circle:
+        """A circle with a radius.
+
+        The radius is the distance from its middle to any of its points.
+        """
+
+        def area(self):
+            """Return the area of
+            the circle.
+
+            This summary has two lines, and so it is none at all.
+            """
+
+        async def grow(self):
+            """Too few.
+
+            This summary has two words, and so it is none at all.
+            """
+''',
+    "tools/__init__.py": '''
+try:
+    import absent
+except ImportError:
+
+    def cut():
+        """Cut paper by hand.
+
+        The radius is the distance from its middle to any of its points.
+        """
+
+    def glue():
+        """Glue two sheets of paper.
+
+        Both of the sheets must be clean, dry and of the same size.
+        """
+''',
+    "tools/saw.py": '''"""Saw a board in two.
+
+Hold the board with one hand, as it may slip.
+"""
+''',
+    "wrong.py": "def",
+    "site-packages/other.py": '"""Not of it at all.\n\n1 2 3 4 5 6 7 8 9."""',
+}
+
+
+@pytest.fixture
+def standard_library(tmp_path, monkeypatch):
+    """A library of a few modules in the place of Python's own."""
+    folder = tmp_path / "lib"
+    for name, text in MODULES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sysconfig, "get_path", {"stdlib": str(folder)}.get)
+    return folder
+
+
+def test_summaries_of_docstrings_are_a_data_set(standard_library, tmp_path, capsys):
+    options = ["--validation", "1", "--test", "1", "--words", "9"]
+    load("docstring_summaries").main([str(tmp_path / "data"), *options])
+    names = ("train", "validation", "test")
+    rows = {x: read_rows(tmp_path / "data" / f"{x}.tsv") for x in names}
+    everything = sorted(row for part in rows.values() for row in part)
+    assert everything == [
+        ["Both of the sheets must be clean, dry and", "Glue two sheets of paper.",
+         "tools"],
+        ["Each shape has a colour, and a place of", "Draw shapes on a canvas.",
+         "shapes"],
+        ["Hold the board with one hand, as it may", "Saw a board in two.", "tools.saw"],
+        ["The radius is the distance from its middle to", "A circle with a radius.",
+         "shapes"],
+    ]  # fmt: skip
+    modules = {name: {row[2] for row in part} for name, part in rows.items()}
+    assert sum(map(len, modules.values())) == len(set.union(*modules.values())) == 3
+    recipe = trainer.read_settings(trainer.find_recipe("summaries"))
+    parts = read_parts(recipe.data, tmp_path / "data")
+    assert [[*x] for x in parts[0]] == [row[:2] for row in rows["train"]]
+    assert f"train: {len(rows['train'])} pairs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--test", "9"], "too few pairs for three parts"),
+        (["absent"], "no such folder"),
+    ],
+)
+def test_summaries_need_modules(standard_library, tmp_path, capsys, options, message):
+    with pytest.raises(SystemExit):
+        load("docstring_summaries").main([str(tmp_path / "data"), *options])
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_bookings_are_dialogues_whose_replies_follow(tmp_path, capsys):
+    sizes = {"train": 40, "validation": 3, "test": 20}
+    options = [word for name, n in sizes.items() for word in (f"--{name}", str(n))]
+    load("booking_dialogues").main([str(tmp_path), *options])
+    assert "train: 40 dialogues" in capsys.readouterr().out
+    recipe = trainer.read_settings(trainer.find_recipe("conversation"))
+    parts = read_parts(recipe.data, tmp_path)
+    pairs = [pair for part in parts for pair in part]
+    replies = {}
+    for context, reply in pairs:
+        # The same turns have the same reply, whose names and times stand in them.
+        assert replies.setdefault(context, reply) == reply
+        if reply.endswith("right?"):
+            slots = re.fullmatch(
+                r"A table for (.+) on (.+) at (.+), by (.+)\. .*", reply
+            )
+            assert all(re.search(rf"\b{slot}\b", context) for slot in slots.groups())
+    assert any(context.count(" | ") == 8 for context in replies)
+    names = [
+        {row[1] for pair in part if (row := re.search(r"Thank you, (\w+)", pair[1]))}
+        for part in parts
+    ]
+    assert all(names) and not names[2] & (names[0] | names[1])
 
 
 def read_rows(path):

@@ -9,12 +9,14 @@ from paths import ROOT
 
 def test_recipes_are_those_that_are_promised():
     assert set(trainer.recipe_names()) >= {
+        "conversation",
         "dates",
         "g2p",
         "g2p_cmudict",
         "inflection",
         "multi30k_en_de",
         "spoken_numbers",
+        "summaries",
         "tatoeba_en_fr",
         "ted_pt_en",
     }
@@ -46,7 +48,7 @@ def test_a_recipe_is_found_by_its_name_and_others_by_their_path(tmp_path, monkey
     assert trainer.find_recipe("dates").read_text()
     assert trainer.find_recipe("own").samefile("own")
     assert str(trainer.find_recipe("absent.toml")) == "absent.toml"
-    with pytest.raises(ValueError, match=r"a recipe: dates, .*Received: 'date'"):
+    with pytest.raises(ValueError, match=r"a recipe: .*, dates, .*Received: 'date'"):
         trainer.find_recipe("date")
 
 
