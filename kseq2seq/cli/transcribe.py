@@ -11,6 +11,7 @@ from kseq2seq.cli.arguments import (
     add_input_and_output,
     add_path,
     add_verb,
+    column,
 )
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.cli.recordings import transcribe_rows
@@ -41,6 +42,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         parser,
         "without FILE: lines with the path of one, from the folder of this table on; "
         "further columns, with tabs between them, are ignored",
+    )
+    parser.add_argument(
+        "--column",
+        metavar="COLUMN",
+        type=column,
+        help="column of the paths in --input, counted from 0, or its name in the first "
+        "line; a file that ends in .csv is read as CSV (default: 0)",
     )
     add_n_best(
         parser,
@@ -83,13 +91,14 @@ def _files(options: argparse.Namespace) -> tuple[list[str], list[Any]]:
             "Give FILE, or --input, not both. Received: "
             f"{len(names)} files and --input {options.input}"
         )
+    if options.column is not None and not options.input:
+        raise ValueError(
+            "--column is of a table: name it by --input. Received: "
+            f"--column {options.column}"
+        )
     folder = Path()
     if not names:
-        from kseq2seq.data import read_lines
-
-        lines = read_lines(options.input)
-        cells = [line.split("\t")[0].strip() for line in lines]
-        names = [cell for cell in cells if not is_blank(cell)]
+        names = _names_in_table(options)
         folder = Path(options.input).parent if options.input else folder
     if not names:
         raise ValueError(
@@ -101,6 +110,17 @@ def _files(options: argparse.Namespace) -> tuple[list[str], list[Any]]:
         others = f", and {len(missing) - 1} more" if missing[1:] else ""
         raise FileNotFoundError(f"{missing[0]}{others}: there is no such file.")
     return names, paths
+
+
+def _names_in_table(options: argparse.Namespace) -> list[str]:
+    from kseq2seq.data import read_lines, read_tsv
+
+    if options.column is None:
+        cells = [line.split("\t")[0] for line in read_lines(options.input)]
+    else:
+        columns: Any = options.column, options.column
+        cells = [row[0] for row in read_tsv(options.input, columns)]
+    return [cell.strip() for cell in cells if not is_blank(cell)]
 
 
 def _lines(options: argparse.Namespace, name: str, best: list[Any]) -> str:

@@ -71,6 +71,13 @@ def test_files_are_written_down(call, speech, traced, expected, tmp_path):
     assert [(name, text) for name, _, text in lines] == [
         (f"{n}.wav", row.text) for n, rows in enumerate(expected) for row in rows
     ]
+    table = speech / "named.csv"
+    table.write_text('id,path\n1,"0.wav"\n2,2.wav\n')
+    for column in ("path", 1):
+        result = call("transcribe", run, "--input", table, "--column", column)
+        if column == "path":
+            assert result.out == f"{texts[0]}\n{texts[2]}\n"
+    assert_refused(result, "path: there is no such file")
     result = call("transcribe", run, "--alignments", stdin=f"{paths[0]}\n\n")
     content = json.loads(result.out)
     ((best,),) = traced.transcribe([paths[0]], Search(**SEARCH))
@@ -117,6 +124,7 @@ def test_other_verbs_take_tables_and_recordings(
     [
         (["transcribe", "RUN", "no.wav", "no2.wav"], "no.wav, and 1 more: there is no"),
         (["transcribe", "RUN", "a", "--input", "a"], "Give FILE, or --input, not both"),
+        (["transcribe", "RUN", "WAV", "--column", 1], "name it by --input. Received:"),
         (["transcribe", "RUN", "WAV", "--shortlist"], "leave out --shortlist, for"),
         (["transcribe", "RUN"], "standard input: no files to write down"),
         (["translate", "RUN"], "reads recordings or frames, not texts: use 'kseq2seq"),
