@@ -1,5 +1,6 @@
 """A trained model with its tokenizers: text in, text out."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ from kseq2seq.runs import (
 )
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
 from kseq2seq.utils import PathLike, check_choice
+
+_logger = logging.getLogger("kseq2seq")
 
 
 class Translator(Joinable, DistinctSamples, TextSearches):
@@ -304,6 +307,15 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         if not is_float32(model):
             model = float32_copy(model)
         vocabularies = *load_tokenizers(path), load_features(path)
-        translator = cls(model, *vocabularies, load_shortlist(path))
+        translator = cls(model, *vocabularies, _load_shortlist(path))
         translator.run_folder = path
         return translator
+
+
+def _load_shortlist(path: Path) -> Shortlist | None:
+    """The shortlist of a run folder, without which all but searches by it go on."""
+    try:
+        return load_shortlist(path)
+    except ValueError as error:
+        _logger.warning("%s. Until then there is no shortlist.", error)
+        return None

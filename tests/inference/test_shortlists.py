@@ -20,7 +20,7 @@ from kseq2seq.inference import (
     measure_shortlist,
 )
 from kseq2seq.inference.quantization import apply
-from kseq2seq.runs import Shortlist
+from kseq2seq.runs import SHORTLIST_FILE, Shortlist
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from loaders import run_session, strings
 from translators import PAIRS, TEXTS, tiny_translator
@@ -214,6 +214,19 @@ def test_a_translator_keeps_its_shortlist(translator, shortlist, tmp_path):
             np.testing.assert_array_equal(a, b)
     tiny_translator().save(tmp_path)
     assert Translator.load(tmp_path).shortlist is None
+
+
+def test_a_damaged_shortlist_matters_to_searches_by_it_alone(
+    translator, tmp_path, caplog
+):
+    translator.save(tmp_path)
+    (tmp_path / SHORTLIST_FILE).write_bytes(b"text")
+    again = Translator.load(tmp_path)
+    assert "shortlist.npz must hold a shortlist, as" in caplog.text
+    assert "write it again, or delete" in caplog.text
+    assert again.shortlist is None
+    with pytest.raises(ValueError, match="which 'kseq2seq shortlist RUN' makes"):
+        again.translate(TEXTS[:1], SEARCH)
 
 
 def test_exports_search_by_the_shortlist(translator, tmp_path):
