@@ -8,6 +8,11 @@ from kseq2seq.evaluation.alignment_error import (
     AlignmentErrorRate,
     alignment_error_rate,
 )
+from kseq2seq.evaluation.calibration import (
+    Calibration,
+    expected_calibration_error,
+    fit_calibration,
+)
 from kseq2seq.evaluation.corpus import (
     bleu,
     chrf,
@@ -44,6 +49,7 @@ __all__ = [
     "UTILITIES",
     "AlignmentErrorRate",
     "AlignmentStatistics",
+    "Calibration",
     "Metric",
     "Score",
     "alignment_error_rate",
@@ -56,6 +62,8 @@ __all__ = [
     "edit_distance",
     "evaluate",
     "exact_match",
+    "expected_calibration_error",
+    "fit_calibration",
     "interval_coverage",
     "pairwise_scores",
     "phone_error_rate",
