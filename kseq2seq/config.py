@@ -20,6 +20,7 @@ from kseq2seq.utils import (
     check_hard_attention,
     check_integer,
     check_sizes,
+    check_wiring,
     is_integer,
 )
 
@@ -106,8 +107,12 @@ class Seq2SeqConfig:
         cell: `"lstm"`, `"gru"`, or `"layer_norm_lstm"`, an LSTM with layer
             normalization, which is slower.
         bidirectional: Whether the encoder reads both ways.
+        bidirectional_layers: Number of encoder layers, the lower ones, that do, while
+            the others read forwards; `None` for all.
         residual: Whether layers above the first add their input to their output;
             pyramidal ones, whose input is larger, do not.
+        residual_from: The first layer of encoder and decoder that does, counted from
+            1: 2 or more.
         bridge: How decoder states start: `"copy"` of the encoder's last states,
             a `"dense"` layer with tanh of them, or `"zeros"`.
         attention: A key of `kseq2seq.layers.MECHANISMS`, or `"none"`: the last
@@ -125,6 +130,9 @@ class Seq2SeqConfig:
         attention_query: `"current"`: attention is asked with the step's own
             output (Luong); `"previous"`: with the output of the step before, and
             its context enters the step (Bahdanau).
+        query_layer: The decoder layer whose output that is, `"last"` or `"first"`.
+        context_to_layers: Whether the context enters all decoder layers above the
+            first, too. Either the first layer asks, or the query is the previous one.
         input_feeding: Whether the last attentional vector enters the next step
             (Luong, section 3.3). Without it, and with the current query, the whole
             target is decoded at once in training.
@@ -181,6 +189,8 @@ class Seq2SeqConfig:
           `recurrent_dropout`.
         - [Krueger et al., 2017](https://arxiv.org/abs/1606.01305), for `zoneout`.
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), for Transformers.
+        - [Wu et al., 2016](https://arxiv.org/abs/1609.08144), for
+          `bidirectional_layers`, `residual_from`, `query_layer`, `context_to_layers`.
     """
 
     source_vocabulary_size: int = 0
@@ -202,12 +212,16 @@ class Seq2SeqConfig:
     decoder_layers: int = 1
     cell: str = "lstm"
     bidirectional: bool = True
+    bidirectional_layers: int | None = None
     residual: bool = False
+    residual_from: int = 2
     bridge: str = "copy"
     attention: str = "luong_scaled_general"
     attention_units: int | None = None
     attention_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     attention_query: str = "current"
+    query_layer: str = "last"
+    context_to_layers: bool = False
     input_feeding: bool = False
     attentional_units: int | None = None
     tie_embeddings: bool = False
@@ -228,6 +242,7 @@ class Seq2SeqConfig:
             mechanism = _layers().MECHANISMS.get(self.attention)
             check_sizes(self, mechanism is not None and mechanism.needs_equal_sizes)
             check_feeding(self)
+            check_wiring(self)
             check_cell(self)
             check_features(self)
         check_copying(self)
@@ -298,6 +313,10 @@ def _check_query(name, value):
     return check_choice(name, value, _layers().QUERIES)
 
 
+def _check_query_layer(name, value):
+    return check_choice(name, value, _layers().QUERY_CELLS)
+
+
 def _check_probability_fn(name, value):
     return check_choice(name, value, _layers().OUTPUT_PROBABILITY_FNS)
 
@@ -346,12 +365,16 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "decoder_layers": _check_size,
     "cell": partial(check_choice, choices=CELLS),
     "bidirectional": check_boolean,
+    "bidirectional_layers": _check_optional_size,
     "residual": check_boolean,
+    "residual_from": _check_size,
     "bridge": partial(check_choice, choices=BRIDGES),
     "attention": _check_attention,
     "attention_units": _check_optional_size,
     "attention_options": _check_options,
     "attention_query": _check_query,
+    "query_layer": _check_query_layer,
+    "context_to_layers": check_boolean,
     "input_feeding": check_boolean,
     "attentional_units": _check_optional_size,
     "tie_embeddings": check_boolean,

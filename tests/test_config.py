@@ -69,6 +69,16 @@ def test_counts_that_may_be_0(name):
         config(**{name: -1})
 
 
+GNMT = {
+    "encoder_layers": 3,
+    "decoder_layers": 3,
+    "bidirectional_layers": 1,
+    "residual": True,
+    "residual_from": 3,
+    "attention_query": "previous",
+    "query_layer": "first",
+    "context_to_layers": True,
+}
 TRANSFORMER = {"architecture": "transformer"}
 FRAMES = {"source_vocabulary_size": 0, "source_frame_size": 7}
 
@@ -246,6 +256,36 @@ def test_dropout_may_be(value):
             "leave input_feeding out.*input_feeding=True, attention_query='previous'",
         ),
         (
+            {"bidirectional_layers": 2},
+            "at most all.*bidirectional_layers=2, bidirectional=True, encoder_layers=1",
+        ),
+        (
+            {"bidirectional_layers": 1, "bidirectional": False},
+            "bidirectional=True; leave .*Received: .*bidirectional=False",
+        ),
+        (
+            {"residual_from": 1, "residual": True},
+            "another layer above the first.*residual_from=1, residual=True",
+        ),
+        ({"residual_from": 3, "decoder_layers": 3}, "residual_from=3, residual=False"),
+        (
+            {"residual_from": 4, "residual": True, "decoder_layers": 3},
+            "residual_from=4, residual=True, encoder_layers=1, decoder_layers=3",
+        ),
+        ({"query_layer": "first"}, "at least 2.*query_layer='first'.*decoder_layers=1"),
+        (
+            {"context_to_layers": True, "attention": "none", "decoder_layers": 2},
+            "need attention.*context_to_layers=True, attention='none'",
+        ),
+        (
+            {"context_to_layers": True, "decoder_layers": 2},
+            "query_layer='first' or .*'last', attention_query='current'",
+        ),
+        (
+            {"hard_attention": "first_order", **GNMT},
+            "leave attention_query, context_to_layers as .*context_to_layers=True",
+        ),
+        (
             {"hard_attention": "first_order", "input_feeding": True, "copying": True},
             "leave input_feeding, copying as .*: input_feeding=True, copying=True",
         ),
@@ -290,6 +330,7 @@ def test_combinations_that_cannot_be(values, message):
         {"attention": "none", "bridge": "dense"},
         {"input_feeding": True},
         {"attention_query": "previous"},
+        GNMT,
         {**TRANSFORMER, "units": 21, "num_heads": 7, "copying": True},
     ],
 )

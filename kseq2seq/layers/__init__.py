@@ -47,6 +47,7 @@ from kseq2seq.layers.copying import (
 )
 from kseq2seq.layers.decoder import (
     QUERIES,
+    QUERY_CELLS,
     DecoderCell,
     DecoderRNN,
     DecoderStart,
@@ -105,6 +106,7 @@ __all__ = [
     "MECHANISMS",
     "OUTPUT_PROBABILITY_FNS",
     "QUERIES",
+    "QUERY_CELLS",
     "TEXT_KIND",
     "AlignmentMarginal",
     "BahdanauAttention",

@@ -180,22 +180,9 @@ def _encode(config, source):
         if pyramidal:
             inputs = FrameStack(name=f"{name}_stack")(inputs, mask)
             mask = FrameMask(2, name=f"{name}_mask")(mask)
-        if config.bidirectional:
-            layer = _recurrent_layer(config, config.memory_size // 2)
-            outputs = keras.layers.Bidirectional(layer, name=name)(inputs, mask=mask)
-            states = outputs[1:]
-            half = len(states) // 2
-            states = [
-                keras.layers.Concatenate(name=f"{name}_state_{i}")(both)
-                for i, both in enumerate(zip(states[:half], states[half:], strict=True))
-            ]
-        else:
-            layer = _recurrent_layer(config, config.memory_size, name=name)
-            outputs = layer(inputs, mask=mask)
-            states = list(outputs[1:])
+        output, states = _encoder_layer(config, level, inputs, mask)
         all_states.append(states)
-        output = outputs[0]
-        if level and config.residual and not pyramidal:
+        if _is_residual(config, level) and not pyramidal:
             output = keras.layers.Add(name=f"{name}_residual")([output, inputs])
         if config.encoder_normalization:
             output = keras.layers.LayerNormalization(name=f"{name}_norm")(output)
@@ -206,6 +193,30 @@ def _encode(config, source):
         name = "memory" if last else f"{name}_dropout"
         inputs = Dropout(config.dropout, name=name)(output)
     return inputs, source.memory_mask, all_states
+
+
+def _encoder_layer(config, level, inputs, mask):
+    """Outputs and last states of a layer, both directions of it together."""
+    name, both = f"encoder_{level}", config.encoder_layers
+    if config.bidirectional_layers is not None:
+        both = config.bidirectional_layers
+    if not config.bidirectional or level >= both:
+        layer = _recurrent_layer(config, config.memory_size, name=name)
+        output, *states = layer(inputs, mask=mask)
+        return output, states
+    layer = _recurrent_layer(config, config.memory_size // 2)
+    layer = keras.layers.Bidirectional(layer, name=name)
+    output, *states = layer(inputs, mask=mask)
+    half = len(states) // 2
+    states = [
+        keras.layers.Concatenate(name=f"{name}_state_{i}")(pair)
+        for i, pair in enumerate(zip(states[:half], states[half:], strict=True))
+    ]
+    return output, states
+
+
+def _is_residual(config, level):
+    return config.residual and level + 1 >= config.residual_from
 
 
 def _bridge(config, encoder_states):
@@ -300,6 +311,9 @@ def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mas
         input_feeding=config.input_feeding,
         query=config.attention_query,
         residual=config.residual,
+        residual_from=config.residual_from,
+        query_cell=config.query_layer,
+        context_to_cells=config.context_to_layers,
         name="decoder_cell",
     )
     decoder = DecoderRNN(cell, dropout=config.dropout, name="decoder")
@@ -317,26 +331,42 @@ def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mas
 def _decode_at_once(config, attention, inputs, memory, mask, states, target_mask):
     """The decoder layer by layer: attention is one product for the whole target."""
     count = len(states) // config.decoder_layers
+    asking = 0 if config.query_layer == "first" else config.decoder_layers - 1
+    context = alignment = None
     for level in range(config.decoder_layers):
-        name = f"decoder_{level}"
+        name, below = f"decoder_{level}", inputs
         if level:
-            inputs = Dropout(config.dropout, name=f"{name}_dropout")(inputs)
+            below = Dropout(config.dropout, name=f"{name}_dropout")(inputs)
+        inputs = below
+        if level and config.context_to_layers:
+            layer = keras.layers.Concatenate(name=f"{name}_input")
+            inputs = layer([below, context])
         own = states[level * count : (level + 1) * count]
         layer = _recurrent_layer(config, config.units, name=name)
-        output = layer(inputs, initial_state=own)[0]
-        if level and config.residual:
-            output = keras.layers.Add(name=f"{name}_residual")([output, inputs])
-        inputs = output
+        inputs = layer(inputs, initial_state=own)[0]
+        if _is_residual(config, level):
+            inputs = keras.layers.Add(name=f"{name}_residual")([inputs, below])
+        if level == asking and attention is not None:
+            context, alignment = _attend(
+                config, attention, inputs, memory, mask, target_mask
+            )
     if attention is None:
         return inputs, None
+    inputs = keras.layers.Concatenate(name="attention_input")([context, inputs])
+    return _attentional_layer(config)(inputs), alignment
+
+
+def _attend(config, attention, query, memory, mask, target_mask):
+    """Context of a whole target, and its alignment where a head reads it."""
+    if config.query_layer == "first":
+        # By whose name `halves` knows which layer asks.
+        query = keras.layers.Identity(name="first_query")(query)
     aligns = config.copying or config.hard_attention != "none"
     context = attention(
-        inputs,
+        query,
         memory,
         query_mask=target_mask,
         value_mask=mask,
         return_attention_scores=aligns,
     )
-    context, alignment = context if aligns else (context, None)
-    inputs = keras.layers.Concatenate(name="attention_input")([context, inputs])
-    return _attentional_layer(config)(inputs), alignment
+    return context if aligns else (context, None)

@@ -340,13 +340,17 @@ def decoder_cell(layers: dict[str, Any]) -> DecoderCell:
     recurrent = decoder_layers(layers)
     if not recurrent:
         raise foreign_model(layers)
+    added = [x for x in range(len(recurrent)) if f"decoder_{x}_residual" in layers]
     cell = DecoderCell(
         [layer.cell for layer in recurrent],
         # By its kind, since a user's own has a name of its own.
         attention=next((x for x in layers.values() if isinstance(x, Attention)), None),
         attentional=layers.get("attentional"),
         input_feeding=False,
-        residual="decoder_1_residual" in layers,
+        residual=bool(added),
+        residual_from=added[0] + 1 if added else 2,
+        query_cell="first" if "first_query" in layers else "last",
+        context_to_cells="decoder_1_input" in layers,
         dtype=recurrent[0].dtype_policy,
         name="decoder_cell",
     )

@@ -287,15 +287,18 @@ def _check_is_wrapper(cell):
         and cell.query == "current"
         and cell.input_feeding
         and not cell.residual
+        and cell.has_usual_wiring
     )
     if not fits:
         raise ValueError(
             "`cell` must make the step of an AttentionWrapper: of cells that are "
             "LSTMCell or GRUCell, with query='current', input_feeding=True, "
-            "residual=False and an `attentional` that is a Dense layer or None. "
+            "residual=False, no context_to_cells, query_cell='last' and an "
+            "`attentional` that is a Dense layer or None. "
             f"Received: cells={[type(own).__name__ for own in cell.cells]}, "
             f"query={cell.query!r}, input_feeding={cell.input_feeding}, "
-            f"residual={cell.residual}, attentional={cell.attentional}"
+            f"residual={cell.residual}, context_to_cells={cell.context_to_cells}, "
+            f"query_cell={cell.query_cell!r}, attentional={cell.attentional}"
         )
 
 

@@ -22,6 +22,7 @@ from kseq2seq.utils.combinations import (
     check_frames,
     check_hard_attention,
     check_sizes,
+    check_wiring,
 )
 from kseq2seq.utils.files import (
     atomic_folder,
@@ -85,6 +86,7 @@ __all__ = [
     "check_quantiles",
     "check_sizes",
     "check_string",
+    "check_wiring",
     "check_words",
     "custom_gradient",
     "hide_stderr",

@@ -13,8 +13,9 @@ _OF_FRAMES = ("convolutions", "pyramidal_layers", "spec_augment")
 _OF_TRANSFORMERS = ("num_heads", "feed_forward_size")
 _OF_RNNS = (
     "pyramidal_layers", "encoder_normalization", "features", "encoder_units", "cell",
-    "bidirectional", "residual", "bridge", "attention", "attention_units",
-    "attention_options", "attention_query", "input_feeding", "attentional_units",
+    "bidirectional", "bidirectional_layers", "residual", "residual_from", "bridge",
+    "attention", "attention_units", "attention_options", "attention_query",
+    "query_layer", "context_to_layers", "input_feeding", "attentional_units",
     "recurrent_dropout", "zoneout", "hard_attention",
 )  # fmt: skip
 
@@ -165,6 +166,52 @@ def check_feeding(config: Any) -> None:
         )
 
 
+def check_wiring(config: Any) -> None:
+    """Checks that layers that are wired in another way than others are there.
+
+    Args:
+        config: The `kseq2seq.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: If they are not.
+    """
+
+    def received(*names):
+        values = [f"{name}={getattr(config, name)!r}" for name in names]
+        return f"Received: {', '.join(values)}"
+
+    both, layers = config.bidirectional_layers, config.encoder_layers
+    if both is not None and (not config.bidirectional or both > layers):
+        raise ValueError(
+            "`bidirectional_layers` are the lower ones of `encoder_layers`, at most "
+            "all, in an encoder with bidirectional=True; leave it out for all. "
+            + received("bidirectional_layers", "bidirectional", "encoder_layers")
+        )
+    first, layers = config.residual_from, max(layers, config.decoder_layers)
+    if first != 2 and not (config.residual and 2 < first <= layers):
+        raise ValueError(
+            "`residual_from` must be 2, or, with residual=True, the number of another "
+            "layer above the first, whose input is of another size. "
+            + received("residual_from", "residual", "encoder_layers", "decoder_layers")
+        )
+    is_first, to_layers = config.query_layer == "first", config.context_to_layers
+    has_layers = config.attention != "none" and config.decoder_layers > 1
+    if (is_first or to_layers) and not has_layers:
+        raise ValueError(
+            "`query_layer` and `context_to_layers` need attention, and decoder_layers "
+            "of at least 2; leave them out. "
+            + received(
+                "query_layer", "context_to_layers", "attention", "decoder_layers"
+            )
+        )
+    if to_layers and not is_first and config.attention_query == "current":
+        raise ValueError(
+            "context_to_layers=True needs a context ahead of the layers that it "
+            "enters: query_layer='first' or attention_query='previous'. "
+            + received("query_layer", "attention_query")
+        )
+
+
 def check_cell(config: Any) -> None:
     """Checks that the cell has what is asked of it.
 
@@ -244,6 +291,7 @@ def check_hard_attention(config: Any) -> None:
         return
     needed = {
         "attention_query": "current",
+        "context_to_layers": False,
         "input_feeding": False,
         "output_probability_fn": "softmax",
         "copying": False,

@@ -182,11 +182,14 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
                 "attention": "location_sensitive",
                 "attention_query": "previous",
                 "cell": "layer_norm_lstm",
+                "decoder_layers": 2,
+                "query_layer": "first",
+                "context_to_layers": True,
             },
         ),
         (Search(beam_size=3, max_length=11), TRANSFORMER),
     ],
-    ids=["no attention", "input feeding", "location", "transformer"],
+    ids=["no attention", "input feeding", "context to layers", "transformer"],
 )
 def test_every_decoder_is_exported(tmp_path, search, settings):
     translator = tiny_translator(**settings)

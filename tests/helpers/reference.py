@@ -170,19 +170,23 @@ def decode(
     query="current",
     input_feeding=False,
     residual=False,
+    residual_from=2,
+    query_cell="last",
+    context_to_cells=False,
 ):
     """One hypothesis of one source, step by step.
 
     `inputs` are `(T, D)`; `states` a tuple for each cell; `memory` the real
     positions, `(S, Dm)`; `steps` a function of input and state for each cell;
     `attentional` a function of a vector. Luong et al. 2015, sections 3.1 and 3.3;
-    Bahdanau et al. 2015, A.2.2.
+    Bahdanau et al. 2015, A.2.2; Wu et al. 2016, section 3 and figure 1.
     """
     outputs, alignments, fed = [], [], None
+    asking = 0 if query_cell == "first" else len(steps) - 1
     states = [tuple(state) for state in states]
     for x in inputs:
         if query == "previous":
-            context, alignment = attend(score, states[-1][0], memory)
+            context, alignment = attend(score, states[asking][0], memory)
             x = np.concatenate([x, context])
         elif input_feeding:
             if fed is None:
@@ -190,12 +194,15 @@ def decode(
                 fed = np.zeros(size)
             x = np.concatenate([x, fed])
         for level, step in enumerate(steps):
-            states[level] = step(x, states[level])
+            entering = x
+            if context_to_cells and level > 0:
+                entering = np.concatenate([x, context])
+            states[level] = step(entering, states[level])
             h = states[level][0]
-            x = h + x if residual and level else h
-        if score is not None:
-            if query == "current":
+            x = h + x if residual and level + 1 >= residual_from else h
+            if query == "current" and level == asking and score is not None:
                 context, alignment = attend(score, x, memory)
+        if score is not None:
             x = fed = attentional(np.concatenate([context, x]))
             alignments.append(alignment)
         outputs.append(x)

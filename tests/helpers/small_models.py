@@ -38,6 +38,9 @@ HARD = "hard_attention"
 COPIED_IDS = [0, 1, 0, 3, 7, 8, 9, 10, 7, 1, 1, 12, 11, 0, 5, 4, 6]
 SHALLOW = {"encoder_layers": 2, "decoder_layers": 1}
 DEEPER = {"encoder_layers": 1, "decoder_layers": 3}
+FIRST = {"query_layer": "first", "context_to_layers": True}
+THREE = {"encoder_layers": 3, "decoder_layers": 3}
+GNMT = {**THREE, **PREVIOUS, **FIRST, "residual": True, "residual_from": 3}
 TRANSFORMER = {"architecture": "transformer", "num_heads": 2, "feed_forward_size": 19}
 
 # Every attention in each of the three decoders, and every other option with each.
@@ -71,6 +74,8 @@ KINDS = {
     "zoneout": {"attention": "luong_dot", **ZONEOUT, **GRU},
     "zoneout_feed": {"attention": "bahdanau", **ZONEOUT, **FEED, **ONE_WAY},
     "copying": {"attention": "luong_scaled_dot", **COPYING, **TIED},
+    "gnmt": {"attention": "bahdanau", **GNMT, "bidirectional_layers": 1},
+    "first_query": {"attention": "luong_concat", **FIRST, **RESIDUAL, **GRU},
     "hard": {"attention": "luong_general", HARD: "monotonic_zeroth_order", **GRU},
     "hard_tied": {"attention": "coverage", HARD: "first_order", **TIED, **RESIDUAL},
     "transformer": {**TRANSFORMER, "embedding_size": 6, **TIED},

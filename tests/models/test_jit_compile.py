@@ -8,10 +8,18 @@ import tensorflow as tf
 import kseq2seq
 from kseq2seq.layers import MECHANISMS
 
+DEEP = {"decoder_layers": 2}
 DECODERS = {
     "at_once": {},
     "previous": {"attention_query": "previous"},
     "input_feeding": {"input_feeding": True},
+    "first_query": {"query_layer": "first", "context_to_layers": True, **DEEP},
+    "gnmt": {
+        "attention_query": "previous",
+        "query_layer": "first",
+        "context_to_layers": True,
+        **DEEP,
+    },
 }
 IDS = {"source": [[4, 5, 6], [7, 8, 0]], "target": [[2, 4], [2, 0]]}
 LABELS = [[4, 3], [3, 0]]
@@ -60,8 +68,8 @@ def weights_after_a_step(
 # well. `tests/layers/attention/test_base.py` compiles all that differs in the scores.
 CASES = [
     ("none", "at_once", "lstm"),
-    ("bahdanau", "at_once", "gru"),
-    ("luong_dot", "previous", "lstm"),
+    ("bahdanau", "first_query", "gru"),
+    ("luong_dot", "gnmt", "lstm"),
     ("luong_general", "input_feeding", "layer_norm_lstm"),
     ("local_monotonic", "at_once", "lstm"),
     ("local_monotonic", "previous", "gru"),

@@ -361,6 +361,7 @@ def test_attention_must_be_its_like(layer, message):
         {"input_feeding": False},
         {"input_feeding": False, "query": "previous"},
         {"residual": True},
+        {"query_cell": "first"},
         {"attentional": keras.layers.Activation("tanh"), "input_feeding": False},
         {"cells": [keras.layers.SimpleRNNCell(H)]},
     ],

@@ -2,6 +2,7 @@
 
 from kseq2seq.layers.decoder.cell import (
     QUERIES,
+    QUERY_CELLS,
     DecoderCell,
 )
 from kseq2seq.layers.decoder.rnn import (
@@ -12,6 +13,7 @@ from kseq2seq.layers.decoder.rnn import (
 
 __all__ = [
     "QUERIES",
+    "QUERY_CELLS",
     "DecoderCell",
     "DecoderRNN",
     "DecoderStart",

@@ -8,9 +8,10 @@ from keras import ops
 from kseq2seq.layers.attention import Attention, build_attention
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import RegularizedCell
-from kseq2seq.utils import Tensor, check_boolean, check_choice
+from kseq2seq.utils import Tensor, check_boolean, check_choice, check_integer
 
 QUERIES = ("current", "previous")
+QUERY_CELLS = ("last", "first")
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -34,6 +35,10 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
 
     Without attention the step is the cells alone, and `a_t` is `h_t`.
 
+    With `query_cell="first"` it is the first cell's output that attention is asked
+    with. With `context_to_cells` the context enters the other cells, too: of the cell
+    `l` above the first, `x_t` is `[h^{l-1}_t; context_t]` (Wu et al.).
+
     The cell keeps nothing between calls: the memory comes with each. A memory
     of `batch` rows serves any number of hypotheses a row, which come as
     `batch * beam` rows of inputs and states: it is never repeated for them.
@@ -50,13 +55,19 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         input_feeding: Whether the last attentional vector enters the cells.
         query: `"current"` or `"previous"`: the output that attention is asked
             with. With `"previous"` there is no input feeding.
-        residual: Whether cells above the first add their input to their output.
+        residual: Whether cells above the first add their input, without a context
+            that enters with it, to their output.
+        residual_from: The first cell that does, counted from 1: 2 or more.
+        query_cell: `"last"` or `"first"`: the cell whose output attention is asked
+            with.
+        context_to_cells: Whether the context enters all cells above the first. The
+            output of the last one at the same step cannot be the query then.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
         ValueError: If `cells` is empty, holds no cell or one with dropout, if there is
-            an `attentional` without `attention`, or if `query` or `input_feeding` does
-            not fit.
+            an `attentional` without `attention`, or if `query`, `input_feeding`,
+            `query_cell` or `context_to_cells` does not fit.
 
     Example:
 
@@ -75,6 +86,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         - [Luong et al., 2015](https://arxiv.org/abs/1508.04025), sections 3.1
           (equation 5) and 3.3.
         - [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473), A.2.2.
+        - [Wu et al., 2016](https://arxiv.org/abs/1609.08144), section 3 and figure 1,
+          for `query_cell`, `context_to_cells` and `residual_from`.
     """
 
     def __init__(
@@ -85,6 +98,9 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         input_feeding: bool = True,
         query: str = "current",
         residual: bool = False,
+        residual_from: int = 2,
+        query_cell: str = "last",
+        context_to_cells: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -110,7 +126,27 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         self.input_feeding = input_feeding
         self.query = query
         self.residual = check_boolean("residual", residual)
+        self.residual_from = check_integer("residual_from", residual_from, least=2)
+        self.query_cell = check_choice("query_cell", query_cell, QUERY_CELLS)
+        self.context_to_cells = check_boolean("context_to_cells", context_to_cells)
+        self._check_context()
         self.context_size: Any = None  # an integer, once built
+
+    def _check_context(self):
+        comes_last = self.query == "current" and self.query_cell == "last"
+        if self.context_to_cells and (self.attention is None or comes_last):
+            raise ValueError(
+                "`context_to_cells` needs attention that is asked ahead of the cells "
+                "above the first, with query='previous' or query_cell='first'. "
+                f"Received: attention={self.attention}, query={self.query!r}, "
+                f"query_cell={self.query_cell!r}"
+            )
+
+    @property
+    def has_usual_wiring(self) -> bool:
+        """Whether the last cell asks, and those above the first differ in nothing."""
+        is_last = self.query_cell == "last" and not self.context_to_cells
+        return is_last and self.residual_from == 2
 
     @property
     def state_size(self) -> list[int]:
@@ -143,11 +179,12 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             if not cell.built:
                 cell.build((None, size))
             size = cell.output_size
+            size += self.context_size if self.context_to_cells else 0
         if self.attention is None:
             return
-        build_attention(
-            self.attention, (None, None, size), (None, None, self.context_size)
-        )
+        size, asking = self.cells[-1].output_size, self.cells[self._asking]
+        query_shape = (None, None, asking.output_size)
+        build_attention(self.attention, query_shape, (None, None, self.context_size))
         if self.attentional is not None and not self.attentional.built:
             self.attentional.build((None, self.context_size + size))
             self.attentional.built = True
@@ -210,33 +247,48 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             `(batch * beam, output_size)` and `(batch, beam, source_length)`, and
             a list as `states`. Without attention the alignment is `None`.
         """
-        count = len(keras.tree.flatten([cell.state_size for cell in self.cells]))
-        cell_states, others = list(states[:count]), list(states[count:])
+        cell_states, others = self._split_states(states)
         fed = [others.pop(0)] if self.input_feeding else []
-        asks_first = self.attention is not None and self.query == "previous"
-        if asks_first:
-            last = cell_states[-self._num_states(self.cells[-1])]
+        attention, asking = self.attention, self._asking
+        context = alignment = None
+        if attention is not None and self.query == "previous":
+            query = cell_states[asking][0]
             context, alignment, others = self._attend(
-                self.attention, last, memory, others, beam, draws, training
+                attention, query, memory, others, beam, draws, training
             )
             fed = [context]
+        output, new_states = inputs, []
         if fed:
-            inputs = ops.concatenate([inputs, *fed], axis=-1)
-        output, cell_states = self._run_cells(
-            inputs, cell_states, memory.get("cell_dropout"), draws or {}
-        )
-        if self.attention is None:
-            return output, None, cell_states
-        if not asks_first:
-            context, alignment, others = self._attend(
-                self.attention, output, memory, others, beam, draws, training
-            )
+            output = ops.concatenate([inputs, *fed], axis=-1)
+        for level, own in enumerate(cell_states):
+            output, own = self._run_cell(level, output, context, own, memory, draws)
+            new_states += own
+            if attention is not None and self.query == "current" and level == asking:
+                context, alignment, others = self._attend(
+                    attention, output, memory, others, beam, draws, training
+                )
+        if attention is None:
+            return output, None, new_states
         if self.attentional is None:
             output = context
         else:
             output = self.attentional(ops.concatenate([context, output], axis=-1))
         fed = [output] if self.input_feeding else []
-        return output, alignment, [*cell_states, *fed, *others]
+        return output, alignment, [*new_states, *fed, *others]
+
+    @property
+    def _asking(self):
+        """Place of the cell whose output attention is asked with."""
+        return 0 if self.query_cell == "first" else len(self.cells) - 1
+
+    def _split_states(self, states):
+        """Those of each cell, and all others."""
+        by_cell, first = [], 0
+        for cell in self.cells:
+            count = len(keras.tree.flatten(cell.state_size))
+            by_cell.append(list(states[first : first + count]))
+            first += count
+        return by_cell, list(states[first:])
 
     def _attend(self, attention, query, memory, state, beam, draws, training):
         batch = ops.shape(memory["mask"])[0]
@@ -274,26 +326,21 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             for name, drawn in cell.draw(inputs).items()
         }
 
-    def _run_cells(self, inputs, states, dropout_masks, draws):
-        new_states, first = [], 0
-        for level, cell in enumerate(self.cells):
-            if level and dropout_masks is not None:
-                inputs = inputs * dropout_masks[level - 1]
-            count = self._num_states(cell)
-            given = [inputs, list(states[first : first + count])]
-            if isinstance(cell, RegularizedCell):
-                given.append(_draws_of_level(draws, level))
-            output, own = cell(*given)
-            first += count
-            new_states += keras.tree.flatten(own)
-            if level and self.residual:
-                output = output + inputs
-            inputs = output
-        return inputs, new_states
-
-    @staticmethod
-    def _num_states(cell):
-        return len(keras.tree.flatten(cell.state_size))
+    def _run_cell(self, level, below, context, states, memory, draws):
+        """Output and new states of a cell, given the output of the one below."""
+        cell, masks = self.cells[level], memory.get("cell_dropout")
+        if level and masks is not None:
+            below = below * masks[level - 1]
+        entering = below
+        if level and self.context_to_cells:
+            entering = ops.concatenate([below, context], axis=-1)
+        given = [entering, states]
+        if isinstance(cell, RegularizedCell):
+            given.append(_draws_of_level(draws or {}, level))
+        output, new_states = cell(*given)
+        if self.residual and level + 1 >= self.residual_from:
+            output = output + below
+        return output, keras.tree.flatten(new_states)
 
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
@@ -305,6 +352,9 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             "input_feeding": self.input_feeding,
             "query": self.query,
             "residual": self.residual,
+            "residual_from": self.residual_from,
+            "query_cell": self.query_cell,
+            "context_to_cells": self.context_to_cells,
         }
 
 

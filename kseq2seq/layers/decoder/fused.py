@@ -111,6 +111,7 @@ def supports(cell: DecoderCell) -> bool:
     return (
         simple
         and type(cell) is DecoderCell
+        and cell.has_usual_wiring
         and supports_custom_gradient(cell.compute_dtype)
         and all(is_default_lstm(one) for one in cell.cells)
         and attention.probability_fn == "softmax"

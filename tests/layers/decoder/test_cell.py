@@ -47,8 +47,9 @@ STEPS = {
     LayerNormLSTMCell: reference.layer_norm_lstm_step,
 }
 
+TO_ALL = {"query_cell": "first", "context_to_cells": True}
 # Of each option every value, with every other option's: attention, type of cell,
-# number of cells, query, input feeding, residual.
+# number of cells, query, input feeding, residual, and the wiring if it is another.
 KINDS = [
     ("none", "lstm", 1, "current", False, False),
     ("none", "gru", 3, "current", False, True),
@@ -62,10 +63,14 @@ KINDS = [
     ("concat", "gru", 2, "current", False, True),
     ("concat", "lstm", 3, "previous", False, True),
     ("general", "layer_norm_lstm", 2, "previous", False, True),
+    ("bahdanau", "lstm", 3, "previous", False, True, {**TO_ALL, "residual_from": 3}),
+    ("general", "gru", 3, "current", True, False, TO_ALL),
+    ("concat", "lstm", 2, "current", False, True, {"query_cell": "first"}),
+    ("bahdanau", "gru", 2, "previous", False, True, {"context_to_cells": True}),
 ]
 
 
-def make_cell(attention, cell, count, query, input_feeding, residual):
+def make_cell(attention, cell, count, query, input_feeding, residual, wiring=None):
     attentional = keras.layers.Dense(A, "tanh") if attention != "none" else None
     return DecoderCell(
         [CELLS[cell](H) for _ in range(count)],
@@ -74,6 +79,7 @@ def make_cell(attention, cell, count, query, input_feeding, residual):
         input_feeding=input_feeding,
         query=query,
         residual=residual,
+        **(wiring or {}),
     )
 
 
@@ -112,6 +118,9 @@ def expected_decode(cell, inputs, states, memory):
         cell.query,
         cell.input_feeding,
         cell.residual,
+        cell.residual_from,
+        cell.query_cell,
+        cell.context_to_cells,
     )
 
 
@@ -227,10 +236,11 @@ def test_a_batch_may_be_empty():
     assert [x.shape for x in states] == [(0, D)]
 
 
-def test_cells_may_differ():
+@pytest.mark.parametrize("wiring", [{}, TO_ALL], ids=str)
+def test_cells_may_differ(wiring):
     attention, attentional = LuongAttention("general"), keras.layers.Dense(A, "tanh")
     stack = [keras.layers.GRUCell(3), keras.layers.LSTMCell(H), keras.layers.GRUCell(2)]
-    cell = built(DecoderCell(stack, attention, attentional))
+    cell = built(DecoderCell(stack, attention, attentional, **wiring))
     assert cell.state_size == [3, H, H, 2, A]
     layer, inputs, memory = DecoderRNN(cell), random(1, T, D), random(1, S, M, seed=1)
     states = random_states(cell, 1)
@@ -528,3 +538,10 @@ def test_attention_needs_a_memory():
     layer = DecoderRNN(make_cell("general", "gru", 1, "current", True, False))
     with pytest.raises(ValueError, match="with a memory, such as .*memory=None"):
         layer(random(B, T, D))
+
+
+def test_a_context_for_all_cells_comes_ahead_of_them():
+    message = "asked ahead of the cells.*query='current', query_cell='last'"
+    for attention in (LuongAttention("general"), None):
+        with pytest.raises(ValueError, match=message):
+            DecoderCell(cells(), attention, input_feeding=False, context_to_cells=True)

@@ -323,6 +323,10 @@ def cell_of(attention=None, cells=None, attentional=None, make=DecoderCell, **kw
     )
 
 
+def two_cells():
+    return [keras.layers.LSTMCell(U), keras.layers.LSTMCell(U)]
+
+
 # What is laid out, of all mechanisms; their rows of tests have options.
 LAID_OUT = {"luong_general", "luong_scaled_dot", "luong_scaled_general", "bahdanau"}
 OTHERS = {
@@ -342,6 +346,14 @@ OTHERS = {
         cells=[keras.layers.LSTMCell(U, recurrent_activation="hard_sigmoid")]
     ),
     "no_bias": lambda: cell_of(cells=[keras.layers.LSTMCell(U, use_bias=False)]),
+    "query_cell": lambda: cell_of(cells=two_cells(), query_cell="first"),
+    "context_to_cells": lambda: cell_of(
+        cells=two_cells(),
+        query="previous",
+        input_feeding=False,
+        context_to_cells=True,
+    ),
+    "residual_from": lambda: cell_of(cells=two_cells(), residual=True, residual_from=3),
     "other_decoder_cell": lambda: cell_of(make=OtherDecoderCell),
     "attentional_bias": lambda: cell_of(attentional=keras.layers.Dense(A, "tanh")),
     "attentional_relu": lambda: cell_of(

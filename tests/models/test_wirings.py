@@ -1,0 +1,66 @@
+"""Encoders of several wirings, against NumPy loops of the papers."""
+
+import numpy as np
+import pytest
+
+import reference
+from kseq2seq.models import encoder_model
+from small_models import SOURCE, make_model
+
+LENGTHS = (7, 3)
+STEPS = {"lstm": reference.lstm_step, "gru": reference.gru_step}
+
+
+def run(step, weights, vectors, units):
+    """Outputs of all steps, and the last state."""
+    state, outputs = (np.zeros(units),) * (2 if step is STEPS["lstm"] else 1), []
+    for x in vectors:
+        state = step(weights, x, state)
+        outputs.append(state[0])
+    return np.array(outputs), state
+
+
+def expected_encoder(model, step, ids, num_bidirectional, residual_from):
+    """Outputs of the last layer and the last states of each, of one sentence."""
+    x = np.asarray(model.get_layer("source_embedding").embeddings, float)[ids]
+    all_states = []
+    for level in range(3):
+        layer = model.get_layer(f"encoder_{level}")
+        if level < num_bidirectional:
+            forward, backward = (
+                reference.named_weights(one.cell)
+                for one in (layer.forward_layer, layer.backward_layer)
+            )
+            output, states = run(step, forward, x, 3)
+            other, other_states = run(step, backward, x[::-1], 3)
+            output = np.concatenate([output, other[::-1]], axis=1)
+            states = [
+                np.concatenate(pair) for pair in zip(states, other_states, strict=True)
+            ]
+        else:
+            output, states = run(step, reference.named_weights(layer.cell), x, 6)
+        x = output + x if level + 1 >= residual_from else output
+        all_states += states
+    return x, all_states
+
+
+@pytest.mark.parametrize(
+    ("num_bidirectional", "residual_from", "cell"), [(1, 3, "lstm"), (2, 2, "gru")]
+)
+def test_the_lower_layers_read_both_ways(num_bidirectional, residual_from, cell):
+    model = make_model(
+        "gnmt",
+        bidirectional_layers=num_bidirectional,
+        residual_from=residual_from,
+        cell=cell,
+    )
+    reference.randomize(model, scale=0.4)
+    encoded = encoder_model(model)(SOURCE)
+    for row, length in enumerate(LENGTHS):
+        outputs, states = expected_encoder(
+            model, STEPS[cell], SOURCE[row, :length], num_bidirectional, residual_from
+        )
+        value = encoded["memory"]["value"][row, :length]
+        np.testing.assert_allclose(value, outputs, atol=1e-5)
+        for actual, expected in zip(encoded["states"], states, strict=True):
+            np.testing.assert_allclose(actual[row], expected, atol=1e-5)
