@@ -106,6 +106,8 @@ class Seq2SeqConfig:
         decoder_layers: Number of stacked decoder layers.
         cell: `"lstm"`, `"gru"`, or `"layer_norm_lstm"`, an LSTM with layer
             normalization, which is slower.
+        transition_depth: Number of cells that the states of each layer pass through
+            within a time step, of which the first reads the input (deep transition).
         bidirectional: Whether the encoder reads both ways.
         bidirectional_layers: Number of encoder layers, the lower ones, that do, while
             the others read forwards; `None` for all.
@@ -189,6 +191,8 @@ class Seq2SeqConfig:
           `recurrent_dropout`.
         - [Krueger et al., 2017](https://arxiv.org/abs/1606.01305), for `zoneout`.
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), for Transformers.
+        - [Miceli Barone et al., 2017](https://arxiv.org/abs/1707.07631), for
+          `transition_depth`.
         - [Wu et al., 2016](https://arxiv.org/abs/1609.08144), for
           `bidirectional_layers`, `residual_from`, `query_layer`, `context_to_layers`.
     """
@@ -211,6 +215,7 @@ class Seq2SeqConfig:
     encoder_layers: int = 1
     decoder_layers: int = 1
     cell: str = "lstm"
+    transition_depth: int = 1
     bidirectional: bool = True
     bidirectional_layers: int | None = None
     residual: bool = False
@@ -364,6 +369,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "encoder_layers": _check_size,
     "decoder_layers": _check_size,
     "cell": partial(check_choice, choices=CELLS),
+    "transition_depth": _check_size,
     "bidirectional": check_boolean,
     "bidirectional_layers": _check_optional_size,
     "residual": check_boolean,

@@ -78,6 +78,7 @@ from kseq2seq.layers.recurrent import (
     LayerNormLSTMCell,
     RegularizedCell,
     RegularizedRNN,
+    TransitionCell,
 )
 from kseq2seq.layers.source_kinds import (
     TEXT_KIND,
@@ -146,6 +147,7 @@ __all__ = [
     "TransformerEncoderLayer",
     "TransformerStart",
     "TransformerStep",
+    "TransitionCell",
     "VocabularyEmbedding",
     "VocabularyProduct",
     "VocabularyProjection",

@@ -26,6 +26,7 @@ from kseq2seq.layers import (
     PointerGenerator,
     RegularizedCell,
     RegularizedRNN,
+    TransitionCell,
     VocabularyEmbedding,
     VocabularyProjection,
     gate_features,
@@ -145,10 +146,17 @@ def build_model(
 
 
 def _make_cell(config, units, name=None):
-    if not (config.recurrent_dropout or config.zoneout):
-        return _CELLS[config.cell](units, name=name)
-    cell = _CELLS[config.cell](units)
-    return RegularizedCell(cell, config.recurrent_dropout, config.zoneout, name=name)
+    is_deep = config.transition_depth > 1
+    is_regularized = config.recurrent_dropout or config.zoneout
+    # The outermost has the name.
+    cell = _CELLS[config.cell](units, name=None if is_deep or is_regularized else name)
+    if is_deep:
+        own_name = None if is_regularized else name
+        cell = TransitionCell(cell, config.transition_depth, name=own_name)
+    if is_regularized:
+        fractions = config.recurrent_dropout, config.zoneout
+        cell = RegularizedCell(cell, *fractions, name=name)
+    return cell
 
 
 def _recurrent_layer(config, units, **kwargs):
@@ -156,7 +164,7 @@ def _recurrent_layer(config, units, **kwargs):
     layer = {"lstm": LSTM, "gru": keras.layers.GRU}.get(config.cell)
     if config.recurrent_dropout or config.zoneout:
         layer, units = RegularizedRNN, _make_cell(config, units)
-    elif layer is None:
+    elif layer is None or config.transition_depth > 1:
         layer, units = keras.layers.RNN, _make_cell(config, units)
     return layer(
         units,

@@ -13,6 +13,7 @@ _OF_FRAMES = ("convolutions", "pyramidal_layers", "spec_augment")
 _OF_TRANSFORMERS = ("num_heads", "feed_forward_size")
 _OF_RNNS = (
     "pyramidal_layers", "encoder_normalization", "features", "encoder_units", "cell",
+    "transition_depth",
     "bidirectional", "bidirectional_layers", "residual", "residual_from", "bridge",
     "attention", "attention_units", "attention_options", "attention_query",
     "query_layer", "context_to_layers", "input_feeding", "attentional_units",

@@ -182,6 +182,7 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
                 "attention": "location_sensitive",
                 "attention_query": "previous",
                 "cell": "layer_norm_lstm",
+                "transition_depth": 2,
                 "decoder_layers": 2,
                 "query_layer": "first",
                 "context_to_layers": True,

@@ -160,6 +160,26 @@ def gru_step(weights, x, state):
     return (z * h + (1 - z) * np.tanh(g + r * hg),)
 
 
+def transition(step, weights, further):
+    """Miceli Barone et al. 2017, section 2.3.1: a step of several cells in a row.
+
+    The first has `weights` and reads the input; the others have `further` and read the
+    states alone: their input has no size.
+    """
+
+    def own(x, state):
+        state = step(weights, x, state)
+        for other in further:
+            nothing = np.zeros((0, other["recurrent_kernel"].shape[1]))
+            given = {"kernel": nothing, "input_gain": 0, **other}
+            if step is gru_step:  # one bias, of the states' product
+                given["bias"] = np.array([np.zeros_like(other["bias"]), other["bias"]])
+            state = step(given, np.zeros(0), state)
+        return state
+
+    return own
+
+
 def decode(
     inputs,
     states,

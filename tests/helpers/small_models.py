@@ -76,6 +76,7 @@ KINDS = {
     "copying": {"attention": "luong_scaled_dot", **COPYING, **TIED},
     "gnmt": {"attention": "bahdanau", **GNMT, "bidirectional_layers": 1},
     "first_query": {"attention": "luong_concat", **FIRST, **RESIDUAL, **GRU},
+    "transition": {"attention": "luong_dot", "transition_depth": 3, **GRU, **ZONEOUT},
     "hard": {"attention": "luong_general", HARD: "monotonic_zeroth_order", **GRU},
     "hard_tied": {"attention": "coverage", HARD: "first_order", **TIED, **RESIDUAL},
     "transformer": {**TRANSFORMER, "embedding_size": 6, **TIED},

@@ -205,6 +205,11 @@ ROWS = {
         {"inputs": random(B, D), **STATES},
         lambda layer, x: layer(x["inputs"], [x["state_0"], x["state_1"]]),
     ),
+    "transition_cell": Row(
+        lambda **kw: layers.TransitionCell(keras.layers.LSTMCell(H, **kw), 3, **kw),
+        {"inputs": random(B, D), **STATES},
+        lambda layer, x: layer(x["inputs"], [x["state_0"], x["state_1"]]),
+    ),
     "regularized_cell": Row(
         lambda **kw: layers.RegularizedCell(
             keras.layers.LSTMCell(H, **kw), 0.3, 0.2, seed=7, **kw
@@ -577,7 +582,14 @@ def models_():
             "attention": "luong_scaled_general",
             "num_heads": 3,
         },
-        "whole_layer_norm": {"input_feeding": True, "cell": "layer_norm_lstm"},
+        "whole_layer_norm": {
+            "input_feeding": True,
+            "cell": "layer_norm_lstm",
+            "transition_depth": 2,
+            "bidirectional_layers": 1,
+            "query_layer": "first",
+            "context_to_layers": True,
+        },
         "whole_frames": {
             "source_vocabulary_size": 0,
             "source_frame_size": D,

@@ -56,7 +56,7 @@ PADDED += [
     "layer_norm_feed",
 ]
 PADDED += ["zoneout", "zoneout_feed", "copying", "copying_feed", "hard", "hard_tied"]
-PADDED += ["gnmt"]
+PADDED += ["gnmt", "transition"]
 
 
 @pytest.mark.parametrize("name", PADDED)

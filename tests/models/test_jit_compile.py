@@ -14,6 +14,7 @@ DECODERS = {
     "previous": {"attention_query": "previous"},
     "input_feeding": {"input_feeding": True},
     "first_query": {"query_layer": "first", "context_to_layers": True, **DEEP},
+    "transition": {"transition_depth": 2},
     "gnmt": {
         "attention_query": "previous",
         "query_layer": "first",
@@ -67,7 +68,7 @@ def weights_after_a_step(
 # turns; those with a way of their own to all queries at once are compiled in a loop as
 # well. `tests/layers/attention/test_base.py` compiles all that differs in the scores.
 CASES = [
-    ("none", "at_once", "lstm"),
+    ("none", "transition", "lstm"),
     ("bahdanau", "first_query", "gru"),
     ("luong_dot", "gnmt", "lstm"),
     ("luong_general", "input_feeding", "layer_norm_lstm"),

@@ -11,11 +11,13 @@ LENGTHS = (7, 3)
 STEPS = {"lstm": reference.lstm_step, "gru": reference.gru_step}
 
 
-def run(step, weights, vectors, units):
+def run(step, cell, vectors, units):
     """Outputs of all steps, and the last state."""
     state, outputs = (np.zeros(units),) * (2 if step is STEPS["lstm"] else 1), []
+    further = [reference.named_weights(one) for one in cell.further]
+    step = reference.transition(step, reference.named_weights(cell.cell), further)
     for x in vectors:
-        state = step(weights, x, state)
+        state = step(x, state)
         outputs.append(state[0])
     return np.array(outputs), state
 
@@ -27,18 +29,14 @@ def expected_encoder(model, step, ids, num_bidirectional, residual_from):
     for level in range(3):
         layer = model.get_layer(f"encoder_{level}")
         if level < num_bidirectional:
-            forward, backward = (
-                reference.named_weights(one.cell)
-                for one in (layer.forward_layer, layer.backward_layer)
-            )
-            output, states = run(step, forward, x, 3)
-            other, other_states = run(step, backward, x[::-1], 3)
+            output, states = run(step, layer.forward_layer.cell, x, 3)
+            other, other_states = run(step, layer.backward_layer.cell, x[::-1], 3)
             output = np.concatenate([output, other[::-1]], axis=1)
             states = [
                 np.concatenate(pair) for pair in zip(states, other_states, strict=True)
             ]
         else:
-            output, states = run(step, reference.named_weights(layer.cell), x, 6)
+            output, states = run(step, layer.cell, x, 6)
         x = output + x if level + 1 >= residual_from else output
         all_states += states
     return x, all_states
@@ -53,6 +51,7 @@ def test_the_lower_layers_read_both_ways(num_bidirectional, residual_from, cell)
         bidirectional_layers=num_bidirectional,
         residual_from=residual_from,
         cell=cell,
+        transition_depth=2,
     )
     reference.randomize(model, scale=0.4)
     encoded = encoder_model(model)(SOURCE)

@@ -120,7 +120,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
                 "query='previous' the context enters the cells instead. "
                 f"Received: attention={attention}, query={query!r}"
             )
-        self.cells = cells
+        self.cells: list[Any] = cells
         self.attention = attention
         self.attentional = attentional
         self.input_feeding = input_feeding

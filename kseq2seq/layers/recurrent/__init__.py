@@ -22,12 +22,16 @@ from kseq2seq.layers.recurrent.scans import (
 from kseq2seq.layers.recurrent.step_loop import (
     run_steps,
 )
+from kseq2seq.layers.recurrent.transition import (
+    TransitionCell,
+)
 
 __all__ = [
     "LSTM",
     "LayerNormLSTMCell",
     "RegularizedCell",
     "RegularizedRNN",
+    "TransitionCell",
     "as_tensor",
     "is_default_lstm",
     "lstm_step",

@@ -60,12 +60,20 @@ class LayerNormLSTMCell(keras.layers.Layer):
         self.kernel = self.add_weight(
             shape=(inputs_shape[-1], size), initializer="glorot_uniform", name="kernel"
         )
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, size), initializer="orthogonal", name="recurrent_kernel"
-        )
+        self.recurrent_kernel = self._add_recurrent_kernel()
         self.input_gain = self._add_vector("input_gain", size, "ones")
+        self._add_vectors()
+
+    def _add_recurrent_kernel(self):
+        shape = (self.units, 4 * self.units)
+        return self.add_weight(
+            shape=shape, initializer="orthogonal", name="recurrent_kernel"
+        )
+
+    def _add_vectors(self):
+        size = 4 * self.units
         self.recurrent_gain = self._add_vector("recurrent_gain", size, "ones")
-        self.bias = self._add_vector("bias", size, _forget_bias_of_one)
+        self.bias = self._add_vector("bias", size, forget_bias_of_one)
         self.cell_gain = self._add_vector("cell_gain", self.units, "ones")
         self.cell_bias = self._add_vector("cell_bias", self.units, "zeros")
 
@@ -76,17 +84,20 @@ class LayerNormLSTMCell(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        of_inputs = _normalized(ops.matmul(inputs, self.kernel)) * self.input_gain
+        states = self._next_states(of_inputs, states)
+        return states[0], states
+
+    def _next_states(self, of_inputs, states):
+        """New states, given the part of the gates' sums that the inputs make."""
         h, c = states
-        z = (
-            _normalized(ops.matmul(inputs, self.kernel)) * self.input_gain
-            + _normalized(ops.matmul(h, self.recurrent_kernel)) * self.recurrent_gain
-            + self.bias
-        )
+        of_state = _normalized(ops.matmul(h, self.recurrent_kernel))
+        z = of_inputs + of_state * self.recurrent_gain + self.bias
         i, f, g, o = ops.split(z, 4, axis=-1)
         c = ops.sigmoid(f) * _at_least_float32(c) + ops.sigmoid(i) * ops.tanh(g)
         h = _normalized(c) * self.cell_gain + self.cell_bias
         h = ops.cast(ops.sigmoid(o) * ops.tanh(h), self.compute_dtype)
-        return h, [h, ops.cast(c, self.compute_dtype)]
+        return [h, ops.cast(c, self.compute_dtype)]
 
     def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
         """States of zeros.
@@ -111,7 +122,12 @@ def _normalized(x):
     return (x - mean) * ops.rsqrt(variance + _EPSILON)
 
 
-def _forget_bias_of_one(shape, dtype=None):
-    """Ones for the forget gate and zeros for the others, as of Keras's LSTM."""
+def forget_bias_of_one(shape: Any, dtype: Any = None) -> Tensor:
+    """Ones for the forget gate and zeros for the others, as of Keras's LSTM.
+
+    Args:
+        shape: Shape of the bias, a tuple with `4 * units`.
+        dtype: Dtype of the bias; float32 by default.
+    """
     units = shape[0] // 4
     return ops.cast(ops.equal(ops.arange(shape[0]) // units, 1), dtype or "float32")

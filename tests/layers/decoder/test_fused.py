@@ -9,7 +9,13 @@ import reference
 from backends import run_on
 from kseq2seq import Adam
 from kseq2seq.config import Seq2SeqConfig
-from kseq2seq.layers import BahdanauAttention, DecoderCell, DecoderRNN, LuongAttention
+from kseq2seq.layers import (
+    BahdanauAttention,
+    DecoderCell,
+    DecoderRNN,
+    LuongAttention,
+    TransitionCell,
+)
 from kseq2seq.layers.decoder import fused
 from kseq2seq.losses import MaskedCrossentropy
 from kseq2seq.models import build_model
@@ -346,6 +352,7 @@ OTHERS = {
         cells=[keras.layers.LSTMCell(U, recurrent_activation="hard_sigmoid")]
     ),
     "no_bias": lambda: cell_of(cells=[keras.layers.LSTMCell(U, use_bias=False)]),
+    "transition": lambda: cell_of(cells=[TransitionCell(keras.layers.LSTMCell(U))]),
     "query_cell": lambda: cell_of(cells=two_cells(), query_cell="first"),
     "context_to_cells": lambda: cell_of(
         cells=two_cells(),
