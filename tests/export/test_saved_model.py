@@ -161,7 +161,7 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
     [
         (
             Search(beam_size=1, max_length=11),
-            {"attention": "none", "cell": "gru", "bidirectional": False},
+            {"attention": "none", "cell": "gru", "transition_depth": 2},
         ),
         (
             Search(beam_size=3, max_length=11, min_length_factor=0.5),
@@ -182,7 +182,6 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
                 "attention": "location_sensitive",
                 "attention_query": "previous",
                 "cell": "layer_norm_lstm",
-                "transition_depth": 2,
                 "decoder_layers": 2,
                 "query_layer": "first",
                 "context_to_layers": True,
