@@ -84,6 +84,12 @@ def _add_test_set(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="instead, likewise: in fields of objects of JSON, one in each line",
     )
+    test_set.add_argument(
+        "--dialogues",
+        metavar="FILE",
+        help="instead, of a run that was trained on dialogues: others, read as its "
+        "settings say",
+    )
     parser.add_argument(
         "--reference",
         metavar="FILE",
@@ -162,10 +168,13 @@ def _read_test_set(
 
     if is_transcriber(options.path):
         flags = {"source": "--source", "jsonl": "--jsonl", "reference": "--reference"}
+        flags |= {"dialogues": "--dialogues"}
         flags |= {"features": "--features", "language_model": "--language-model"}
         refuse(options, **flags, mbr="--mbr")
         rows = read_table(options, options.tsv, options.columns or (0, 1))
         return [x[0] for x in rows], None, [[text] for _, text in rows]
+    if options.dialogues:
+        return _read_dialogues(options)
     if options.tsv or options.jsonl:
         if options.reference:
             word = "--tsv" if options.tsv else "--jsonl"
@@ -201,4 +210,29 @@ def _read_test_set(
     if not sources:
         raise ValueError(f"{options.source}: no lines to translate.")
     references = [list(accepted) for accepted in zip(*columns, strict=True)]
+    return sources, None, references
+
+
+def _read_dialogues(
+    options: argparse.Namespace,
+) -> tuple[list[str], None, list[list[str]]]:
+    """Contexts of dialogues, as the run was trained with, and the replies to each."""
+    from kseq2seq.data import group_references, read_dialogues
+
+    if options.reference or options.columns or options.features is not None:
+        raise ValueError(
+            "--dialogues goes without --reference, --columns and --features: leave "
+            f"them out. Received: --dialogues {options.dialogues} with one of them"
+        )
+    settings = read_settings(options.path).get("data", {})
+    if settings.get("format") != "dialogues":
+        raise ValueError(
+            f"{options.path}: must be a run folder whose settings have data.format = "
+            "'dialogues' to read such by --dialogues: name a table by --tsv instead. "
+            f"Received: {settings.get('format', 'no settings')}"
+        )
+    names = {"separator": "turn_separator"}
+    names |= {name: name for name in ("context_turns", "replies", "turns")}
+    given = {name: settings[key] for name, key in names.items()}
+    sources, references = group_references(read_dialogues(options.dialogues, **given))
     return sources, None, references

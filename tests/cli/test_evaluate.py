@@ -1,6 +1,7 @@
 """`kseq2seq evaluate`: scores of a test set."""
 
 import gzip
+import json
 
 from commands import assert_refused
 from kseq2seq import evaluation
@@ -66,6 +67,23 @@ def test_evaluate_takes_fields_of_objects(call, folder, reverser):
     assert "= 0.00" in result.out
     result = call("evaluate", folder, *options, "--reference", path)
     assert_refused(result, "goes with --source, not with --jsonl")
+
+
+def test_evaluate_reads_dialogues_as_the_run_did(call, folder, reverser):
+    path = folder.parent / "test.jsonl"
+    path.write_text('{"said": ["ab", "x", "cd", "dc/x/ba"]}\n{"said": ["ab", "ba"]}\n')
+    options = "--dialogues", path, "--metrics", "exact_match"
+    assert_refused(call("evaluate", folder, *options), "Received: no settings")
+    data = {"context_turns": 3, "turn_separator": "/", "replies": "second"}
+    settings = {"data": {"format": "dialogues", "turns": "said", **data}}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    output = folder.parent / "replies"
+    result = call("evaluate", folder, *options, "--output", output)
+    # The first context has two replies.
+    assert "nrefs:var" in result.out and "= 100.00" in result.out
+    assert output.read_text().splitlines() == ["ba", "dc/x/ba"]
+    result = call("evaluate", folder, *options, "--columns", "0", "1")
+    assert_refused(result, "goes without --reference, --columns and --features")
 
 
 def test_metrics_are_those_of_the_run(call, folder, reverser):

@@ -103,7 +103,7 @@ def test_version(call):
         (["score", "RUN"], "standard input: no lines to score"),
         (
             ["evaluate", "RUN"],
-            "one of the arguments --source --tsv --jsonl is required",
+            "one of the arguments --source --tsv --jsonl --dialogues is required",
         ),
         (["evaluate", "RUN", "--source", "a"], "--source needs --reference"),
         (["evaluate", "RUN", "--tsv", "a", "--reference", "b"], "not with --tsv"),
