@@ -378,6 +378,18 @@ def test_the_committed_model_is_small_and_whole():
         assert read & set(target[:4])
 
 
+def test_the_committed_model_of_inflection_reads_features():
+    folder = ROOT / "saved_models" / "german_inflection"
+    sizes = [x.stat().st_size for x in folder.rglob("*") if x.is_file()]
+    assert sum(sizes) <= 3_000_000
+    loaded = Translator.load(folder)
+    features = [
+        "pos=V,mood=IND,tense=PST,aspect=PFV,per=3,num=PL",
+        "pos=N,case=GEN,gen=MASC,num=SG",
+    ]
+    assert loaded(["singen", "Tisch"], features=features) == ["sangen", "Tisches"]
+
+
 def test_the_readme_loads_it_with_tensorflow_alone(saved, translator):
     readme = (saved / "README.md").read_text()
     (code,) = re.findall("```python\n(.*?)```", readme, re.DOTALL)
