@@ -143,6 +143,8 @@ class Seq2SeqConfig:
         tie_embeddings: Whether the softmax uses the target embedding's matrix.
         dropout: Fraction dropped of embeddings, between layers, of the memory and
             of the vector before the softmax.
+        variational_dropout: Whether `dropout` drops the same entries at all positions
+            of a sequence.
         recurrent_dropout: Fraction dropped of an LSTM's last output, the same entries
             at all steps.
         zoneout: Fraction of the recurrent states that stay as they were, others at each
@@ -188,7 +190,7 @@ class Seq2SeqConfig:
         - [Park et al., 2019](https://arxiv.org/abs/1904.08779), for `spec_augment`.
         - [Ba et al., 2016](https://arxiv.org/abs/1607.06450), for `layer_norm_lstm`.
         - [Gal & Ghahramani, 2016](https://arxiv.org/abs/1512.05287), for
-          `recurrent_dropout`.
+          `variational_dropout` and `recurrent_dropout`.
         - [Krueger et al., 2017](https://arxiv.org/abs/1606.01305), for `zoneout`.
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), for Transformers.
         - [Miceli Barone et al., 2017](https://arxiv.org/abs/1707.07631), for
@@ -231,6 +233,7 @@ class Seq2SeqConfig:
     attentional_units: int | None = None
     tie_embeddings: bool = False
     dropout: float = 0.2
+    variational_dropout: bool = False
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
     output_probability_fn: str = "softmax"
@@ -385,6 +388,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "attentional_units": _check_optional_size,
     "tie_embeddings": check_boolean,
     "dropout": check_fraction,
+    "variational_dropout": check_boolean,
     "recurrent_dropout": check_fraction,
     "zoneout": check_fraction,
     "output_probability_fn": _check_probability_fn,

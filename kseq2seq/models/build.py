@@ -117,7 +117,7 @@ def build_model(
         embedded = embed_positions(config, embedded, "target")
         features, alignment = decode_transformer(config, embedded, memory, mask)
     else:
-        embedded = Dropout(config.dropout, name="target_dropout")(embedded)
+        embedded = _drop(config, embedded, "target_dropout")
         target_mask = PaddingMask(name="target_mask")(target)
         decode = _decode_at_once
         if config.input_feeding or config.attention_query == "previous":
@@ -128,7 +128,7 @@ def build_model(
     query = features
     if config.hard_attention != "none":
         features = PairFeatures(config.output_size, name="pair_features")(query, memory)
-    features = Dropout(config.dropout, name="output_dropout")(features)
+    features = _drop(config, features, "output_dropout")
     if config.tie_embeddings:
         logits = embedding(features, reverse=True)
     else:
@@ -143,6 +143,13 @@ def build_model(
     if config.hard_attention != "none":
         logits = _marginal_layer(config)(logits, alignment, query, mask, target)
     return Seq2SeqModel({**inputs, "target": target}, logits, name="seq2seq")
+
+
+def _drop(config, inputs, name):
+    noise_shape = None
+    if config.variational_dropout:
+        noise_shape = (None, *[1] * (len(inputs.shape) - 2), None)
+    return Dropout(config.dropout, noise_shape=noise_shape, name=name)(inputs)
 
 
 def _make_cell(config, units, name=None):
@@ -180,7 +187,7 @@ def _encode(config, source):
 
     Of gated features the mask tells the kinds of positions.
     """
-    inputs = Dropout(config.dropout, name="source_dropout")(source.vectors)
+    inputs = _drop(config, source.vectors, "source_dropout")
     embedded, mask, all_states = inputs, source.mask, []
     for level in range(config.encoder_layers):
         name = f"encoder_{level}"
@@ -198,8 +205,7 @@ def _encode(config, source):
         if last and config.features == "gated":
             layer = FeaturesMemory(name="features_memory")
             output = layer(output, embedded, source.memory_mask)
-        name = "memory" if last else f"{name}_dropout"
-        inputs = Dropout(config.dropout, name=name)(output)
+        inputs = _drop(config, output, "memory" if last else f"{name}_dropout")
     return inputs, source.memory_mask, all_states
 
 
@@ -344,7 +350,7 @@ def _decode_at_once(config, attention, inputs, memory, mask, states, target_mask
     for level in range(config.decoder_layers):
         name, below = f"decoder_{level}", inputs
         if level:
-            below = Dropout(config.dropout, name=f"{name}_dropout")(inputs)
+            below = _drop(config, inputs, f"{name}_dropout")
         inputs = below
         if level and config.context_to_layers:
             layer = keras.layers.Concatenate(name=f"{name}_input")

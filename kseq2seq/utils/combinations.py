@@ -17,7 +17,7 @@ _OF_RNNS = (
     "bidirectional", "bidirectional_layers", "residual", "residual_from", "bridge",
     "attention", "attention_units", "attention_options", "attention_query",
     "query_layer", "context_to_layers", "input_feeding", "attentional_units",
-    "recurrent_dropout", "zoneout", "hard_attention",
+    "variational_dropout", "recurrent_dropout", "zoneout", "hard_attention",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Encoders of several wirings, against NumPy loops of the papers."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -63,3 +64,24 @@ def test_the_lower_layers_read_both_ways(num_bidirectional, residual_from, cell)
         np.testing.assert_allclose(value, outputs, atol=1e-5)
         for actual, expected in zip(encoded["states"], states, strict=True):
             np.testing.assert_allclose(actual[row], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["first_query", "gnmt", "hard"])
+def test_variational_dropout_is_the_same_at_all_positions(name):
+    options = {"dropout": 0.4, "encoder_layers": 2}
+    if name == "gnmt":
+        options["residual_from"] = 2
+    model = make_model(name, **options, variational_dropout=True)
+    plain = make_model(name, **options)
+    names = {x.name for x in model.layers if isinstance(x, keras.layers.Dropout)}
+    assert names >= {"source_dropout", "encoder_0_dropout", "memory"}
+    assert names >= {"target_dropout", "output_dropout"}
+    for layer in map(model.get_layer, names):
+        ones = np.ones((5, *(7,) * (len(layer.input.shape) - 2), 101), "float32")
+        factors = np.asarray(layer(ones, training=True)).reshape(5, -1, 101)
+        np.testing.assert_array_equal(factors, factors[:, :1] * np.ones_like(factors))
+        assert abs(np.mean(factors[:, 0] == 0) - 0.4) < 0.15
+        assert (factors[0] != factors[1]).any()
+        others = np.asarray(plain.get_layer(layer.name)(ones, training=True))
+        others = others.reshape(factors.shape)
+        assert (others != others[:, :1]).any()
