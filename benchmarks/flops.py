@@ -25,10 +25,11 @@ def per_source_token(config):
         A dict with those of `encoder` and `keys`.
     """
     _check(config)
-    directions = 2 if config.bidirectional else 1
-    units = config.memory_size // directions
+    both = config.bidirectional_layers or config.encoder_layers
     encoder, size = 0, config.embedding_size
-    for _ in range(config.encoder_layers):
+    for level in range(config.encoder_layers):
+        directions = 2 if config.bidirectional and level < both else 1
+        units = config.memory_size // directions
         encoder += directions * _recurrent(config, size, units)
         size = config.memory_size
     keys = config.attention in WITH_KEYS
@@ -59,7 +60,7 @@ def per_target_token(config, source_length):
     decoder = 0
     for _ in range(config.decoder_layers):
         decoder += _recurrent(config, size, config.units)
-        size = config.units
+        size = config.units + config.context_to_layers * config.memory_size
     compared = config.units + config.memory_size
     return {
         "decoder": decoder,
@@ -70,7 +71,7 @@ def per_target_token(config, source_length):
 
 
 def _recurrent(config, inputs, units):
-    return 2 * (inputs + units) * GATES[config.cell] * units
+    return 2 * (inputs + config.transition_depth * units) * GATES[config.cell] * units
 
 
 def _check(config):

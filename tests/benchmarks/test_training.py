@@ -34,6 +34,14 @@ def scripts():
         {"input_feeding": False, "decoder_layers": 3, "encoder_layers": 2},
         {"cell": "gru", "attention": "luong_dot", "bidirectional": False},
         {"encoder_units": 6, "bridge": "zeros", "attentional_units": 5},
+        {
+            "encoder_layers": 3,
+            "decoder_layers": 3,
+            "bidirectional_layers": 1,
+            "query_layer": "first",
+            "context_to_layers": True,
+            "transition_depth": 2,
+        },
     ],
 )
 def test_flops_are_those_of_the_matrices(scripts, changes):
