@@ -64,6 +64,8 @@ def bahdanau_cell(**kwargs):
         input_feeding=False,
         query="previous",
         residual=True,
+        query_cell="first",
+        context_to_cells=True,
         **kwargs,
     )
 
