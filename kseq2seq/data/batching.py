@@ -30,6 +30,7 @@ def batches(
     buckets: Sequence[int] = DEFAULT_BUCKETS,
     seed: int | None = None,
     features: Any = None,
+    linked: bool = False,
 ) -> "tf.data.Dataset":
     """Makes a `tf.data.Dataset` of batches for `model.fit`.
 
@@ -49,7 +50,8 @@ def batches(
 
     Args:
         pairs: `(source, target)` strings, as `as_pairs` takes them; with `features`
-            also `(source, target, features)`, as `as_triples` takes them.
+            also `(source, target, features)`, as `as_triples` takes them, and with
+            `linked` likewise `(source, target, links)`.
         source_tokenizer: A `kseq2seq.Tokenizer`.
         target_tokenizer: Another, or the same.
         batch_size: Rows of a batch. One of them, that of the longest pairs or without a
@@ -64,6 +66,9 @@ def batches(
             set (`keras.utils.set_random_seed`), the order depends on both.
         features: The `kseq2seq.FeatureVocabulary` of a model with features, whose ids
             follow those of the source; they count as its tokens. `None` without.
+        linked: Whether word links are given, as `read_linked` reads them, for
+            `kseq2seq.models.GuidedAlignment`. Links that are possible, not sure, count
+            nothing.
 
     Returns:
         A `tf.data.Dataset` of known cardinality, with elements
@@ -72,11 +77,14 @@ def batches(
         labels end with EOS; "target" is what the decoder reads: BOS and the labels but
         the last. The ids 0 to 3 are PAD, UNK, BOS and EOS. Batches made without this
         function need the same: symbols have ids from 4 on, since losses and metrics
-        leave out labels of 0 as padding.
+        leave out labels of 0 as padding. With `linked` there is "links" beside
+        "source", the attention to learn: float32 of shape `(batch, target length,
+        source length)`, in which each piece of a linked word of the target shares 1
+        equally among the pieces of its source words, and the other rows are 0.
 
     Raises:
-        ValueError: If `pairs` are no pairs, an argument is out of range, or no pair is
-            left.
+        ValueError: If `pairs` are no pairs, an argument is out of range, no pair is
+            left, or links are none of these texts.
 
     Example:
 
@@ -92,11 +100,11 @@ def batches(
     """
     import tensorflow as tf
 
-    batching = Batching.of(
-        source_tokenizer, target_tokenizer, batch_size, batch_tokens, buckets, features
-    )
+    sides = source_tokenizer, target_tokenizer
+    batching = Batching.of(*sides, batch_size, batch_tokens, buckets, features, linked)
     seed = check_integer("seed", seed, optional=True)
-    sources, targets = batching.tokenize(batching.rows(pairs))
+    rows = batching.rows(pairs)
+    sources, targets = batching.tokenize(rows)
     tell_of_unknown((sources, targets))
     kept, lengths = in_buckets(sources, targets, batching.buckets)  # (N,), (N, 2)
     if seed is None:
@@ -106,7 +114,7 @@ def batches(
         seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
         plan = seeds.flat_map(lambda epoch: shuffled_plan(order, epoch))
         count = int(order.cuts.shape[0])
-    element = element_function(sources, targets)
+    element = element_function(sources, targets, batching.links(rows))
     dataset = plan.map(element, num_parallel_calls=2, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return without_autotune(dataset.prefetch(4))

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from kseq2seq.data.containers import as_pairs, as_triples
+from kseq2seq.data.link_targets import attention_to_learn, piece_links
 from kseq2seq.data.pairs import Row
 from kseq2seq.utils import (
     BOS_ID,
     PAD_ID,
     UNK_ID,
+    check_boolean,
     check_integer,
     check_integers,
     is_blank,
@@ -50,6 +52,7 @@ class Batching(NamedTuple):
         features: The `kseq2seq.FeatureVocabulary`; `None` without.
         buckets: Lengths in tokens, in order, each once.
         most_rows: Function from a batch's source and target lengths to its rows.
+        linked: Whether word links stand behind source and target.
     """
 
     source_tokenizer: Any
@@ -57,6 +60,7 @@ class Batching(NamedTuple):
     features: Any
     buckets: Sequence[int]
     most_rows: MostRows
+    linked: bool = False
 
     @classmethod
     def of(
@@ -67,8 +71,14 @@ class Batching(NamedTuple):
         batch_tokens: int | None,
         buckets: Sequence[int],
         features: Any,
+        linked: bool = False,
     ) -> "Batching":
         """The arguments of `batches`, checked."""
+        if check_boolean("linked", linked) and features is not None:
+            raise ValueError(
+                "`linked` is for models without features: leave one of the two out. "
+                f"Received: linked={linked!r}, features={features!r}"
+            )
         size = check_integer("batch_size", batch_size, 1)
         tokens = check_integer("batch_tokens", batch_tokens, 1, optional=True)
 
@@ -77,19 +87,24 @@ class Batching(NamedTuple):
                 return size
             return max(1, tokens // max(source_length, target_length))
 
-        lengths = _check_buckets(buckets)
-        return cls(source_tokenizer, target_tokenizer, features, lengths, most_rows)
+        lengths, sides = _check_buckets(buckets), (source_tokenizer, target_tokenizer)
+        return cls(*sides, features, lengths, most_rows, linked)
 
     def rows(self, pairs: Any) -> list[Any]:
         """The pairs of a container, or triples, with text on both sides."""
-        features = self.features
-        rows = as_pairs(pairs) if features is None else as_triples(pairs, "pairs")
-        return _with_text(rows)
+        is_pairs = self.features is None and not self.linked
+        return _with_text(as_pairs(pairs) if is_pairs else as_triples(pairs, "pairs"))
 
     def tokenize(self, rows: Sequence[Any], progress: bool = True) -> tuple[Any, Any]:
         """Source and target ids as ragged tensors; a bar is shown if `progress`."""
         tokenizers = self.source_tokenizer, self.target_tokenizer
         return _tokenize(rows, *tokenizers, self.features, progress)
+
+    def links(self, rows: Sequence[Any]) -> "tf.RaggedTensor | None":
+        """Links of pieces, as `piece_links` gives them; `None` if there are none."""
+        if not self.linked:
+            return None
+        return piece_links(rows, self.source_tokenizer, self.target_tokenizer)
 
 
 class Order(NamedTuple):
@@ -321,12 +336,15 @@ def shuffled_plan(order: Order, seed: Any) -> "tf.data.Dataset":
     return tf.data.Dataset.from_tensor_slices(shuffled(count, 0)).map(plan)
 
 
-def element_function(sources: Any, targets: Any) -> Callable[..., Any]:
+def element_function(
+    sources: Any, targets: Any, links: Any = None
+) -> Callable[..., Any]:
     """A function from a plan's elements to batches of ragged ids.
 
     Args:
         sources: Ragged ids.
         targets: Likewise.
+        links: Links of their pieces, as `piece_links` gives them, or `None`.
     """
     import tensorflow as tf
 
@@ -339,7 +357,11 @@ def element_function(sources: Any, targets: Any) -> Callable[..., Any]:
         shifted = tf.pad(labels[:, :-1], [[0, 0], [1, 0]], constant_values=BOS_ID)
         # Where the label is padding, `shifted` may still hold EOS.
         target = tf.where(labels == PAD_ID, PAD_ID, shifted)
-        return {"source": padded(sources, source_length), "target": target}, labels
+        inputs = {"source": padded(sources, source_length), "target": target}
+        if links is not None:
+            own = tf.gather(links, indices)
+            inputs["links"] = attention_to_learn(own, source_length, target_length)
+        return inputs, labels
 
     return element
 

@@ -148,9 +148,8 @@ def words_of_spans(text: str, spans: Iterable[tuple[int, int]]) -> list[int]:
         spans: Where each of its pieces begins and ends, in bytes of UTF-8.
 
     Returns:
-        For each piece the number of the word that its last byte stands in, and of an
-        empty one the word that it stands ahead of or in; -1 for none: of blanks, and of
-        EOS.
+        For each piece the number of the word that its last byte stands in; -1 where
+        that is a blank, and for an empty piece, such as EOS.
 
     Example:
 
@@ -161,6 +160,6 @@ def words_of_spans(text: str, spans: Iterable[tuple[int, int]]) -> list[int]:
     for number, match in enumerate(_WORD.finditer(text)):
         first = len(text[: match.start()].encode())
         words += [-1] * (first - len(words)) + [number] * len(match[0].encode())
-    last = len(words)
-    places = [max(start, end - 1) for start, end in spans]
-    return [words[place] if place < last else -1 for place in places]
+    words.append(-1)  # blanks at the end of a text
+    last = len(words) - 1
+    return [words[min(end - 1, last)] if start < end else -1 for start, end in spans]

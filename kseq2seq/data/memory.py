@@ -37,6 +37,7 @@ class MemoryBatches:
         buckets: Lengths in tokens, EOS included.
         seed: Integer to shuffle by.
         features: The `kseq2seq.FeatureVocabulary`; `None` without.
+        linked: Whether word links are given, as for `batches`.
 
     Attributes:
         steps_per_pass: Number of batches in which each pair is seen once.
@@ -67,16 +68,19 @@ class MemoryBatches:
         buckets: Sequence[int] = DEFAULT_BUCKETS,
         seed: int = 0,
         features: Any = None,
+        linked: bool = False,
     ) -> None:
         tokenizers = source_tokenizer, target_tokenizer
-        batching = Batching.of(*tokenizers, batch_size, batch_tokens, buckets, features)
+        sizes = batch_size, batch_tokens, buckets
+        batching = Batching.of(*tokenizers, *sizes, features, linked)
         self._seed = check_integer("seed", seed)
-        sides = batching.tokenize(batching.rows(pairs))
+        rows = batching.rows(pairs)
+        sides = batching.tokenize(rows)
         tell_of_unknown(sides)
         kept, lengths = in_buckets(*sides, batching.buckets)
         order = order_by_length(kept, lengths, batching.most_rows)
         self.steps_per_pass = len(order.cuts)
-        self._order, self._sides = order.tensors(), sides
+        self._order, self._ragged = order.tensors(), (*sides, batching.links(rows))
 
     def dataset(
         self, start: int = 0, place: dict[str, Any] | None = None
@@ -90,7 +94,7 @@ class MemoryBatches:
         Returns:
             An endless `tf.data.Dataset` of elements as of `batches`.
         """
-        element = element_function(*self._sides)
+        element = element_function(*self._ragged)
         batches = endless_plan(self._order, self._seed, self.steps_per_pass, start)
         batches = batches.map(element, num_parallel_calls=2, deterministic=True)
         return without_autotune(batches.prefetch(4))

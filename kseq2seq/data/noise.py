@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kseq2seq.data.bucketing import seed_of_pass, without_autotune
+from kseq2seq.data.link_targets import has_links
 from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID, check_fraction, check_integer
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def add_noise(
             ("shared_mask", shared_mask),
         )
     }
+    if source_swap and has_links(batches):
+        raise ValueError(
+            "`source_swap` must be 0 where word links are given, whose tokens it would "
+            f"move: leave it out. Received: source_swap={source_swap!r}"
+        )
     seed = check_integer("seed", seed, optional=True)
     start = check_integer("start", start, 0, optional=True)
     if start is None:

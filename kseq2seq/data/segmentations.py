@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 from kseq2seq.data.bucketing import without_autotune
+from kseq2seq.data.link_targets import has_links
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID, check_integer, check_number
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ def sample_segmentations(
     alpha = float(check_number("alpha", alpha, least=0))
     if sizes[0] in (0, 1) and sizes[1] in (0, 1):
         return batches
+    if has_links(batches):
+        raise ValueError(
+            "`batches` must be without word links, which are of the pieces that they "
+            "have: make them without `linked`, or draw no segmentations. Received: "
+            f"nbest_size={nbest_size!r}, batches with links"
+        )
     # In Python, for errors ahead of the graph's.
     for tokenizer, size in zip(
         (source_tokenizer, target_tokenizer), sizes, strict=True

@@ -1,5 +1,9 @@
 """Losses and metrics of token sequences, and of forecasts."""
 
+from kseq2seq.losses.alignment import (
+    AlignmentCrossentropy,
+    aligned_token_weights,
+)
 from kseq2seq.losses.crossentropy import (
     MaskedCrossentropy,
     token_crossentropy,
@@ -23,6 +27,7 @@ from kseq2seq.losses.vocabulary_logits import (
 )
 
 __all__ = [
+    "AlignmentCrossentropy",
     "EntmaxLoss",
     "MaskedCrossentropy",
     "Perplexity",
@@ -30,6 +35,7 @@ __all__ = [
     "SampledCrossentropy",
     "TokenAccuracy",
     "VocabularyLogits",
+    "aligned_token_weights",
     "token_crossentropy",
     "token_weights",
 ]

@@ -12,6 +12,10 @@ from kseq2seq.models.copying import (
     all_copied_ids,
     copied_ids_of,
 )
+from kseq2seq.models.guided_alignment import (
+    GuidedAlignment,
+    alignment_model,
+)
 from kseq2seq.models.halves import (
     encode_and_step,
     encoder_model,
@@ -67,9 +71,11 @@ __all__ = [
     "PARTS",
     "SAMPLING_SCHEDULES",
     "Fusion",
+    "GuidedAlignment",
     "Mixture",
     "ScheduledSampling",
     "Seq2SeqModel",
+    "alignment_model",
     "all_copied_ids",
     "build_language_model",
     "build_model",

@@ -34,6 +34,8 @@ class Seq2SeqModel(keras.Model):
         scheduled_sampling: A `kseq2seq.models.ScheduledSampling` that `fit` goes by, on
             TensorFlow; `None` for training with the true targets alone. To be set ahead
             of `fit`; a file of the model does not hold it.
+        guided_alignment: A `kseq2seq.models.GuidedAlignment`, likewise; `None` for
+            attention that learns from the translations alone.
 
     Example:
 
@@ -45,6 +47,7 @@ class Seq2SeqModel(keras.Model):
     """
 
     scheduled_sampling: Any = None
+    guided_alignment: Any = None
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """The model's outputs; see `keras.Model`.
@@ -76,6 +79,8 @@ class Seq2SeqModel(keras.Model):
         """One step of training; see `keras.Model`."""
         if self.scheduled_sampling is not None:
             _check_can_sample(self)
+        if self.guided_alignment is not None:
+            _check_can_guide(self, args[0])
         if keras.backend.backend() != "tensorflow" or not self.trainable_weights:
             return super().train_step(*args)
         import tensorflow as tf
@@ -85,9 +90,13 @@ class Seq2SeqModel(keras.Model):
             mix = self.scheduled_sampling.mixed_target
             x = {**x, "target": mix(self, x, self.optimizer.iterations)}
         with tf.GradientTape() as tape:
-            y_pred = _predictions(self, x, training=True)
+            y_pred, attention = _predictions(self, x, True, self.guided_alignment)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             loss = _weighted_by_replica(self, loss, y, sample_weight)
+            if self.guided_alignment is not None:
+                guide = self.guided_alignment.loss
+                own, tokens = guide(x["links"], attention, sample_weight)
+                loss += _with_share(own, tokens)
             scaled_loss = self.optimizer.scale_loss(loss)
         _track_loss(self, x, loss)
         weights = self.trainable_weights
@@ -100,7 +109,7 @@ class Seq2SeqModel(keras.Model):
         if keras.backend.backend() != "tensorflow":
             return super().test_step(*args)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
-        y_pred = _predictions(self, x, training=False)
+        y_pred, _ = _predictions(self, x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
         loss = _weighted_by_replica(self, loss, y, sample_weight)
         _track_loss(self, x, loss)
@@ -147,6 +156,25 @@ def _check_can_sample(model):
         )
 
 
+def _check_can_guide(model, batch):
+    """Refuses guided alignment where it cannot be done."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            "`guided_alignment` needs TensorFlow as backend; leave it None with others "
+            "and train what kseq2seq.models.alignment_model gives. Received: "
+            f"keras.backend.backend()={backend!r}"
+        )
+    inputs = batch[0]
+    if not isinstance(inputs, dict) or "links" not in inputs:
+        names = ", ".join(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+        raise ValueError(
+            "`guided_alignment` needs `links` among the inputs of a batch, as "
+            "kseq2seq.data.batches makes them with linked=True. "
+            f"Received: inputs {names}"
+        )
+
+
 class _Split(NamedTuple):
     """A model with the features that enter its product with the vocabulary."""
 
@@ -184,18 +212,30 @@ def _split(model):
     return _Split(keras.Model(model.input, outputs, name="features"), behind[0])
 
 
-def _predictions(model, inputs, training):
-    """The `y_pred` of losses and metrics: `VocabularyLogits` where they can be made."""
-    split = _split(model)
+def _predictions(model, inputs, training, guided=None):
+    """The `y_pred` of losses and metrics, and attention if it is guided, or `None`.
+
+    The first is `VocabularyLogits` where they can be made.
+    """
+    split, inputs = _split(model), _by_name(model, inputs)
+    graph = None if guided is None else guided.graph(model)
     product = None if split is None else split.layer.product()
     if split is None or product is None:
-        return model(inputs, training=training)
-    features, logits = split.model(_by_name(model, inputs), training=training)
+        if graph is None:
+            return model(inputs, training=training), None
+        whole = keras.Model(graph.inputs, [graph.logits, graph.attention])
+        return whole(inputs, training=training)
+    whole = split.model
+    if graph is not None:
+        outputs = [graph.outputs["output_dropout"], graph.logits, graph.attention]
+        whole = keras.Model(graph.inputs, outputs)
+    features, logits, *others = whole(inputs, training=training)
+    attention = others[0] if others else None
     # Keras's own losses read a mask that comes with the logits.
     if _Mask(name="mask")(logits) is not None:
-        return logits
+        return logits, attention
     features = keras.ops.cast(features, split.layer.compute_dtype)
-    return VocabularyLogits(logits, features, product)
+    return VocabularyLogits(logits, features, product), attention
 
 
 def _weighted_by_replica(model, loss, labels, sample_weight):
@@ -204,13 +244,19 @@ def _weighted_by_replica(model, loss, labels, sample_weight):
     Keras divides it by the number of replicas: their sum is a mean of means, in which
     tokens count more where a replica has few of them.
     """
+    if not hasattr(model.loss, "ignore_class"):
+        return loss
+    weights = token_weights(labels, sample_weight, model.loss.ignore_class)
+    return _with_share(loss, keras.ops.sum(weights))
+
+
+def _with_share(loss, weight):
+    """The loss of a replica, by its share of the weights of all tokens."""
     import tensorflow as tf
 
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if replicas == 1 or not hasattr(model.loss, "ignore_class"):
+    if replicas == 1:
         return loss
-    weights = token_weights(labels, sample_weight, model.loss.ignore_class)
-    weight = keras.ops.sum(weights)
     total = tf.distribute.get_replica_context().all_reduce("sum", weight)
     share = tf.math.divide_no_nan(weight, total)
     # One without a row has no loss.

@@ -113,9 +113,8 @@ def make_training_batches(
             options = {**frame_options(settings.batches), "seed": training.seed}
             batches = data.FrameBatches(pairs, target, **options)
         else:
-            batches = data.MemoryBatches(
-                pairs, source, target, **options, features=features
-            )
+            others = {"features": features, "linked": bool(settings.data.links)}
+            batches = data.MemoryBatches(pairs, source, target, **options, **others)
         # Whole executions, the last of which may begin the next pass.
         at_once = training.steps_per_execution
         executions = math.ceil(batches.steps_per_pass / at_once)

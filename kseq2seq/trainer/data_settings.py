@@ -75,6 +75,12 @@ class DataSettings:
         choice(REPLIES),
         "Of dialogues: turns that are replies, all but the first or every second one",
     )
+    links: str = setting(
+        "",
+        string(),
+        "Of parallel: file of the word links of train in the format of Pharaoh, such "
+        "as 0-0 1-2, a line for each pair, for training.guided_alignment",
+    )
     name: str = setting("", string(), "Name of a tfds data set")
     source: str = setting(
         "", string(), "Feature of a tfds data set; the one it states if not given"

@@ -26,8 +26,9 @@ def read_parts(
         sampled: Whether a stream is sampled, for tokenizers that are not there yet.
 
     Returns:
-        A tuple of three lists of pairs, the first of them a sample of a stream, the
-        last of them empty if validation is given and a test is not.
+        A tuple of three lists of pairs, the first of them a sample of a stream, and
+        with word links behind source and target where there are any, the last of them
+        empty if validation is given and a test is not.
 
     Raises:
         ValueError: If the data cannot be read, or is too little to hold out a part.
@@ -39,7 +40,8 @@ def read_parts(
         size = settings.tokenizer_sample
         train: Any = data.sample(corpora, size) if sampled else []
     else:
-        train = reader.read(settings.train, folder, **options)
+        links = {"links": settings.links} if settings.links else {}
+        train = reader.read(settings.train, folder, **options, **links)
     validation, test = (
         reader.read(names, folder, **options) if names else []
         for names in (settings.validation, settings.test)
@@ -80,7 +82,11 @@ def pairs_of_run(run: PathLike, folder: PathLike = "") -> tuple[Pairs, Pairs]:
     if errors:
         raise SettingsError(*errors)
     train, validation, _ = read_parts(settings.data, Path(folder))
-    return train, validation
+    return _without_links(train, settings.data), validation
+
+
+def _without_links(rows: Pairs, settings: DataSettings) -> Pairs:
+    return [row[:2] for row in rows] if settings.links else rows
 
 
 def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, ...]:
@@ -96,8 +102,10 @@ def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, 
             f"training. Received: {settings.held_out}, which takes {count}, {parts} "
             "times. Make it smaller, or give more data"
         )
-    split = data.split if settings.features_column == "" else data.split_triples
-    return split(pairs, (1 - parts * share, *[share] * parts))
+    is_pairs = settings.features_column == "" and not settings.links
+    split = data.split if is_pairs else data.split_triples
+    train, *others = split(pairs, (1 - parts * share, *[share] * parts))
+    return train, *(_without_links(rows, settings) for rows in others)
 
 
 def draw(pairs: Pairs, limit: int) -> Pairs:

@@ -14,7 +14,12 @@ from kseq2seq import losses, runs, tokenizers
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.data import DataError
 from kseq2seq.inference import FrameReader
-from kseq2seq.models import build_model, freeze, set_pretrained_embeddings
+from kseq2seq.models import (
+    GuidedAlignment,
+    build_model,
+    freeze,
+    set_pretrained_embeddings,
+)
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.trainer.batches import make_batches, make_training_batches
 from kseq2seq.trainer.devices import on_devices
@@ -116,8 +121,7 @@ def prepare(
         start_embeddings(settings, model, source, target, folder, features)
     else:
         _tell_place(progress)
-    sampling = make_scheduled_sampling(settings.scheduled_sampling, training.seed)
-    model.scheduled_sampling = sampling
+    _set_ways(model, settings)
     return Training(
         settings=settings,
         folder=callback,
@@ -132,6 +136,15 @@ def prepare(
         test=test or validation,
         provenance=provenance,
     )
+
+
+def _set_ways(model: Any, settings: Settings) -> None:
+    """Sets the ways of training that a file of the model does not hold."""
+    training = settings.training
+    sampling = make_scheduled_sampling(settings.scheduled_sampling, training.seed)
+    model.scheduled_sampling = sampling
+    if training.guided_alignment:
+        model.guided_alignment = GuidedAlignment(training.guided_alignment)
 
 
 def _restored_model(settings: Settings, callback: RunFolder) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from kseq2seq import data
 
-# `(source, target)`, or `(source, target, features)` where there are features.
+# `(source, target)`, and behind them features, or word links, where there are any.
 Pairs: TypeAlias = Sequence[tuple[str, ...]]
 
 
@@ -30,14 +30,17 @@ class Reader(NamedTuple):
     has_frames: bool = False
 
 
-def read_parallel(names: Sequence[str], folder: Path) -> Pairs:
-    """Two files whose equal lines translate each other."""
+def read_parallel(names: Sequence[str], folder: Path, links: str = "") -> Pairs:
+    """Two files whose equal lines translate each other, and perhaps one of links."""
     if len(names) != 2:
         raise ValueError(
             "The format 'parallel' must have two files a part, source and target. "
             f"Received: {list(names)}"
         )
-    return data.read_parallel(*(_file(folder, name) for name in names))
+    source, target = (_file(folder, name) for name in names)
+    if links:
+        return data.read_linked(source, target, _file(folder, links))
+    return data.read_parallel(source, target)
 
 
 def read_tsv(

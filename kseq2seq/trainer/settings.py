@@ -13,7 +13,7 @@ from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
 from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
 from kseq2seq.trainer.frame_settings import LogMelSettings, check_frame_settings
-from kseq2seq.trainer.model_checks import check_sampled
+from kseq2seq.trainer.model_checks import check_guided, check_sampled
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
 from kseq2seq.trainer.sampling_settings import ScheduledSamplingSettings
 from kseq2seq.trainer.schedules import SCHEDULES
@@ -140,6 +140,12 @@ class TrainingSettings:
         integer(),
         "For large vocabularies: draws of it that the loss looks at, with "
         "label_smoothing = 0; 0 for all of it",
+    )
+    guided_alignment: float = setting(
+        0.0,
+        number(),
+        "Weight of the loss by which attention learns the links in data.links, such as "
+        "0.1; 0 for none",
     )
     precision: str = setting(
         "float32",
@@ -350,6 +356,7 @@ def make_settings(
     except ValueError as error:
         errors.append(str(error))
     check_sampled(settings.training, model, errors)
+    check_guided(settings, model, errors)
     hard, sampling = model.get("hard_attention", "none"), settings.scheduled_sampling
     if hard != "none" and sampling.schedule != "none":
         errors.append(

@@ -68,8 +68,11 @@ def test_parallel_files_lose_a_pair_with_its_links(tmp_path):
         ("a  b", [(0, 1), (1, 2), (2, 3), (3, 4), (4, 4)], [0, -1, -1, 1, -1]),
         # Spans count bytes.
         ("größer été", [(0, 5), (5, 8), (8, 11), (11, 14)], [0, 0, 1, 1]),
-        # An empty piece ahead of a word, and one inside of a character.
-        ("ab 한", [(0, 0), (0, 2), (3, 3), (3, 6), (6, 6)], [0, 0, 1, 1, -1]),
+        (
+            "ab 한  ",
+            [(0, 0), (0, 2), (2, 6), (6, 7), (7, 8), (8, 8)],
+            [-1, 0, 1, *[-1] * 3],
+        ),
         ("", [(0, 0)], [-1]),
     ],
 )

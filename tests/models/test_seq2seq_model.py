@@ -172,6 +172,7 @@ REPLICAS = """
     from kseq2seq import (
         Adam, MaskedCrossentropy, Perplexity, Seq2SeqConfig, build_model
     )
+    from kseq2seq.models import GuidedAlignment
     from reference import randomize
 
     cpus = tf.config.list_physical_devices("CPU")
@@ -184,7 +185,9 @@ REPLICAS = """
     rng = np.random.default_rng(0)
     ids = rng.integers(4, 23, (13, 5)).astype("int32")
     ids[:4, 1:] = 0  # one replica has few tokens, and in the last batch no row
-    inputs = {"source": ids, "target": ids[:, ::-1]}
+    # As many links as source and target have tokens.
+    links = (ids[:, :, None] > 0) * np.eye(5, dtype="float32")
+    inputs = {"source": ids, "target": ids[:, ::-1], "links": links}
     data = tf.data.Dataset.from_tensor_slices((inputs, ids)).batch(6)
     results = []
     for devices in (["CPU:0", "CPU:1"], ["CPU:0"]):
@@ -193,6 +196,7 @@ REPLICAS = """
             randomize(model, scale=0.4)
             optimizer = Adam(0.01, global_clipnorm=0.5)
             model.compile(optimizer, MaskedCrossentropy(), metrics=[Perplexity()])
+            model.guided_alignment = GuidedAlignment(0.5)
         history = model.fit(data, epochs=3, verbose=0).history
         evaluated = model.evaluate(data, verbose=0)
         results.append([*history["loss"], *history["perplexity"], *evaluated])

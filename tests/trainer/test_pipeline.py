@@ -91,6 +91,33 @@ def test_a_training_samples_as_the_settings_say(tmp_path):
     assert make_scheduled_sampling(read_settings().scheduled_sampling, 3) is None
 
 
+def test_a_training_is_guided_by_links_that_stay_with_their_pairs(tmp_path):
+    words, rows = "abcdefghijklmnopqrstu", []
+    for n, letter in enumerate(words):
+        rows.append((f"{letter} x", f"x {letter}", f"0-1 {n % 2}-0"))
+    for side, *column in zip(("en", "de", "links"), *rows, strict=True):
+        (tmp_path / side).write_text("\n".join(column))
+    changes = ["data.format=parallel", 'data.train=["en", "de"]', "data.links=links"]
+    changes += ["training.guided_alignment=0.3", "tokenizer.kind=word"]
+    changes += ["data.held_out=3"]
+    settings = read_settings(*changes)
+    training = pipeline.prepare(settings, tmp_path / "run", tmp_path)
+    assert training.model.guided_alignment.weight == 0.3
+    inputs, _ = next(iter(training.batches.dataset()))
+    for source, links in zip(inputs["source"], inputs["links"].numpy(), strict=True):
+        letter = training.source.pieces(source.numpy())[0].removeprefix("▁")
+        expected = [1, 0] if words.index(letter) % 2 == 0 else [0, 1]
+        assert links[:2, :2].tolist() == [expected, [1, 0]]
+    validation, _ = next(iter(training.validation_batches))
+    assert "links" not in validation
+    assert {len(row) for row in [*training.validation, *training.test]} == {2}
+    train, held_out = trainer.pairs_of_run(tmp_path / "run", tmp_path)
+    assert {len(row) for row in [*train, *held_out]} == {2}
+    (tmp_path / "links").write_text("0-0\n")
+    with pytest.raises(ValueError, match=r"links: expected a line .* 21 pairs"):
+        pipeline.prepare(settings, tmp_path / "other", tmp_path)
+
+
 def test_the_loss_fits_the_probabilities(tokenizer):
     model = make_model(tokenizer, "model.output_probability_fn=sparsemax")
     assert type(model.loss) is losses.EntmaxLoss

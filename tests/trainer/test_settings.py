@@ -192,3 +192,29 @@ def test_a_stream_that_cannot_be_is_refused(changes, match):
     with pytest.raises(SettingsError, match=match) as error:
         read_settings(DATES, [*STREAM, *changes])
     assert len(error.value.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (["training.guided_alignment=0.1"], r"go together.*Received: 0\.1 and ''"),
+        (
+            ["data.links=a", "data.format=parallel"],
+            "go together.*: 0.0 and 'a'",
+        ),
+        (["LINKED", "data.format=tsv"], "set data.format to 'parallel'.*'tsv', False"),
+        (["LINKED", "model.attention=none"], r"with attention\. Received: 0\.1 with"),
+        (["LINKED", "batches.source_swap=0.1"], r"source_swap.* to 0\. .*: 0\.1 and 0"),
+        (
+            ["LINKED", "batches.sampling_nbest_size=[0, 5]"],
+            r": 0\.0 and \(0, 5",
+        ),
+    ],
+)
+def test_no_guided_alignment_without_what_it_needs(changes, match):
+    linked = ["data.format=parallel", "data.links=a", "training.guided_alignment=0.1"]
+    if changes[0] == "LINKED":
+        changes = [*linked, *changes[1:]]
+    with pytest.raises(SettingsError, match=match) as error:
+        read_settings(DATES, changes)
+    assert len(error.value.messages) == 1
