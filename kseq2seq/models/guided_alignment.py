@@ -1,6 +1,5 @@
 """Guided alignment: attention that learns given word links in training."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -152,9 +151,15 @@ def aligned_graph(model: keras.Model) -> AlignedGraph:
 
     # Of the graph alone: the copy of a compiled model would be compiled, too.
     plain = keras.Model(model.input, model.output)
-    same: Callable[[Any], Any] = lambda layer: layer  # noqa: E731
-    copy = keras.models.clone_model(plain, clone_function=same, call_function=call)
+    # Keras gives what the function returns to `call`: the layer itself.
+    copy = keras.models.clone_model(
+        plain, clone_function=_same_layer, call_function=call
+    )
     return AlignedGraph(copy.input, outputs, copy.output, outputs[attends.name][1])
+
+
+def _same_layer(layer: keras.layers.Layer) -> Any:
+    return layer
 
 
 class _WithAttention(keras.layers.Layer):

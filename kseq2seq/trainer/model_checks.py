@@ -32,6 +32,50 @@ def check_sampled(training: Any, model: Mapping[str, Any], errors: list[str]) ->
         )
 
 
+def check_search(
+    search: Any, model: Mapping[str, Any], has_frames: bool, errors: list[str]
+) -> None:
+    """Checks what a search needs of its model.
+
+    Args:
+        search: The `kseq2seq.Search`.
+        model: The section [model].
+        has_frames: Whether sources are recordings or frames.
+        errors: List to which a message is added for what cannot be used.
+    """
+    has_attention = model.get("attention") != "none"
+    if search.coverage_penalty and not has_attention:
+        errors.append(
+            "search.coverage_penalty needs a model with attention. Received: "
+            f"{search.coverage_penalty} with model.attention = 'none'"
+        )
+    if search.replace_unknown and (has_frames or not has_attention):
+        errors.append(
+            "search.replace_unknown needs a source of text and a model with attention. "
+            f"Received: {search.replace_unknown!r:.80}"
+        )
+    if search.shortlist:
+        errors.append(
+            "search.shortlist must be false in a training, before there is a shortlist:"
+            " ask for it when you translate or export. Received: true"
+        )
+
+
+def check_hard(sampling: Any, model: Mapping[str, Any], errors: list[str]) -> None:
+    """Checks what hard attention goes with.
+
+    Args:
+        sampling: The section [scheduled_sampling].
+        model: The section [model].
+        errors: List to which a message is added for what cannot be used.
+    """
+    if model.get("hard_attention", "none") != "none" and sampling.schedule != "none":
+        errors.append(
+            "scheduled_sampling.schedule must be none with model.hard_attention, whose "
+            f"positions depend on the true tokens. Received: {sampling.schedule!r}"
+        )
+
+
 def check_guided(settings: Any, model: Mapping[str, Any], errors: list[str]) -> None:
     """Checks what guided alignment goes with.
 

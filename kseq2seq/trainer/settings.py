@@ -13,7 +13,12 @@ from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
 from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
 from kseq2seq.trainer.frame_settings import LogMelSettings, check_frame_settings
-from kseq2seq.trainer.model_checks import check_guided, check_sampled
+from kseq2seq.trainer.model_checks import (
+    check_guided,
+    check_hard,
+    check_sampled,
+    check_search,
+)
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
 from kseq2seq.trainer.sampling_settings import ScheduledSamplingSettings
 from kseq2seq.trainer.schedules import SCHEDULES
@@ -332,23 +337,9 @@ def make_settings(
     check_stream(sections["data"], sections["training"], errors)
     searches = _checked("search", Search, search, errors)
     settings = Settings(**sections, model=model, search=search)
-    if searches and searches.coverage_penalty and model.get("attention") == "none":
-        errors.append(
-            "search.coverage_penalty needs a model with attention. Received: "
-            f"{searches.coverage_penalty} with model.attention = 'none'"
-        )
-    is_without = has_frames or model.get("attention") == "none"
-    if searches and searches.replace_unknown and is_without:
-        errors.append(
-            "search.replace_unknown needs a source of text and a model with attention. "
-            f"Received: {searches.replace_unknown!r:.80}"
-        )
+    if searches:
+        check_search(searches, model, has_frames, errors)
     schedule = settings.optimizer
-    if searches and searches.shortlist:
-        errors.append(
-            "search.shortlist must be false in a training, before there is a shortlist:"
-            " ask for it when you translate or export. Received: true"
-        )
     try:
         SCHEDULES[schedule.schedule].make(
             schedule.learning_rate, 1000, schedule.warmup_steps
@@ -357,12 +348,7 @@ def make_settings(
         errors.append(str(error))
     check_sampled(settings.training, model, errors)
     check_guided(settings, model, errors)
-    hard, sampling = model.get("hard_attention", "none"), settings.scheduled_sampling
-    if hard != "none" and sampling.schedule != "none":
-        errors.append(
-            "scheduled_sampling.schedule must be none with model.hard_attention, whose "
-            f"positions depend on the true tokens. Received: {sampling.schedule!r}"
-        )
+    check_hard(settings.scheduled_sampling, model, errors)
     return settings
 
 
