@@ -81,9 +81,10 @@ def read_dialogues(
         for reply in range(1, len(dialogue.turns), REPLIES[replies]):
             context = _joined(dialogue.turns[:reply], context_turns, separator)
             pairs.append((context, dialogue.turns[reply]))
-    if alone and not pairs:
+    if not pairs:
+        place = f":{alone[0]}" if alone else ""
         raise DataError(
-            f"{path}:{alone[0]}: expected dialogues of two turns or more. Received: "
+            f"{path}{place}: expected dialogues of two turns or more. Received: "
             f"{len(alone)} of one turn or none. Of a file of text each line is a turn, "
             "and a blank line ends a dialogue."
         )
@@ -164,10 +165,10 @@ def _text_dialogues(path: PathLike) -> Iterator[_Dialogue]:
     """Dialogues with a blank line between each other."""
     first, turns = 1, []
     for number, line in enumerate(stream_lines(path), 1):
-        if number == 1 and _is_object(line):
+        if number == 1 and _is_json(line):
             raise DataError(
-                f"{path}:1: expected a turn. Received: an object of JSON, "
-                f"{line[:80]!r}. The name of a file of JSON Lines ends in .jsonl."
+                f"{path}:1: expected a turn. Received: JSON, {line[:80]!r}. Write an "
+                "object into each line of a file whose name ends in .jsonl."
             )
         if is_blank(line):
             if turns:
@@ -179,10 +180,13 @@ def _text_dialogues(path: PathLike) -> Iterator[_Dialogue]:
         yield _Dialogue(first, turns)
 
 
-def _is_object(line: str) -> bool:
+def _is_json(line: str) -> bool:
+    """Whether a line is an object or a list, or the first line of one over many."""
+    if line.strip() in ("{", "["):
+        return True
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
+        return isinstance(json.loads(line), (dict, list))
+    except (ValueError, RecursionError):
         return False
 
 

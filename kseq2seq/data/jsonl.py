@@ -115,7 +115,7 @@ def numbered_objects(
         remedy = "Write each object into a line of its own."
         try:
             fields = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{wrong} ({error}). {remedy}") from error
         if not isinstance(fields, dict):
             raise DataError(f"{wrong}. {remedy}")

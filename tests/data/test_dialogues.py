@@ -65,6 +65,7 @@ def test_turns_are_single_lines_and_blank_ones_are_no_pairs(tmp_path, caplog):
     [
         ('["a", "b"]', "expected an object of JSON in each line"),
         ('{"turns": ["a",', r"expected an object .* \(Expecting value"),
+        ('{"turns": ' + "[" * 100_000, r"expected an object .* \(maximum recursion"),
         (
             '{"said": ["a"]}',
             "list of turns in .* 'turns'. Received: fields said",
@@ -91,9 +92,16 @@ def test_text_without_dialogues_is_refused(tmp_path):
     path = write(tmp_path / "a.txt", "one\n\ntwo\n\nthree\n")
     with pytest.raises(data.DataError, match=r"a\.txt:1: .* Received: 3 of one turn"):
         data.read_dialogues(path)
-    path = write(tmp_path / "a.txt", json.dumps({"turns": TALK}))
-    with pytest.raises(data.DataError, match=r"a\.txt:1: .* ends in \.jsonl"):
+    path = write(tmp_path / "a.txt", "\n\n")
+    with pytest.raises(data.DataError, match=r"a\.txt: .* Received: 0 of one turn"):
         data.read_dialogues(path)
+    dialogues = [{"turns": TALK}]
+    for content in (
+        json.dumps(dialogues[0]), json.dumps(dialogues), json.dumps(dialogues, indent=2)
+    ):  # fmt: skip
+        path = write(tmp_path / "a.json", content)
+        with pytest.raises(data.DataError, match=r"a\.json:1: .* ends in \.jsonl"):
+            data.read_dialogues(path)
 
 
 @pytest.mark.parametrize(
