@@ -10,13 +10,16 @@ if TYPE_CHECKING:
 
 # Temperatures that are tried, and how near the best of them is found.
 _LEAST, _MOST, _STEPS, _TOLERANCE = 1e-3, 1e3, 61, 1e-6
+# A log-likelihood that changes by less is the same at all temperatures.
+_FLAT = 1e-9
 
 
 class Calibration(NamedTuple):
     """The way from scores of an n-best list to probabilities of being right.
 
     Attributes:
-        temperature: What scores are divided by, ahead of the softmax over the list.
+        temperature: What scores are divided by, ahead of the softmax over the list; 1
+            where all are as good, as for lists of one.
         share: Probability that one of the list is right.
         error: Expected calibration error of the best one's probability.
         error_before: The same without calibration, by a softmax of the scores alone.
@@ -163,12 +166,15 @@ def _best(function: Callable[[float], float]) -> float:
     import numpy as np
 
     grid = np.linspace(np.log(_LEAST), np.log(_MOST), _STEPS)
-    best = int(np.argmax([function(point) for point in grid]))
+    tried = [function(point) for point in grid]
+    best = int(np.argmax(tried))
+    if max(tried) - min(tried) < _FLAT:
+        return 0.0
     if best in (0, _STEPS - 1):
         raise ValueError(
-            "`correct` must leave room for a temperature: give lists of which some "
-            "have the right translation first and some do not. Received: lists whose "
-            "best "
+            "`correct` must leave room for a temperature: in some lists another "
+            "translation than the first must be right, and the scores must be higher "
+            "for right ones in most; give more lists. Received: lists whose best "
             f"temperature is beyond {_LEAST if best == 0 else _MOST:g}"
         )
     low, high = grid[best - 1], grid[best + 1]
@@ -191,7 +197,10 @@ def _padded(scores):
     """Lists of scores as rows, -inf behind them."""
     import numpy as np
 
-    rows = [np.asarray(row, "float64") for row in scores]
+    try:
+        rows = [np.asarray(row, "float64") for row in scores]
+    except (TypeError, ValueError):  # no numbers, or lists of them
+        rows = []
     if not rows or not all(
         row.ndim == 1 and row.size and np.isfinite(row).all() for row in rows
     ):

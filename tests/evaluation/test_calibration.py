@@ -100,11 +100,25 @@ def test_lists_of_which_none_is_right():
 
 
 @pytest.mark.parametrize(
+    ("scores", "correct"),
+    [
+        ([[-1.0], [-2.0]], [[True], [False]]),
+        ([[-2.0] * 2, [-0.3] * 3], [[True, False], [False, True, False]]),
+        ([[-1.0, -2.0], [-0.3, -0.9]], [[True, True], [True, True]]),
+    ],
+)
+def test_lists_that_are_as_probable_at_all_temperatures(scores, correct):
+    assert fit_calibration(scores, correct).temperature == 1.0
+
+
+@pytest.mark.parametrize(
     ("scores", "correct", "message"),
     [
         ([], [], "`scores` must hold lists of finite numbers"),
         ([[]], [[]], "`scores` must hold lists of finite numbers, none of them empty"),
         ([[-np.inf]], [[True]], "`scores` must hold lists of finite.*inf"),
+        ([["a"]], [[True]], "`scores` must hold lists of finite numbers.*'a'"),
+        (3, [[True]], "`scores` must hold lists of finite numbers.*3"),
         ([[-1.0]], [[True, False]], "`correct` must hold a boolean for each"),
         ([[-1.0]], [[1]], "`correct` must hold a boolean for each"),
         ([[-1.0]], [], "`correct` must hold a boolean for each"),
