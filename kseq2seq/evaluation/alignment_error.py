@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from kseq2seq.utils import is_integer
+
 # `(source word, target word)` of a pair of texts, counted from 0.
 Links: TypeAlias = Iterable[tuple[int, int]]
 
@@ -50,7 +52,8 @@ def alignment_error_rate(
         The `AlignmentErrorRate`.
 
     Raises:
-        ValueError: If there are not as many pairs in each, or there is no sure link.
+        ValueError: If there are not as many pairs in each, there is no sure link, or a
+            link is no tuple of two integers.
 
     Example:
 
@@ -62,7 +65,9 @@ def alignment_error_rate(
     Reference:
         [Och & Ney, 2003](https://aclanthology.org/J03-1002), section 5.1.
     """
-    possible = [()] * len(sure) if possible is None else possible
+    predicted = _links("predicted", predicted)
+    sure = _links("sure", sure)
+    possible = _links("possible", [()] * len(sure) if possible is None else possible)
     if not len(predicted) == len(sure) == len(possible):
         raise ValueError(
             "`predicted`, `sure` and `possible` must have an entry for each pair of "
@@ -70,7 +75,6 @@ def alignment_error_rate(
         )
     num_predicted = num_sure = both_sure = both_possible = 0
     for made, must, may in zip(predicted, sure, possible, strict=True):
-        made, must = frozenset(made), frozenset(must)
         num_predicted += len(made)
         num_sure += len(must)
         both_sure += len(made & must)
@@ -85,3 +89,19 @@ def alignment_error_rate(
     return AlignmentErrorRate(
         100 * (1 - right), 100 * precision, 100 * both_sure / num_sure
     )
+
+
+def _links(name, rows):
+    """Links as sets of tuples, checked."""
+    links = []
+    for row in rows:
+        # Of a string the characters, and of `data.WordLinks` its sets, are no links.
+        pairs = [tuple(link) if isinstance(link, (tuple, list)) else () for link in row]
+        if not all(len(link) == 2 and all(map(is_integer, link)) for link in pairs):
+            raise ValueError(
+                f"`{name}` must hold links for each pair of texts, tuples of two "
+                "integers; of what `data.read_links` gives, take `sure` and `possible`."
+                f" Received: {row!r:.80}"
+            )
+        links.append(frozenset(pairs))
+    return links

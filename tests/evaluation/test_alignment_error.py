@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from kseq2seq.data import parse_links
 from kseq2seq.evaluation import alignment_error_rate
 
 
@@ -38,3 +39,10 @@ def test_what_cannot_be_compared_is_refused():
         alignment_error_rate([[]], [[(0, 0)], []])
     with pytest.raises(ValueError, match=r"`sure` must have a link.*2 pairs without"):
         alignment_error_rate([[], []], [[], []], [[(0, 0)], []])
+    read = [parse_links("0-0 1-1")]
+    for links in (["0-0"], read, [[(0, "0")]], [{(0, 0, 1)}], [[3]]):
+        with pytest.raises(ValueError, match=r"`predicted` must hold links.* take"):
+            alignment_error_rate(links, [[(0, 0)]])
+    with pytest.raises(ValueError, match="`sure` must hold links for each pair"):
+        alignment_error_rate([[(0, 0)]], read)
+    assert alignment_error_rate([[[0, 0]]], [x.sure for x in read]).precision == 100
