@@ -30,9 +30,15 @@ def check_replacements(value: Any) -> bool | tuple[tuple[str, str], ...]:
     items = list(value.items() if isinstance(value, Mapping) else value)
     for item in items:
         is_pair = isinstance(item, (list, tuple)) and len(item) == 2
-        if not is_pair or not all(isinstance(word, str) and word for word in item):
+        if not is_pair or not all(map(_is_word, item)):
             raise ValueError(
                 "`replace_unknown` must be True, False, or a dict from words to words, "
-                f"none of them empty. Received: an item {item!r:.80}"
+                "none of them empty or with half of a character (a surrogate). "
+                f"Received: an item {item!r:.80}"
             )
     return tuple(dict(items).items()) or True
+
+
+def _is_word(value):
+    is_text = isinstance(value, str) and bool(value)
+    return is_text and not any("\ud800" <= x <= "\udfff" for x in value)

@@ -262,6 +262,8 @@ class Tokenizer:
             A list of tuples of `str` and `int`, without EOS. Neighbouring pieces that
             are unknown are one.
         """
+        # Halves of characters (surrogates) are unknown.
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         pieces = self._processor.encode(text, out_type=str)
         return list(zip(pieces, self._processor.encode(text), strict=True))
 

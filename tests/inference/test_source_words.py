@@ -108,7 +108,7 @@ def test_what_cannot_be_replaced_is_refused():
         without.translate(["a"], search)
     with pytest.raises(ValueError, match="`replace_unknown` needs forbid_unknown=Fal"):
         Search(replace_unknown=True)
-    for wrong in ([("a",)], {"a": ""}, {"a": 3}, ["ab"]):
+    for wrong in ([("a",)], {"a": ""}, {"a": 3}, ["ab"], {"a": "\ud800"}):
         with pytest.raises(ValueError, match="must be True, False, or a dict.*an item"):
             check_replacements(wrong)
     with pytest.raises(ValueError, match="`replace_unknown` must be True or False"):

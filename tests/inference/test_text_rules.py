@@ -132,8 +132,9 @@ def test_forced_words_are_checked(translator):
         if forced is not None:
             with pytest.raises(ValueError, match="`forced` must"):
                 translator.translate(["a", "b"], forced=forced)
-    with pytest.raises(ValueError, match="characters that the target's.*'犬'"):
-        translator.translate(["a"], forced=[["ein", "犬"]])
+    for strange in ("犬", "\ud800"):
+        with pytest.raises(ValueError, match="characters that the target's.*Received"):
+            translator.translate(["a"], forced=[["ein", strange]])
     with pytest.raises(ValueError, match="`forced_in_order` must be left out without"):
         translator.translate(["a"], forced_in_order=True)
     with pytest.raises(ValueError, match="`forced_in_order` must be True or False"):
@@ -142,8 +143,8 @@ def test_forced_words_are_checked(translator):
 
 def test_what_cannot_be_written_is_told(translator, caplog):
     with caplog.at_level(logging.WARNING, "kseq2seq"):
-        allowed_texts(["ein", "犬"], translator.target_tokenizer)
-    assert "1 of the 2 allowed texts have characters" in caplog.text
+        allowed_texts(["ein", "犬", "\udc80"], translator.target_tokenizer)
+    assert "2 of the 3 allowed texts have characters" in caplog.text
     with pytest.raises(
         ValueError, match="`allowed` must hold a text, at least one, of"
     ):
