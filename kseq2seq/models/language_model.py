@@ -158,7 +158,10 @@ def mixed_halves(
 def _check_fusion(fusion, vocabulary_size):
     """Checks that a language model can help a translation model."""
     check_number("weight of a language model", fusion.weight, least=0)
-    layers = layers_by_name(fusion.model)
+    is_model = isinstance(fusion.model, keras.Model)
+    layers = layers_by_name(fusion.model) if is_model else {}
+    words = f"a model of layers {', '.join(layers)}"
+    received = words if is_model else f"{fusion.model!r:.80}"
     is_language_model = "source_mask" not in layers and layers.keys() >= {
         "target_embedding",
         "decoder_0",
@@ -166,8 +169,9 @@ def _check_fusion(fusion, vocabulary_size):
     }
     if not is_language_model:
         raise ValueError(
-            "A language model must come from `build_language_model`: its layers are "
-            f"found by their names. Received: a model of layers {', '.join(layers)}"
+            "A language model must come from `build_language_model`, or from a file by "
+            "`load_model`: its layers are found by their names. "
+            f"Received: {received}"
         )
     size = layers["target_embedding"].input_dim
     if size != vocabulary_size:

@@ -115,6 +115,7 @@ def test_a_wide_beam_finds_the_best_sum(name, language_model):
             "target tokenizer",
         ),
         (lambda own: Fusion(random_model(FEW[0]), 0.1), "build_language_model"),
+        (lambda own: Fusion("own.keras", 0.1), "`load_model`.*Received: 'own.keras'"),
     ],
 )
 def test_what_cannot_help_is_refused(fusion, message, language_model):
