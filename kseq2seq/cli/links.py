@@ -1,6 +1,7 @@
 """Word links of scored pairs: the options, and links beside those of a reference."""
 
 import argparse
+from os.path import realpath
 
 from kseq2seq.cli.pair_scores import PairScores
 from kseq2seq.evaluation import AlignmentErrorRate, alignment_error_rate
@@ -25,6 +26,27 @@ def add_link_options(parser: argparse.ArgumentParser) -> None:
         help="links of the same lines, likewise, a possible one as 1?2: the alignment "
         "error rate goes to standard error",
     )
+
+
+def check_link_file(options: argparse.Namespace) -> None:
+    """Refuses to write links into a file that is read, or written otherwise.
+
+    Args:
+        options: Those of `kseq2seq score`.
+
+    Raises:
+        ValueError: If `--links` names such a file.
+    """
+    if options.links is None:
+        return
+    for name in ("input", "output", "reference_links"):
+        other = getattr(options, name)
+        if other is not None and realpath(other) == realpath(options.links):
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(
+                f"--links must be a file of its own, since it is written: name another "
+                f"one. Received: --links {options.links} and {flag} {other}"
+            )
 
 
 class ReferenceLinks:

@@ -15,7 +15,7 @@ from kseq2seq.cli.arguments import (
     add_path,
     add_verb,
 )
-from kseq2seq.cli.links import ReferenceLinks, add_link_options
+from kseq2seq.cli.links import ReferenceLinks, add_link_options, check_link_file
 from kseq2seq.cli.long_lines import add_max_characters
 from kseq2seq.cli.pair_scores import PairScores, score_pairs
 from kseq2seq.cli.paths import find_model
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
         refuse(options, links="--links", reference_links="--reference-links")
         windows, number_of_lines = score_table(options)
     else:
+        check_link_file(options)
         if options.reference_links:
             reference = ReferenceLinks(options.reference_links)
         links = bool(options.links or reference)

@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from commands import assert_refused
 from kseq2seq.cli import windows
 
@@ -45,6 +47,16 @@ def test_links_are_written_and_compared(call, folder, reverser, monkeypatch):
     result = call("score", folder, "--reference-links", reference, stdin=stdin)
     rate = "alignment_error_rate = 30.00 (precision 66.67, recall 75.00)\n"
     assert result.out.count("\n") == 3 and result.err.endswith(rate)
+
+
+@pytest.mark.parametrize("option", ["--input", "--output", "--reference-links"])
+def test_links_are_written_over_no_other_file(call, folder, reverser, option):
+    path = folder.parent / "pairs"
+    path.write_text("ein Hund\ta dog\n")
+    same = folder / ".." / "pairs"
+    refused = call("score", folder, "--links", same, option, path, stdin="a\ta\n")
+    assert_refused(refused, f"--links must be a file of its own.* and {option} ")
+    assert path.read_text() == "ein Hund\ta dog\n"
 
 
 def test_reference_links_must_fit_the_pairs(call, folder, reverser):
