@@ -33,7 +33,6 @@ import machine
 from contenders import MODEL, SEED
 from real_text import cells, rated, shown_text
 
-DATA = machine.ROOT.parent / "shared" / "data"
 VOCABULARY_SIZE = 8000
 SOURCE_LENGTH, FORCED_LENGTH = 14, 20
 BEAM_SIZES, BATCH_SIZES = (1, 5), (1, 64)
@@ -49,8 +48,7 @@ def parse_arguments(arguments):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    there = DATA if DATA.is_dir() else None
-    add("--data", type=Path, default=there, help="folder with multi30k/")
+    add("--data", type=Path, help="folder with multi30k/")
     add(
         "--run", type=Path, help="run folder, to translate real text; none if not given"
     )

@@ -78,8 +78,7 @@ def parse_arguments(arguments):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    there = source_length.DATA if source_length.DATA.is_dir() else None
-    add("--data", type=Path, default=there, help="folder with multi30k/")
+    add("--data", type=Path, required=True, help="folder with multi30k/")
     add("--output", type=Path, default=HERE / "results", help="folder of the results")
     add("--models", nargs="+", choices=MODELS, default=list(MODELS), help="of these")
     add("--seeds", nargs="+", type=int, default=[1], help="a training for each")
@@ -91,8 +90,6 @@ def parse_arguments(arguments):
     add("--reuse", action="store_true", help=use)
     add("--quick", action="store_true", help="tiny models and data, to try the script")
     options = parser.parse_args(arguments)
-    if options.data is None:
-        parser.error("--data must name the folder that holds multi30k/")
     if options.quick:
         vars(options).update(QUICK)
     for name in ("most", "passes", "epochs", "units"):

@@ -33,7 +33,6 @@ from pathlib import Path
 
 import machine
 
-DATA = machine.ROOT.parent / "shared" / "data"
 TEST = "test_2016_flickr"
 VOCABULARY_SIZE, EMBEDDING_SIZE, UNITS, DROPOUT = 8000, 256, 512, 0.3
 BATCH_SIZE, BEAM_SIZE, FORCED_LENGTH, CLIP_NORM = 64, 5, 20, 5.0
@@ -61,8 +60,7 @@ def parse_arguments(arguments):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    there = DATA if DATA.is_dir() else None
-    add("--data", type=Path, default=there, help="folder with multi30k/")
+    add("--data", type=Path, help="folder with multi30k/")
     add("--python", type=Path, help="Python that has OpenNMT-tf")
     add("--run", type=Path, help="run folder, for its tokenizer; trained if not given")
     add("--output", type=Path, default=machine.RESULTS, help="folder of the results")

@@ -31,7 +31,6 @@ from kseq2seq import __version__
 from kseq2seq.utils import import_tensorflow
 
 HERE = Path(__file__).resolve().parent
-DATA = HERE.parent.parent / "shared" / "data"
 REPORT, FIGURE = "source_length.json", "source_length.png"
 RUNS, RUN = "source_length_runs", "run.json"
 PACKAGES = ("keras", "tensorflow", "tensorflow-text", "sacrebleu", "numpy")
@@ -87,8 +86,7 @@ def parse_arguments(arguments):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    there = DATA if DATA.is_dir() else None
-    add("--data", type=Path, default=there, help="folder with multi30k/ and scan/")
+    add("--data", type=Path, required=True, help="folder with multi30k/ and scan/")
     add("--output", type=Path, default=HERE / "results", help="folder of the results")
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="what to run")
     add("--attention", choices=MECHANISMS, default="bahdanau", help="not none")
@@ -99,10 +97,7 @@ def parse_arguments(arguments):
     add("--bootstrap", type=int, default=1000, help="resamples for the intervals")
     use = "take models that are there, of the same settings, and train the others"
     add("--reuse", action="store_true", help=use)
-    options = parser.parse_args(arguments)
-    if options.data is None:
-        parser.error("--data must name the folder that holds multi30k/ and scan/")
-    return options
+    return parser.parse_args(arguments)
 
 
 def settings_of(task, options):

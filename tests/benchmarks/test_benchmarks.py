@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -223,13 +222,6 @@ def test_the_script_trains_scores_and_scores_again(source_length, data, capsys):
 
     assert source_length.main([*arguments, "--reuse", "--epochs", "2"]) == 2
     assert "a model of other settings" in capsys.readouterr().err
-
-
-def test_without_data_it_says_what_is_needed(source_length, monkeypatch, capsys):
-    monkeypatch.setattr(source_length, "DATA", Path("no such folder"))
-    with pytest.raises(SystemExit):
-        source_length.parse_arguments([])
-    assert "folder that holds multi30k/ and scan/" in capsys.readouterr().err
 
 
 def test_files_that_are_missing_are_named(source_length, tmp_path, capsys):
