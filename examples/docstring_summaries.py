@@ -105,6 +105,8 @@ def main(arguments=None):
     parser.add_argument("--words", type=int, default=200, help="most words of a text")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args(arguments)
+    if options.words < 1:
+        parser.error(f"--words must be 1 or more. Received: {options.words}")
     folders = [Path(sysconfig.get_path("stdlib")), *options.more]
     if missing := [str(path) for path in folders if not path.is_dir()]:
         parser.error(f"no such folder: {', '.join(missing)}")

@@ -351,6 +351,7 @@ def test_summaries_of_docstrings_are_a_data_set(standard_library, tmp_path, caps
     [
         (["--test", "9"], "too few pairs for three parts"),
         (["absent"], "no such folder"),
+        (["--words", "-3"], "--words must be 1 or more. Received: -3"),
     ],
 )
 def test_summaries_need_modules(standard_library, tmp_path, capsys, options, message):
