@@ -15,7 +15,7 @@ from pathlib import Path
 import machine
 
 TEST = "test_2016_flickr"
-BATCH_SIZE, SAMPLES, N_BEST = 64, 32, 5
+BATCH_SIZE, SAMPLES, N_BEST, MANY = 64, 32, 5, 20
 
 
 def parse_arguments(arguments):
@@ -92,7 +92,9 @@ def make_rules(translator, texts, references, seed):
     words = [draw_words(x, draw) for x in references]
     wide = {"beam_size": N_BEST, "num_hypotheses": N_BEST}
     run = partial(translator.translate, texts, batch_size=BATCH_SIZE)
-    risk = {"samples": SAMPLES, "n_best": N_BEST, "seed": seed}
+    many = Search(beam_size=MANY, num_hypotheses=MANY)
+    options = {"samples": 0, "n_best": N_BEST, "seed": seed}
+    risk = partial(minimum_risk, translator, texts, "chrf", **options)
     return {
         "beam search": (partial(run, Search(**wide)), None, None),
         "given beginnings": (
@@ -120,11 +122,8 @@ def make_rules(translator, texts, references, seed):
             None,
             None,
         ),
-        "minimum risk, chrF": (
-            partial(minimum_risk, translator, texts, "chrf", **risk),
-            None,
-            None,
-        ),
+        "minimum risk, samples": (partial(risk, samples=SAMPLES), None, None),
+        "minimum risk, the best": (partial(risk, n_best=MANY, search=many), None, None),
     }
 
 
@@ -177,6 +176,7 @@ def main(arguments=None):
         results[name] = measure(*rule, references)
         print(f"{name}: {results[name]}", flush=True)
     settings = {"sentences": len(texts), "seed": options.seed, "samples": SAMPLES}
+    settings["n_best"] = MANY
     report = {**machine.describe(), "settings": settings, "results": results}
     machine.write_results(options.output / "control.json", report)
     show(results)
