@@ -107,10 +107,10 @@ def from_run(folder: PathLike) -> dict[str, Any]:
             `kseq2seq.Translator.save`, which records nothing.
 
     Returns:
-        A dict with `source`, `target`, `example`, `example_features`, `data`,
-        `licence`, `pairs` (of each part), `epochs`, `started`, `finished`, `command`,
-        `code` (see `git_state`), `versions`, `settings` and `scores`; `None` for each
-        that is not known.
+        A dict with `source`, `target`, `example`, `data`, `licence`, `pairs` (of each
+        part), `epochs`, `started`, `finished`, `command`, `code` (see `git_state`),
+        `versions`, `settings` and `scores`; `None` for each that is not known. Where
+        they are given, `example_features` too.
 
     Raises:
         ValueError: If a record in the folder is no JSON.
@@ -122,10 +122,9 @@ def from_run(folder: PathLike) -> dict[str, Any]:
     card = settings.pop("card", {})
     starts = record.get("starts") or [{}]
     return {
-        **{
-            name: card.get(name) or None
-            for name in ("source", "target", "example", "example_features")
-        },
+        **{name: card.get(name) or None for name in ("source", "target", "example")},
+        # Of a model with features alone.
+        **{name: card[name] for name in ("example_features",) if card.get(name)},
         "data": card.get("data") or _data_of(settings.get("data", {})),
         "licence": card.get("licence") or None,
         "pairs": record.get("pairs"),

@@ -183,8 +183,8 @@ def test_a_few_pairs_of_ones_own_are_enough(call, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        ([], "train: name a recipe, dates, .*, or a TOML file"),
-        (["date"], "train: Expected .* a recipe: dates, .*Received: 'date'"),
+        ([], "train: name a recipe, .*, dates, .*, or a TOML file"),
+        (["date"], "train: Expected .* a recipe: .*, dates, .*Received: 'date'"),
         (["absent.toml"], r"train: absent\.toml: cannot be read: No such file"),
         (["dates", "--set", "training.epochs=0"], "train: `training.epochs` must be"),
         (["dates", "--resume", "--fresh"], "not allowed with argument --resume"),
