@@ -219,10 +219,12 @@ def _read_dialogues(
     """Contexts of dialogues, as the run was trained with, and the replies to each."""
     from kseq2seq.data import group_references, read_dialogues
 
-    if options.reference or options.columns or options.features is not None:
+    names = ("reference", "columns", "features")
+    given = [f"--{name}" for name in names if getattr(options, name) is not None]
+    if given:
         raise ValueError(
             "--dialogues goes without --reference, --columns and --features: leave "
-            f"them out. Received: --dialogues {options.dialogues} with one of them"
+            f"them out. Received: {', '.join(given)}"
         )
     settings = read_settings(options.path).get("data", {})
     if settings.get("format") != "dialogues":
@@ -231,8 +233,10 @@ def _read_dialogues(
             "'dialogues' to read such by --dialogues: name a table by --tsv instead. "
             f"Received: {settings.get('format', 'no settings')}"
         )
-    names = {"separator": "turn_separator"}
-    names |= {name: name for name in ("context_turns", "replies", "turns")}
-    given = {name: settings[key] for name, key in names.items()}
-    sources, references = group_references(read_dialogues(options.dialogues, **given))
+    keys = {"separator": "turn_separator"}
+    keys |= {name: name for name in ("context_turns", "replies", "turns")}
+    arguments = {name: settings[key] for name, key in keys.items()}
+    sources, references = group_references(
+        read_dialogues(options.dialogues, **arguments)
+    )
     return sources, None, references

@@ -53,9 +53,8 @@ def attended_words(
     number = _words_of_tokens(texts, source, counts)  # (B, S)
     of_word = tf.one_hot(number, most, dtype=alignments.dtype)  # (B, S, W)
     attention = tf.matmul(alignments, of_word)
-    # Where all attention is elsewhere, as on EOS, a word wins nevertheless.
-    is_word = tf.sequence_mask(counts, most)[:, None]
-    best = tf.argmax(tf.where(is_word, attention, -1.0), axis=2, output_type=tf.int32)
+    # Where all attention is elsewhere, as on EOS, it is the first one.
+    best = tf.argmax(attention, axis=2, output_type=tf.int32)
     padded = words.to_tensor("", shape=tf.stack([-1, most]))
     return tf.gather(padded, best, batch_dims=1)
 

@@ -105,6 +105,8 @@ def test_no_coverage_without_attention():
     assert read_settings(DATES, changes).search["replace_unknown"]
     with pytest.raises(SettingsError, match="replace_unknown needs a source of text"):
         read_settings(DATES, [*changes, "model.attention=none"])
+    with pytest.raises(SettingsError, match="replace_unknown needs a source of text"):
+        read_settings(trainer.find_recipe("spoken_numbers"), changes)
 
 
 def test_no_sampled_targets_with_hard_attention():
