@@ -26,6 +26,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "  learning_rate = {min = 1e-4, max = 1e-2, log = true}\n"
         "  [sweep.model]\n"
         "  units = [128, 256]\n"
+        "  [sweep.variants.deep]\n"
+        "  model = {encoder_layers = 2, residual = true}\n"
         "Called again, it goes on where it was ended. Trainings are compared by the\n"
         "validation set; the test set is not looked at. FOLDER has a run folder for\n"
         "each, a table (sweep.csv) and a picture (sweep.png).\n\n"

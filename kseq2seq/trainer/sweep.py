@@ -282,7 +282,7 @@ def _draw(result: SweepResult, path: Path) -> None:
     curves = {}
     for scores in _by_setting(result):
         changes = scores[0].run.changes.items()
-        label = ", ".join(f"{key.partition('.')[2]} {x}" for key, x in changes)
+        label = ", ".join(f"{key.rpartition('.')[2]} {x}" for key, x in changes)
         histories = [_curve(x.folder, f"val_{result.metric}") for x in scores]
         curves[label or "all"] = histories, [x.score for x in scores]
     plots.save(plots.sweep_curves(curves, METRICS[result.metric].label), path)

@@ -20,7 +20,9 @@ from kseq2seq.utils import (
     is_number,
 )
 
-_OWN = ("draws", "draw_seed", "seeds")
+_OWN = ("draws", "draw_seed", "seeds", "variants")
+# What a training's changes call the variant that it is of.
+_VARIANT = "variant"
 # Draws that may be equal to earlier ones, for each that is wanted.
 _TRIES = 100
 
@@ -31,7 +33,8 @@ class SweepRun:
 
     Attributes:
         name: Name of its run folder.
-        changes: Dict from `section.name` to the value that is tried.
+        changes: Dict from `section.name` to the value that is tried; `variant` is the
+            name of a variant.
         seed: Value of `training.seed`.
         settings: All its `Settings`.
     """
@@ -51,6 +54,11 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
     every combination of the lists is tried; with `draws = 20`, so many different ones
     drawn at random, by `draw_seed`. `seeds = [1, 2, 3]` trains each with several values
     of `training.seed`.
+
+    Settings that belong together are a variant, with a name, such as
+    `[sweep.variants.deep]` and in it `model = {encoder_layers = 2, residual = true}`.
+    Each variant is tried with each combination of the others; an empty one is the file
+    as it is.
 
     Args:
         path: Path of the TOML file.
@@ -73,6 +81,9 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
     errors: list[str] = []
     make_settings(given, errors)
     tried = _tried(table, errors)
+    variants = _variants(table.get("variants", {}), tried, errors)
+    if variants:
+        tried = {_VARIANT: list(variants), **tried}
     options = _options(table, errors)
     if errors:
         raise SettingsError(*errors)
@@ -80,9 +91,11 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
     runs, settings = [], enumerate(_combinations(tried, options), 1)
     for (number, changes), seed in itertools.product(settings, seeds):
         values = copy.deepcopy(given)
-        for key, value in {**changes, "training.seed": seed}.items():
+        own = {key: value for key, value in changes.items() if key != _VARIANT}
+        own |= variants.get(changes.get(_VARIANT, ""), {})
+        for key, value in {**own, "training.seed": seed}.items():
             section, _, name = key.partition(".")
-            values.setdefault(section, {})[name] = value
+            values.setdefault(section, {})[name] = copy.deepcopy(value)
         name = f"{number:03}-seed{seed}"
         runs.append(SweepRun(name, changes, seed, make_settings(values, errors)))
     if errors:
@@ -112,16 +125,53 @@ def _tried(table: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
                     "step = 32}, with min below max, and above 0 with log. "
                     f"Received: {value!r}"
                 )
+    _refuse_fixed("sweep", tried, errors)
+    return tried
+
+
+def _refuse_fixed(table: str, tried: Mapping[str, Any], errors: list[str]) -> None:
+    """Refuses settings by which trainings could not be compared."""
     others = {
         "training.seed": "give sweep.seeds = [1, 2]",
-        "training.metrics": ("scores must be compared by one metric: leave it out"),
+        "training.metrics": "scores must be compared by one metric: leave it out",
     }
     for name, remedy in others.items():
         if name in tried:
             errors.append(
-                f"sweep.{name} cannot be tried: {remedy}. Received: {tried[name]!r}"
+                f"{table}.{name} cannot be tried: {remedy}. Received: {tried[name]!r}"
             )
-    return tried
+
+
+def _variants(
+    table: Any, tried: Mapping[str, Any], errors: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Of each variant its name and a dict from `section.name` to the value."""
+    if not isinstance(table, dict) or not all(
+        isinstance(section, dict)
+        for variant in table.values()
+        for section in (variant.values() if isinstance(variant, dict) else [None])
+    ):
+        errors.append(
+            "sweep.variants must have a table for each variant, with settings by their "
+            "sections, such as [sweep.variants.deep] and in it model = "
+            f"{{encoder_layers = 2}}. Received: {table!r}"
+        )
+        return {}
+    variants = {}
+    for name, sections in table.items():
+        variant = {
+            f"{section}.{setting}": value
+            for section, settings in sections.items()
+            for setting, value in settings.items()
+        }
+        _refuse_fixed(f"sweep.variants.{name}", variant, errors)
+        for setting in variant.keys() & tried.keys():
+            errors.append(
+                f"{setting} must be tried in sweep.variants or in its own table. "
+                f"Received: both, in sweep.variants.{name} and in sweep.{setting}"
+            )
+        variants[name] = variant
+    return variants
 
 
 def _is_range(value: Any) -> bool:

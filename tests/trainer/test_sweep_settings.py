@@ -55,6 +55,36 @@ def test_each_setting_is_trained_with_each_seed(read):
     assert [x.changes for x in read("[sweep]\nseeds = [3, 7]\n")] == [{}, {}]
 
 
+VARIANTS = """
+[sweep.variants.plain]
+[sweep.variants."two layers"]
+model = {encoder_layers = 2, residual = true}
+optimizer.learning_rate = 0.007
+"""
+
+
+def test_settings_of_a_variant_are_tried_together(read):
+    runs = read(GRID + VARIANTS)
+    assert [tuple(x.changes.values()) for x in runs] == [
+        (name, units, buckets)
+        for name in ("plain", "two layers")
+        for units in (8, 16)
+        for buckets in ([10], [20, 30])
+    ]
+    assert list(runs[0].changes) == ["variant", "model.units", "batches.buckets"]
+    for run in runs:
+        layers, residual, rate = {
+            "plain": (1, False, 0.001),
+            "two layers": (2, True, 0.007),
+        }[run.changes["variant"]]
+        model = {"encoder_layers": 1, "residual": False} | run.settings.model
+        assert (model["encoder_layers"], model["residual"]) == (layers, residual)
+        assert run.settings.optimizer.learning_rate == rate
+        assert run.settings.model["units"] == run.changes["model.units"]
+    drawn = read("[sweep]\ndraws = 2\n" + VARIANTS)
+    assert {x.changes["variant"] for x in drawn} == {"plain", "two layers"}
+
+
 DRAWS = """
 [sweep]
 draws = 200
@@ -111,6 +141,18 @@ def test_draws_are_spread_as_asked_for_and_the_same_again(read):
         ("[sweep.training]\nseed = [1, 2]", r"give sweep.seeds = \[1, 2\]"),
         ("[sweep.training]\nmetrics = ['ter']", "metrics cannot be tried: .* leave it"),
         ("[model]\nunit = 8\n[sweep]\nseeds = [1]", r"`model\.unit` is no setting"),
+        ("[sweep]\nvariants = [1]", r"variants must have a table .* \[1\]"),
+        ("[sweep.variants]\ndeep = 2", "variants must have a table .* {'deep': 2}"),
+        ("[sweep.variants.deep]\nunits = 8", "variants must have a table .* 8}}"),
+        ("[sweep.variants.deep.model]\nunit = 8", r"`model\.unit` is no setting"),
+        (
+            "[sweep.variants.new.training]\nseed = 7",
+            r"sweep.variants.new.training.seed cannot be tried: give sweep.seeds",
+        ),
+        (
+            "[sweep.variants.new.model]\nunits = 8\n[sweep.model]\nunits = [6]",
+            "Received: both, in sweep.variants.new and in sweep.model.units",
+        ),
         (
             "[sweep]\ndraws = 3\n[sweep.model]\nunits = [8, 6]",
             "at most the number of different settings. Received: 3, of which 2",
