@@ -24,6 +24,7 @@ from kseq2seq.tokenizers.tokenizer import (
 from kseq2seq.tokenizers.training import (
     KINDS,
     NORMALIZATIONS,
+    SUBWORD_KINDS,
     train_tokenizer,
     train_tokenizers,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "EXTENDABLE_KINDS",
     "KINDS",
     "NORMALIZATIONS",
+    "SUBWORD_KINDS",
     "FeatureVocabulary",
     "Limits",
     "Tokenizer",

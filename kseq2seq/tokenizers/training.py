@@ -34,6 +34,7 @@ from kseq2seq.utils import (
 _logger = logging.getLogger("kseq2seq")
 # Our names of the kinds, and SentencePiece's.
 KINDS = {"unigram": "unigram", "bpe": "bpe", "character": "char", "word": "word"}
+SUBWORD_KINDS = ("unigram", "bpe")
 # Unicode's own, of rules that are made here; the rest are SentencePiece's.
 _DECOMPOSITIONS = {"nfd": "NFD", "nfkd": "NFKD"}
 NORMALIZATIONS = (
@@ -60,6 +61,7 @@ def train_tokenizer(
     vocabulary_size: int = 8000,
     kind: str = "unigram",
     normalization: str = "identity",
+    split_digits: bool = False,
     allow_smaller: bool = False,
 ) -> Tokenizer:
     r"""Trains a tokenizer on texts; the same texts give the same tokenizer.
@@ -88,6 +90,9 @@ def train_tokenizer(
             reads control and zero-width characters as blanks or not at all;
             "nfkc_cf" and "nmt_nfkc_cf" fold case too. All but the first make
             the model 230 to 260 kB larger.
+        split_digits: Whether each digit is a piece of its own, of "unigram" and
+            "bpe", so that numbers that training never saw are written, or copied,
+            digit by digit.
         allow_smaller: Whether a unigram or BPE vocabulary that the texts cannot fill
             becomes as large as they allow, with a warning of the logger "kseq2seq",
             instead of an error.
@@ -116,7 +121,14 @@ def train_tokenizer(
     """
     check_choice("kind", kind, KINDS)
     check_choice("normalization", normalization, NORMALIZATIONS)
+    check_boolean("split_digits", split_digits)
     check_boolean("allow_smaller", allow_smaller)
+    if split_digits and kind not in SUBWORD_KINDS:
+        raise ValueError(
+            "`split_digits` must be False unless `kind` is 'unigram' or 'bpe': "
+            "characters are digits already, and words stay whole. Received: "
+            f"split_digits=True, kind={kind!r}"
+        )
     vocabulary_size = check_integer(
         "vocabulary_size", vocabulary_size, 5, note="of which 4 are special ids"
     )
@@ -129,7 +141,7 @@ def train_tokenizer(
             f"and that SentencePiece has pieces for. Received: {given[:3]}"
         )
     try:
-        model = _train(texts, vocabulary_size, kind, normalization)
+        model = _train(texts, vocabulary_size, kind, normalization, split_digits)
     except _VocabularyTooLargeError as error:
         if not allow_smaller:
             raise
@@ -139,17 +151,17 @@ def train_tokenizer(
             kind,
             vocabulary_size,
         )
-        model = _train(texts, error.most, kind, normalization)
+        model = _train(texts, error.most, kind, normalization, split_digits)
     tokenizer = Tokenizer(model)
     tell_of_lost_text(tokenizer, given, kind, normalization)
     return tokenizer
 
 
-def _train(texts, vocabulary_size, kind, normalization):
+def _train(texts, vocabulary_size, kind, normalization, split_digits):
     """Trains by the sentencepiece package; returns the serialised model."""
     import sentencepiece
 
-    is_subword = kind in ("unigram", "bpe")
+    is_subword = kind in SUBWORD_KINDS
     if is_subword and len(texts) > _MAX_TRAINING_TEXTS:
         # SentencePiece's own sampling cannot be repeated.
         texts = random.Random(0).sample(texts, _MAX_TRAINING_TEXTS)
@@ -165,6 +177,7 @@ def _train(texts, vocabulary_size, kind, normalization):
                 vocab_size=vocabulary_size,
                 hard_vocab_limit=is_subword,
                 character_coverage=1.0,
+                split_digits=split_digits,
                 **_normalizer(normalization, folder),
                 # A word keeps its blank, so that "</s>" is never looked up as such.
                 add_dummy_prefix=kind != "character",
@@ -235,6 +248,7 @@ def train_tokenizers(
     kind: str | Sequence[str] = "unigram",
     shared: bool = False,
     normalization: str | Sequence[str] = "identity",
+    split_digits: bool | Sequence[bool] = False,
     allow_smaller: bool = False,
 ) -> tuple[Tokenizer, Tokenizer]:
     """Trains the tokenizers of source and target.
@@ -246,6 +260,7 @@ def train_tokenizers(
         kind: As in `train_tokenizer`; or a tuple, as above.
         shared: Whether one tokenizer, trained on both sides, serves both.
         normalization: As in `train_tokenizer`; or a tuple, as above.
+        split_digits: As in `train_tokenizer`; or a tuple, as above.
         allow_smaller: As in `train_tokenizer`.
 
     Returns:
@@ -269,6 +284,7 @@ def train_tokenizers(
             _two("vocabulary_size", vocabulary_size, shared),
             _two("kind", kind, shared),
             _two("normalization", normalization, shared),
+            _two("split_digits", split_digits, shared),
             strict=True,
         )
     )

@@ -211,6 +211,24 @@ def test_normalization():
     assert decoded(plain.detokenize(plain.tokenize(["Ａb"]))) == ["Ａb"]
 
 
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_digits_may_be_pieces_of_their_own(kind):
+    texts = [f"at {year}" for year in range(1900, 2500, 7)]
+    whole, split = (
+        training.train_tokenizer(
+            texts, 31, kind, split_digits=split_digits, allow_smaller=True
+        )
+        for split_digits in (False, True)
+    )
+    sizes = [
+        max(sum(x.isdigit() for x in piece) for piece in tokenizer.pieces(ids))
+        for tokenizer in (whole, split)
+        for ids in [range(4, tokenizer.vocabulary_size)]
+    ]
+    assert sizes[0] > 1 and sizes[1] == 1
+    assert split.pieces(split.tokenize(["at 1907"])[0])[-5:] == [*"1907", "</s>"]
+
+
 PAIRS = [("ab ab", "x y"), ("ba", "y z")]
 
 
@@ -247,6 +265,8 @@ def test_one_tokenizer_for_both_sides():
         ({"texts": ["ab", None]}, r"list of strings; leave out.*None as number 2"),
         ({"texts": [b"ab"]}, "decode bytes.*as number 1"),
         ({"texts": 3}, "list of strings. Received: 3 of type int"),
+        ({"split_digits": 1}, "`split_digits` must be True or False.*Received: .*1"),
+        ({"split_digits": True, "kind": "word"}, "unless `kind` is 'un.*kind='word'"),
     ],
 )
 def test_training_errors(arguments, message):

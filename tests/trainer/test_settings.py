@@ -1,12 +1,13 @@
 """Settings: of recipes, of older versions, and those that cannot be."""
 
 import dataclasses
+import re
 
 import pytest
 
 from kseq2seq import trainer
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import read_settings
+from kseq2seq.trainer.settings import make_settings, read_settings
 
 DATES = trainer.find_recipe("dates")
 
@@ -63,6 +64,7 @@ def test_settings_are_frozen():
         ("tokenizer.kind=[3, 4]", "kind` must be one of unigram, .*=3"),
         ('tokenizer.kind=["bpe"]', "kind` must be one value, or a list of two"),
         ("tokenizer.vocabulary_size=4", "vocabulary_size` must be .*at least 5"),
+        ("tokenizer.split_digits=1", "split_digits` must be True or False.*=1"),
         ("training.num_sampled=7", r"label_smoothing to 0\. Received: 0\.1"),
         ("model.copying=1", "`copying` must be True or False.*=1"),
         ("model.output_probability_fn=max", "softmax, sparsemax, entmax15.*'max'"),
@@ -76,6 +78,16 @@ def test_a_setting_that_cannot_be_is_refused(change, match):
     with pytest.raises(SettingsError, match=match) as error:
         read_settings(DATES, [change])
     assert len(error.value.messages) == 1
+
+
+def test_digits_are_split_of_subwords():
+    tokenizer = {"kind": ["bpe", "word"], "split_digits": [True, False]}
+    settings = make_settings({"data": {"format": "dates"}, "tokenizer": tokenizer}, [])
+    assert settings.tokenizer.split_digits == (True, False)
+    errors = []
+    make_settings({"tokenizer": {**tokenizer, "split_digits": True}}, errors)
+    expected = r"must be false unless .*Received: True, kind = \('bpe', 'word'\)"
+    assert any(re.search(f"split_digits {expected}", error) for error in errors)
 
 
 def test_all_errors_are_told_at_once():
