@@ -265,7 +265,7 @@ def test_dropout_may_be(value):
         ),
         (
             {"residual_from": 1, "residual": True},
-            "another layer above the first.*residual_from=1, residual=True",
+            "number of a higher layer.*residual_from=1, residual=True",
         ),
         ({"residual_from": 3, "decoder_layers": 3}, "residual_from=3, residual=False"),
         (

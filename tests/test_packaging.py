@@ -172,7 +172,7 @@ def test_an_export_without_the_extra_has_no_warmup_and_says_so(
     assert not (version / "assets.extra" / "tf_serving_warmup_requests").exists()
     (message,) = [x.getMessage() for x in caplog.records if x.name == "kseq2seq"]
     assert message.startswith(f"{version}: written without warm-up requests")
-    assert "pip install kseq2seq[warmup]" in message
+    assert 'pip install "kseq2seq[warmup]"' in message
     caplog.clear()
     monkeypatch.undo()
     version = translator.export(tmp_path / "model", Search(max_length=3))

@@ -329,6 +329,14 @@ def test_texts_must_be_a_list_of_strings(translator, texts):
 def test_other_arguments_are_checked(translator):
     with pytest.raises(ValueError, match=r"Search\(beam_size=5\).*search=5"):
         translator.translate(TEXTS, 5)
+    with pytest.raises(ValueError, match=r"goes to `translate\(.*beam=Search\("):
+        translator(TEXTS, Search())
+    with pytest.raises(ValueError, match=r"`text` must be a string.*text=\['a'\]"):
+        translator.plot(["a"])
+    with pytest.raises(ValueError, match=r"`text` must be a string.*text=\['a'\]"):
+        translator.alternatives(["a"], "")
+    with pytest.raises(ValueError, match="`model` must be a Keras model.*'runs/a'"):
+        Translator("runs/a", *[translator.source_tokenizer] * 2)
     for wrong in (0, 2.0, True):
         with pytest.raises(ValueError, match=f"batch_size={wrong}"):
             translator.translate(TEXTS, SEARCH, batch_size=wrong)
@@ -361,6 +369,12 @@ def test_search_is_checked(wrong):
 def test_search_returns_no_more_than_it_keeps():
     with pytest.raises(ValueError, match="num_hypotheses=3, beam_size=2"):
         Search(beam_size=2, num_hypotheses=3)
+
+
+def test_the_shortest_translation_is_no_longer_than_the_longest():
+    with pytest.raises(ValueError, match="`max_length`; .*min_length=9, max_length=7"):
+        Search(min_length=9, max_length=7)
+    assert Search(min_length=7, max_length=7).min_length == 7
 
 
 def test_a_mean_has_an_exponent():

@@ -88,6 +88,8 @@ class Batching(NamedTuple):
             return max(1, tokens // max(source_length, target_length))
 
         lengths, sides = _check_buckets(buckets), (source_tokenizer, target_tokenizer)
+        for name, tokenizer in zip(("source", "target"), sides, strict=True):
+            check_tokenizer(f"{name}_tokenizer", tokenizer)
         return cls(*sides, features, lengths, most_rows, linked)
 
     def rows(self, pairs: Any) -> list[Any]:
@@ -105,6 +107,23 @@ class Batching(NamedTuple):
         if not self.linked:
             return None
         return piece_links(rows, self.source_tokenizer, self.target_tokenizer)
+
+
+def check_tokenizer(name: str, tokenizer: Any) -> None:
+    """Refuses what cannot tokenise, such as the word of a kind of tokenizer.
+
+    Args:
+        name: Name of the argument.
+        tokenizer: Value of the argument.
+
+    Raises:
+        ValueError: If it has no method `tokenize`.
+    """
+    if not callable(getattr(tokenizer, "tokenize", None)):
+        raise ValueError(
+            f"`{name}` must be a tokenizer, as `kseq2seq.train_tokenizers` makes one "
+            f"for each side. Received: {name}={tokenizer!r:.80}"
+        )
 
 
 class Order(NamedTuple):

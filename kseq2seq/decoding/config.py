@@ -73,7 +73,7 @@ class Search:
             the shortlist of `kseq2seq shortlist`. Not with `pattern`, which needs all.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a setting is out of range, or contradicts another one.
 
     Example:
 
@@ -122,6 +122,11 @@ class Search:
         if self.pattern is not None:
             parse_pattern(self.pattern)
         words = check_words("forbidden_words", self.forbidden_words)
+        if not all(word.strip() for word in words):
+            raise ValueError(
+                "`forbidden_words` must be words, none of them blank; leave those out. "
+                f"Received: forbidden_words={words!r}"
+            )
         object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
         words = check_replacements(self.replace_unknown)
@@ -136,6 +141,11 @@ class Search:
             raise ValueError(
                 "`shortlist` must be false with a `pattern`, which may need any piece; "
                 f"leave out one of them. Received: pattern={self.pattern!r}"
+            )
+        if self.min_length > self.max_length:
+            raise ValueError(
+                "`min_length` must be at most `max_length`; change one of them. "
+                f"Received: min_length={self.min_length}, max_length={self.max_length}"
             )
         check_lengths(self.length_penalty, self.length_normalization)
         check_beam(self.beam_size, self.num_hypotheses, self.num_groups, self.diversity)

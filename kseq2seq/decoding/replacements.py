@@ -25,6 +25,12 @@ def check_replacements(value: Any) -> bool | tuple[tuple[str, str], ...]:
     >>> check_replacements({"dog": "Hund"})
     (('dog', 'Hund'),)
     """
+    if isinstance(value, str):
+        raise ValueError(
+            "`replace_unknown` must be True, False, or a dict from words to words; "
+            "read that of a file by dict(kseq2seq.data.read_tsv(path)). "
+            f"Received: replace_unknown={value!r:.80}"
+        )
     if not isinstance(value, (Mapping, list, tuple)):
         return check_boolean("replace_unknown", value)
     items = list(value.items() if isinstance(value, Mapping) else value)

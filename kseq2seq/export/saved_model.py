@@ -131,7 +131,7 @@ def export_translators(
         _logger.warning(
             "%s: written without warm-up requests, so that TensorFlow Serving takes "
             "longer for the first request of each signature. To include them, run "
-            "'pip install kseq2seq[warmup]' and export again.",
+            "'pip install \"kseq2seq[warmup]\"' and export again.",
             version,
         )
     return version

@@ -25,7 +25,7 @@ from kseq2seq.inference.results import (
     alignment_of_row,
     decoded_text,
 )
-from kseq2seq.utils import Tensor, check_integer, check_number
+from kseq2seq.utils import Tensor, check_integer, check_number, check_string
 
 if TYPE_CHECKING:  # Matplotlib is slow to import
     from matplotlib.axes import Axes
@@ -169,7 +169,7 @@ class BaseTranslator(ABC):
                 without the signature `alternatives`.
         """
         k = check_integer("k", k, 1)
-        texts = check_texts([text])
+        texts = [check_string("text", text)]
         others = None if features is None else [features]
         inputs = self._inputs_of_texts(texts, others, [prefix])
         (row,) = self._run_in_batches("alternatives", inputs, texts, 1, False)
@@ -250,9 +250,11 @@ class BaseTranslator(ABC):
             `kseq2seq.plots.save` writes to a file.
 
         Raises:
-            ValueError: If the model has no attention.
+            ValueError: If the model has no attention, or `text` or `target` is no
+                string.
         """
-        if target is None:
+        text = check_string("text", text)
+        if check_string("target", target, optional=True) is None:
             options: dict[str, Any] = {"num_hypotheses": 1, "alignments": True}
             if features is not None:
                 options["features"] = [features]

@@ -31,12 +31,19 @@ def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
     >>> check_texts(iter(["a dog", "a cat"]))
     ['a dog', 'a cat']
     """
-    is_single = isinstance(texts, (str, bytes))
-    checked: Any = texts if is_single else list(texts)
-    if is_single or not all(isinstance(text, str) for text in checked):
+    if isinstance(texts, (str, bytes)):
         raise ValueError(
             f"`{name}` must be a list of strings; put a single one into a list. "
-            f"Received: {checked!r:.80}"
+            f"Received: {texts!r:.80}"
+        )
+    checked = list(texts)
+    others = [text for text in checked if not isinstance(text, str)]
+    if others:
+        item: Any = others[0]
+        remedy = "decode bytes" if isinstance(item, bytes) else "give the text of each"
+        raise ValueError(
+            f"`{name}` must be a list of strings; {remedy}. "
+            f"Received: an item {item!r:.80} of type {type(item).__name__}"
         )
     return checked
 

@@ -201,7 +201,11 @@ def find_signature(signatures: Mapping[str, Entry], name: str) -> Entry:
     if name not in signatures:
         is_extra = name in EXTRA_SIGNATURES
         remedy = f", and {name} in exports that ask for it: export again with "
-        remedy = f"{remedy}extra_signatures=[{name!r}]" if is_extra else ""
+        remedy = (
+            f"{remedy}extra_signatures=[{name!r}], or --signatures {name}"
+            if is_extra
+            else ""
+        )
         raise ValueError(
             f"`signature` must be one of {', '.join(sorted(signatures))}; alignments "
             f"are there for models with attention alone{remedy}. Received: {name!r}"

@@ -56,7 +56,15 @@ def text_constraints(search: Search, tokenizer: Tokenizer) -> list[Constraint]:
     constraints: list[Constraint] = []
     if search.pattern is not None:
         automaton = pattern_automaton(search.pattern, characters)
-        constraints.append(TransitionTable(token_table(automaton, texts, ahead)))
+        table = token_table(automaton, texts, ahead)
+        try:
+            constraints.append(TransitionTable(table))
+        except ValueError as error:
+            raise ValueError(
+                "`pattern` must be of characters that the target's vocabulary has: no "
+                "output of its tokens matches. Leave the others out, or train a "
+                f"tokenizer that has them. Received: pattern={search.pattern!r}"
+            ) from error
     if search.forbidden_words:
         automaton = words_automaton(search.forbidden_words, characters).complement()
         table = token_table(automaton, texts, ahead, others=NO_TEXT)
@@ -89,10 +97,12 @@ def forced_ids(
         return {}
     is_single = isinstance(phrases, (str, bytes))
     rows = [] if is_single else [() if row is None else row for row in phrases]
-    if is_single or len(rows) != count:
+    is_flat = any(isinstance(row, (str, bytes)) for row in rows)
+    if is_single or is_flat or len(rows) != count:
         raise ValueError(
             f"`forced` must hold a list of strings, or `None`, for each of the {count} "
-            f"texts. Received: forced={phrases!r:.200}"
+            "texts, such as [['word'], None] for two. "
+            f"Received: forced={phrases!r:.200}"
         )
     ids = [[_ids_of(x, tokenizer) for x in check_words("forced", row)] for row in rows]
     width = max([1, *map(len, ids)])

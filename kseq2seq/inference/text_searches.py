@@ -39,6 +39,11 @@ class TextSearches(BaseTranslator):
         Returns:
             List of `str`, in the order of `texts`.
         """
+        if isinstance(beam, Search):
+            raise ValueError(
+                "`beam` must be a beam size, an integer; a `Search` goes to "
+                f"`translate(texts, search)`. Received: beam={beam!r:.80}"
+            )
         search = Search() if beam is None else Search(beam_size=beam)
         best_first = self.translate(texts, search, features=features)
         return [best.text for best, *_ in best_first]

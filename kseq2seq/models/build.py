@@ -63,10 +63,10 @@ def build_model(
             default the same id, where both sides have the same vocabulary.
 
     Raises:
-        ValueError: If an option in `config.attention_options` does not fit the
-            attention layer, `attention` is given where the config has `"none"` or is
-            that of a Transformer, or `copied_ids` does not fit the vocabularies, or the
-            config does not copy.
+        ValueError: If `config` is no `Seq2SeqConfig`, an option in
+            `config.attention_options` does not fit the attention layer, `attention` is
+            given where the config has `"none"` or is that of a Transformer, or
+            `copied_ids` does not fit the vocabularies, or the config does not copy.
 
     Returns:
         A `Seq2SeqModel` from a dict of `source`, ids of shape `(batch,
@@ -91,6 +91,11 @@ def build_model(
         Keras](https://blog.keras.io/a-ten-minute-introduction-to-sequence-to-sequence-learning-in-keras.html),
         with attention.
     """
+    if not isinstance(config, Seq2SeqConfig):
+        raise ValueError(
+            "`config` must be a `kseq2seq.Seq2SeqConfig`; make one of a dict by "
+            f"Seq2SeqConfig(**settings). Received: config={config!r:.80}"
+        )
     if copied_ids is not None and not config.copying:
         raise ValueError(
             "`copied_ids` are those of a model with copying=True; set it in the config,"

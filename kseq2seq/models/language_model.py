@@ -157,7 +157,7 @@ def mixed_halves(
 
 def _check_fusion(fusion, vocabulary_size):
     """Checks that a language model can help a translation model."""
-    check_number("weight of a language model", fusion.weight, least=0)
+    check_number("weight", fusion.weight, least=0)
     is_model = isinstance(fusion.model, keras.Model)
     layers = layers_by_name(fusion.model) if is_model else {}
     words = f"a model of layers {', '.join(layers)}"

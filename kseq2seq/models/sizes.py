@@ -89,7 +89,16 @@ def layers_by_name(model: keras.Model) -> dict[str, Any]:
 
     Args:
         model: A `keras.Model`.
+
+    Raises:
+        ValueError: If it is none.
     """
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "`model` must be a Keras model; load one from a .keras file by "
+            "`kseq2seq.load_model`, and a run folder by `Translator.load`. "
+            f"Received: {model!r:.80}"
+        )
     return {layer.name: layer for layer in model.layers}
 
 

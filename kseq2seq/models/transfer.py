@@ -144,6 +144,12 @@ def freeze(model: keras.Model, parts: Iterable[str]) -> None:
     >>> model.get_layer("encoder_0").trainable
     False
     """
+    if isinstance(parts, str):
+        raise ValueError(
+            "`parts` must be a list of words; put a single one into a list. "
+            f"Received: parts={parts!r}"
+        )
+    parts = list(parts)
     for part in parts:
         check_choice("parts", part, PARTS)
         layers = [layer for layer in _layers_of(model, part) if layer.weights]

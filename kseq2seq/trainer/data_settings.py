@@ -26,7 +26,11 @@ STREAMED = ("parallel", "tsv", "jsonl", "tfds")
 class DataSettings:
     """Section [data]: what to train on."""
 
-    format: str = setting("parallel", choice(READERS), "Format of the data")
+    format: str = setting(
+        "parallel",
+        choice(READERS, "; CSV is 'tsv' too, of files whose names end in .csv"),
+        "Format of the data",
+    )
     train: tuple[str, ...] = setting(
         (),
         strings(),

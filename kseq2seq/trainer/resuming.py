@@ -36,8 +36,8 @@ def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -
     if wrong:
         raise SettingsError(
             f"--resume cannot go on with other settings: {'; '.join(sorted(wrong))}. "
-            "Take back the change, or start anew with --fresh or in another folder "
-            "with --run."
+            "Take back the change, start anew with --fresh or in another folder with "
+            "--run, or begin another training from this one, with --from and --run."
         )
 
 

@@ -103,11 +103,21 @@ def string() -> Kind:
     return Kind("a string", check_string)
 
 
-def choice(choices: Collection[str]) -> Kind:
-    """One of a few strings, those of a table as it is when the value is checked."""
-    return Kind(
-        "one of", lambda name, value: check_choice(name, value, choices), choices
-    )
+def choice(choices: Collection[str], note: str = "") -> Kind:
+    """One of a few strings, those of a table as it is when the value is checked.
+
+    Args:
+        choices: The strings.
+        note: Text that the error adds, such as the choice for what has another name.
+    """
+
+    def check(name: str, value: Any) -> str:
+        try:
+            return check_choice(name, value, choices)
+        except ValueError as error:
+            raise ValueError(f"{error}{note}") from error
+
+    return Kind("one of", check, choices)
 
 
 def strings(choices: Collection[str] | None = None, least: int = 1) -> Kind:
@@ -119,6 +129,7 @@ def strings(choices: Collection[str] | None = None, least: int = 1) -> Kind:
     """
 
     def check(name: str, value: Any) -> tuple[str, ...]:
+        _check_quoted(name, value)
         values = [value] if isinstance(value, str) else value
         is_list = isinstance(values, (list, tuple))
         if not is_list or not all(isinstance(x, str) for x in values):
@@ -175,12 +186,23 @@ def columns(count: int) -> Kind:
     """A number of columns, all of them by their numbers or all by their names."""
 
     def check(name: str, value: Any) -> tuple[int, ...] | tuple[str, ...]:
+        _check_quoted(name, value)
         is_list = isinstance(value, (list, tuple)) and len(value) == count
         if is_list and all(isinstance(item, str) and item for item in value):
             return tuple(value)
         return check_integers(name, value, 0, count, note="or of names of columns")
 
     return Kind(f"a list of {count} integers of at least 0, or of names", check)
+
+
+def _check_quoted(name: str, value: Any) -> None:
+    """Refuses a list whose quotes a shell took away."""
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        raise ValueError(
+            f"`{name}` must be a list of TOML, with its strings in double quotes; on a "
+            f"command line put all of it into single ones: --set '{name}=[\"...\"]'. "
+            f"Received: {value!r}"
+        )
 
 
 def one_or_two(kind: Kind) -> Kind:

@@ -191,8 +191,9 @@ def check_wiring(config: Any) -> None:
     first, layers = config.residual_from, max(layers, config.decoder_layers)
     if first != 2 and not (config.residual and 2 < first <= layers):
         raise ValueError(
-            "`residual_from` must be 2, or, with residual=True, the number of another "
-            "layer above the first, whose input is of another size. "
+            "`residual_from` must be 2, or, with residual=True, the number of a higher "
+            "layer, at most that of the last one of the deeper side: the first layer's "
+            "input is of another size. "
             + received("residual_from", "residual", "encoder_layers", "decoder_layers")
         )
     is_first, to_layers = config.query_layer == "first", config.context_to_layers

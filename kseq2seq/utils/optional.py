@@ -39,7 +39,7 @@ def check_installed(extra: str) -> None:
     if missing:
         raise ValueError(
             f"Needs what is not installed: {', '.join(missing)}. "
-            f"Run: pip install kseq2seq[{extra}]"
+            f'Run: pip install "kseq2seq[{extra}]"'
         )
 
 

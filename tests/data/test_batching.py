@@ -261,6 +261,11 @@ def test_errors_of_batches(tokenizers, arguments, message):
         data.batches([("abc", "a"), ("abc", "b")], *tokenizers, **arguments)
 
 
+def test_the_word_of_a_kind_is_no_tokenizer(tokenizers):
+    with pytest.raises(ValueError, match="`target_tokenizer` must be a token.*'word'"):
+        data.batches([("abc", "a")], tokenizers[0], "word")
+
+
 def test_there_must_be_pairs(tokenizers):
     with pytest.raises(ValueError, match="at least one pair"):
         data.batches([], *tokenizers)

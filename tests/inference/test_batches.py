@@ -26,6 +26,19 @@ def test_batches_of_sentences_are_as_large_as_they_were():
     assert [len(x) for x in batches.length_sorted_batches(texts, 64)] == [64]
 
 
+@pytest.mark.parametrize(
+    ("texts", "match"),
+    [
+        ("a dog", "put a single one into a list. Received: 'a dog'"),
+        (["a", None], "the text of each. Received: an item None of type NoneType"),
+        ([b"a"], "decode bytes. Received: an item b'a' of type bytes"),
+    ],
+)
+def test_texts_are_checked(texts, match):
+    with pytest.raises(ValueError, match=f"`texts` must be a list.*{match}"):
+        batches.check_texts(texts)
+
+
 @pytest.mark.parametrize("batch_size", [0, -1, 1.5, True, "7"])
 def test_the_size_of_batches_is_checked(batch_size):
     with pytest.raises(ValueError, match="`batch_size` must be an integer"):

@@ -112,7 +112,9 @@ def test_what_cannot_be_replaced_is_refused():
         with pytest.raises(ValueError, match="must be True, False, or a dict.*an item"):
             check_replacements(wrong)
     with pytest.raises(ValueError, match="`replace_unknown` must be True or False"):
-        check_replacements("file")
+        check_replacements(1)
+    with pytest.raises(ValueError, match="or a dict from words to words; read that of"):
+        check_replacements("dictionary.tsv")
     assert check_replacements({}) is True
     # As JSON has them.
     assert check_replacements([["a", "b"]]) == (("a", "b"),)

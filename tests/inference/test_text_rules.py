@@ -128,7 +128,7 @@ def test_each_translation_holds_its_own_words(translator):
 
 
 def test_forced_words_are_checked(translator):
-    for forced in (["x"], "x", None, [["x", 3]], [["x"], ["y"], ["z"]]):
+    for forced in (["x"], ["x", "y"], "x", None, [["x", 3]], [["x"], ["y"], ["z"]]):
         if forced is not None:
             with pytest.raises(ValueError, match="`forced` must"):
                 translator.translate(["a", "b"], forced=forced)
@@ -155,12 +155,14 @@ def test_what_cannot_be_written_is_told(translator, caplog):
 
 
 def test_patterns_are_checked(translator):
-    with pytest.raises(ValueError, match="no output fits the pattern"):
+    with pytest.raises(ValueError, match=r"`pattern` must be of .*pattern='\[0-9\]\+'"):
         translator.translate(["a"], Search(pattern="[0-9]+"))
     with pytest.raises(ValueError, match="`pattern` must be a regular expression"):
         Search(pattern="(")
     with pytest.raises(ValueError, match="`forbidden_words` must be a list of strings"):
         Search(forbidden_words="Hund")
+    with pytest.raises(ValueError, match="`forbidden_words` must be words, none .*' '"):
+        Search(forbidden_words=["Hund", " "])
     tokenizer = train_tokenizer(["각"], kind="character", normalization="nfd")
     with pytest.raises(ValueError, match="needs? a tokenizer that writes whole char"):
         text_constraints(Search(pattern="."), tokenizer)

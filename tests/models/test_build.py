@@ -59,6 +59,11 @@ PADDED += ["zoneout", "zoneout_feed", "copying", "copying_feed", "hard", "hard_t
 PADDED += ["gnmt", "transition"]
 
 
+def test_the_settings_alone_are_no_config():
+    with pytest.raises(ValueError, match=r"by Seq2SeqConfig.*Received: .*'units': 8"):
+        build_model({"units": 8})
+
+
 @pytest.mark.parametrize("name", PADDED)
 def test_a_padded_batch_gives_what_each_sentence_gives_alone(name):
     model, lengths, target_lengths = random_model(name), (6, 1, 4), (3, 5, 2)

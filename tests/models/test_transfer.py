@@ -82,6 +82,7 @@ def test_frozen_parts_stay_as_they_are(kind, parts, tmp_path):
     ("parts", "match"),
     [
         (["encoders"], "one of embeddings, encoder, .*Received: parts='encoders'"),
+        ("encoder", "`parts` must be a list of words; .*Received: parts='encoder'"),
         (["output"], "parts with weights that the model has. Received: 'output'"),
         (["embeddings", "encoder", "attention", "decoder"], "something to train"),
     ],

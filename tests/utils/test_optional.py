@@ -10,7 +10,7 @@ def test_what_is_missing_is_named_with_its_extra(extra, monkeypatch):
         check_installed(extra)
     assert str(raised.value) == (
         "Needs what is not installed: no_such_module, nor_this_one. "
-        f"Run: pip install kseq2seq[{extra}]"
+        f'Run: pip install "kseq2seq[{extra}]"'
     )
     assert not is_installed(extra)
     monkeypatch.setitem(EXTRAS, extra, ("json",))

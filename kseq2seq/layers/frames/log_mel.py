@@ -44,7 +44,7 @@ class LogMel(keras.layers.Layer):
         and at least one; what stands at padding is 0.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or an input has another number of axes.
 
     Example:
 
@@ -99,6 +99,12 @@ class LogMel(keras.layers.Layer):
         return self.stride / self.sample_rate
 
     def call(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        if len(waveforms.shape) != 2 or len(mask.shape) != 2:
+            raise ValueError(
+                "`waveforms` and `mask` must have shape (batch, num_samples); give a "
+                "single recording an axis of 1, waveform[None]. "
+                f"Received: shapes {tuple(waveforms.shape)} and {tuple(mask.shape)}"
+            )
         samples = ops.where(mask, ops.cast(waveforms, "float32"), 0.0)
         # One frame at least, and each whole.
         samples = ops.pad(samples, [(0, 0), (0, self.fft_length + self.stride)])

@@ -92,3 +92,9 @@ def test_options_are_checked(name, value):
     options = {"num_bands": 3, "sample_rate": RATE, "window": 20, "stride": 7}
     with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}="):
         LogMel(**{**options, name: value})
+
+
+def test_a_recording_alone_has_no_axis_of_the_batch():
+    layer = LogMel(num_bands=3, sample_rate=RATE, window=20, stride=7)
+    with pytest.raises(ValueError, match=r"waveform\[None\].*\(50,\) and \(50,\)"):
+        layer(np.ones(50, "float32"), np.ones(50, "bool"))
