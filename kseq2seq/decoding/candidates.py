@@ -13,7 +13,7 @@ from kseq2seq.decoding.constraints import (
     max_forbidden,
 )
 from kseq2seq.decoding.slots import Rules
-from kseq2seq.utils import Tensor
+from kseq2seq.utils import Tensor, gather
 
 # The best of a large vocabulary are looked for in its best pieces of this size.
 PIECE_SIZE = 64
@@ -90,7 +90,7 @@ def best_tokens(
         probability = pick(ops.softmax(predicted), tokens[..., :1])
         values = values - values[..., :1] + ops.log(probability)
     if rules.columns is not None:
-        tokens = ops.take(rules.columns.ids, tokens, axis=0)
+        tokens = gather(rules.columns.ids, tokens)
     if others:
         allowed = allowed_tokens(bounded, tokens, prefix, own_states)
         values = ops.where(allowed, values, -np.inf)
@@ -131,7 +131,7 @@ def top_tokens(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     rows = ops.arange(batch * width, dtype="int32") * pieces
     rows = ops.reshape(rows, (batch, width, 1)) + best
     log_probs = ops.reshape(log_probs, (batch * width * pieces, PIECE_SIZE))
-    finalists = ops.take(log_probs, rows, axis=0)  # (B, K, C, piece)
+    finalists = gather(log_probs, rows)  # (B, K, C, piece)
     finalists = ops.reshape(finalists, (batch, width, count * PIECE_SIZE))
     values, places = ops.top_k(finalists, count)
     places = ops.cast(places, "int32")
@@ -157,4 +157,4 @@ def pick(values: Tensor, places: Tensor) -> Tensor:
     for size in leading:
         rows = rows * size
     offsets = ops.reshape(ops.arange(rows, dtype="int32") * count, (*leading, 1))
-    return ops.take(ops.reshape(values, (rows * count,)), places + offsets, axis=0)
+    return gather(ops.reshape(values, (-1,)), places + offsets)

@@ -26,6 +26,7 @@ from kseq2seq.utils import (
     Tensor,
     check_integer,
     check_number,
+    gather,
 )
 
 # Its logarithm is finite.
@@ -117,7 +118,7 @@ def sample_distinct(
     def select(predicted, slots, rules, position):
         prefix = prefix_of(slots, rules, position)
         log_probs = allowed_log_probs(predicted, rules, prefix, slots.constraints)
-        number = ops.take(numbers, position, axis=0)  # (B, K, 2 K)
+        number = gather(numbers, position)  # (B, K, 2 K)
         # All hypotheses together have noise around log 1 = 0.
         whole = -ops.log(-ops.log(ops.minimum(number[..., 0], 1 - 2.0**-24)))
         scores = ops.where(ops.equal(position, 0), whole, slots.scores)

@@ -21,7 +21,7 @@ from kseq2seq.decoding.slots import (
     length_penalty,
 )
 from kseq2seq.decoding.step import Step, StepFunction, call_step, like
-from kseq2seq.utils import PAD_ID, Tensor
+from kseq2seq.utils import PAD_ID, Tensor, gather
 
 
 class _Progress(NamedTuple):
@@ -171,7 +171,7 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
             _without_state(slots),
         )
         rows, memory, slots = tree.map_structure(
-            lambda leaf: ops.take(leaf, kept, axis=0), (rows, memory, slots)
+            lambda leaf: gather(leaf, kept), (rows, memory, slots)
         )
         new = (rows, memory, done, (position, slots, alignments))
         return tuple(map(_like_but_rows, tree.flatten(new), leaves))
@@ -188,7 +188,7 @@ def _without_state(slots):
 def _rules_of_rows(rules, rows):
     def of_rows(limit):
         one_for_all = limit is None or limit.shape[0] == 1
-        return limit if one_for_all else ops.take(limit, rows, axis=0)
+        return limit if one_for_all else gather(limit, rows)
 
     names = ("max_length", "source_mask")
     return rules._replace(**{name: of_rows(getattr(rules, name)) for name in names})
@@ -294,7 +294,7 @@ def _hypotheses(slots, alignments, num_hypotheses):
         rows = ops.arange(batch, dtype="int32")[:, None, None] + places * batch
         size = ops.shape(history)[3]
         history = ops.reshape(history, (length * batch * width, size))
-        followed = ops.take(history, rows * width + path, axis=0)  # (B, N, L, S)
+        followed = gather(history, rows * width + path)  # (B, N, L, S)
         followed = ops.where(written[..., None], followed, 0.0)
     return Hypotheses(ids, lengths, scores, log_probs, followed)
 
@@ -306,9 +306,10 @@ def _move(slots, parents):
     rows = parents + offsets  # (B, K)
 
     def move(leaf):
-        rest = leaf.shape[2:]
-        rest = ops.shape(leaf)[2:] if None in rest else rest
-        return ops.take(ops.reshape(leaf, (batch * width, *rest)), rows, axis=0)
+        shape = (-1, *leaf.shape[2:])
+        if None in shape or 0 in shape:
+            shape = (batch * width, *ops.shape(leaf)[2:])
+        return gather(ops.reshape(leaf, shape), rows)
 
     return tree.map_structure(move, slots)
 

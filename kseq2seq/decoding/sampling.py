@@ -21,6 +21,7 @@ from kseq2seq.utils import (
     Tensor,
     check_integer,
     check_number,
+    gather,
     is_integer,
 )
 
@@ -123,7 +124,7 @@ def sample(
             check_number(name, value, above=0, most=1)
 
     def choose(log_probs, position):
-        number = ops.take(numbers, position, axis=0)  # (B, K)
+        number = gather(numbers, position)  # (B, K)
         return draw(log_probs, number, *map(per_row, settings))
 
     start = np.zeros(num_samples)

@@ -51,6 +51,7 @@ from kseq2seq.utils import (
     PAD_ID,
     Tensor,
     check_number,
+    gather,
 )
 
 
@@ -286,7 +287,7 @@ def force(
     rules = make_rules(initial_state, ops.maximum(lengths, 1), 0, eos_id, bos_id, ())
 
     def choose(log_probs, position):
-        return ops.take(ids, position, axis=1)[:, None]  # (B, 1)
+        return gather(ids, position, axis=1)[:, None]  # (B, 1)
 
     return decode(step, initial_state, elementwise(choose), rules, np.zeros(1), 1)
 

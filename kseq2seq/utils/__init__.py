@@ -31,6 +31,7 @@ from kseq2seq.utils.files import (
     write_bytes,
     write_text,
 )
+from kseq2seq.utils.gather import gather
 from kseq2seq.utils.gradients import custom_gradient
 from kseq2seq.utils.numbered_folder import (
     add_numbered_folder,
@@ -89,6 +90,7 @@ __all__ = [
     "check_wiring",
     "check_words",
     "custom_gradient",
+    "gather",
     "hide_stderr",
     "import_tensorflow",
     "is_blank",
