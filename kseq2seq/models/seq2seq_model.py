@@ -75,6 +75,16 @@ class Seq2SeqModel(keras.Model):
             _check_takes_logits(loss)
         return super().compute_loss(*args, **kwargs)
 
+    def make_train_function(self, force: bool = False) -> Any:
+        """The function by which `fit` trains; see `keras.Model`.
+
+        Args:
+            force: Whether to make it again.
+        """
+        if keras.backend.backend() == "tensorflow":
+            _build_optimizer(self)
+        return super().make_train_function(force)
+
     def train_step(self, *args: Any) -> Any:
         """One step of training; see `keras.Model`."""
         if self.scheduled_sampling is not None:
@@ -129,6 +139,17 @@ def _check_takes_logits(loss):
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True). "
             f"Received: loss={loss!r}"
         )
+
+
+def _build_optimizer(model):
+    """Makes the optimizer's variables.
+
+    Keras does it in the first step, and a graph that has made variables is traced
+    twice, the second time without them.
+    """
+    if model.trainable_variables and not model.optimizer.built:
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
 
 
 def _by_name(model, inputs):

@@ -303,9 +303,6 @@ def make_model(
         steps_per_execution=training.steps_per_execution,
     )
     leave_out_vectors(model)
-    # Else a scaled loss makes numbers of its own in the first step, which is traced
-    # twice then.
-    model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -80,8 +80,11 @@ def reported(model, **kwargs):
 
 @functools.cache
 def reported_of_plain():
-    """Of a model of Keras's own with the usual settings, as several tests expect it."""
-    return reported(make_model(plain=True))
+    """Of a model of Keras's own with the usual settings, as several tests expect it.
+
+    Eagerly, as all that is expected: its few steps would not pay for tracing.
+    """
+    return reported(make_model(plain=True), run_eagerly=True)
 
 
 def assert_same(received, expected, **tolerance):
@@ -116,7 +119,9 @@ COVERAGE = {
 )
 def test_it_reports_and_learns_the_same(values, runs):
     expected = (
-        reported(make_model(plain=True, **values)) if values else reported_of_plain()
+        reported(make_model(plain=True, **values), run_eagerly=True)
+        if values
+        else reported_of_plain()
     )
     assert not runs
     received = reported(make_model(**values))
@@ -137,10 +142,11 @@ def test_in_every_way_to_run(kind, runs):
 
 
 def test_several_steps_at_once(runs):
-    """As `fit` makes them of a data set."""
+    """As `fit` makes them of a data set; and it traces the first step once."""
     histories = []
     for plain in (True, False):
-        model = compiled(make_model(plain), steps_per_execution=2)
+        kind = {"run_eagerly": True} if plain else {"steps_per_execution": 2}
+        model = compiled(make_model(plain), optimizer="adam", **kind)
         data = tf.data.Dataset.from_tensors((INPUTS, LABELS, WEIGHTS)).repeat(4)
         history = model.fit(data, epochs=2, verbose=0).history
         histories.append([history[name] for name in sorted(history)])
@@ -153,7 +159,9 @@ def test_a_scaled_loss(runs):
     keras.config.set_dtype_policy("mixed_float16")
     try:
         received, expected = (
-            reported(make_model(plain), optimizer=keras.optimizers.SGD())
+            reported(
+                make_model(plain), optimizer=keras.optimizers.SGD(), run_eagerly=plain
+            )
             for plain in (False, True)
         )
     finally:
@@ -231,7 +239,7 @@ def test_other_backends_train_the_same(backend, tmp_path):
     model = make_model()
     model.save(tmp_path / "model.keras")
     np.savez(tmp_path / "data.npz", **INPUTS, labels=LABELS, weights=WEIGHTS)
-    compiled(model, metrics=[Perplexity()])
+    compiled(model, metrics=[Perplexity()], run_eagerly=True)
     step = model.train_on_batch(INPUTS, LABELS, WEIGHTS)
     expected = [*step, *model.evaluate(INPUTS, LABELS, verbose=0)]
     names = ("model.keras", "data.npz", "results.npy")
@@ -245,7 +253,9 @@ def products_of_a_step(**kwargs):
     model = compiled(make_model(), **kwargs)
     data = tf.nest.map_structure(tf.constant, (INPUTS, LABELS))
     model.train_on_batch(*data)  # makes the optimizer's variables
-    graph = tf.function(model.train_step).get_concrete_function(data).graph
+    graph = (
+        tf.function(model.train_step, autograph=False).get_concrete_function(data).graph
+    )
     left, seen = [*graph.control_outputs, *[x.op for x in graph.outputs]], set()
     while left:
         op = left.pop()
@@ -277,7 +287,8 @@ def test_losses_and_metrics_of_keras_get_plain_logits():
         "metrics": ["accuracy", lambda labels, logits: logits[:, :, 4] - 1],
     }
     received, expected = (
-        reported(make_model(plain), **arguments) for plain in (False, True)
+        reported(make_model(plain), run_eagerly=plain, **arguments)
+        for plain in (False, True)
     )
     assert_same(received, expected)
 
@@ -330,7 +341,7 @@ def test_other_graphs_are_plain(change, runs):
         return changed
 
     received, expected = (
-        compiled(make(kind)).test_on_batch(INPUTS, LABELS)
+        compiled(make(kind), run_eagerly=True).test_on_batch(INPUTS, LABELS)
         for kind in (Seq2SeqModel, keras.Model)
     )
     assert not runs
@@ -351,7 +362,7 @@ def test_other_outputs_are_plain():
 def test_a_quantised_model_is_plain(runs):
     model = make_model()
     model.get_layer("projection").quantize("int8")
-    compiled(model).evaluate(INPUTS, LABELS, verbose=0)
+    compiled(model, run_eagerly=True).evaluate(INPUTS, LABELS, verbose=0)
     assert not runs
 
 
@@ -387,7 +398,7 @@ def test_frozen_weights():
     model = make_model()
     model.trainable = False
     before = model.get_weights()
-    results = compiled(model).train_on_batch(INPUTS, LABELS)
+    results = compiled(model, run_eagerly=True).train_on_batch(INPUTS, LABELS)
     assert np.isfinite(results).all()
     for x, y in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(x, y)
@@ -404,7 +415,7 @@ def test_predictions_are_plain_logits():
 def test_what_a_dict_holds_beside_the_inputs_is_left_out(name):
     """Keras goes by their number, and takes one input for another."""
     more = {name: RNG.integers(4, 23, (B, 2)).astype("int32"), **INPUTS}
-    expected, actual = compiled(make_model()), compiled(make_model())
+    expected, actual = (compiled(make_model(), run_eagerly=True) for _ in range(2))
     np.testing.assert_array_equal(actual(more), expected(INPUTS))
     results = [
         model.fit(inputs, LABELS, batch_size=B, verbose=0).history
@@ -454,12 +465,12 @@ def test_a_file_of_a_plain_model_trains_plainly(tmp_path, runs):
     expected = reported_of_plain()
     restored = keras.saving.load_model(tmp_path / "model.keras")
     assert type(restored) is not Seq2SeqModel
-    received = reported(restored)
+    received = reported(restored, run_eagerly=True)
     assert not runs
     assert_same(received, expected)
     renewed = Seq2SeqModel(restored.input, restored.output)
     for model in (restored, renewed):
-        compiled(model, loss=SampledCrossentropy(5))
+        compiled(model, loss=SampledCrossentropy(5), run_eagerly=True)
         assert np.isfinite(model.train_on_batch(INPUTS, LABELS)).all()
 
 

@@ -125,10 +125,10 @@ def test_the_loss_fits_the_probabilities(tokenizer):
     assert model.loss.label_smoothing == 0.1
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
-def test_the_first_step_is_traced_once(tokenizer, precision):
+def test_the_first_step_is_traced_once(tokenizer):
+    """Also with a scaled loss, which makes numbers of its own."""
     try:
-        model = make_model(tokenizer, f"training.precision={precision}")
+        model = make_model(tokenizer, "training.precision=mixed_float16")
     finally:
         keras.config.set_dtype_policy("float32")
     traces, plain = [], model.train_step
