@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops, tree
 
+from kseq2seq.decoding.candidates import pick
 from kseq2seq.decoding.constraints import initial_states, next_states
 from kseq2seq.decoding.slots import (
     Hypotheses,
@@ -90,8 +91,8 @@ def decode(
             run = _run_in_stages
     _, slots, alignments = run(step, select, rules, num_hypotheses, first)
     if rules.num_groups > 1:
-        _, order = ops.top_k(slots.scores, len(start))
-        slots = _move(_without_state(slots), ops.cast(order, "int32"))
+        order = _order_of_groups(slots.scores, rules.num_groups)
+        slots = _move(_without_state(slots), order)
     return _hypotheses(slots, alignments, num_hypotheses)
 
 
@@ -271,10 +272,37 @@ def _running(slots, rules, num_hypotheses):
     # Samples are in no order, and none of them may cut the others short.
     scores = slots.scores
     if rules.num_groups > 1:
-        scores, _ = ops.top_k(scores, scores.shape[1])
-    wanted = scores[:, :num_hypotheses]
-    worst = ops.min(wanted, axis=1, keepdims=True, initial=np.inf)
+        # Of each group as many as there are in so many of all groups.
+        num_hypotheses = (num_hypotheses + rules.num_groups - 1) // rules.num_groups
+        scores, _ = _ranked_in_groups(scores, rules.num_groups)
+    wanted = scores[..., :num_hypotheses]
+    worst = ops.min(wanted, axis=-1, keepdims=True, initial=np.inf)
+    if rules.num_groups > 1:
+        worst = ops.reshape(ops.broadcast_to(worst, ops.shape(scores)), ops.shape(live))
     return ops.any(ops.logical_and(live, bound >= worst), axis=1)
+
+
+def _ranked_in_groups(scores, num_groups):
+    """The scores of each group, (B, G, K / G), best first, and their slots."""
+    batch, width = ops.shape(scores)
+    size = width // num_groups
+    scores, places = ops.top_k(ops.reshape(scores, (batch, num_groups, size)), size)
+    first = ops.arange(num_groups, dtype="int32")[:, None] * size
+    return scores, ops.cast(places, "int32") + first
+
+
+def _order_of_groups(scores, num_groups):
+    """Slots in the order of the result, (B, K): the best of each group come first.
+
+    These stand by their scores, and behind them the second ones of all groups, and so
+    on.
+    """
+    scores, slots = _ranked_in_groups(scores, num_groups)
+    scores, slots = (ops.transpose(x, (0, 2, 1)) for x in (scores, slots))
+    _, groups = ops.top_k(scores, num_groups)
+    order = pick(slots, ops.cast(groups, "int32"))
+    batch, size, _ = ops.shape(order)
+    return ops.reshape(order, (batch, size * num_groups))
 
 
 def _hypotheses(slots, alignments, num_hypotheses):

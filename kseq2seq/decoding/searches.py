@@ -174,8 +174,9 @@ def beam_search(
             where there are no groups.
 
     Returns:
-        `Hypotheses` with n = `num_hypotheses`, best first. Two groups may have the same
-        one.
+        `Hypotheses` with n = `num_hypotheses`, best first. Of groups the best ones come
+        first, by their scores, and behind them the second ones of all groups; two
+        groups may have the same one.
 
     Raises:
         ValueError: If an argument, or what `step` returns, is not as described.

@@ -47,9 +47,17 @@ def groups_in_turn(
             ]
             written += [ids[-1] for ids in pools[group] if len(ids) == position + 1]
     scored = [
-        (model.score(row, ids, **penalties), ids) for pool in pools for ids in pool
+        sorted(
+            [(model.score(row, ids, **penalties), ids) for ids in pool], reverse=True
+        )
+        for pool in pools
     ]
-    return [ids for _, ids in sorted(scored, reverse=True)]
+    # The best of each group come first, then the second ones, as far as there are any.
+    tiers = [
+        sorted([pool[rank] for pool in scored if rank < len(pool)], reverse=True)
+        for rank in range(beam // groups)
+    ]
+    return [ids for tier in tiers for _, ids in tier]
 
 
 @settings(max_examples=3 if BACKEND == "jax" else 8, deadline=None, derandomize=True)
@@ -88,7 +96,28 @@ def test_groups_are_those_of_the_plain_loop(
         arguments = (model, row, beam, groups, diversity, max_length, allowed)
         expected = groups_in_turn(*arguments, **penalties)
         assert ids_of(result, row) == expected[:count]
-    assert (np.diff(result.scores, axis=1) <= 0).all()
+    assert (result.scores[:, :1] >= result.scores).all()
+
+
+def test_the_first_group_is_a_beam_search_of_its_size():
+    model = Tables(3, eos_bonus=1.0)
+
+    def search(beam_size, num_groups):
+        return as_numpy(
+            beam_search(
+                model.step,
+                model.initial_state(),
+                beam_size=beam_size,
+                num_groups=num_groups,
+                num_hypotheses=num_groups,
+                diversity=40.0,
+                max_length=6,
+            )
+        )
+
+    plain, diverse = search(2, 1), search(6, 3)
+    for (best,), others in zip(plain.ids.tolist(), diverse.ids.tolist(), strict=True):
+        assert best in others
 
 
 def test_groups_share_fewer_tokens():
