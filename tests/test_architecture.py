@@ -57,7 +57,7 @@ NEED_TENSORFLOW = {
 USE_TENSORFLOW = {
     "optimizers", "layers.recurrent.scans", "losses.sampled",
     "losses.vocabulary_logits", "models.scheduled_sampling", "models.seq2seq_model",
-    "utils.gradients", "utils.stderr",
+    "utils.gather", "utils.gradients", "utils.stderr",
 }  # fmt: skip
 TENSORFLOW = {"tensorflow", "tensorflow_text", "tensorflow_datasets"}
 # Slow to import, and not needed by all who import the package.

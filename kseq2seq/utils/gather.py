@@ -1,8 +1,5 @@
 """Rows of a tensor, in as few operations as the backend has for it."""
 
-import keras
-from keras import ops
-
 from kseq2seq.utils.types import Tensor
 
 
@@ -26,8 +23,10 @@ def gather(values: Tensor, indices: Tensor, axis: int = 0) -> Tensor:
     >>> gather(values, keras.ops.convert_to_tensor([[2, 0]])).numpy().tolist()
     [[11, 5]]
     """
+    import keras
+
     if keras.backend.backend() != "tensorflow":
-        return ops.take(values, indices, axis=axis)
+        return keras.ops.take(values, indices, axis=axis)
     import tensorflow as tf
 
     return tf.gather(values, indices, axis=axis)
