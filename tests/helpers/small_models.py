@@ -138,9 +138,14 @@ def training_batch():
     return {"source": source, "target": target.astype("int32")}, labels
 
 
-def train(model, steps, learning_rate=0.01, **kwargs):
+def train(model, steps, learning_rate=0.01, jit_compile=False):
+    """Trains; the last loss. A step or two would not pay for tracing a graph."""
     inputs, labels = training_batch()
-    optimizer = Adam(learning_rate)
-    model.compile(optimizer, MaskedCrossentropy(), **kwargs)
+    model.compile(
+        Adam(learning_rate),
+        MaskedCrossentropy(),
+        jit_compile=jit_compile,
+        run_eagerly=steps < 3 and not jit_compile,
+    )
     batches = tf.data.Dataset.from_tensors((inputs, labels)).repeat(steps)
     return model.fit(batches, shuffle=False, verbose=0).history["loss"][-1]

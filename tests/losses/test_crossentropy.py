@@ -122,16 +122,14 @@ def test_weights_of_other_shapes_are_refused(labels, logits, make, shape):
         make()(labels, logits, np.ones(shape, "float32"))
 
 
-@pytest.mark.parametrize("label", [-1, -100, V, V + 11])
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize(
     "make", [MaskedCrossentropy, lambda: MaskedCrossentropy(0.1), sampled, EntmaxLoss]
 )
 def test_labels_outside_of_the_vocabulary_are_not_taken_for_others_by_xla(
-    labels, logits, make, label, plain
+    labels, logits, make, plain
 ):
     """XLA raises no errors: it takes the nearest label."""
-    labels[1, 0] = label
     kernel = tf.constant(np.random.default_rng(5).normal(size=(V, V)), tf.float32)
 
     def loss(labels):
@@ -141,8 +139,11 @@ def test_labels_outside_of_the_vocabulary_are_not_taken_for_others_by_xla(
             y_pred = VocabularyLogits(y_pred, tf.constant(logits), product)
         return make()(labels, y_pred)
 
-    value = tf.function(loss, jit_compile=True)(tf.constant(labels))
-    assert np.isnan(value)
+    compiled = tf.function(loss, jit_compile=True, autograph=False)
+    assert np.isfinite(compiled(tf.constant(labels)))
+    for label in (-1, -100, V, V + 11):
+        labels[1, 0] = label
+        assert np.isnan(compiled(tf.constant(labels))), label
 
 
 def test_one_sentence_has_one_weight(labels, logits):

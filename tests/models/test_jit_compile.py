@@ -66,18 +66,16 @@ def weights_after_a_step(
 
 # Compiling takes seconds: each class of mechanisms, while decoders and cells take
 # turns; those with a way of their own to all queries at once are compiled in a loop as
-# well. `tests/layers/attention/test_base.py` compiles all that differs in the scores.
+# well. `tests/layers/attention/test_base.py` compiles all that differs in the scores,
+# `test_monotonic.py` beside it monotonic attention in a loop.
 CASES = [
     ("none", "transition", "lstm"),
     ("bahdanau", "first_query", "gru"),
     ("luong_dot", "gnmt", "lstm"),
     ("luong_general", "input_feeding", "layer_norm_lstm"),
-    ("local_monotonic", "at_once", "lstm"),
     ("local_monotonic", "previous", "gru"),
     ("local_predictive", "input_feeding", "gru"),
     ("monotonic_bahdanau", "at_once", "gru"),
-    ("monotonic_luong", "input_feeding", "lstm"),
-    ("chunkwise", "at_once", "lstm"),
     ("chunkwise", "previous", "gru"),
     ("location_sensitive", "at_once", "gru"),
     ("coverage", "previous", "lstm"),
@@ -111,11 +109,10 @@ def test_draws_of_recurrent_layers_are_compiled():
 
 
 @pytest.mark.filterwarnings("ignore:.*ran out of data")
-@pytest.mark.parametrize("decoder", ["at_once", "input_feeding"])
-def test_with_gated_features_compiled_training_is_the_same(decoder):
+def test_with_gated_features_compiled_training_is_the_same():
     sizes = {"source_vocabulary_size": 7, "feature_vocabulary_size": 5}
     source = [[4, 5, 3, 7, 11], [6, 3, 9, 0, 0]]
-    arguments = "bahdanau", decoder, "lstm"
+    arguments = "bahdanau", "input_feeding", "lstm"
     compiled, plain = (
         weights_after_a_step(*arguments, jit, source, features="gated", **sizes)
         for jit in (True, False)

@@ -70,7 +70,7 @@ def log_prob(model, inputs, output):
     return float(np.take_along_axis(np.asarray(logits), labels[..., None], 2).sum())
 
 
-@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("name", ["none_gru_deep", "general_feed"])
 def test_a_wide_beam_finds_the_best_sum(name, language_model):
     """Against all outputs there are, scored by the two whole models."""
     model, length = random_model(name), 3

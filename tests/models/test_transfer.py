@@ -51,8 +51,6 @@ def test_what_does_not_fit_is_refused(name, changes, match):
         ("normalized_feed", ["encoder", "embeddings"]),
         ("general_feed", ["attention", "output"]),
         ("bahdanau_previous", ["decoder", "bridge"]),
-        ("concat", ["attention"]),
-        ("normalized", ["decoder"]),
     ],
 )
 def test_frozen_parts_stay_as_they_are(kind, parts, tmp_path):

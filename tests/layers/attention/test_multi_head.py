@@ -228,7 +228,7 @@ def from_both_ends(rng):
     return source, [x for pair in pairs for x in pair][: len(source)]
 
 
-def test_heads_learn_to_read_from_both_ends(score):
-    layer = MultiHeadAttention(4, 32, score)
+def test_heads_learn_to_read_from_both_ends():
+    layer = MultiHeadAttention(4, 32, "dot")
     share = exact_match_after_training(layer, from_both_ends, 10, 400, 0.02)
     assert share >= 0.95
