@@ -234,13 +234,16 @@ def _check_quotes(
     """Refuses what CSV has quoted: a cell with doubled quotes, or all cells.
 
     CSV quotes each cell that has a quote in it, so that one cell with another kind of
-    quotes makes them text everywhere.
+    quotes makes them text everywhere. Names of columns may be without quotes.
     """
     cells = [(number, cell) for number, pair in pairs for cell in pair if cell]
     quoted = [(number, cell) for number, cell in cells if '"' in cell]
     if not all(_QUOTED.fullmatch(cell) for _, cell in quoted):
         return
-    all_cells = num_rows > 1 and len(quoted) == len(cells)
+    names = [cell for number, cell in cells if number == cells[0][0]]
+    bare = not any('"' in cell for cell in names)
+    num_quoted = len(cells) - len(names) if bare else len(cells)
+    all_cells = num_rows > (2 if bare else 1) and len(quoted) == num_quoted
     suspect = [row for row in quoted if all_cells or '""' in row[1][1:-1]]
     if suspect:
         number, cell = suspect[0]

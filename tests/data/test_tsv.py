@@ -111,6 +111,7 @@ def test_quotes_of_csv_are_not_taken_for_text(tmp_path):
     for content, line in (
         ('Go.\tVa !\n"She said ""no"""\tNon\n', 2),
         ('"Go."\t"Va !"\n"Hi."\t"Salut !"\n', 1),
+        ('Anglais\tFrançais\n"Go."\t"Va !"\n"Hi."\t"Salut !"\n', 2),
     ):
         path = write(tmp_path / "fra.tsv", content)
         message = rf"fra\.tsv:{line}: quotes look like those of CSV.*quoting=True or a"
