@@ -3,6 +3,7 @@
 import json
 import zipfile
 from importlib.metadata import version
+from pathlib import Path
 from typing import cast
 
 import keras
@@ -46,6 +47,13 @@ def load_model(path: PathLike, compile: bool = True) -> keras.Model:
     >>> load_model(path).name
     'seq2seq'
     """
+    is_damaged = Path(path).suffix == ".keras" and not zipfile.is_zipfile(path)
+    if Path(path).is_dir() or (Path(path).is_file() and is_damaged):
+        raise ValueError(
+            "`path` must be a .keras file, as `model.save` writes it; a run folder or "
+            f"a SavedModel is loaded by `Translator.load`. Received: {path}, which is "
+            + ("a folder" if Path(path).is_dir() else "none of Keras, or is damaged")
+        )
     try:
         return cast(keras.Model, keras.saving.load_model(path, compile=compile))
     except TypeError as error:

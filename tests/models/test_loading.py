@@ -49,6 +49,11 @@ def test_as_keras_does(path):
     assert not kseq2seq.load_model(path, compile=False).compiled
     with pytest.raises(ValueError, match="nothing.keras"):
         kseq2seq.load_model(path.with_name("nothing.keras"))
+    with pytest.raises(ValueError, match="by `Translator.load`.*, which is a folder"):
+        kseq2seq.load_model(path.parent)
+    path.with_name("text.keras").write_text("text")
+    with pytest.raises(ValueError, match="text.keras, which is none of Keras"):
+        kseq2seq.load_model(path.with_name("text.keras"))
 
 
 KERAS_OWN = "keras.models.load_model(sys.argv[1])"

@@ -107,13 +107,25 @@ class Attention(keras.layers.Layer):
             zeros at padding, of shape `(batch, source_length, value_dim)`, `keys`,
             and the boolean `mask`, of shape `(batch, source_length)`. A subclass
             may add more.
+
+        Raises:
+            ValueError: If the layer has no weights yet.
         """
         mask = ops.ones(ops.shape(value)[:2], "bool")
         if value_mask is not None:
             mask = ops.cast(value_mask, "bool")
             value = zero_padding(value, mask)
             key = None if key is None else zero_padding(key, mask)
-        keys = self.project_keys(value if key is None else key)
+        try:
+            keys = self.project_keys(value if key is None else key)
+        except AttributeError as error:
+            if self.built:
+                raise
+            raise ValueError(
+                f"{type(self).__name__} must have its weights before `prepare`: call "
+                "the layer once, or build(query_shape, value_shape). Received: "
+                "a layer that is not built"
+            ) from error
         return {"value": value, "keys": keys, "mask": mask}
 
     def initial_state(self, memory: Memory) -> State:

@@ -46,12 +46,7 @@ def check_inputs(
             f"{name} must be called with a query and a value: layer(query, value). "
             "Received: value=None"
         )
-    if _rank(query) == 2:
-        raise ValueError(
-            f"`query` of {name} must have shape (batch, target_length, query_dim). "
-            "Give one query in each row an axis for it, query[:, None], and take "
-            f"context[:, 0]. Received: query.shape={_shape(query)}"
-        )
+    check_query(name, query)
     _check_shape(name, "query", query, ("batch", "target_length", "query_dim"))
     _check_shape(name, "value", value, ("batch", "source_length", "value_dim"))
     _check_same(name, "value", value, "query", query, axis=0)
@@ -67,6 +62,51 @@ def check_inputs(
         _check_same(name, "key", key, "value", value, axis=1)
     _check_mask(name, "query_mask", query_mask, "query", query)
     _check_mask(name, "value_mask", value_mask, "value", value, takes_kinds)
+
+
+def check_query(name: str, query: Tensor) -> None:
+    """Refuses queries without a time axis, whose rows would be mixed.
+
+    Args:
+        name: Name of the layer, for messages.
+        query: Tensor of shape `(batch, target_length, query_dim)`.
+
+    Raises:
+        ValueError: If it has two axes.
+    """
+    if _rank(query) == 2:
+        raise ValueError(
+            f"`query` of {name} must have shape (batch, target_length, query_dim). "
+            "Give one query in each row an axis for it, query[:, None], and take "
+            f"context[:, 0]. Received: query.shape={_shape(query)}"
+        )
+
+
+def check_states(states: list[Tensor], sizes: list[int]) -> None:
+    """Checks the states that a decoder starts from.
+
+    Args:
+        states: List of tensors of shape `(batch, size)`.
+        sizes: The sizes that its cells ask for.
+
+    Raises:
+        ValueError: If they are fewer or more, or of other sizes.
+
+    Example:
+
+    >>> from keras import ops
+    >>> check_states([ops.ones((2, 3)), ops.ones((2, 3))], [3, 3])
+    """
+    is_list = isinstance(states, (list, tuple))
+    given = [state.shape[-1] for state in states] if is_list else "of no list"
+    fits = is_list and len(given) == len(sizes)
+    if not fits or any(x not in (None, y) for x, y in zip(given, sizes, strict=True)):
+        raise ValueError(
+            "`initial_state` must be a list of the states of all cells, the lowest "
+            f"first, here {len(sizes)} tensors of shape (batch, size) with sizes "
+            f"{sizes}: an LSTM has two, a GRU one. Dense layers change sizes. "
+            f"Received: sizes {given}"
+        )
 
 
 def check_decoder_inputs(

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import Attention, build_attention
+from kseq2seq.layers.attention import Attention, build_attention, check_states
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import RegularizedCell
 from kseq2seq.utils import Tensor, check_boolean, check_choice, check_integer
@@ -65,9 +65,10 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
-        ValueError: If `cells` is empty, holds no cell or one with dropout, if there is
-            an `attentional` without `attention`, or if `query`, `input_feeding`,
-            `query_cell` or `context_to_cells` does not fit.
+        ValueError: If `cells` is empty, holds no cell or one with dropout, if
+            `attention` is no attention layer, if there is an `attentional` without it,
+            or if `query`, `input_feeding`, `query_cell` or `context_to_cells` does not
+            fit.
 
     Example:
 
@@ -105,6 +106,11 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         cells = _check_cells(cells)
+        if attention is not None and not callable(getattr(attention, "attend", None)):
+            raise ValueError(
+                "`attention` must be an attention layer, such as those of "
+                f"`kseq2seq.layers`, or None. Received: attention={attention!r}"
+            )
         if attention is None and attentional is not None:
             raise ValueError(
                 "`attentional` joins the context of attention with the cells' output: "
@@ -210,6 +216,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             where there is input feeding, and what attention starts from; and the
             dict that attention prepared.
         """
+        sizes = keras.tree.flatten([cell.state_size for cell in self.cells])
+        check_states(cell_states, sizes)
         states = list(cell_states)
         if self.input_feeding:
             zeros = ops.zeros_like(states[0][:, :1])  # (B, 1)

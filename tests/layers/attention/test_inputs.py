@@ -274,3 +274,14 @@ def test_matrices_are_regularized():
     assert float(sum(layer.losses)) == pytest.approx(3 * squares, rel=1e-5)
     again = BahdanauAttention.from_config(layer.get_config())
     assert again.kernel_regularizer.l2 == 3
+
+
+def test_a_single_step_is_checked_too():
+    layer = LuongAttention("general")
+    value = keras.ops.ones((2, 5, 3))
+    with pytest.raises(ValueError, match="LuongAttention must have its weights before"):
+        layer.prepare(value)
+    layer.build((2, 1, 3), value.shape)
+    prepared = layer.prepare(value)
+    with pytest.raises(ValueError, match=r"query\[:, None\].*query.shape=\(2, 3\)"):
+        layer.attend(keras.ops.ones((2, 3)), prepared)

@@ -485,6 +485,27 @@ def test_an_attentional_layer_needs_attention():
         DecoderCell(cells(), attentional=keras.layers.Dense(A))
 
 
+def test_attention_must_be_a_layer():
+    with pytest.raises(ValueError, match="`attention` must be an .*attention='dot'"):
+        DecoderCell([keras.layers.GRUCell(3)], attention="dot")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "received"),
+    [
+        ([(2, 5)], r"sizes \[5\]"),
+        ([(2, 5), (2, 7)], r"sizes \[5, 7\]"),
+        ((2, 5), "of no list"),
+    ],
+)
+def test_states_must_be_those_of_the_cells(shapes, received):
+    decoder = DecoderRNN(DecoderCell([keras.layers.LSTMCell(5)], input_feeding=False))
+    several = isinstance(shapes, list)
+    states = [keras.ops.ones(x) for x in shapes] if several else keras.ops.ones(shapes)
+    with pytest.raises(ValueError, match=rf"2 tensors .*sizes \[5, 5\].*{received}"):
+        decoder(keras.ops.ones((2, 3, 4)), initial_state=states)
+
+
 def test_query_must_be_known():
     with pytest.raises(ValueError, match="current, previous.*query='next'"):
         DecoderCell(cells(), query="next", input_feeding=False)
