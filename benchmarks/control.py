@@ -15,7 +15,8 @@ from pathlib import Path
 import machine
 
 TEST = "test_2016_flickr"
-BATCH_SIZE, SAMPLES, N_BEST, MANY = 64, 32, 5, 20
+BATCH_SIZE, SAMPLES, N_BEST, MANY, GROUPS = 64, 32, 5, 20, 5
+PLAIN = "beam search"
 
 
 def parse_arguments(arguments):
@@ -29,6 +30,13 @@ def parse_arguments(arguments):
     )
     parser.add_argument("--sentences", type=int, default=1000, help="default: 1000")
     parser.add_argument("--seed", type=int, default=1, help="of all draws")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="RULE",
+        help="rules to measure; all by default",
+    )
+    parser.add_argument("--name", default="control", help="of the results")
     parser.add_argument(
         "--output", type=Path, default=machine.RESULTS, help="folder of the results"
     )
@@ -96,7 +104,7 @@ def make_rules(translator, texts, references, seed):
     options = {"samples": 0, "n_best": N_BEST, "seed": seed}
     risk = partial(minimum_risk, translator, texts, "chrf", **options)
     return {
-        "beam search": (partial(run, Search(**wide)), None, None),
+        PLAIN: (partial(run, Search(**wide)), None, None),
         "given beginnings": (
             partial(run, Search(beam_size=5), prefix=prefixes),
             begins,
@@ -118,7 +126,18 @@ def make_rules(translator, texts, references, seed):
             texts,
         ),
         "diverse groups": (
-            partial(run, Search(**wide, num_groups=N_BEST)),
+            partial(run, Search(**wide, num_groups=GROUPS)),
+            None,
+            None,
+        ),
+        # Each of them a beam search of the plain one's size; the best of each.
+        "wide diverse groups": (
+            partial(
+                run,
+                Search(
+                    beam_size=GROUPS * N_BEST, num_hypotheses=GROUPS, num_groups=GROUPS
+                ),
+            ),
             None,
             None,
         ),
@@ -127,11 +146,19 @@ def make_rules(translator, texts, references, seed):
     }
 
 
-def measure(call, predicate, given, references):
+def share_with_best(rows, plain):
+    """The share of texts whose best output by a plain search is among others."""
+    kept = [
+        best.text in {each.text for each in row}
+        for row, (best, *_) in zip(rows, plain, strict=True)
+    ]
+    return sum(kept) / len(kept)
+
+
+def measure(rows, predicate, given, references, plain):
     """BLEU and chrF of the best outputs, and how many of them satisfy the rule."""
     from kseq2seq import evaluation
 
-    rows = call()
     best = [row[0].text for row in rows]
     scores = evaluation.bleu(best, references), evaluation.chrf(best, references)
     result = {
@@ -146,6 +173,7 @@ def measure(call, predicate, given, references):
         result["shared_trigrams"] = round(shared_trigrams(rows), 3)
         scores = [row[0].log_prob for row in rows]
         result["log_prob_of_best"] = round(sum(scores) / len(scores), 4)
+        result["with_best_of_beam_search"] = share_with_best(rows, plain)
     return result
 
 
@@ -171,14 +199,23 @@ def main(arguments=None):
     texts, references = ([x[side] for x in pairs] for side in (0, 1))
     translator = kseq2seq.Translator.load(options.run)
     rules = make_rules(translator, texts, references, options.seed)
-    results = {}
-    for name, rule in rules.items():
-        results[name] = measure(*rule, references)
+    if unknown := {*(options.only or ())}.difference(rules):
+        raise ValueError(
+            f"--only must name some of the rules {', '.join(rules)}. Received: "
+            f"{', '.join(sorted(unknown))}"
+        )
+    results, plain = {}, None
+    for name, (call, *rule) in rules.items():
+        if options.only and name not in (PLAIN, *options.only):
+            continue
+        rows = call()
+        plain = plain or rows
+        results[name] = measure(rows, *rule, references, plain)
         print(f"{name}: {results[name]}", flush=True)
     settings = {"sentences": len(texts), "seed": options.seed, "samples": SAMPLES}
     settings["n_best"] = MANY
     report = {**machine.describe(), "settings": settings, "results": results}
-    machine.write_results(options.output / "control.json", report)
+    machine.write_results(options.output / f"{options.name}.json", report)
     show(results)
 
 

@@ -127,13 +127,21 @@ def test_rules_of_the_search(tmp_path, monkeypatch, capsys):
     )
     write_test_set(tmp_path)
     arguments = ["--run", tmp_path, "--data", tmp_path, "--output", tmp_path]
-    load("control").main([str(x) for x in [*arguments, "--sentences", 1]])
+    arguments = [str(x) for x in [*arguments, "--sentences", 1]]
+    control = load("control")
+    control.main(arguments)
     results = json.loads((tmp_path / "control.json").read_text())["results"]
     kept = {x: y["satisfied"] for x, y in results.items() if "satisfied" in y}
     assert len(kept) == 4 and set(kept.values()) == {1.0}
     assert results["given words"]["chrf"] > results["beam search"]["chrf"]
     assert results["diverse groups"]["log_prob_of_best"] == -1.0
+    assert results["wide diverse groups"]["with_best_of_beam_search"] == 1.0
     assert "| given beginnings | " in capsys.readouterr().out
+    control.main([*arguments, "--only", "no repeated trigram", "--name", "one"])
+    results = json.loads((tmp_path / "one.json").read_text())["results"]
+    assert list(results) == ["beam search", "no repeated trigram"]
+    with pytest.raises(ValueError, match=r"--only.*, given words.*Received: words$"):
+        control.main([*arguments, "--only", "words"])
 
 
 def test_predicates_tell_what_breaks_a_rule():
@@ -150,6 +158,8 @@ def test_predicates_tell_what_breaks_a_rule():
     assert control.no_trigram_twice(translation("a b c d a b"), None)
     rows = [[translation("a b c d"), translation("b c d e f")]]
     assert control.shared_trigrams(rows) == pytest.approx((1 / 2 + 1 / 3) / 2)
+    plain = [[translation("b c d e f")], [translation("g")]]
+    assert control.share_with_best([*rows, rows[0]], plain) == 0.5
 
 
 @pytest.mark.parametrize(
