@@ -60,6 +60,7 @@ from kseq2seq.data.pairs import (
 )
 from kseq2seq.data.parallel import read_linked, read_parallel
 from kseq2seq.data.segmentations import sample_segmentations
+from kseq2seq.data.shards import shard_rows
 from kseq2seq.data.streaming import Stream, stream
 from kseq2seq.data.tfds import read_tfds
 from kseq2seq.data.tfrecords import read_tfrecords, write_tfrecords
@@ -120,6 +121,7 @@ __all__ = [
     "read_wav_table",
     "sample",
     "sample_segmentations",
+    "shard_rows",
     "split",
     "split_triples",
     "stream",

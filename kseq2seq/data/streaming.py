@@ -67,7 +67,8 @@ def stream(
         buffer_size: Number of pairs that are mixed.
         passes: Passes over each corpus, after which it has no more; endless if `None`.
         shard: Index of this worker, from 0, and number of workers, of which each has
-            files of its own, or rows where there are fewer files.
+            files of its own, or rows where there are fewer files. Processes that train
+            one model together take `shard_rows` of one stream instead.
 
     Returns:
         A `Stream`.

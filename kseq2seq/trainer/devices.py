@@ -8,6 +8,22 @@ import keras
 from kseq2seq.trainer.schema import SettingsError
 
 
+def check_backend() -> None:
+    """Refuses another backend before the first step, not at the first scores.
+
+    Raises:
+        SettingsError: If Keras's backend is not TensorFlow.
+    """
+    backend = keras.config.backend()
+    if backend != "tensorflow":
+        raise SettingsError(
+            "A training from settings needs TensorFlow, which runs its tokenizers: "
+            "set KERAS_BACKEND=tensorflow, or train by a script, as "
+            "examples/train_jax_processes.py does. "
+            f"Received: Keras with backend {backend!r}"
+        )
+
+
 def on_devices(devices: Sequence[str]) -> AbstractContextManager:
     """The scope in which a model is made or loaded that several devices train.
 
@@ -18,16 +34,10 @@ def on_devices(devices: Sequence[str]) -> AbstractContextManager:
         A context manager.
 
     Raises:
-        SettingsError: If there is no such device, or Keras's backend is not TensorFlow.
+        SettingsError: If there is no such device.
     """
     if not devices:
         return nullcontext()
-    if keras.backend.backend() != "tensorflow":
-        raise SettingsError(
-            "training.devices is for the backend TensorFlow: leave it out, and set "
-            "keras.distribution.DataParallel before. Received: "
-            f"{list(devices)} with {keras.backend.backend()}"
-        )
     import tensorflow as tf
 
     names = [x.name for x in tf.config.list_logical_devices()]

@@ -22,7 +22,7 @@ from kseq2seq.models import (
 )
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.trainer.batches import make_batches, make_training_batches
-from kseq2seq.trainer.devices import on_devices
+from kseq2seq.trainer.devices import check_backend, on_devices
 from kseq2seq.trainer.epochs import (
     keep_average,
     make_callbacks,
@@ -85,9 +85,11 @@ def prepare(
 
     Raises:
         ValueError: If the data cannot be read, the run folder holds a training and
-            neither `resume` nor `fresh` is set, or a setting does not fit the rest.
+            neither `resume` nor `fresh` is set, a setting does not fit the rest, or
+            Keras does not run on TensorFlow.
     """
     training, run, folder = settings.training, Path(run), Path(folder)
+    check_backend()
     if training.tensorboard:
         check_installed("tensorboard")
     keras.utils.set_random_seed(training.seed)

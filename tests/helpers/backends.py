@@ -14,6 +14,8 @@ from paths import HELPERS, ROOT
 QUICK_COMPILER = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
+# Processes that wait for each other may wait for ever.
+TIMEOUT = 300
 
 
 def run_on(backend, script, *arguments):
@@ -28,5 +30,6 @@ def run_on(backend, script, *arguments):
         capture_output=True,
         text=True,
         check=False,
+        timeout=TIMEOUT,
     )
     assert result.returncode == 0, result.stderr[-2000:]

@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 
+from kseq2seq import trainer
 from kseq2seq.trainer.devices import on_devices
 from kseq2seq.trainer.schema import SettingsError
 
@@ -21,7 +22,9 @@ def test_devices_must_be_there(devices):
         on_devices(devices)
 
 
-def test_other_backends_have_their_own_way(monkeypatch):
-    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
-    with pytest.raises(SettingsError, match=r"DataParallel .*\['CPU:0'\] with jax"):
-        on_devices(["CPU:0"])
+def test_other_backends_are_refused_before_anything_is_made(monkeypatch, tmp_path):
+    settings = trainer.read_settings(trainer.find_recipe("dates"))
+    monkeypatch.setattr("keras.config.backend", lambda: "jax")
+    with pytest.raises(SettingsError, match="needs TensorFlow.*Received: .*'jax'"):
+        trainer.prepare(settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
