@@ -1,6 +1,6 @@
 """Parts of batches, of which each process of a training has one."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kseq2seq.utils import PAD_ID, check_integer
 
@@ -51,9 +51,9 @@ def shard_rows(
         ends = [[0, missing]] + [[0, 0]] * (rows.shape.rank - 1)
         return tf.pad(rows, ends, constant_values=PAD_ID)[index::count]
 
-    def part(*element):
+    def part(*element: Any) -> Any:
         # tf.data unpacks tuples alone.
-        whole = element if len(element) > 1 else element[0]
+        whole = element if len(element) != 1 else element[0]
         return tf.nest.map_structure(own_rows, whole)
 
     return batches.map(part)
