@@ -109,7 +109,7 @@ def test_a_limit_of_known_size_keeps_the_rows():
     def function(tokens, state, memory):
         return ops.take(table, tokens, axis=0), state, {}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 1])])
+    @tf.function(input_signature=[tf.TensorSpec([None, 1])], autograph=False)
     def run(state):
         step = Step(function, gives_logits=True, may_shrink=True)
         limits = tf.constant([3, 4, 5])
@@ -231,7 +231,9 @@ def test_columns_of_a_number_that_no_graph_knows():
         step = Step(function, gives_logits=True, columns=Columns(ids, size))
         return search(step, ops.zeros((2, 1)))[:4]
 
-    graph = tf.function(run, input_signature=[tf.TensorSpec([None], tf.int32)])
+    graph = tf.function(
+        run, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False
+    )
     for count in (4, 73, 700):
         others = rng.choice(np.arange(4, size), count - 3, replace=False)
         ids = np.sort(np.append(others, [0, 1, EOS_ID])).astype("int32")

@@ -118,6 +118,7 @@ def test_in_a_graph_of_ones_own(layer, jit_compile):
             MaskedCrossentropy()(y, logits_of(layer, x)),
         ),
         jit_compile=jit_compile,
+        autograph=False,
     )
     sampled, whole = loss(features(), tf.constant(LABELS))
     expected = MaskedCrossentropy()(LABELS, logits_of(layer, features()))

@@ -244,13 +244,13 @@ def test_what_a_branch_has_found_stays_in_it(use):
     labels, logits = tf.constant(LABELS), make(tf.constant(FEATURES))
     expected = float(use(labels, logits.logits))
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(x):
         logits = make(x)
         inside = tf.cond(x[0, 0, 0] < 9.0, lambda: use(labels, logits), lambda: 0.0)
         return inside, use(labels, logits)
 
-    graph = tf.function(lambda: use(labels, logits))
+    graph = tf.function(lambda: use(labels, logits), autograph=False)
     for value in (*run(tf.constant(FEATURES)), graph(), use(labels, logits)):
         assert float(value) == pytest.approx(expected, rel=1e-5)
 

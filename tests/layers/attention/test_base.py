@@ -113,7 +113,7 @@ def test_all_positions_in_a_graph_outside_of_a_call(name, inputs):
     layer = built(MECHANISMS[name](), inputs)
     expected = layer(**inputs, return_attention_scores=True)
 
-    @tf.function
+    @tf.function(autograph=False)
     def attend_all(query, value, key):
         return layer.attend_all(query, layer.prepare(value, key))
 
@@ -135,6 +135,7 @@ def test_scores_and_probabilities_compile_with_xla(inputs):
             {name: tf.TensorSpec([None, None, size]) for name, size in sizes.items()},
             tf.TensorSpec([None, None], tf.bool),
         ],
+        autograph=False,
     )
     def compiled(inputs, mask):
         return [outputs_and_gradients(layer, inputs, mask) for layer in made]

@@ -107,7 +107,9 @@ def long_outputs(request):
 
     shape = (1, B, LONG) if request.param == "static" else (None, None, None)
     signature = [tf.TensorSpec(shape)] * 3
-    return tf.function(call, signature, jit_compile=request.param == "xla")
+    return tf.function(
+        call, signature, jit_compile=request.param == "xla", autograph=False
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -152,7 +152,9 @@ def test_in_graphs_of_any_size(name, calls, step_by_step):
     expected = step_by_step(case.outputs_and_gradients)
     specs = [tf.TensorSpec([None] * (x.ndim - 1) + [x.shape[-1]]) for x in case.inputs]
 
-    @tf.function(input_signature=[*specs, tf.TensorSpec([None, None], "bool")])
+    @tf.function(
+        input_signature=[*specs, tf.TensorSpec([None, None], "bool")], autograph=False
+    )
     def run(*tensors):
         *tensors, mask = tensors
         with tf.GradientTape() as tape:

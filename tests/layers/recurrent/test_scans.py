@@ -33,7 +33,9 @@ def by_numpy(reverse):
 WAYS = {
     "scan": scan,
     "dtypes": lambda *args, **kw: scan(*args, {"sum": "float32", "kept": "bool"}, **kw),
-    "graph": lambda *args, **kw: tf.function(lambda: scan(*args, **kw))(),
+    "graph": lambda *args, **kw: tf.function(
+        lambda: scan(*args, **kw), autograph=False
+    )(),
     "eagerly": lambda *args, reverse: scans._scan_eagerly(*args, reverse),
 }
 
@@ -55,7 +57,7 @@ def test_as_a_loop(way, reverse):
 def test_gradients_of_any_length(jit_compile):
     """Each step counts in its own running sum and in those behind it."""
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def gradient(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
