@@ -144,7 +144,7 @@ def test_the_lengths_of_the_search_hold(translator, tmp_path):
     [
         {"attention": "none", "cell": "gru", "bidirectional": False},
         {
-            "attention": "luong_general",
+            "attention": "location_sensitive",
             "input_feeding": True,
             "tie_embeddings": True,
             "bridge": "dense",
@@ -158,9 +158,8 @@ def test_the_lengths_of_the_search_hold(translator, tmp_path):
             "attention_query": "previous",
             "cell": "layer_norm_lstm",
         },
-        {"attention": "location_sensitive", "attention_query": "previous"},
     ],
-    ids=["no attention", "input feeding", "chunkwise", "location"],
+    ids=["no attention", "location input feeding", "chunkwise"],
 )
 def test_every_decoder_is_exported(tmp_path, settings):
     translator = tiny_translator(**settings)
