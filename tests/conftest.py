@@ -56,6 +56,25 @@ def goldens_root():
     return TESTS / "goldens"
 
 
+@pytest.fixture
+def export_only(monkeypatch):
+    """A function after which a test's exports have the signatures that it names alone.
+
+    The model is the same in all of them, and each takes a while to be traced.
+    """
+    from kseq2seq.export import saved_model
+
+    every = saved_model.signature_functions
+
+    def export_only(*names):
+        def named(*arguments):
+            return {x: y for x, y in every(*arguments).items() if x in names}
+
+        monkeypatch.setattr(saved_model, "signature_functions", named)
+
+    return export_only
+
+
 @pytest.fixture(scope="session")
 def tiny_saved_model(tmp_path_factory):
     """A SavedModel of `tiny_translator()`, which tests must leave as it is.

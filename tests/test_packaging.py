@@ -163,18 +163,19 @@ def test_the_changelog_has_the_version():
 
 
 def test_an_export_without_the_extra_has_no_warmup_and_says_so(
-    tmp_path, monkeypatch, caplog
+    tmp_path, monkeypatch, export_only, caplog
 ):
+    export_only("serving_default")
     translator = tiny_translator()
-    monkeypatch.setitem(EXTRAS, "warmup", ("no_such_module",))
-    version = translator.export(tmp_path / "model", Search(max_length=3))
+    with monkeypatch.context() as patch:
+        patch.setitem(EXTRAS, "warmup", ("no_such_module",))
+        version = translator.export(tmp_path / "model", Search(max_length=3))
     assert (version / "saved_model.pb").is_file()
     assert not (version / "assets.extra" / "tf_serving_warmup_requests").exists()
     (message,) = [x.getMessage() for x in caplog.records if x.name == "kseq2seq"]
     assert message.startswith(f"{version}: written without warm-up requests")
     assert 'pip install "kseq2seq[warmup]"' in message
     caplog.clear()
-    monkeypatch.undo()
     version = translator.export(tmp_path / "model", Search(max_length=3))
     assert (version / "assets.extra" / "tf_serving_warmup_requests").is_file()
     assert not [x for x in caplog.records if x.name == "kseq2seq"]

@@ -10,7 +10,8 @@ SEARCH = Search(beam_size=2, max_length=7, min_length=1)
 LIMITS = Limits(max_bytes=50, max_tokens=20)
 
 
-def test_both_files_of_an_export_tell_the_settings(tmp_path):
+def test_both_files_of_an_export_tell_the_settings(tmp_path, export_only):
+    export_only("serving_default")
     translator = tiny_translator(units=16, embedding_size=16)
     path = translator.export(tmp_path, SEARCH, LIMITS, weights="float16")
     about = json.loads((path / "assets.extra" / "kseq2seq.json").read_text())

@@ -80,7 +80,8 @@ def test_searches_ask_it_and_scores_are_the_translation_model_s(
     assert drawn[0] == drawn[1]
 
 
-def test_an_export_holds_it(fused, tmp_path):
+def test_an_export_holds_it(fused, tmp_path, export_only):
+    export_only("serving_default")
     path = fused.export(tmp_path / "saved", SEARCH)
     (outputs,) = run_session(path, [("serving_default", {"text": strings(TEXTS)})])
     texts = [text.decode() for text in outputs["translation"]]
