@@ -47,7 +47,14 @@ def traced_once(*arguments):
         made.append(trace(*arguments))
     return made[0]
 
+every = saved_model.signature_functions
+
+def two(*arguments):
+    functions = every(*arguments)
+    return {name: functions[name] for name in ("serving_default", "score")}
+
 saved_model._trace = traced_once
+saved_model.signature_functions = two
 for answer in sys.stdin:
     path = translator.export(sys.argv[2], Search(beam_size=2, max_length=7))
     print(path.name, flush=True)

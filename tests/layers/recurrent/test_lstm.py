@@ -113,7 +113,7 @@ def test_in_graphs_of_any_size(mask, calls):
     ]
     factors = [random(B, T, U, seed=7), random(B, U, seed=8), random(B, U, seed=9)]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def run(x, h, c, mask=None):
         with tf.GradientTape() as tape:
             tape.watch([x, h, c])
