@@ -54,7 +54,13 @@ def main():
     sample = kseq2seq.data.sample(corpus, 10_000, seed=SEED)
     source, target = kseq2seq.train_tokenizers(sample, kind="character")
     stream = kseq2seq.data.stream(
-        corpus, source, target, options.batch_size, buckets=(16, 32), seed=SEED
+        corpus,
+        source,
+        target,
+        options.batch_size,
+        buckets=(16, 32),
+        seed=SEED,
+        buffer_size=20_000,
     )
     devices = keras.distribution.get_device_count() // options.processes
     shard = options.index, options.processes
@@ -81,6 +87,8 @@ def main():
     ).history
     if options.index == 0:  # files are written once
         print("losses:", *np.round(history["loss"], 6))
+        # `model.save` makes variables of its own: no other process waits for them.
+        keras.distribution.set_distribution(None)
         options.folder.mkdir(parents=True)
         model.save(options.folder / "model.keras")
         source.save(options.folder / runs.SOURCE_FILE)
