@@ -16,7 +16,7 @@ import machine
 
 TEST = "test_2016_flickr"
 BATCH_SIZE, SAMPLES, N_BEST, MANY, GROUPS = 64, 32, 5, 20, 5
-PLAIN = "beam search"
+PLAIN, APART = "beam search", 2.0
 
 
 def parse_arguments(arguments):
@@ -99,6 +99,8 @@ def make_rules(translator, texts, references, seed):
     prefixes = [draw_prefix(x, draw) for x in references]
     words = [draw_words(x, draw) for x in references]
     wide = {"beam_size": N_BEST, "num_hypotheses": N_BEST}
+    groups = {"num_groups": GROUPS, "num_hypotheses": GROUPS}
+    groups["beam_size"] = GROUPS * N_BEST
     run = partial(translator.translate, texts, batch_size=BATCH_SIZE)
     many = Search(beam_size=MANY, num_hypotheses=MANY)
     options = {"samples": 0, "n_best": N_BEST, "seed": seed}
@@ -131,13 +133,9 @@ def make_rules(translator, texts, references, seed):
             None,
         ),
         # Each of them a beam search of the plain one's size; the best of each.
-        "wide diverse groups": (
-            partial(
-                run,
-                Search(
-                    beam_size=GROUPS * N_BEST, num_hypotheses=GROUPS, num_groups=GROUPS
-                ),
-            ),
+        "wide diverse groups": (partial(run, Search(**groups)), None, None),
+        "wide diverse groups, apart": (
+            partial(run, Search(**groups, diversity=APART)),
             None,
             None,
         ),
