@@ -219,8 +219,10 @@ def test_a_wav_file_of_another_kind_is_an_error(speech, saved_models, tmp_path):
         (tmp_path / "a.wav").write_bytes(content)
         with pytest.raises(ValueError, match="ffmpeg.*Received: .*(16000|header)"):
             speech([tmp_path / "a.wav"])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="no.wav', which is no file"):
         speech([tmp_path / "no.wav"])
+    with pytest.raises(ValueError, match="must be a `layers.LogMel`.*'log_mel'"):
+        Transcriber(speech.model, speech.tokenizer, "log_mel")
 
 
 def test_waveforms_of_16_bit_without_samples_and_not_finite(speech):

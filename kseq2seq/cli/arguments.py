@@ -38,7 +38,11 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             # Else the command as a whole would refuse them, instead of its verb.
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            is_file = (
+                not unknown[0].startswith("-") and "--input" in self.format_usage()
+            )
+            hint = "; name a file of texts by --input" if is_file else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return namespace, unknown
 
     def error(self, message: str) -> NoReturn:

@@ -140,7 +140,7 @@ def batch_size(initial_state: Any) -> int | Tensor:
         ValueError: If it has no tensor, or a scalar one.
     """
     leaves = tree.flatten(initial_state)
-    if not leaves or any(len(ops.shape(leaf)) == 0 for leaf in leaves):
+    if not leaves or any(x is None or len(ops.shape(x)) == 0 for x in leaves):
         raise ValueError(
             "`initial_state` must hold one or more tensors of shape (batch, ...). "
             f"Received: initial_state={initial_state!r}"

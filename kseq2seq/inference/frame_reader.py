@@ -53,7 +53,7 @@ class FrameReader:
         log_mel: As given.
 
     Raises:
-        ValueError: If the layer gives frames of another size.
+        ValueError: If there is no such layer, or it gives frames of another size.
 
     Example:
 
@@ -64,6 +64,11 @@ class FrameReader:
 
     def __init__(self, frame_size: int, log_mel: LogMel | None = None) -> None:
         self.frame_size = check_integer("frame_size", frame_size, 1)
+        if log_mel is not None and not isinstance(log_mel, LogMel):
+            raise ValueError(
+                "`log_mel` must be a `layers.LogMel`, or None for a model of frames. "
+                f"Received: log_mel={log_mel!r:.80}"
+            )
         self.log_mel = log_mel
         if log_mel is not None and log_mel.num_bands != frame_size:
             raise ValueError(
@@ -94,6 +99,11 @@ class FrameReader:
         if isinstance(source, (str, Path)):
             path = Path(source)
             is_frames = path.suffix.lower() in FRAME_SUFFIXES
+            if not is_frames and not path.is_file():
+                raise FileNotFoundError(
+                    "`sources` must be frames, waveforms, or paths of files that are "
+                    f"there. Received: {str(path)!r}, which is no file"
+                )
             source = FrameFile(path) if is_frames else path.read_bytes()
         if isinstance(source, bytes) and self.log_mel is not None:
             try:

@@ -42,8 +42,13 @@ def sort_by_role(weights: Mapping[str, Any]) -> ArraysByRole:
         weights: Mapping from the names that tensorflow-addons gave to arrays.
 
     Raises:
-        ValueError: If two arrays have one role.
+        ValueError: If two arrays have one role, or there is no mapping.
     """
+    if not isinstance(weights, Mapping):
+        raise ValueError(
+            "`weights` must be a mapping from names to arrays; np.load gives that of "
+            f"an .npz file. Received: weights={weights!r:.80}"
+        )
     plain = {name: _plain(name) for name in weights}
     siblings = {}
     for name in plain.values():

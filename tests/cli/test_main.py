@@ -98,6 +98,7 @@ def test_version(call):
         ),
         (["translate", "RUN", "--output", "no/out"], "no/out: cannot be written"),
         (["translate", "RUN", "--output", "."], r"\.: cannot be written: Is a dir"),
+        (["translate", "RUN", "a.txt"], "a.txt; name a file of texts by --input"),
         (["translate", "absent"], "absent is no folder: give a run folder"),
         (["translate", "."], r"\. holds no model: give a run folder"),
         (["score", "RUN"], "standard input: no lines to score"),

@@ -47,6 +47,7 @@ ERRORS = [
     (greedy_search, {"forbidden_ids": 2}, "`forbidden_ids`.*forbidden_ids=2"),
     (greedy_search, {"forbidden_ids": (7,)}, "ids of the vocabulary.*id=7.*gives 7"),
     (greedy_search, {"initial_state": ()}, "one or more tensors.*initial_state=.."),
+    (greedy_search, {"initial_state": None}, "one or more tensors.*state=None"),
 ]
 
 

@@ -243,6 +243,11 @@ def test_two_variables_of_one_name():
         make_attention(weights)
 
 
+def test_the_path_of_a_file_is_no_mapping():
+    with pytest.raises(ValueError, match="np.load gives.*weights='weights.npz'"):
+        make_decoder_cell("weights.npz")
+
+
 # What is refused.
 
 
