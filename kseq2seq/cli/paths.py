@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from kseq2seq.presets import find_preset, is_preset_name
-from kseq2seq.runs import MODEL_FILE, SAVED_MODEL_FILE, find_saved_model, is_run_folder
+from kseq2seq.runs import (
+    MODEL_FILE,
+    SAVED_MODEL_FILE,
+    SETTINGS_FILE,
+    find_saved_model,
+    is_run_folder,
+)
 
 
 def find_model(path: str) -> Path:
@@ -25,11 +31,23 @@ def find_model(path: str) -> Path:
     folder = Path(path)
     if is_run_folder(folder) or find_saved_model(folder) is not None:
         return folder
-    wrong = "holds no model" if folder.is_dir() else "is no folder"
-    raise ValueError(
-        f"{path} {wrong}: give a run folder, in which is {MODEL_FILE}, a SavedModel, "
-        f"in which is {SAVED_MODEL_FILE}, or a preset, dates or hf://USER/NAME."
+    raise _no_model(
+        path,
+        f"a run folder, in which is {MODEL_FILE}, a SavedModel, in which is "
+        f"{SAVED_MODEL_FILE}, or a preset, dates or hf://USER/NAME",
     )
+
+
+def _no_model(path: str, wanted: str) -> ValueError:
+    """The error for what is no model."""
+    folder = Path(path)
+    if (folder / SETTINGS_FILE).is_file() and not is_run_folder(folder):
+        return ValueError(
+            f"{path} holds a training that was stopped ahead of its first model: go on "
+            "with 'kseq2seq train ... --resume'."
+        )
+    wrong = "holds no model" if folder.is_dir() else "is no folder"
+    return ValueError(f"{path} {wrong}: give {wanted}.")
 
 
 def find_run_folder(path: str, purpose: str) -> Path:
@@ -73,4 +91,8 @@ def find_served_model(path: str, purpose: str) -> Path:
             f"{path} is a {kind}: give the SavedModel that 'kseq2seq export {path}' "
             f"writes {purpose}."
         )
-    return find_model(path)
+    folder = Path(path)
+    if find_saved_model(folder) is None:
+        wanted = f"a SavedModel, in which is {SAVED_MODEL_FILE}, {purpose}"
+        raise _no_model(path, wanted)
+    return folder

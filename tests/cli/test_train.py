@@ -253,6 +253,9 @@ def test_a_training_begins_with_a_preset_or_a_run(call, tmp_path, monkeypatch):
     assert runs.is_run_folder(asked[0][-1])
     result = call(*arguments(tmp_path / "run", "--from", tmp_path))
     assert_refused(result, "holds no model: give a run folder, in which is")
+    (tmp_path / "settings.json").touch()
+    result = call(*arguments(tmp_path / "run", "--from", tmp_path))
+    assert_refused(result, "was stopped ahead of its first model: go on with")
     assert len(asked) == 1
 
 

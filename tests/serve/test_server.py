@@ -123,7 +123,8 @@ def refused(capsys, *arguments):
 
 def test_the_command_refuses_what_is_no_saved_model(tmp_path, capsys, no_model):
     assert "holds no model" in refused(capsys, tmp_path)
-    assert "is no folder" in refused(capsys, tmp_path / "nothing")
+    message = refused(capsys, tmp_path / "nothing")
+    assert "is no folder: give a SavedModel, in which is saved_model.pb" in message
     (tmp_path / "model.keras").touch()
     message = refused(capsys, tmp_path)
     assert "is a run folder: give the SavedModel that 'kseq2seq export" in message
