@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from kseq2seq.layers import BahdanauAttention, LuongAttention
+from kseq2seq.layers import BahdanauAttention, GlobalAttention, LuongAttention
 from mechanisms import MECHANISMS
 
 B, T, S, D = 2, 3, 5, 13
@@ -285,3 +285,14 @@ def test_a_single_step_is_checked_too():
     prepared = layer.prepare(value)
     with pytest.raises(ValueError, match=r"query\[:, None\].*query.shape=\(2, 3\)"):
         layer.attend(keras.ops.ones((2, 3)), prepared)
+
+
+def test_an_error_of_a_layer_with_weights_stays_what_it_is():
+    class Broken(GlobalAttention):
+        def project_keys(self, key):
+            return self.forgotten
+
+    layer = Broken()
+    layer.built = True
+    with pytest.raises(AttributeError, match="forgotten"):
+        layer.prepare(keras.ops.ones((2, 5, 3)))
