@@ -144,10 +144,7 @@ class Run:
             raise RuntimeError(self._errors.read_text(encoding="utf-8")[-4000:])
 
     def killed(self, goal, pause):
-        """Whether a process from here on was killed, after so many steps and seconds.
-
-        It may have come to its end before.
-        """
+        """Starts a process and kills it; `False` if it came to its end before."""
         before, process = len(self.steps()), self.start()
         while process.poll() is None and len(self.steps()) < before + goal:
             time.sleep(0.05)
@@ -191,7 +188,7 @@ def kill_again_and_again(run, kills, every, seed):
 
 
 def compare(whole, resumed):
-    """How the steps of a resumed training differ from those of a whole one.
+    """Differences of the steps of a resumed training from those of a whole one.
 
     Args:
         whole: Pairs of step and loss.
