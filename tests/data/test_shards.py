@@ -31,9 +31,11 @@ def losses_of(model, dataset):
     # Of steps of as many rows, from the means of the epoch so far.
     return np.diff(means * np.arange(1, {STEPS} + 1), prepend=0)
 """
-EACH = f"""{TRAIN}
+EACH = f"""
 import sys
 
+sys.modules["tensorflow"] = None  # which Keras takes seconds to import, unasked
+{TRAIN}
 folder, port, index = sys.argv[1:]
 # Before anything else that runs on jax.
 keras.distribution.initialize("127.0.0.1:" + port, 2, int(index))
