@@ -60,7 +60,8 @@ def test_symbols_are_those_that_attention_points_at(translator):
             assert best.text == written.replace("▁", " ").lstrip()
 
 
-def test_a_saved_ensemble_writes_them(translator, expected, tmp_path):
+def test_a_saved_ensemble_writes_them(translator, expected, tmp_path, export_only):
+    export_only("serving_default", "translate_align", "nbest")
     together = Translator.ensemble([translator, translator])
     path = together.export(tmp_path / "saved", SEARCH, weights="int8")
     loaded = Translator.load(path)
