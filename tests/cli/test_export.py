@@ -12,7 +12,8 @@ from kseq2seq.cli import export
 from kseq2seq.models import build_language_model
 
 
-def test_several_runs_are_exported_as_one(call, run, tmp_path):
+def test_several_runs_are_exported_as_one(call, run, tmp_path, export_only):
+    export_only("serving_default", "encode", "nbest", "translate_align")
     arguments = ["--ensemble", run, "--weights", "int8", "--n-best", "2"]
     arguments += ["--ensemble-weights", "2", "1"]
     limits = ["--max-bytes", "9", "--max-tokens", "7"]
@@ -51,8 +52,9 @@ def test_several_runs_are_exported_as_one(call, run, tmp_path):
 
 
 def test_a_run_is_exported_and_the_export_translates_alike(
-    call, run, tmp_path, monkeypatch
+    call, run, tmp_path, monkeypatch, export_only
 ):
+    export_only("serving_default")
     monkeypatch.chdir(tmp_path)
     result = call("export", run)
     assert result.out == str(Path("saved_models", "small", "1")) + "\n"

@@ -229,7 +229,8 @@ def test_a_damaged_shortlist_matters_to_searches_by_it_alone(
         again.translate(TEXTS[:1], SEARCH)
 
 
-def test_exports_search_by_the_shortlist(translator, tmp_path):
+def test_exports_search_by_the_shortlist(translator, tmp_path, export_only):
+    export_only("serving_default", "nbest")
     path = translator.export(tmp_path, SEARCH)
     (nbest,) = run_session(path, [("nbest", {"text": strings(TEXTS)})])
     for row, known in zip(

@@ -184,7 +184,8 @@ def test_groups_begin_differently(translator):
     assert len(set(result["translations"].numpy()[0])) == 3
 
 
-def test_an_export_keeps_to_its_pattern(tmp_path):
+def test_an_export_keeps_to_its_pattern(tmp_path, export_only):
+    export_only("serving_default", "sample")
     translator = Translator.from_preset("dates")
     search = Search(beam_size=2, pattern=DATE, forbidden_words=["1989-05-04"])
     loaded = Translator.load(translator.export(tmp_path / "dates", search))

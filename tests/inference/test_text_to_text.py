@@ -56,7 +56,7 @@ def whole_model_log_probs(translator, source, labels):
     return log_softmax(keras.ops.convert_to_numpy(logits).astype("float64"))
 
 
-@pytest.mark.parametrize("attention", ["bahdanau", "none", "coverage"])
+@pytest.mark.parametrize("attention", ["none", "coverage"])
 def test_scores_are_those_of_the_whole_model(attention):
     translator = tiny_translator(attention=attention)
     outputs = text_to_text([translator]).score(strings(TEXTS), strings(TARGETS))
@@ -75,9 +75,10 @@ def test_scores_are_those_of_the_whole_model(attention):
     np.testing.assert_allclose([x for x, _ in scored], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("attention", ["bahdanau", "location_sensitive"])
-def test_alignments_are_those_of_the_search(attention):
-    translator = tiny_translator(attention=attention, attention_query="previous")
+def test_alignments_are_those_of_the_search():
+    translator = tiny_translator(
+        attention="location_sensitive", attention_query="previous"
+    )
     ours = text_to_text([translator])
     outputs = ours.translate_align(strings(TEXTS))
     outputs = {name: x.numpy() for name, x in outputs.items()}
@@ -267,7 +268,8 @@ def averaged_greedy(translators, text, steps, weights=(1, 1)):
     return actual, total
 
 
-def test_an_ensemble_averages_probabilities(two, tmp_path):
+def test_an_ensemble_averages_probabilities(two, tmp_path, export_only):
+    export_only("serving_default", "translate_align", "encode")
     search = Search(beam_size=1, max_length=7)
     from kseq2seq.export import export_translators
 

@@ -103,7 +103,8 @@ def test_a_cut_translation_has_no_half_syllable(tokenizer):
     assert tokenizer.detokenize(whole).numpy()[0].decode() == "ᄒ"
 
 
-def test_exports_compose_too(tokenizer, tmp_path):
+def test_exports_compose_too(tokenizer, tmp_path, export_only):
+    export_only("serving_default", "score", "align")
     size = tokenizer.vocabulary_size
     sizes = {"source_vocabulary_size": size, "target_vocabulary_size": size}
     model = build_model(Seq2SeqConfig(**sizes, embedding_size=5, units=6))

@@ -209,7 +209,10 @@ def test_in_int8_it_is_nearly_the_same(name, weights, every_matrix):
         np.testing.assert_allclose(alone["log_prob"][0], actual[row], atol=1e-4)
 
 
-def test_a_saved_model_in_int8_answers_as_the_graph(tmp_path, every_matrix):
+def test_a_saved_model_in_int8_answers_as_the_graph(
+    tmp_path, every_matrix, export_only
+):
+    export_only("serving_default", "score")
     two = [tiny_translator(units=22), tiny_translator(units=14, attention="luong_dot")]
     path = export_translators(tmp_path, two, SEARCH, products="int8")
     text = strings(TEXTS)
