@@ -105,7 +105,7 @@ TOML = [
 def test_settings_are_valid(block, tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(block, encoding="utf-8")
-    if "[sweep]" in block:
+    if "[sweep" in block:
         assert read_sweep(path)
     else:
         read_settings(path)
