@@ -16,6 +16,7 @@ PAGES = {
     "benchmarks/README.md": "benchmarks.md",
     "saved_models/README.md": "saved_models.md",
     "saved_models/dates/1/README.md": "model_card.md",
+    "saved_models/english_pronunciation/1/README.md": "model_card_pronunciation.md",
     "saved_models/german_inflection/1/README.md": "model_card_features.md",
 }
 # What has a name that browsers would not show.

@@ -390,6 +390,13 @@ def test_the_committed_model_of_inflection_reads_features():
     assert loaded(["singen", "Tisch"], features=features) == ["sangen", "Tisches"]
 
 
+def test_the_committed_model_of_pronunciation_reads_any_case():
+    folder = ROOT / "saved_models" / "english_pronunciation"
+    sizes = [x.stat().st_size for x in folder.rglob("*") if x.is_file()]
+    assert sum(sizes) <= 3_000_000
+    assert Translator.load(folder)(["seashell", "SEASHELL"]) == ["S IY SH AH L"] * 2
+
+
 def test_the_readme_loads_it_with_tensorflow_alone(saved, translator):
     readme = (saved / "README.md").read_text()
     (code,) = re.findall("```python\n(.*?)```", readme, re.DOTALL)
