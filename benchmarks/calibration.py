@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""How far scores of n-best lists, as probabilities, tell what is right.
+"""Calibration of n-best lists: probabilities of outputs that are right.
 
 The n-best lists of a development set are calibrated (`evaluation.fit_calibration`);
 the expected calibration error of the test set's best outputs is measured with a softmax

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Translates files of text, JSONL or Avro in a pipeline of Apache Beam.
 
-    pip install kseq2seq[beam]
+    pip install "kseq2seq[beam]"
     python beam_translate.py saved_models/dates --input "in/*.txt" --output out/dates
     python beam_translate.py saved_models/dates --input "in/*.jsonl" --text english ...
 

@@ -185,5 +185,5 @@ def test_an_export_without_the_extra_has_no_warmup_and_says_so(
 def test_a_package_names_its_extra(extra, monkeypatch):
     monkeypatch.setitem(EXTRAS, extra, ("no_such_module",))
     monkeypatch.delitem(sys.modules, f"kseq2seq.{extra}", raising=False)
-    with pytest.raises(ValueError, match=rf"pip install kseq2seq\[{extra}\]"):
+    with pytest.raises(ValueError, match=rf'pip install "kseq2seq\[{extra}\]"'):
         importlib.import_module(f"kseq2seq.{extra}")

@@ -1,6 +1,7 @@
 """The encoder-decoder as a functional model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -91,16 +92,7 @@ def build_model(
         Keras](https://blog.keras.io/a-ten-minute-introduction-to-sequence-to-sequence-learning-in-keras.html),
         with attention.
     """
-    if not isinstance(config, Seq2SeqConfig):
-        raise ValueError(
-            "`config` must be a `kseq2seq.Seq2SeqConfig`; make one of a dict by "
-            f"Seq2SeqConfig(**settings). Received: config={config!r:.80}"
-        )
-    if copied_ids is not None and not config.copying:
-        raise ValueError(
-            "`copied_ids` are those of a model with copying=True; set it in the config,"
-            f" or leave them out. Received: copying={config.copying}"
-        )
+    _check_config(config, copied_ids)
     attention = _attention_of(config, attention)
     target = keras.Input((None,), dtype="int32", name="target")
     inputs = source_inputs(config)
@@ -258,6 +250,20 @@ def _bridge(config, encoder_states):
                 state = ops.repeat(zeros, config.units, axis=1)
             states.append(layer(state))
     return states
+
+
+def _check_config(config: Any, copied_ids: Any) -> None:
+    """Refuses another type of config, and ids that a model without copying has not."""
+    if not isinstance(config, Seq2SeqConfig):
+        raise ValueError(
+            "`config` must be a `kseq2seq.Seq2SeqConfig`; make one of a dict by "
+            f"Seq2SeqConfig(**settings). Received: config={config!r:.80}"
+        )
+    if copied_ids is not None and not config.copying:
+        raise ValueError(
+            "`copied_ids` are those of a model with copying=True; set it in the config,"
+            f" or leave them out. Received: copying={config.copying}"
+        )
 
 
 def _attention_of(config, given):

@@ -107,5 +107,5 @@ def test_download_is_announced_and_may_fail(tmp_path, monkeypatch, caplog):
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(EXTRAS, "tfds", ("no_such_module",))
-    with pytest.raises(ValueError, match=r"Run: pip install kseq2seq\[tfds\]"):
+    with pytest.raises(ValueError, match=r'Run: pip install "kseq2seq\[tfds\]"'):
         data.read_tfds("ted_hrlr_translate/pt_to_en")

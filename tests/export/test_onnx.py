@@ -307,7 +307,7 @@ def test_missing_packages_are_named(translator, tmp_path, capsys, monkeypatch):
     (tmp_path / "model.keras").write_text("never read")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.main(["export", str(tmp_path), "--format", "onnx"]) == 2
-    message = r"installed: onnx, tf2onnx_absent. Run: pip install kseq2seq\[onnx\]\n"
+    message = r'installed: onnx, tf2onnx_absent. Run: pip install "kseq2seq\[onnx\]"\n'
     assert_one_line(capsys.readouterr().err, message)
     assert numbered_folders(tmp_path) == []
 

@@ -15,4 +15,4 @@ def skip_without_extra(text):
     """
     for extra in LARGE_EXTRAS:
         if f"kseq2seq.{extra}" in text and not is_installed(extra):
-            pytest.skip(f"needs pip install kseq2seq[{extra}]")
+            pytest.skip(f'needs pip install "kseq2seq[{extra}]"')

@@ -208,9 +208,9 @@ def test_nothing_is_written_for_another_name(hub):
 
 def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(EXTRAS, "hub", ("no_such_module",))
-    with pytest.raises(ValueError, match=r"pip install kseq2seq\[hub\]"):
+    with pytest.raises(ValueError, match=r'pip install "kseq2seq\[hub\]"'):
         find_preset(NAME)
-    with pytest.raises(ValueError, match=r"pip install kseq2seq\[hub\]"):
+    with pytest.raises(ValueError, match=r'pip install "kseq2seq\[hub\]"'):
         push_hub(NAME, print)
 
 

@@ -84,5 +84,5 @@ def test_what_cannot_be_trained_is_refused(
 
 def test_its_extra_is_named(tokenizer, tmp_path, monkeypatch):
     monkeypatch.setitem(EXTRAS, "vectors", ("gensim_absent",))
-    with pytest.raises(ValueError, match=r"pip install kseq2seq\[vectors\]"):
+    with pytest.raises(ValueError, match=r'pip install "kseq2seq\[vectors\]"'):
         train_word_vectors(TEXTS, tokenizer, tmp_path / "vectors.txt")
