@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 from kseq2seq.data.jsonl import is_jsonl, iter_jsonl
 from kseq2seq.data.lines import DataError
 from kseq2seq.data.parallel import iter_parallel
+from kseq2seq.data.shards import check_shard
 from kseq2seq.data.tfds import iter_tfds
 from kseq2seq.data.tsv import iter_tsv
 from kseq2seq.utils import PathLike, check_choice, check_integer, check_number
@@ -193,9 +194,7 @@ class Reader:
         place: Mapping[str, Any] | None = None,
     ) -> None:
         self.passes = check_integer("passes", passes, 1, optional=True)
-        index, count = shard
-        count = check_integer("shard[1]", count, 1)
-        index = check_integer("shard[0]", index, 0, count - 1)
+        index, count = check_shard(shard)
         self._parts, self._rows_of = list(corpus.parts), (0, 1)
         if len(self._parts) >= count:
             self._parts = self._parts[index::count]

@@ -8,6 +8,32 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+def check_shard(shard: Any) -> tuple[int, int]:
+    """Checks which part of several a process or a worker has.
+
+    Args:
+        shard: Index of the part, from 0, and number of parts.
+
+    Returns:
+        A tuple of both.
+
+    Raises:
+        ValueError: If it is no pair of such numbers.
+
+    Example:
+
+    >>> check_shard((1, 2))
+    (1, 2)
+    """
+    if not isinstance(shard, (tuple, list)) or len(shard) != 2:
+        raise ValueError(
+            "`shard` must be a pair of the index of a part, from 0, and the number of "
+            f"parts, such as (0, 2). Received: shard={shard!r}"
+        )
+    count = check_integer("shard[1]", shard[1], 1)
+    return check_integer("shard[0]", shard[0], 0, count - 1), count
+
+
 def shard_rows(
     batches: "tf.data.Dataset", shard: tuple[int, int], devices: int = 1
 ) -> "tf.data.Dataset":
@@ -41,9 +67,7 @@ def shard_rows(
     """
     import tensorflow as tf
 
-    index, count = shard
-    count = check_integer("shard[1]", count, 1)
-    index = check_integer("shard[0]", index, 0, count - 1)
+    index, count = check_shard(shard)
     parts = count * check_integer("devices", devices, 1)
 
     def own_rows(rows):

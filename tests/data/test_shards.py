@@ -123,6 +123,8 @@ def test_parts_are_equal_and_have_each_row_once():
         (((0, 0),), r"`shard\[1\]` must be"),
         (((2, 2),), r"`shard\[0\]` must be"),
         (((0, 2), 0), "`devices` must be"),
+        ((1,), r"`shard` must be a pair .*\(0, 2\)\. Received: shard=1"),
+        (((0, 1, 2),), r"must be a pair .*shard=\(0, 1, 2\)"),
     ],
 )
 def test_arguments_are_checked(arguments, match):
