@@ -253,7 +253,7 @@ def _bridge(config, encoder_states):
 
 
 def _check_config(config: Any, copied_ids: Any) -> None:
-    """Refuses another type of config, and ids that a model without copying has not."""
+    """Refuses what is no config, and ids to copy of a model that does not copy."""
     if not isinstance(config, Seq2SeqConfig):
         raise ValueError(
             "`config` must be a `kseq2seq.Seq2SeqConfig`; make one of a dict by "

@@ -126,7 +126,7 @@ def train_tokenizer(
     if split_digits and kind not in SUBWORD_KINDS:
         raise ValueError(
             "`split_digits` must be False unless `kind` is 'unigram' or 'bpe': "
-            "characters are digits already, and words stay whole. Received: "
+            "characters are split already, and words stay whole. Received: "
             f"split_digits=True, kind={kind!r}"
         )
     vocabulary_size = check_integer(

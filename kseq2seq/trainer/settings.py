@@ -305,7 +305,7 @@ def read_settings(path: PathLike, changes: Iterable[str] = ()) -> Settings:
 
 
 def _check_digits(tokenizer: TokenizerSettings, errors: list[str]) -> None:
-    """Whether digits are split of kinds that have pieces of several."""
+    """Refuses split digits where the tokens of a tokenizer are no subwords."""
     kinds, splits = (
         x if isinstance(x, tuple) else (x, x)
         for x in (tokenizer.kind, tokenizer.split_digits)
