@@ -131,6 +131,13 @@ def test_quotes_of_text_are_kept(tmp_path):
     assert data.read_tsv(path) == expected
 
 
+def test_one_row_in_quotes_says_nothing_of_the_file(tmp_path):
+    for content in ('"Go."\t"Va !"\n', 'Go.\tVa !\n"Hi."\t"Salut !"\n'):
+        path = write(tmp_path / "fra.tsv", content)
+        expected = [tuple(row.split("\t")) for row in content.splitlines()]
+        assert data.read_tsv(path) == expected
+
+
 def test_quotes_are_text_where_one_cell_has_others(tmp_path):
     content = 'Why?\t"Why?""Because."\nHe said "no".\tNon.\n'
     path = write(tmp_path / "fra.tsv", content)
