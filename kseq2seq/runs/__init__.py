@@ -52,6 +52,7 @@ from kseq2seq.runs.provenance import (
     provenance_of,
 )
 from kseq2seq.runs.records import (
+    begun_with,
     from_run,
     is_finished,
     read_settings,
@@ -93,6 +94,7 @@ __all__ = [
     "History",
     "Shortlist",
     "average_best_weights",
+    "begun_with",
     "check_shortlist",
     "clear",
     "find_saved_model",

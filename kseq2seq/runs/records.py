@@ -89,6 +89,22 @@ def is_finished(folder: PathLike) -> bool:
     return bool(_read(Path(folder) / RECORD_FILE).get("finished"))
 
 
+def begun_with(folder: PathLike) -> str | None:
+    """The name of the run folder whose weights a training began with.
+
+    Args:
+        folder: Path of the run folder of the training.
+
+    Returns:
+        A `str`; `None` if it began with new weights, or that is not recorded.
+
+    Raises:
+        ValueError: If its record is no JSON.
+    """
+    starts = _read(Path(folder) / RECORD_FILE).get("starts") or [{}]
+    return starts[0].get("from", {}).get("run")
+
+
 def write_scores(folder: PathLike, report: Mapping[str, Any]) -> None:
     """Writes the scores of a training's best model.
 

@@ -132,6 +132,29 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
     return Beginning(run, source, target, symbols, features and features.now)
 
 
+def check_begun_with(run: Path, written: Path) -> None:
+    """Refuses to go on with a training that did not begin with the run named.
+
+    Args:
+        run: Path of the run folder that is named.
+        written: Path of the run folder of the training.
+
+    Raises:
+        SettingsError: If the training's record names another run, or none.
+    """
+    found = runs.begun_with(written)
+    if found is None:
+        began = "it began with new weights"
+    elif found != run.resolve().name:
+        began = f"it began with the run {found!r}"
+    else:
+        return
+    raise SettingsError(
+        f"the training in {written} cannot go on with --from {run}: {began}. Leave out "
+        "--from, or begin anew with --fresh instead of --resume."
+    )
+
+
 def _extended(
     settings: Settings, side: int, tokenizer: Tokenizer, texts: list[str]
 ) -> tuple[Tokenizer, list[str]]:

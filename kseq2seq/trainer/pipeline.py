@@ -29,7 +29,7 @@ from kseq2seq.trainer.epochs import (
     make_run_folder,
     make_scorer,
 )
-from kseq2seq.trainer.fine_tuning import Beginning, begin_with
+from kseq2seq.trainer.fine_tuning import Beginning, begin_with, check_begun_with
 from kseq2seq.trainer.frame_batches import with_frames
 from kseq2seq.trainer.optimizer import leave_out_vectors, make_optimizer
 from kseq2seq.trainer.pairs import read_parts
@@ -85,8 +85,9 @@ def prepare(
 
     Raises:
         ValueError: If the data cannot be read, the run folder holds a training and
-            neither `resume` nor `fresh` is set, a setting does not fit the rest, or
-            Keras does not run on TensorFlow.
+            neither `resume` nor `fresh` is set, the training to go on with did not
+            begin with `from_run`, a setting does not fit the rest, or Keras does not
+            run on TensorFlow.
     """
     training, run, folder = settings.training, Path(run), Path(folder)
     check_backend()
@@ -98,7 +99,9 @@ def prepare(
     sizes = _tell_sizes(settings, pairs, validation, test)
     callback = make_run_folder(settings, run)
     begin = None
-    if from_run is not None and not begun:
+    if from_run is not None and begun:
+        check_begun_with(Path(from_run), run)
+    elif from_run is not None:
         begin = begin_with(Path(from_run), run, settings, pairs)
     resumed = open_run(settings, run, resume, fresh)
     provenance = _provenance(command, training.seed, begin)

@@ -85,6 +85,18 @@ def test_new_symbols_get_new_rows(former, prepare, tmp_path, caplog):
     for now, then in zip(again.model.weights, training.model.weights, strict=True):
         np.testing.assert_array_equal(now, then)
     assert not again.model.get_layer("encoder_0").trainable
+    with pytest.raises(
+        SettingsError, match=r"--from \S*other: it began with .*'former'"
+    ):
+        prepare("tuned", NEW, resume=True, from_run=tmp_path / "other")
+
+
+def test_a_training_with_new_weights_is_not_resumed_from_a_run(prepare, tmp_path):
+    trainer.fit(prepare("new", OLD))
+    with pytest.raises(
+        SettingsError, match="it began with new weights. Leave out --from"
+    ):
+        prepare("new", OLD, resume=True, from_run=tmp_path / "other")
 
 
 def test_the_same_symbols_need_no_rows(former, prepare, tmp_path, caplog):
