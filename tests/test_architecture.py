@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import importlib
 import inspect
 import re
@@ -90,6 +91,7 @@ def relative_path(path):
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
 def parse(path):
     return ast.parse(Path(path).read_text(encoding="utf-8"), path)
 
@@ -254,6 +256,12 @@ def lines_without_docstring(function):
 IN_ROOMS = [path for path in MODULES if module_name(path) not in FRONT_DOORS]
 
 
+def breaches(rule, paths):
+    """What breaks a rule, a function from a path to it, by file."""
+    found = {relative_path(path): rule(path) for path in paths}
+    return {name: breach for name, breach in found.items() if breach}
+
+
 def test_every_room_has_a_floor(capsys):
     assert {room(module_name(path)) for path in IN_ROOMS} == {*LEVELS}
     with capsys.disabled():
@@ -262,9 +270,8 @@ def test_every_room_has_a_floor(capsys):
             print(f"  floor {level}: {', '.join(sorted(floor))}")
 
 
-@pytest.mark.parametrize("path", IN_ROOMS, ids=module_name)
-def test_imports_go_down(path):
-    assert not forbidden_imports(parse(path), module_name(path))
+def test_imports_go_down():
+    assert not breaches(lambda x: forbidden_imports(parse(x), module_name(x)), IN_ROOMS)
 
 
 def test_nothing_imports_itself_by_way_of_others():
@@ -283,10 +290,12 @@ def test_a_circle_is_found():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == {"b", "c"}
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=relative_path)
-def test_scripts_import_faces(path):
-    own = [x for x in all_imported_names(parse(path)) if x.startswith("kseq2seq.")]
-    assert not [x for x in own if "." in own_module(x)]
+def test_scripts_import_faces():
+    def behind_a_face(path):
+        own = [x for x in all_imported_names(parse(path)) if x.startswith("kseq2seq.")]
+        return [x for x in own if "." in own_module(x)]
+
+    assert not breaches(behind_a_face, SCRIPTS)
 
 
 @pytest.mark.parametrize(
@@ -335,12 +344,11 @@ def test_an_import_downwards_may_be(importer, statement):
     assert not forbidden_imports(ast.parse(statement), importer)
 
 
-@pytest.mark.parametrize("path", MODULES + SCRIPTS + TESTS, ids=relative_path)
-def test_private_names_stand_in_one_file(path):
-    if relative_path(path) == USES_PRIVATE_NAMES:
-        assert "# Private API: " in path.read_text(encoding="utf-8")
-    else:
-        assert not private_names(parse(path))
+def test_private_names_stand_in_one_file():
+    marked = ROOT / USES_PRIVATE_NAMES
+    assert "# Private API: " in marked.read_text(encoding="utf-8")
+    others = [x for x in MODULES + SCRIPTS + TESTS if x != marked]
+    assert not breaches(lambda path: private_names(parse(path)), others)
 
 
 @pytest.mark.parametrize(
@@ -395,20 +403,25 @@ def test_a_private_name_of_a_base_class_is_found():
     ) == {"_momentums"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_tensorflow_only_where_it_must_be(path):
-    name, tree = module_name(path), parse(path)
-    at_once = {x.partition(".")[0] for x in imported_at_once(tree)}
-    ever = {x.partition(".")[0] for x in all_imported_names(tree)}
-    if room(name) not in NEED_TENSORFLOW:
-        assert name in USE_TENSORFLOW or not ever & TENSORFLOW
-        assert not at_once & TENSORFLOW
+def packages_of(names):
+    return {name.partition(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=relative_path)
-def test_what_is_slow_to_import_is_imported_where_used(path):
-    packages = {name.partition(".")[0] for name in imported_at_once(parse(path))}
-    assert not packages & IMPORTED_WHERE_USED
+def test_tensorflow_only_where_it_must_be():
+    def imported(path):
+        used = module_name(path) in USE_TENSORFLOW
+        names = imported_at_once if used else all_imported_names
+        return packages_of(names(parse(path))) & TENSORFLOW
+
+    free = [x for x in MODULES if room(module_name(x)) not in NEED_TENSORFLOW]
+    assert not breaches(imported, free)
+
+
+def test_what_is_slow_to_import_is_imported_where_used():
+    def imported(path):
+        return packages_of(imported_at_once(parse(path))) & IMPORTED_WHERE_USED
+
+    assert not breaches(imported, MODULES + SCRIPTS)
 
 
 def test_imports_at_once_are_found():
@@ -422,21 +435,38 @@ def test_imports_at_once_are_found():
     assert list(imported_at_once(tree)) == ["a.b", "c.d", "e", "f"]
 
 
-@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=relative_path)
-def test_errors_are_raised_and_work_is_finished(path):
-    text = path.read_text(encoding="utf-8")
-    asserts = [x.lineno for x in ast.walk(parse(path)) if isinstance(x, ast.Assert)]
-    assert not asserts, "raise an error that says what was expected and received"
-    assert not re.findall(r"TODO|FIXME|XXX|NotImplementedError", text)
+def test_errors_are_raised():
+    """They say what was expected and received, which an assertion does not."""
+
+    def lines_of_assertions(path):
+        return [x.lineno for x in ast.walk(parse(path)) if isinstance(x, ast.Assert)]
+
+    assert not breaches(lines_of_assertions, MODULES + SCRIPTS)
 
 
-@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=relative_path)
-def test_modules_and_functions_are_short(path):
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= MAX_MODULE_LINES
-    functions = [x for x in ast.walk(parse(path)) if isinstance(x, FUNCTIONS)]
-    lengths = [(x.name, lines_without_docstring(x)) for x in functions]
-    assert not [(name, lines) for name, lines in lengths if lines > MAX_FUNCTION_LINES]
+def test_work_is_finished():
+    def left(path):
+        text = path.read_text(encoding="utf-8")
+        return re.findall(r"TODO|FIXME|XXX|NotImplementedError", text)
+
+    assert not breaches(left, MODULES + SCRIPTS)
+
+
+def test_modules_are_short():
+    def too_long(path):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        return lines if lines > MAX_MODULE_LINES else None
+
+    assert not breaches(too_long, MODULES + SCRIPTS)
+
+
+def test_functions_are_short():
+    def too_long(path):
+        functions = [x for x in ast.walk(parse(path)) if isinstance(x, FUNCTIONS)]
+        lengths = [(x.name, lines_without_docstring(x)) for x in functions]
+        return [(x, lines) for x, lines in lengths if lines > MAX_FUNCTION_LINES]
+
+    assert not breaches(too_long, MODULES + SCRIPTS)
 
 
 def own_arguments(function):
@@ -446,11 +476,13 @@ def own_arguments(function):
     return [x.arg for x in named if x.arg != "self"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_constructors_take_few_arguments(path):
-    functions = [x for x in ast.walk(parse(path)) if isinstance(x, FUNCTIONS)]
-    constructors = [x for x in functions if x.name == "__init__"]
-    assert not [x for x in constructors if len(own_arguments(x)) > MAX_ARGUMENTS]
+def test_constructors_take_few_arguments():
+    def too_many(path):
+        functions = [x for x in ast.walk(parse(path)) if isinstance(x, FUNCTIONS)]
+        constructors = [x for x in functions if x.name == "__init__"]
+        return [x.lineno for x in constructors if len(own_arguments(x)) > MAX_ARGUMENTS]
+
+    assert not breaches(too_many, MODULES)
 
 
 def names_of_mechanisms():
@@ -481,16 +513,15 @@ KNOWS_MECHANISMS = r"layers.decoder.fused$"
 KNOWS_NONE = rf"(?!{KNOWS_MECHANISMS})(layers.decoder|models|decod|inf)"
 
 
-MODULES_WITHOUT_MECHANISMS = [
-    name for name in map(module_name, MODULES) if re.match(KNOWS_NONE, name)
-]
+def test_no_mechanism_is_known_by_name():
+    general = [path for path in MODULES if re.match(KNOWS_NONE, module_name(path))]
+    mechanisms = names_of_mechanisms()
+    assert general and mechanisms
 
+    def named(path):
+        return mechanisms & set(names_and_strings(parse(path)))
 
-@pytest.mark.parametrize("name", MODULES_WITHOUT_MECHANISMS)
-def test_no_mechanism_is_known_by_name(name):
-    path = PACKAGE.joinpath(*name.split("."))
-    tree = parse(path / "__init__.py" if is_package(name) else f"{path}.py")
-    assert not set(names_and_strings(tree)) & names_of_mechanisms()
+    assert not breaches(named, general)
 
 
 def test_lines_of_a_function_leave_out_its_docstring():
@@ -507,27 +538,30 @@ def test_examples_in_docstrings_run(path):
     assert failed == 0
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_what_is_public_has_a_docstring(path):
-    tree = parse(path)
-    assert ast.get_docstring(tree), "the module"
-    named = [x for x in tree.body if isinstance(x, (*FUNCTIONS, ast.ClassDef))]
-    public = [
-        x
-        for x in named
-        if not x.name.startswith("_")
-        and "overload" not in map(ast.unparse, x.decorator_list)
-    ]
-    assert not [x.name for x in public if not ast.get_docstring(x)]
+def test_what_is_public_has_a_docstring():
+    def without(path):
+        tree = parse(path)
+        named = [x for x in tree.body if isinstance(x, (*FUNCTIONS, ast.ClassDef))]
+        public = [
+            x
+            for x in named
+            if not x.name.startswith("_")
+            and "overload" not in map(ast.unparse, x.decorator_list)
+        ]
+        names = [x.name for x in public if not ast.get_docstring(x)]
+        return names if ast.get_docstring(tree) else ["the module", *names]
+
+    assert not breaches(without, MODULES)
 
 
-@pytest.mark.parametrize("path", MODULES + SCRIPTS + TESTS, ids=relative_path)
-def test_docstrings_name_the_thing(path):
-    documented = (ast.Module, ast.ClassDef, *FUNCTIONS)
-    nodes = [x for x in ast.walk(parse(path)) if isinstance(x, documented)]
-    docstrings = filter(None, map(ast.get_docstring, nodes))
-    relative = r"(What|Whatever|Who|How|Where)\b"
-    assert not [x.splitlines()[0] for x in docstrings if re.match(relative, x)]
+def test_docstrings_name_the_thing():
+    def relative_clauses(path):
+        documented = (ast.Module, ast.ClassDef, *FUNCTIONS)
+        nodes = [x for x in ast.walk(parse(path)) if isinstance(x, documented)]
+        first = [x.splitlines()[0] for x in map(ast.get_docstring, nodes) if x]
+        return [x for x in first if re.match(r"(What|Whatever|Who|How|Where)\b", x)]
+
+    assert not breaches(relative_clauses, MODULES + SCRIPTS + TESTS)
 
 
 PUBLIC_API = [
