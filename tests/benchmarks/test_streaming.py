@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kseq2seq import tokenizers
+from kseq2seq import tokenizers, trainer
 from paths import BENCHMARKS
 
 
@@ -30,6 +30,22 @@ def test_shards_are_streamed_once(streaming, tmp_path):
     assert (result["pairs"], result["left_out"]) == (31, {})
     assert result["target_tokens"] == 10 * 4 + 21 * 5
     assert "| 31 | " in streaming.table([result])
+
+
+def test_a_training_reads_the_shards(streaming, tmp_path, monkeypatch):
+    small = tmp_path / "small.toml"
+    small.write_text(
+        '[data]\nformat = "tsv"\ntrain = "x"\nvalidation = "x"\n'
+        '[tokenizer]\nkind = "character"\n[model]\nunits = 6\nembedding_size = 3\n'
+        '[training]\nmetrics = "exact_match"\n[search]\nmax_length = 7\n'
+    )
+    monkeypatch.setattr(trainer, "find_recipe", lambda name: small)
+    streaming.write_shards([("a", "b"), ("c", "d")], 31, tmp_path, 3)
+    (tmp_path / "dev.tsv").write_text("a\tb\n")
+    result = streaming.train(str(tmp_path), 2, "float32", 4, 10)
+    assert result["steps"] == 2 and 0 < result["loss"] < 10
+    assert 0 < result["memory_before"] <= result["peak_memory"]
+    assert "| 2 | " in streaming.training_table(result)
 
 
 def test_there_must_be_a_file(streaming, tmp_path, capsys):
