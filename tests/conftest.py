@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 
 # Read when TensorFlow is first imported, so set before any test module is.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
@@ -34,11 +35,22 @@ settings.register_profile(
 settings.load_profile("kseq2seq")
 
 
-@pytest.fixture(autouse=True)
-def fixed_seeds():
-    """The same random numbers in each test, whichever ran before."""
+@pytest.fixture(autouse=True, scope="module")
+def fixed_seed_of_tensorflow():
+    """Of each module alone: to set it throws away what functions were compiled to."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """The same random numbers in each test, whichever ran before.
+
+    Keras draws the seeds of its layers and initializers with Python's.
+    """
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
 
 
 @pytest.fixture(scope="session")
