@@ -191,11 +191,7 @@ def search_ids(
         own = [prefix, *(AfterPrefix(constraint, prefix.ids) for constraint in own)]
     constraints = (*own, *constraints)
     step, state = start(source)
-    lengths = length_limits(source, search)
-    for constraint in constraints:
-        if ops.is_tensor(constraint.least_room) or constraint.least_room:
-            limit = ops.maximum(lengths["max_length"], constraint.least_room)
-            lengths["max_length"] = limit
+    lengths = length_limits(source, search, constraints)
     if longest is not None:
         lengths["max_length"] = ops.minimum(lengths["max_length"], longest)
     if search.beam_size == 1 and not is_guided(constraints):
@@ -240,12 +236,15 @@ def constraints_of_search(search: Search, copies: bool = False) -> list[Constrai
     return constraints
 
 
-def length_limits(source: Tensor, search: Search) -> dict[str, Any]:
+def length_limits(
+    source: Tensor, search: Search, constraints: Sequence[Constraint] = ()
+) -> dict[str, Any]:
     """The `max_length` and `min_length` of a `Search` for a batch of source ids.
 
     Args:
         source: Ids of shape `(batch, source_length)`.
         search: A `Search`.
+        constraints: `Constraint`s, for whose shortest hypotheses there is to be room.
 
     Returns:
         A dict of these two arguments of `greedy_search`: int32 tensors of shape
@@ -256,8 +255,12 @@ def length_limits(source: Tensor, search: Search) -> dict[str, Any]:
         mask, search.max_length_factor, search.max_length_offset
     )
     shortest = searches.relative_lengths(mask, search.min_length_factor)
+    longest = ops.minimum(longest, search.max_length)
+    for constraint in constraints:
+        if ops.is_tensor(constraint.least_room) or constraint.least_room:
+            longest = ops.maximum(longest, constraint.least_room)
     has_least = search.min_length or search.min_length_factor
     return {
-        "max_length": ops.minimum(longest, search.max_length),
+        "max_length": longest,
         "min_length": ops.maximum(shortest, search.min_length) if has_least else 0,
     }

@@ -301,18 +301,17 @@ class TextToText(TokenizerGraphs):
         check_rows(text, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         source = self.source_ids(text, features)
         search = self.default_search
+        rules = [*constraints_of_search(search, self.copies), *self.text_rules(search)]
+        most = max([search.max_length, *(rule.least_room for rule in rules)])
         sampled = decoding.sample(
             *self.start_own(source.ids, self.needs_alignments(search)),
-            uniform=uniform_numbers(seed, search.max_length)[..., None],
+            uniform=uniform_numbers(seed, most)[..., None],
             temperature=tf.maximum(finite(temperature, 1.0), LEAST_TEMPERATURE),
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
             # At least one token is left.
             top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),
-            **length_limits(source.ids, search),
-            constraints=[
-                *constraints_of_search(search, self.copies),
-                *self.text_rules(search),
-            ],
+            **length_limits(source.ids, search, rules),
+            constraints=rules,
         )
         sampled = blank_for_blank(sampled, source.ids)
         return {

@@ -225,6 +225,15 @@ def test_a_sample_is_its_row_s_own(translator):
     assert one == two != translator.sample(TEXTS, seed=12, top_k=5, top_p=0.9)
 
 
+def test_samples_have_room_for_the_shortest_match_of_a_pattern(translator):
+    ours = text_to_text([translator], Search(max_length=2, pattern="[a-z]{7}"))
+    seeds = {"top_k": tf.zeros(2, tf.int32), "seed": tf.constant([3, 5], tf.int64)}
+    numbers = {"temperature": tf.ones(2), "top_p": tf.ones(2)}
+    outputs = ours.sample(strings(["we run", "x"]), **numbers, **seeds)
+    assert [len(text) for text in outputs["translation"].numpy()] == [7, 7]
+    assert np.isfinite(outputs["log_prob"]).all()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("seed", 1.0), ("temperature", 0.0), ("top_k", 0), ("top_p", 1.5), ("top_p", "a")],
