@@ -1,5 +1,6 @@
 """Reranking of n-best lists by other models."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -29,7 +30,8 @@ def rerank(
         translations: The n-best list of each text, as `Translator.translate` gives it.
         scorers: Functions from `(text, translation)` pairs to a number for each, of
             which higher is better.
-        weights: One number more than there are scorers; 1 each if `None`.
+        weights: One number more than there are scorers; 1 each if `None`. What has the
+            weight 0 has no part in the sums, even if it is -inf.
 
     Returns:
         The same lists in another order, whose `Translation`s have the sums as `score`.
@@ -37,7 +39,7 @@ def rerank(
 
     Raises:
         ValueError: If there are not as many lists as texts, as many weights, or as many
-            scores as pairs.
+            scores as pairs, or a score is NaN.
 
     Example:
 
@@ -70,7 +72,7 @@ def rerank(
         for text, best_first in zip(texts, translations, strict=True)
         for translation in best_first
     ]
-    totals = [own * x.score for best_first in translations for x in best_first]
+    totals = _weighted(own, [x.score for best_first in translations for x in best_first])
     for scorer, weight in zip(scorers, others, strict=True):
         scores = [float(score) for score in scorer(pairs)]
         if len(scores) != len(pairs):
@@ -78,7 +80,14 @@ def rerank(
                 f"`scorers` must return one score for each of {len(pairs)} pairs. "
                 f"Received: {len(scores)}"
             )
-        totals = [x + weight * y for x, y in zip(totals, scores, strict=True)]
+        if any(map(math.isnan, scores)):
+            pair = pairs[list(map(math.isnan, scores)).index(True)]
+            raise ValueError(
+                "`scorers` must return numbers, since there is no order without. "
+                f"Received: NaN for the pair {pair!r:.200}"
+            )
+        scores = _weighted(weight, scores)
+        totals = [x + y for x, y in zip(totals, scores, strict=True)]
     sums = iter(totals)
     return [
         sorted(
@@ -87,6 +96,11 @@ def rerank(
         )
         for best_first in translations
     ]
+
+
+def _weighted(weight, scores):
+    """Scores times their weight; none of them, such as -inf, has a part by a 0."""
+    return [weight * score if weight else 0.0 for score in scores]
 
 
 def forward_score(translator: BaseTranslator, **options: Any) -> Scorer:

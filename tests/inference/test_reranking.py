@@ -59,6 +59,19 @@ def test_equal_sums_keep_the_order():
     assert rerank([], [], [forward_score(None)]) == []
 
 
+def test_an_infinite_score_of_no_weight_has_no_part():
+    impossible = [Translation("a", -np.inf), Translation("b", -np.inf)]
+    ((first, second),) = rerank(["x"], [impossible], [lambda pairs: [1, 2]], [0, 1])
+    assert (first.text, first.score) == ("b", 2.0)
+    assert (second.text, second.score) == ("a", 1.0)
+
+
+def test_what_is_no_number_is_no_score():
+    lists = [[Translation("a", -1.0), Translation("b", -2.0)]]
+    with pytest.raises(ValueError, match=r"NaN for the pair \('x', 'b'\)"):
+        rerank(["x"], lists, [lambda pairs: [0.0, float("nan")]])
+
+
 def test_lengths_must_fit():
     lists = [[Translation("a", -1.0)]]
     with pytest.raises(ValueError, match="a list for each text. Received: 1 lists for"):
