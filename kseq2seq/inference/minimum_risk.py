@@ -127,6 +127,11 @@ def _ranked(
                 "`utility` must return an array of shape (hypotheses, references), "
                 f"{(len(texts), len(references))}. Received: shape={scores.shape}"
             )
+        if np.isnan(scores).any():
+            raise ValueError(
+                "`utility` must return numbers, since there is no order without. "
+                f"Received: NaN for {np.isnan(scores).sum()} of {scores.size} pairs"
+            )
     else:
         scores = pairwise_scores(utility, texts, references)
     expected = scores @ np.array([*weights.values()])
@@ -145,6 +150,8 @@ def _probabilities(searched):
             "probabilities; or load the run folder. Received: samples=0"
         )
     highest = max(x.log_prob for x in searched)
+    if highest == -math.inf:  # nothing keeps to the rules of the search
+        return {x.text: 1 / len(searched) for x in searched}
     weights = dict.fromkeys([x.text for x in searched], 0.0)
     for x in searched:  # pieces of several kinds may give one text
         weights[x.text] += math.exp(x.log_prob - highest)

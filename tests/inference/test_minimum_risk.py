@@ -64,6 +64,14 @@ def test_an_n_best_list_counts_by_its_probabilities(translator):
         assert_ranked(ranked, by_chrf(texts, texts, weights))
 
 
+def test_where_nothing_keeps_to_the_rules_there_is_the_empty_text(translator):
+    search = Search(beam_size=2, pattern="[a-z]", min_length=5)
+    ((only,),) = minimum_risk(
+        translator, TEXTS[:1], samples=0, n_best=2, search=search
+    )
+    assert (only.text, only.score, only.log_prob) == ("", 0.0, -np.inf)
+
+
 def test_a_utility_may_be_a_function(translator):
     def most_frequent(hypotheses, references):
         return [[float(x == y) for y in references] for x in hypotheses]
@@ -74,6 +82,8 @@ def test_a_utility_may_be_a_function(translator):
     np.testing.assert_allclose(actual[0][0].score, most / 13)
     with pytest.raises(ValueError, match=r"shape \(hypotheses, references\).*\(3,\)"):
         minimum_risk(translator, TEXTS[:1], lambda *_: [1, 2, 3], samples=2)
+    with pytest.raises(ValueError, match="`utility` must return numbers.*1 of 1 pairs"):
+        minimum_risk(translator, TEXTS[:1], lambda *_: [[np.nan]], samples=1)
 
 
 def test_features_reach_samples_and_search():
