@@ -229,6 +229,11 @@ class Reader:
             "open": [[file.index, file.taken] for file in self._open],
         }
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether `take` has come to the end of the last pass."""
+        return self._pass == self.passes
+
     def take(self, count: int) -> list[Row]:
         """The next rows; fewer than `count` at the end of the last pass alone."""
         rows: list[Row] = []

@@ -223,7 +223,11 @@ class Stream:
             }
             rows = self._rows(readers, number)
             if not rows:
-                return
+                if all(reader.has_ended for reader in readers):
+                    return
+                # What is due here has ended; others have their turn in a later buffer.
+                number += 1
+                continue
             ids, order = self._batches_of(rows, counts, number)
             with self._lock:
                 self._places.append(here)

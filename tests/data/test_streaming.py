@@ -148,6 +148,22 @@ def test_corpora_end_after_their_passes(folder, tokenizer):
     assert sorted(pairs) == sorted(expected)
 
 
+def test_the_end_of_one_corpus_does_not_end_another(folder, tokenizer):
+    """Of the second one a pair comes in one of 20 buffers, and the first one ends."""
+    several = [
+        data.corpus(folder / "0.tsv.gz", weight=99),
+        data.corpus(folder / "1.tsv.gz", weight=1),
+    ]
+    batches = stream(several, tokenizer, buffer_size=5, passes=1)
+    expected = sorted(PAIRS[:80])
+    assert sorted(flat(read(batches.dataset(), tokenizer))) == expected
+    place = json.loads(json.dumps(batches.place(30)))
+    assert len(place["corpora"]) == 2
+    later = flat(read(batches.dataset(30, place), tokenizer))
+    whole = flat(read(batches.dataset(), tokenizer))
+    assert later and later == whole[-len(later) :]
+
+
 def test_passes_have_another_order_of_files(folder):
     reader = Reader(data.corpus(folder / "*.tsv.gz"), 7)
     passes = [reader.take(1201) for _ in range(3)]
