@@ -72,7 +72,9 @@ def rerank(
         for text, best_first in zip(texts, translations, strict=True)
         for translation in best_first
     ]
-    totals = _weighted(own, [x.score for best_first in translations for x in best_first])
+    totals = _weighted(
+        own, [x.score for best_first in translations for x in best_first]
+    )
     for scorer, weight in zip(scorers, others, strict=True):
         scores = [float(score) for score in scorer(pairs)]
         if len(scores) != len(pairs):

@@ -66,9 +66,7 @@ def test_an_n_best_list_counts_by_its_probabilities(translator):
 
 def test_where_nothing_keeps_to_the_rules_there_is_the_empty_text(translator):
     search = Search(beam_size=2, pattern="[a-z]", min_length=5)
-    ((only,),) = minimum_risk(
-        translator, TEXTS[:1], samples=0, n_best=2, search=search
-    )
+    ((only,),) = minimum_risk(translator, TEXTS[:1], samples=0, n_best=2, search=search)
     assert (only.text, only.score, only.log_prob) == ("", 0.0, -np.inf)
 
 
