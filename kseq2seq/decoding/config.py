@@ -68,7 +68,8 @@ class Search:
             already, in the score too; 1 for none.
         pattern: Regular expression that translations match from end to end, of what
             `kseq2seq.decoding.patterns.expression` names; any translation if `None`.
-        forbidden_words: Words that do not occur, as words of their own.
+        forbidden_words: Words that do not occur, as words of their own. Blanks around
+            them do not count.
         shortlist: Whether to search among the pieces alone that the source may give, by
             the shortlist of `kseq2seq shortlist`. Not with `pattern`, which needs all.
 
@@ -127,6 +128,8 @@ class Search:
                 "`forbidden_words` must be words, none of them blank; leave those out. "
                 f"Received: forbidden_words={words!r}"
             )
+        # A blank at an end would have to stand beside another one.
+        words = tuple(word.strip() for word in words)
         object.__setattr__(self, "forbidden_words", words)
         check_boolean("forbid_unknown", self.forbid_unknown)
         words = check_replacements(self.replace_unknown)

@@ -59,6 +59,13 @@ def bare(source, **options):
     )
 
 
+def test_blanks_around_forbidden_words_do_not_count():
+    """With them a word would have to stand between two blanks more."""
+    search = Search(forbidden_words=[" very", "quite ", "New York"])
+    assert search.forbidden_words == ("very", "quite", "New York")
+    assert search == Search(forbidden_words=["very", "quite", "New York"])
+
+
 @pytest.fixture(scope="module")
 def plain():
     return operations(lambda source: search_ids(start, source, PLAIN))
