@@ -1,5 +1,6 @@
 """Translators that search together: ensembles, and a language model beside one."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -89,20 +90,24 @@ class Joinable:
 
         Raises:
             FileNotFoundError: If a path is no run folder.
-            ValueError: If there is none, one is a SavedModel or an ensemble, they have
-                other tokenizers, or `weights` are not a positive number for each.
+            ValueError: If there is no list or nothing in it, one is a SavedModel or an
+                ensemble, they have other tokenizers, or `weights` are not a positive
+                number for each.
         """
+        # Of a path each character would be loaded.
+        is_single = isinstance(members, (str, os.PathLike, Joinable))
+        several: Sequence[Any] = () if is_single else members
         translators: list[Any]
-        translators = [x if isinstance(x, cls) else cls.load(x) for x in members]
+        translators = [x if isinstance(x, cls) else cls.load(x) for x in several]
         if not translators or not all(
             isinstance(x, cls) and not x.members and x.fusion is None
             for x in translators
         ):
             raise ValueError(
-                "`members` must be translators of single models, or paths of their run "
-                "folders, at least one; a SavedModel has no model to be joined with "
-                "others. Join translators without their language model, and call "
-                "`with_language_model` of the ensemble. "
+                "`members` must be a list of translators of single models, or of paths "
+                "of their run folders, at least one; a SavedModel has no model to be "
+                "joined with others. Join translators without their language model, "
+                "and call `with_language_model` of the ensemble. "
                 f"Received: {members!r}"
             )
         check_same_tokenizers(translators)
