@@ -332,7 +332,7 @@ def test_weights_that_an_ensemble_cannot_have(two, weights, match):
 
 def test_members_that_an_ensemble_cannot_have(two, tmp_path):
     for members in ([], "runs/a", tmp_path, two[0]):
-        with pytest.raises(ValueError, match="must be a list of .*at least one; .* Rec"):
+        with pytest.raises(ValueError, match="must be a list .*at least one; .* Rec"):
             Translator.ensemble(members)
     with pytest.raises(FileNotFoundError, match="must be a run folder"):
         Translator.ensemble([two[0], tmp_path])
