@@ -3,13 +3,17 @@
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
 from kseq2seq.decoding import (
+    Constraint,
     ForcedPhrases,
     ForcedPrefix,
+    Prefix,
     Search,
+    length_limits,
     search_ids,
 )
 from kseq2seq.inference.prefixes import (
@@ -81,8 +85,8 @@ class ControlledSearches:
     ) -> dict[str, Tensor]:
         """The best ways to go on from the beginning of a translation, each completed.
 
-        The tokens that may stand next are ranked by their probability, and the best
-        translation with each of them is given.
+        The tokens that may stand next, by the rules of the search, are ranked by their
+        probability, and the best translation with each of them is given.
 
         Args:
             text: String tensor of shape `(batch,)`.
@@ -104,13 +108,17 @@ class ControlledSearches:
             shortlist=search.shortlist,
         )
         beginnings = read_beginnings(graphs, prefix, self._pieces)
+        rules = graphs.text_rules(search)
+        given = forced_prefix(beginnings, self._pieces)
+        room = length_limits(source.ids, search, [given, *rules])["max_length"]
         following = search_ids(
             partial(start, wanted=[beginnings.ids]),
             source.ids,
             dataclasses.replace(
                 search, beam_size=count, num_hypotheses=count, num_groups=1
             ),
-            prefix=forced_prefix(beginnings, self._pieces),
+            constraints=[_WithRoom(rule, room) for rule in rules],
+            prefix=given,
             copies=graphs.copies,
             longest=length_of_next(beginnings, prefix),
         )
@@ -120,8 +128,7 @@ class ControlledSearches:
             (text, prefix, source, beginnings),
         )
         ids = tf.reshape(following.ids, [-1, tf.shape(following.ids)[2]])
-        rules, ahead = graphs.text_rules(search), ForcedPrefix(ids)
-        start = partial(start, wanted=[ids])
+        start, ahead = partial(start, wanted=[ids]), ForcedPrefix(ids)
         best = search_ids(start, source.ids, search, 1, rules, ahead, graphs.copies)
         best = blank_for_blank(best, source.ids)
         texts = self._texts(text, source, best, search, prefix, beginnings)[:, 0]
@@ -217,3 +224,24 @@ class ControlledSearches:
             written = graphs.write_all(text, source, begun, search)
         texts = with_beginnings(texts, prefix, written)
         return tf.where(source.ids[:, :1] == EOS_ID, "", texts)
+
+
+class _WithRoom(Constraint):
+    """A rule of whole outputs, of which a search writes the beginning alone."""
+
+    def __init__(self, rule: Constraint, max_length: Tensor) -> None:
+        self._rule, self._max_length = rule, max_length
+
+    def initial_state(self, batch_size: int | Tensor) -> dict[str, Any]:
+        """The most tokens of whole outputs, and the rule's state."""
+        own = self._rule.initial_state(batch_size)
+        return {"max_length": self._max_length, "own": own}
+
+    def allowed(self, tokens: Tensor, prefix: Prefix, state: Any) -> Tensor:
+        """See `Constraint.allowed`."""
+        prefix = prefix._replace(max_length=state["max_length"])
+        return self._rule.allowed(tokens, prefix, state["own"])
+
+    def next_state(self, tokens: Tensor, state: Any) -> dict[str, Any]:
+        """See `Constraint.next_state`."""
+        return {**state, "own": self._rule.next_state(tokens, state["own"])}

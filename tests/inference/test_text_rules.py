@@ -184,6 +184,21 @@ def test_groups_begin_differently(translator):
     assert len(set(result["translations"].numpy()[0])) == 3
 
 
+def test_alternatives_are_of_tokens_that_the_pattern_has(translator):
+    """Each of four letters may come next, and no other token takes its place."""
+    search = Search(beam_size=4, pattern="di[aerw] [a-z]{30}", max_length=7)
+    tokenizers = translator.source_tokenizer, translator.target_tokenizer
+    graphs = ControlledSearches(TextToText([translator.model], *tokenizers, search))
+    texts, beginnings = tf.constant(["a dog", "we run home"]), tf.constant(["di", "d"])
+    result = graphs.alternatives(texts, beginnings)
+    written = [[x.decode() for x in row] for row in result["translations"].numpy()]
+    assert {text[:4] for text in written[0]} == {"dia ", "die ", "dir ", "diw "}
+    # Where one letter alone may come, there is one alternative.
+    assert [bool(text) for text in written[1]] == [True, False, False, False]
+    for text in [*written[0], written[1][0]]:
+        assert re.fullmatch(search.pattern, text)
+
+
 def test_an_export_keeps_to_its_pattern(tmp_path, export_only):
     export_only("serving_default", "sample")
     translator = Translator.from_preset("dates")
