@@ -21,9 +21,11 @@ with a beam of 5, each in a process of its own, in turn. Yoyodyne needs an envir
 import argparse
 import gzip
 import json
+import operator
 import statistics
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import machine
@@ -54,6 +56,7 @@ def parse_arguments(arguments):
     add("--seeds", type=int, nargs="+", default=[1], help="a training of each for each")
     add("--repeat", type=int, default=3, help="times that the test set is decoded")
     add("--units", type=int, default=UNITS, help="of the decoder; half a direction")
+    add("--int8", action="store_true", help="decode with products in int8, too")
     add("--words", type=int, help="of each part, the first ones; all by default")
     add("--output", type=Path, default=machine.RESULTS, help="folder of the results")
     options = parser.parse_args(arguments)
@@ -147,12 +150,12 @@ class Ours:
             "dev_accuracy": accuracies,
         }
 
-    def start_decoding(self, words):
+    def start_decoding(self, words, products="float32"):
         """Loads the best epoch, and makes the graph by decoding once."""
         import kseq2seq
 
         self.words = words
-        self.translator = kseq2seq.Translator.load(self.run)
+        self.translator = kseq2seq.Translator.load(self.run, products)
         # As the recipe has it, and Yoyodyne: the most probable one.
         self.search = kseq2seq.Search(beam_size=BEAM_SIZE, length_penalty=0.0)
         self.decode()
@@ -292,23 +295,29 @@ class Yoyodyne:
 
 def measure_seed(options, folder, rows, seed):
     """Both contenders with a seed: trainings in turn, then decodings in turn."""
-    from kseq2seq import evaluation
-
     words, references = (list(column) for column in zip(*rows["test"], strict=True))
     arguments = {"folder": str(folder), "seed": seed, "units": options.units}
     arguments["epochs"] = options.epochs
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
-    peer = options.yoyodyne_python
-    with (
-        machine.Remote(None, __file__, "Ours", arguments, quiet) as ours,
-        machine.Remote(peer, __file__, "Yoyodyne", arguments, quiet) as yoyodyne,
-    ):
-        contenders = {"ours": ours, "yoyodyne": yoyodyne}
-        report = {"versions_of_peer": yoyodyne.call("about"), "seed": seed}
+    with ExitStack() as stack:
+
+        def start(name, python=None):
+            remote = machine.Remote(python, __file__, name, arguments, quiet)
+            return stack.enter_context(remote)
+
+        contenders = {
+            "ours": start("Ours"),
+            "yoyodyne": start("Yoyodyne", options.yoyodyne_python),
+        }
+        report = {"versions_of_peer": contenders["yoyodyne"].call("about")}
+        report["seed"] = seed
         for name, contender in contenders.items():
             report[name] = {"training": contender.call("train")}
         for contender in contenders.values():
             contender.call("start_decoding", words=words)
+        if options.int8:
+            contenders["ours_int8"], report["ours_int8"] = start("Ours"), {}
+            contenders["ours_int8"].call("start_decoding", words=words, products="int8")
         for _ in range(options.repeat):
             for name, contender in contenders.items():
                 decoded = contender.call("decode")
@@ -316,39 +325,45 @@ def measure_seed(options, folder, rows, seed):
                 report[name]["outputs"] = decoded["outputs"]
     for name in contenders:
         outputs = report[name].pop("outputs")
-        scores = evaluation.evaluate(
-            outputs, references, ["exact_match", "phone_error_rate"]
-        )
-        report[name]["scores"] = {
-            key: {"value": round(x.value, 2), "signature": x.signature}
-            for key, x in scores.items()
-        }
+        report[name]["scores"] = scores_of(outputs, references)
     return report
+
+
+def scores_of(outputs, references):
+    """Values and signatures of the scores of outputs."""
+    from kseq2seq import evaluation
+
+    names = ["exact_match", "phone_error_rate"]
+    scores = evaluation.evaluate(outputs, references, names)
+    return {
+        key: {"value": round(x.value, 2), "signature": x.signature}
+        for key, x in scores.items()
+    }
 
 
 def summarize(runs, num_words):
     """For each contender the medians of times and the means of scores, over seeds."""
     summary = {}
-    for name in ("ours", "yoyodyne"):
-        trainings = [run[name]["training"] for run in runs]
-        epochs = [x for training in trainings for x in training["epochs"]]
+    for name in [x for x in ("ours", "ours_int8", "yoyodyne") if x in runs[0]]:
         decodings = [x for run in runs for x in run[name]["decoding"]]
         scores = [run[name]["scores"] for run in runs]
-        rate = num_words / statistics.median(decodings)
         summary[name] = {
-            "parameters": trainings[0]["parameters"],
-            "seconds_of_an_epoch": round(statistics.median(epochs), 2),
-            "words_per_second": round(rate, 1),
+            "words_per_second": round(num_words / statistics.median(decodings), 1),
             "accuracy": mean_of(scores, "exact_match"),
             "phone_error_rate": mean_of(scores, "phone_error_rate"),
         }
-    ours, yoyodyne = summary.values()
-    summary["times_as_fast"] = {
-        "training": round(
-            yoyodyne["seconds_of_an_epoch"] / ours["seconds_of_an_epoch"], 2
-        ),
-        "decoding": round(ours["words_per_second"] / yoyodyne["words_per_second"], 2),
-    }
+    for name in ("ours", "yoyodyne"):
+        trainings = [run[name]["training"] for run in runs]
+        epochs = [x for training in trainings for x in training["epochs"]]
+        summary[name]["parameters"] = trainings[0]["parameters"]
+        summary[name]["seconds_of_an_epoch"] = round(statistics.median(epochs), 2)
+    ours, yoyodyne = summary["ours"], summary["yoyodyne"]
+    training = yoyodyne["seconds_of_an_epoch"] / ours["seconds_of_an_epoch"]
+    summary["times_as_fast"] = {"training": round(training, 2)}
+    for name, key in (("ours", "decoding"), ("ours_int8", "decoding_int8")):
+        if name in summary:
+            rates = (x["words_per_second"] for x in (summary[name], yoyodyne))
+            summary["times_as_fast"][key] = round(operator.truediv(*rates), 2)
     return summary
 
 
@@ -361,14 +376,20 @@ def shown(report):
     """The summary as Markdown."""
     version = report["runs"][0]["versions_of_peer"]["yoyodyne"]
     titles = {"yoyodyne": f"Yoyodyne {version}", "ours": "ours"}
+    titles["ours_int8"] = "ours, products in int8"
     rows = [["", "seconds an epoch", "words/s, beam 5", "words right, %", "PER, %"]]
+    summary = report["summary"]
     for name, title in titles.items():
-        x = report["summary"][name]
-        cells = [f"{x['seconds_of_an_epoch']:.1f}", f"{x['words_per_second']:,.0f}"]
-        cells += [f"{x['accuracy']:.1f}", f"{x['phone_error_rate']:.2f}"]
-        rows.append([title, *cells])
-    times = report["summary"]["times_as_fast"]
+        if name in summary:
+            x = summary[name]
+            seconds = x.get("seconds_of_an_epoch")
+            cells = ["" if seconds is None else f"{seconds:.1f}"]
+            cells += [f"{x['words_per_second']:,.0f}", f"{x['accuracy']:.1f}"]
+            rows.append([title, *cells, f"{x['phone_error_rate']:.2f}"])
+    times = summary["times_as_fast"]
     rows.append(["times as fast", times["training"], times["decoding"], "", ""])
+    if "decoding_int8" in times:
+        rows.append(["times as fast, int8", "", times["decoding_int8"], "", ""])
     return machine.table(rows)
 
 

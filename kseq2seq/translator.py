@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -14,10 +14,12 @@ from kseq2seq.inference import (
     DistinctSamples,
     Graphs,
     Joinable,
+    ProductsError,
     SavedTranslator,
     TextSearches,
     TextToText,
     check_fork,
+    check_processor,
     check_vocabularies,
 )
 from kseq2seq.models import (
@@ -59,6 +61,9 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         target_tokenizer: That of the target.
         features: The `kseq2seq.FeatureVocabulary`; `None` for a model without features.
         shortlist: The `kseq2seq.runs.Shortlist` of searches by one; `None` for none.
+        products: "float32", or "int8" to make products by large matrices in whole
+            numbers, on x86 processors alone: faster on those with VNNI, for a little
+            of the quality. The matrices are rounded once, as they are now.
 
     Attributes:
         model: The model.
@@ -67,13 +72,14 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         features: The vocabulary of features, or `None`.
         has_features: Whether there is one.
         shortlist: The shortlist, or `None`.
+        products: What products by large matrices are made in.
         run_folder: The `Path` that it was loaded from, of which a model card can tell
             more than of a model alone; or `None`.
 
     Raises:
         ValueError: If a tokenizer's vocabulary is not of the model's size, if the
-            model reads frames or does not come from `build_model`, or if Keras does
-            not run on TensorFlow.
+            model reads frames or does not come from `build_model`, if Keras does not
+            run on TensorFlow, or if there can be no products in int8.
 
     Example:
 
@@ -100,6 +106,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         target_tokenizer: Tokenizer,
         features: FeatureVocabulary | None = None,
         shortlist: Shortlist | None = None,
+        products: str = "float32",
     ) -> None:
         backend = keras.config.backend()
         if backend != "tensorflow":
@@ -111,12 +118,15 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         check_vocabularies(
             vocabulary_sizes(model), source_tokenizer, target_tokenizer, features
         )
+        if products == "int8":
+            check_processor()
         self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.features = features
         self.has_features = features is not None
         self.shortlist = shortlist
+        self.products = products
         self.run_folder: Path | None = None
         self._graphs = Graphs(
             TextToText(
@@ -124,6 +134,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
                 source_tokenizer,
                 target_tokenizer,
                 Search(),
+                products=products,
                 features=features,
                 shortlist=shortlist,
             )
@@ -134,7 +145,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
             return super().__reduce__()
         # Keras writes the model as into a file; graphs are traced anew.
         vocabularies = self.source_tokenizer, self.target_tokenizer, self.features
-        parts = (self.model, *vocabularies, self.shortlist)
+        parts = (self.model, *vocabularies, self.shortlist, self.products)
         return type(self), parts, {"run_folder": self.run_folder}
 
     def export(
@@ -165,9 +176,8 @@ class Translator(Joinable, DistinctSamples, TextSearches):
             limits: The `kseq2seq.Limits` of texts; its defaults if `None`.
             weights: "float32", or "float16" or "int8" to keep matrices in fewer bits,
                 for a half or a quarter of the size and a little of the quality.
-            products: "float32", or "int8" to make products by large matrices in whole
-                numbers, on x86 processors alone: faster on those with VNNI, for a
-                little of the quality.
+            products: "float32" or "int8", as for a `Translator`, whatever this one's
+                are.
             extra_signatures: Names of signatures beside the others: "complete", for
                 translations that begin with a given text; "alternatives", for the ways
                 to go on from there.
@@ -252,12 +262,13 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         return presets.push_hub(preset, write, private)
 
     @classmethod
-    def from_preset(cls, preset: PathLike) -> "Translator":
+    def from_preset(cls, preset: PathLike, products: str = "float32") -> "Translator":
         """A translator by its name; see `kseq2seq.presets.find_preset`.
 
         Args:
             preset: "dates", which comes along; "hf://USER/NAME"; the https URL of a
                 folder, or the path of one, as `save_to_preset` writes it.
+            products: As for a `Translator`.
 
         Returns:
             A `Translator`.
@@ -267,10 +278,12 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         >>> Translator.from_preset("dates")(["4 mai 1989"])
         ['1989-05-04']
         """
-        return presets.load_preset(preset, cls._load_run)
+        return cls._of_run(presets.load_preset(preset, _read_run), products)
 
     @classmethod
-    def load(cls, path: PathLike) -> "Translator | SavedTranslator":
+    def load(
+        cls, path: PathLike, products: str = "float32"
+    ) -> "Translator | SavedTranslator":
         """A translator from a run folder or a SavedModel.
 
         A model that was trained in half precision computes in float32 from here on,
@@ -280,12 +293,14 @@ class Translator(Joinable, DistinctSamples, TextSearches):
             path: Path of a run folder, as a training or `save` writes it; or of a
                 SavedModel, as `export` writes it, or of the folder with its
                 versions, of which the newest is taken.
+            products: "float32", or of a run folder "int8", as for a `Translator`.
 
         Returns:
             A `Translator` of a run folder; a `SavedTranslator` of a SavedModel.
 
         Raises:
             FileNotFoundError: If there is neither, or a tokenizer is missing.
+            ValueError: If there can be no products in int8.
         """
         path = Path(path)
         if not (path / MODEL_FILE).is_file():
@@ -297,19 +312,36 @@ class Translator(Joinable, DistinctSamples, TextSearches):
                     f"from_preset. Received: {path}"
                     + ("" if path.is_dir() else ", which is no folder")
                 )
+            if products != "float32":
+                raise ProductsError(
+                    "A SavedModel computes as it was exported to: leave out "
+                    "`products`, or export with it, or load the run folder. "
+                    f"Received: products={products!r} for {path}"
+                )
             return SavedTranslator(path)
-        return cls._load_run(path)
+        return cls._of_run(_read_run(path), products)
 
     @classmethod
-    def _load_run(cls, path):
-        check_fork()
-        model: Any = load_model(path / MODEL_FILE, compile=False)
-        if not is_float32(model):
-            model = float32_copy(model)
-        vocabularies = *load_tokenizers(path), load_features(path)
-        translator = cls(model, *vocabularies, _load_shortlist(path))
-        translator.run_folder = path
+    def _of_run(cls, run: "_Run", products: str) -> "Translator":
+        translator = cls(*run.parts, products=products)
+        translator.run_folder = run.path
         return translator
+
+
+class _Run(NamedTuple):
+    """The path of a run folder, and the arguments of a `Translator` in it."""
+
+    path: Path
+    parts: tuple[Any, ...]
+
+
+def _read_run(path: Path) -> _Run:
+    check_fork()
+    model: Any = load_model(path / MODEL_FILE, compile=False)
+    if not is_float32(model):
+        model = float32_copy(model)
+    vocabularies = *load_tokenizers(path), load_features(path)
+    return _Run(path, (model, *vocabularies, _load_shortlist(path)))
 
 
 def _load_shortlist(path: Path) -> Shortlist | None:

@@ -111,6 +111,20 @@ def add_path(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
+def add_products(parser: argparse.ArgumentParser) -> None:
+    """Adds the option `--products`.
+
+    Args:
+        parser: The parser of a verb.
+    """
+    parser.add_argument(
+        "--products",
+        choices=("float32", "int8"),
+        help="type of products by large matrices; int8 is for x86 processors alone, "
+        "and faster on those with VNNI (default: float32)",
+    )
+
+
 def add_input_and_output(parser: argparse.ArgumentParser, text: str) -> None:
     """Adds the options `--input` and `--output`.
 

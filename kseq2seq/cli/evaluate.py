@@ -9,6 +9,7 @@ from kseq2seq.cli.arguments import (
     MODEL,
     add_features_column,
     add_path,
+    add_products,
     add_verb,
     column,
     index,
@@ -62,6 +63,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     add_max_characters(parser)
     add_search_options(parser)
+    add_products(parser)
     add_language_model_options(parser)
     add_minimum_risk_options(parser)
     return parser
@@ -168,7 +170,7 @@ def _read_test_set(
 
     if is_transcriber(options.path):
         flags = {"source": "--source", "jsonl": "--jsonl", "reference": "--reference"}
-        flags |= {"dialogues": "--dialogues"}
+        flags |= {"dialogues": "--dialogues", "products": "--products"}
         flags |= {"features": "--features", "language_model": "--language-model"}
         refuse(options, **flags, mbr="--mbr")
         rows = read_table(options, options.tsv, options.columns or (0, 1))

@@ -13,6 +13,7 @@ from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import (
     RUN_FOLDER,
     add_path,
+    add_products,
     add_verb,
     count,
     index,
@@ -134,12 +135,7 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
         choices=WEIGHTS,
         help="type that weights are stored in (default: float32)",
     )
-    parser.add_argument(
-        "--products",
-        choices=("float32", "int8"),
-        help="type of products by large matrices; int8 is for x86 processors alone, "
-        "and faster on those with VNNI (default: float32)",
-    )
+    add_products(parser)
     parser.add_argument(
         "--ensemble",
         nargs="+",

@@ -5,12 +5,14 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kseq2seq.cli.arguments import one_line
 from kseq2seq.cli.language_models import load_fusion
+from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.cli.sampling_options import (
     distinct_samples_function,
     minimum_risk_function,
@@ -20,12 +22,15 @@ from kseq2seq.runs import is_run_folder, is_transcriber
 from kseq2seq.utils import import_tensorflow
 
 
-def load_translator(path: Path, modules: Sequence[str] = ()) -> Any:
+def load_translator(
+    path: Path, modules: Sequence[str] = (), products: str | None = None
+) -> Any:
     """The translator of a run folder or of a SavedModel.
 
     Args:
         path: Path of either.
         modules: Names of modules to import first.
+        products: As for `kseq2seq.Translator.load`; its default if `None`.
 
     Raises:
         ValueError: If it cannot be loaded, or a module cannot be imported.
@@ -36,7 +41,8 @@ def load_translator(path: Path, modules: Sequence[str] = ()) -> Any:
             "transcribe'. It goes with evaluate --tsv, score --input, plot --recording "
             "and export saved-model, too."
         )
-    return _load("Translator", path, modules)
+    given = {} if products is None else {"products": products}
+    return _load("Translator", path, modules, **given)
 
 
 def load_transcriber(path: Path, modules: Sequence[str] = ()) -> Any:
@@ -57,14 +63,17 @@ def load_transcriber(path: Path, modules: Sequence[str] = ()) -> Any:
     return _load("Transcriber", path, modules)
 
 
-def _load(name, path, modules):
+def _load(name, path, modules, **types):
     import_tensorflow()
     for module in modules:
         _import_module(module)
     import kseq2seq
+    from kseq2seq.inference import ProductsError
 
     try:
-        return getattr(kseq2seq, name).load(path)
+        return getattr(kseq2seq, name).load(path, **types)
+    except ProductsError:
+        raise
     except Exception as error:  # a damaged file fails in any way
         if unknown := re.search(r"Could not locate class '(\w+)'", str(error)):
             raise ValueError(
@@ -101,6 +110,13 @@ def check_search_options(options: argparse.Namespace) -> None:
     """
     if is_run_folder(options.path):
         return
+    products = getattr(options, "products", None)
+    if products is not None:
+        raise ValueError(
+            f"{options.path} is a SavedModel, which computes as it was exported to: "
+            "leave out --products, or give the run folder. "
+            f"Received: --products {products}"
+        )
     changes = set(given_search_options(options))
     alignments = getattr(options, "alignments", False)
     if changes - {"num_hypotheses"} or (changes and alignments):
@@ -143,7 +159,9 @@ def load_translate_function(
     Raises:
         ValueError: If it cannot be loaded, or features are given to a model without.
     """
-    translator = load_translator(options.path, options.modules)
+    products = getattr(options, "products", None)
+    with log_to_stderr(options.verb) if products else nullcontext():
+        translator = load_translator(options.path, options.modules, products)
     check_has_features(options, translator)
     if getattr(options, "mbr", None) is not None:
         return minimum_risk_function(options, translator)

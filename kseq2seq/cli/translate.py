@@ -13,6 +13,7 @@ from kseq2seq.cli.arguments import (
     add_features_column,
     add_input_and_output,
     add_path,
+    add_products,
     add_verb,
 )
 from kseq2seq.cli.language_models import (
@@ -88,6 +89,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_max_characters(parser)
     windows.add_workers(parser)
     add_search_options(parser)
+    add_products(parser)
     add_language_model_options(parser)
     add_minimum_risk_options(parser)
     return parser

@@ -33,6 +33,8 @@ from kseq2seq.inference.graphs import (
 )
 from kseq2seq.inference.minimum_risk import minimum_risk
 from kseq2seq.inference.quantization import (
+    ProductsError,
+    check_processor,
     int8_product,
     quantized_halves,
     store_weights,
@@ -98,6 +100,7 @@ __all__ = [
     "FramesToText",
     "Graphs",
     "Joinable",
+    "ProductsError",
     "SavedTranslator",
     "ShortlistReport",
     "Signature",
@@ -110,6 +113,7 @@ __all__ = [
     "check_allowed",
     "check_extra",
     "check_fork",
+    "check_processor",
     "check_same_tokenizers",
     "check_texts",
     "check_vocabularies",

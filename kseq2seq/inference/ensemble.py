@@ -63,6 +63,7 @@ class Joinable:
     target_tokenizer: Tokenizer
     features: FeatureVocabulary | None
     run_folder: Any
+    products: str
     members: Sequence[Any] = ()
     member_weights: Sequence[float] | None = None
     fusion: Fusion | None = None
@@ -111,6 +112,12 @@ class Joinable:
                 f"Received: {members!r}"
             )
         check_same_tokenizers(translators)
+        kinds = [x.products for x in translators]
+        if len({*kinds}) > 1:
+            raise ValueError(
+                "The models of an ensemble must have the same `products`: load all of "
+                f"them with one. Received: {', '.join(kinds)}"
+            )
         together = _joined(cls, translators, Mixture(shares=weights))
         together.members = translators
         together.member_weights = None if weights is None else list(weights)
@@ -194,11 +201,13 @@ def _joined(cls, translators, mixture):
     first = translators[0]
     tokenizers = first.source_tokenizer, first.target_tokenizer
     together = cls(first.model, *tokenizers, first.features)
+    together.products = first.products
     together._graphs = Graphs(
         TextToText(
             [x.model for x in translators],
             *tokenizers,
             Search(),
+            products=first.products,
             mixture=mixture,
             features=first.features,
         )

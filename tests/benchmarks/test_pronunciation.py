@@ -69,6 +69,10 @@ class Half(Yoyodyne):
         super().__init__(folder, seed, epochs, units)
         self.factor = seed
 
+    def start_decoding(self, words, products="float32"):
+        super().start_decoding(words)
+        self.factor *= 0.5 if products == "int8" else 1
+
     def decode(self):
         decoded = super().decode()
         return {**decoded, "outputs": [*decoded["outputs"][:3], "b b"]}
@@ -82,7 +86,7 @@ def test_trainings_and_decodings_are_summed_up(
     remote = in_this_process(pronunciation)
     monkeypatch.setattr(pronunciation.machine, "Remote", remote)
     arguments = ["--data", data, "--output", data, "--yoyodyne-python", "python"]
-    arguments += ["--words", 4, "--seeds", 1, 3, "--repeat", 2]
+    arguments += ["--words", 4, "--seeds", 1, 3, "--repeat", 2, "--int8"]
     pronunciation.main([str(x) for x in arguments])
     report = json.loads((data / "pronunciation.json").read_text())
     assert [run["seed"] for run in report["runs"]] == [1, 3]
@@ -96,8 +100,15 @@ def test_trainings_and_decodings_are_summed_up(
         "phone_error_rate": 10.0,
     }
     assert report["summary"]["yoyodyne"]["accuracy"] == 100.0
-    assert report["summary"]["times_as_fast"] == {"training": 2.0, "decoding": 2.0}
-    assert "| Yoyodyne 0.5.27 | 9.0 | 1 | 100.0 | 0.00 |" in capsys.readouterr().out
+    assert report["summary"]["ours_int8"]["words_per_second"] == 4.0
+    assert report["summary"]["times_as_fast"] == {
+        "training": 2.0,
+        "decoding": 2.0,
+        "decoding_int8": 4.0,
+    }
+    shown = capsys.readouterr().out
+    assert "| Yoyodyne 0.5.27 | 9.0 | 1 | 100.0 | 0.00 |" in shown
+    assert "| ours, products in int8 |  | 4 | 75.0 | 10.00 |" in shown
 
 
 def test_our_contender_times_the_epochs_of_the_recipe(
@@ -129,10 +140,18 @@ def test_our_contender_times_the_epochs_of_the_recipe(
 
 def test_our_contender_decodes_with_a_beam_of_5(pronunciation, tmp_path, monkeypatch):
     translator = tiny_translator()
-    monkeypatch.setattr("kseq2seq.Translator.load", lambda path: translator)
+    given = []
+
+    def load(path, products):
+        given.append(products)
+        return translator
+
+    monkeypatch.setattr("kseq2seq.Translator.load", load)
     ours = pronunciation.Ours(tmp_path, seed=1, epochs=1, units=2)
     texts = ["a dog", "we run home"]
     ours.start_decoding(texts)
+    ours.start_decoding(texts, products="int8")
+    assert given == ["float32", "int8"]
     search = kseq2seq.Search(beam_size=5, length_penalty=0.0)
     expected = [row[0].text for row in translator.translate(texts, search)]
     decoded = ours.decode()

@@ -8,12 +8,18 @@ from kseq2seq.inference.quantization.int8_matmul import (
     int8_product,
     with_int8_products,
 )
+from kseq2seq.inference.quantization.processor import (
+    ProductsError,
+    check_processor,
+)
 from kseq2seq.inference.quantization.storage import (
     store_weights,
     stored_variables,
 )
 
 __all__ = [
+    "ProductsError",
+    "check_processor",
     "int8_product",
     "quantized_halves",
     "step_in_int8",

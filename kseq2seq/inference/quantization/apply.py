@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kseq2seq.inference.quantization.int8_matmul import with_int8_products
+from kseq2seq.inference.quantization.processor import ProductsError
 from kseq2seq.inference.quantization.storage import store_weights
 from kseq2seq.models import MEAN, Mixture, mixed_halves
 from kseq2seq.utils import Tensor, check_choice
@@ -40,7 +41,8 @@ def quantized_halves(
         the last argument of `step`. In int8 they are for graphs alone.
 
     Raises:
-        ValueError: If a word is none of these, or no product would be made in int8.
+        ValueError: If a word is none of these.
+        ProductsError: If no product would be made in int8.
 
     Example:
 
@@ -110,7 +112,7 @@ def _halves_in_int8(halves, variables, restores):
     step = with_int8_products(step, [ids, states, memory], matrices)
     if not encode.num_products + step.num_products:
         # A model may have large matrices of which it only looks rows up.
-        raise ValueError(
+        raise ProductsError(
             f"`products` in int8 are faster by matrices of {LEAST_ENTRIES:,} entries "
             "or more, and the model multiplies by none of that size: leave them in "
             "float32. Received: matrices of at most "

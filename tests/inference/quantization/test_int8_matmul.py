@@ -1,5 +1,6 @@
 """Products in int8, against NumPy's whole numbers, and translations with them."""
 
+import pickle
 import platform
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq import Limits, Search, cli
+from kseq2seq import Limits, Search, Translator, cli
 from kseq2seq.export import export_translators
 from kseq2seq.inference import TextToText, int8_product, with_int8_products
 from kseq2seq.inference.quantization import apply
@@ -231,6 +232,43 @@ def test_a_saved_model_in_int8_answers_as_the_graph(
     np.testing.assert_allclose(scored["log_prob"], expected["log_prob"], rtol=1e-4)
 
 
+def test_a_run_folder_is_loaded_in_int8(tmp_path, every_matrix, capsys, caplog):
+    caplog.set_level("INFO", "kseq2seq")
+    plain = tiny_translator(units=22)
+    plain.save(tmp_path / "run")
+    ours = Translator.load(tmp_path / "run", products="int8")
+    assert "products with large matrices are in int8" in caplog.text
+    # Those of targets that the graph does not cut.
+    pairs = [(x, y) for x, y in zip(TEXTS, TARGETS, strict=True) if len(y) < 11]
+    scores = np.array([x for x, _ in ours.score(pairs)])
+    columns = (strings(column) for column in zip(*pairs, strict=True))
+    graph = text_to_text([plain], "int8").score(*columns)
+    np.testing.assert_allclose(scores, graph["log_prob"], rtol=1e-4)
+    exact = np.array([x for x, _ in plain.score(pairs)])
+    assert np.abs(scores - exact).max() > 1e-4
+    assert pickle.loads(pickle.dumps(ours)).products == "int8"
+    both = Translator.ensemble([ours, ours])
+    assert both.products == "int8"
+    twice = np.array([x for x, _ in both.score(pairs)])
+    np.testing.assert_allclose(twice, scores, rtol=1e-4)
+    with pytest.raises(ValueError, match="the same `products`.*int8, float32"):
+        Translator.ensemble([ours, plain])
+    (tmp_path / "in.txt").write_text("\n".join(TEXTS[:3]) + "\n")
+    command = ["translate", str(tmp_path / "run"), "--input", str(tmp_path / "in.txt")]
+    assert cli.main([*command, "--products", "int8", "--beam", "3"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == ours(TEXTS[:3], beam=3)
+    assert "kseq2seq translate: products with large matrices are in" in printed.err
+
+
+def test_a_saved_model_computes_as_it_was_exported_to(tiny_saved_model, capsys):
+    with pytest.raises(ValueError, match="SavedModel computes as .*products='int8'"):
+        Translator.load(tiny_saved_model, products="int8")
+    command = ["evaluate", str(tiny_saved_model), "--tsv", __file__]
+    assert cli.main([*command, "--products", "int8"]) == 2
+    assert "leave out --products" in capsys.readouterr().err
+
+
 def test_matrices_of_which_rows_are_looked_up_make_no_product(monkeypatch):
     monkeypatch.setattr(apply, "LEAST_ENTRIES", 401)
     translator = tiny_translator(units=4, embedding_size=20)  # (21, 20), (24, 20)
@@ -245,6 +283,8 @@ def test_products_that_cannot_be_are_refused(tmp_path, capsys):
     with pytest.raises(ValueError, match="131,072 entries.* at most 400 entries"):
         translator.export(tmp_path / "no", products="int8")
     translator.save(tmp_path / "run")
+    with pytest.raises(ValueError, match="multiplies by none of that size: leave"):
+        Translator.from_preset("dates", products="int8")
     command = ["export", str(tmp_path / "run"), str(tmp_path / "no")]
     assert cli.main([*command, "--products", "int8"]) == 2
     assert "leave them in float32" in capsys.readouterr().err
