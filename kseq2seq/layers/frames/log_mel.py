@@ -17,10 +17,13 @@ _LEAST_POWER = 1e-10
 class LogMel(keras.layers.Layer):
     """Logarithms of the power in bands of the mel scale, a frame every few samples.
 
-    Frame `i` begins at sample `i * stride`; behind the end of a waveform there is
-    silence. The bands are those of `keras.layers.MelSpectrogram`. That layer's own
-    decibels depend on the loudest row of a batch, and its first and last frames on
-    mirrored samples; here rows are independent, and so is what a row is padded to.
+    The window of frame `i` begins at sample `i * stride + (n - window) // 2`, where `n`
+    is the power of 2 from `window` on, for which Fourier transforms are fast; behind
+    the end of a waveform there is silence. All is computed in float32, and rounded to
+    the layer's compute dtype at the end. The bands are those of
+    `keras.layers.MelSpectrogram`. That layer's own decibels depend on the loudest row
+    of a batch, and its first and last frames on mirrored samples; here rows are
+    independent, and so is what a row is padded to.
 
     Args:
         num_bands: Number of bands: the size of a frame.
@@ -70,7 +73,8 @@ class LogMel(keras.layers.Layer):
         normalize: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Without autocast: samples rounded to half precision are noise in all bands.
+        super().__init__(**kwargs, autocast=False)
         self.num_bands = check_integer("num_bands", num_bands, 1)
         self.sample_rate = check_integer("sample_rate", sample_rate, 100)
         window = sample_rate // 40 if window is None else window

@@ -1,5 +1,6 @@
 """Log-mel features, against the formulas in plain NumPy."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -68,6 +69,17 @@ def test_rows_are_as_the_formulas_say_whatever_they_are_padded_to(normalize):
         np.testing.assert_array_equal(own_mask, np.arange(15) < count)
         np.testing.assert_allclose(own[:count], expected, atol=1e-3)
         np.testing.assert_array_equal(own[count:], 0)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_rounds_frames_and_no_samples(dtype):
+    # A loud tone, and noise below what half precision has beside it.
+    noise = 1e-4 * np.random.default_rng(0).normal(size=(1, 500))
+    samples = np.sin(np.arange(500) * 0.7)[None] + noise
+    mask = np.ones_like(samples, "bool")
+    frames, _ = make_layer(normalize=False)(samples, mask)
+    rounded, _ = make_layer(normalize=False, dtype=dtype)(samples, mask)
+    np.testing.assert_array_equal(rounded, keras.ops.cast(frames, rounded.dtype))
 
 
 def test_defaults_are_25_and_10_milliseconds():
