@@ -1,5 +1,6 @@
 """Frames with texts, such as spectrograms with what was said, and files of them."""
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from kseq2seq.data.lines import DataError
 from kseq2seq.utils import PathLike, atomic_folder, atomic_path
 
 FramePair = tuple[np.ndarray | FrameFile, str]
+# What NumPy raises for files that are missing, damaged or of another kind.
+_UNREADABLE = OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile
 _FRAMES, _LENGTHS, _TEXTS = "frames.npy", "lengths.npy", "texts.npy"
 
 
@@ -114,21 +117,7 @@ def read_frames(path: PathLike) -> list[FramePair]:
     Raises:
         DataError: If the file is missing, or holds something else.
     """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            frames = np.load(path / _FRAMES, mmap_mode="r")
-            lengths, texts = np.load(path / _LENGTHS), np.load(path / _TEXTS)
-        else:
-            with np.load(path) as arrays:
-                frames, lengths, texts = (
-                    arrays[name] for name in ("frames", "lengths", "texts")
-                )
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{path}: must be what `write_frames` writes, with arrays frames, lengths "
-            f"and texts. Received: {error}"
-        ) from error
+    frames, lengths, texts = _read_arrays(Path(path))
     if len(texts) != len(lengths) or lengths.sum() != len(frames):
         raise DataError(
             f"{path}: must have a length and a text for each row, and as many frames "
@@ -140,3 +129,40 @@ def read_frames(path: PathLike) -> list[FramePair]:
         (frames[end - length : end], str(text))
         for end, length, text in zip(ends, lengths, texts, strict=True)
     ]
+
+
+def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames, lengths and texts of a file or a folder, each of its own kind."""
+    expected = (
+        f"{path}: must be what `write_frames` writes, with arrays frames, lengths and "
+        "texts"
+    )
+    try:
+        if path.is_dir():
+            frames = np.load(path / _FRAMES, mmap_mode="r")
+            lengths, texts = np.load(path / _LENGTHS), np.load(path / _TEXTS)
+        else:
+            # Opened here, since NumPy leaves a file open that is damaged.
+            with path.open("rb") as file, np.load(file) as arrays:
+                frames, lengths, texts = (
+                    arrays[name] for name in ("frames", "lengths", "texts")
+                )
+    except _UNREADABLE as error:
+        raise DataError(f"{expected}. Received: {error}") from error
+    given = [
+        (frames, 2, "fiu", "numbers of shape (all frames, size)"),
+        (lengths, 1, "iu", "integers of shape (rows,)"),
+        (texts, 1, "U", "strings of shape (rows,)"),
+    ]
+    for array, ndim, kinds, wanted in given:
+        if array.ndim != ndim or array.dtype.kind not in kinds:
+            raise DataError(
+                f"{expected}, of which one must be {wanted}. Received: {array.dtype} "
+                f"of shape {array.shape}"
+            )
+    if lengths.size and lengths.min() < 1:
+        raise DataError(
+            f"{expected}, and at least one frame in each row. Received: a length of "
+            f"{lengths.min()}"
+        )
+    return frames, lengths, texts

@@ -57,6 +57,47 @@ def test_what_is_no_such_file_is_refused(pairs, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arrays", "received"),
+    [
+        ({"lengths": np.array([5, -2])}, "a length of -2"),
+        ({"lengths": np.array([3, 0])}, "a length of 0"),
+        ({"lengths": np.array([1.5, 1.5])}, r"integers .*float64 of shape \(2,\)"),
+        ({"lengths": np.array([[1, 2]])}, r"integers .*int64 of shape \(1, 2\)"),
+        ({"texts": np.array([1, 2])}, r"strings .*int64 of shape \(2,\)"),
+        ({"frames": np.zeros(3)}, r"numbers .*float64 of shape \(3,\)"),
+        ({"frames": np.zeros((3, 2), "bool")}, "numbers .*bool"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(arrays, received, tmp_path):
+    path = tmp_path / "a.npz"
+    good = {
+        "frames": np.zeros((3, 2)),
+        "lengths": np.array([1, 2]),
+        "texts": np.array(["a", "b"]),
+    }
+    np.savez(path, **{**good, **arrays})
+    with pytest.raises(data.DataError, match=f"must be what .*{received}"):
+        data.read_frames(path)
+
+
+def test_damaged_files_are_refused(pairs, tmp_path):
+    path, folder = tmp_path / "a.npz", tmp_path / "b"
+    data.write_frames(path, pairs)
+    content = path.read_bytes()
+    np.save(tmp_path / "c.npy", np.zeros((3, 2)))
+    array = (tmp_path / "c.npy").read_bytes()
+    flipped = content[:200] + bytes([content[200] ^ 255]) + content[201:]
+    for damaged in (b"", content[:100], flipped, array):
+        path.write_bytes(damaged)
+        with pytest.raises(data.DataError, match="must be what `write_frames` writes"):
+            data.read_frames(path)
+    data.write_frames(folder, pairs)
+    (folder / "frames.npy").write_bytes(b"")
+    with pytest.raises(data.DataError, match="must be what `write_frames` writes"):
+        data.read_frames(folder)
+
+
+@pytest.mark.parametrize(
     ("pairs", "received"),
     [
         ([], "Received: none"),
