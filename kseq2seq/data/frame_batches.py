@@ -17,7 +17,7 @@ from kseq2seq.data.bucketing import (
     shuffled_plan,
     without_autotune,
 )
-from kseq2seq.data.frames import as_frame_pairs
+from kseq2seq.data.frames import as_frame_pairs, check_finite
 from kseq2seq.data.memory import endless_plan
 from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers
 
@@ -193,7 +193,8 @@ class _FrameRows:
         rows = np.zeros((len(indices), length, size), "float32")  # (B, S, D)
         for row, index in zip(rows, indices, strict=True):
             frames = np.asarray(self.pairs[index][0])
-            row[: len(frames)] = frames
+            # Those that stayed on the disk until now were not looked at before.
+            row[: len(frames)] = check_finite(frames, index)
         return rows
 
     def _element(self, indices, source_length, target_length):

@@ -9,11 +9,12 @@ import numpy as np
 
 from kseq2seq.data.frame_files import FrameFile
 from kseq2seq.data.lines import DataError
-from kseq2seq.utils import PathLike, atomic_folder, atomic_path
+from kseq2seq.utils import PathLike, atomic_folder, atomic_path, check_choice
 
 FramePair = tuple[np.ndarray | FrameFile, str]
 # What NumPy raises for files that are missing, damaged or of another kind.
 _UNREADABLE = OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile
+_DTYPES = "float32", "float64", "float16"
 _FRAMES, _LENGTHS, _TEXTS = "frames.npy", "lengths.npy", "texts.npy"
 
 
@@ -52,15 +53,39 @@ def as_frame_pairs(pairs: Iterable[Any]) -> list[FramePair]:
                 f"frames of shape {frames.shape} and {type(text).__name__}"
             )
         # What stays on the disk is not read yet.
-        if type(frames) is np.ndarray and not np.isfinite(frames).all():
-            raise ValueError(
-                "`pairs` must hold finite numbers: put a number in the place of each "
-                f"that is missing. Received: NaN or infinite ones in pairs[{number}]"
-            )
+        if type(frames) is np.ndarray:
+            check_finite(frames, number)
         checked.append((frames, text))
     if not checked:
         raise ValueError("`pairs` must hold at least one pair. Received: none")
     return checked
+
+
+def check_finite(frames: np.ndarray, number: int, dtype: str = "float32") -> np.ndarray:
+    """The frames of a pair in another dtype, as which they are finite.
+
+    Args:
+        frames: Array of numbers.
+        number: Number of the pair, from 0, for the error.
+        dtype: Name of a dtype of floating-point numbers.
+
+    Raises:
+        ValueError: If a number is NaN or infinite, or too large for the dtype.
+
+    Example:
+
+    >>> check_finite(np.ones((1, 2)), 0).dtype
+    dtype('float32')
+    """
+    with np.errstate(over="ignore"):  # it is told below
+        converted = np.asarray(frames).astype(dtype, copy=False)
+    if np.isfinite(converted).all():
+        return converted
+    raise ValueError(
+        "`pairs` must hold finite numbers: put a number in the place of each that is "
+        f"missing, and divide what is too large for {dtype}. Received: NaN or infinite "
+        f"ones in pairs[{number}], as {dtype}"
+    )
 
 
 def write_frames(path: PathLike, pairs: Iterable[Any], dtype: str = "float32") -> None:
@@ -71,7 +96,12 @@ def write_frames(path: PathLike, pairs: Iterable[Any], dtype: str = "float32") -
             exist yet or be empty. The folder has `frames.npy`, which `read_frames`
             leaves on the disk, `lengths.npy` and `texts.npy`.
         pairs: Frames and texts, as of `as_frame_pairs`.
-        dtype: Of the frames in the file, such as "float16" for half of the bytes.
+        dtype: Of the frames in the file: "float32", "float64", or "float16" for half of
+            the bytes.
+
+    Raises:
+        ValueError: If `pairs` are no such pairs, `dtype` is none of these, or a number
+            is too large for it.
 
     Example:
 
@@ -81,12 +111,15 @@ def write_frames(path: PathLike, pairs: Iterable[Any], dtype: str = "float32") -
     >>> [(frames.shape, text) for frames, text in read_frames(path)]
     [((5, 3), 'yes'), ((2, 3), 'no')]
     """
+    check_choice("dtype", dtype, _DTYPES)
     checked = as_frame_pairs(pairs)
     lengths = np.array([len(frames) for frames, _ in checked], "int64")
     texts = np.array([text for _, text in checked])
     path = Path(path)
     if path.suffix == ".npz":
-        frames = np.concatenate([frames for frames, _ in checked]).astype(dtype)
+        frames = np.concatenate(
+            [check_finite(own, row, dtype) for row, (own, _) in enumerate(checked)]
+        )
         with atomic_path(path) as beside:
             np.savez(beside, frames=frames, lengths=lengths, texts=texts)
         return
@@ -95,8 +128,9 @@ def write_frames(path: PathLike, pairs: Iterable[Any], dtype: str = "float32") -
         beside.mkdir(exist_ok=True)
         # Row by row: all of them may be more than fits into memory.
         file = np.lib.format.open_memmap(beside / _FRAMES, "w+", dtype, shape)
-        for (frames, _), end in zip(checked, np.cumsum(lengths), strict=True):
-            file[end - len(frames) : end] = frames
+        ends = np.cumsum(lengths)
+        for row, ((frames, _), end) in enumerate(zip(checked, ends, strict=True)):
+            file[end - len(frames) : end] = check_finite(frames, row, dtype)
         file.flush()
         np.save(beside / _LENGTHS, lengths)
         np.save(beside / _TEXTS, texts)

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kseq2seq import data
 from kseq2seq.tokenizers import train_tokenizer
@@ -110,12 +111,35 @@ def test_damaged_files_are_refused(pairs, tmp_path):
             [(np.full((2, 3), np.nan), "a")],
             re.escape("NaN or infinite ones in pairs[0]"),
         ),
+        ([(np.full((2, 3), 1e39), "a")], re.escape("in pairs[0], as float32")),
         ([(np.array([["x"]]), "a")], re.escape("pairs[0]")),
     ],
 )
 def test_what_are_no_frames_is_refused(pairs, received):
     with pytest.raises(ValueError, match=f"`pairs` must hold .*{received}"):
         data.as_frame_pairs(pairs)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "b"])
+def test_files_of_a_dtype_without_room_for_a_number_are_refused(name, tmp_path):
+    pairs = [(np.ones((2, 3)), "a"), (np.full((2, 3), 1e5), "b")]
+    with pytest.raises(ValueError, match=r"too large .* in pairs\[1\], as float16"):
+        data.write_frames(tmp_path / name, pairs, "float16")
+    with pytest.raises(ValueError, match="`dtype` must be one of float32, float64, fl"):
+        data.write_frames(tmp_path / name, pairs, "int8")
+    assert not (tmp_path / name).exists()
+
+
+def test_frames_on_the_disk_must_be_finite_when_they_are_read(
+    pairs, tokenizer, tmp_path
+):
+    data.write_frames(tmp_path / "f", pairs)
+    frames = np.load(tmp_path / "f" / "frames.npy")
+    frames[LENGTHS[0]] = np.nan
+    np.save(tmp_path / "f" / "frames.npy", frames)
+    dataset = data.frame_batches(data.read_frames(tmp_path / "f"), tokenizer)
+    with pytest.raises(tf.errors.OpError, match=r"infinite ones in pairs\[1\]"):
+        next(iter(dataset))
 
 
 @pytest.mark.parametrize("seed", [None, 3])
