@@ -173,9 +173,7 @@ class Transcriber:
             seconds_per_frame=None if log_mel is None else log_mel.seconds_per_frame,
         )
         return [
-            as_transcriptions(
-                row, num_positions=max(1, -(-len(own) // graphs.reduction))
-            )
+            as_transcriptions(row, num_frames=len(own))
             for row, own in zip(rows, frames, strict=True)
         ]
 

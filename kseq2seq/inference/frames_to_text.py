@@ -180,8 +180,11 @@ class FramesToText:
             "num_tokens": best.lengths[:, 0],
             "alignment": alignment,
         }
-        position = tf.argmax(alignment, axis=2, output_type=tf.int32)
-        middle = position * self.reduction + self.reduction // 2
+        first = tf.argmax(alignment, axis=2, output_type=tf.int32) * self.reduction
+        # The last position may be of fewer frames.
+        num_frames = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1, keepdims=True)
+        last = tf.minimum(first + self.reduction, tf.maximum(1, num_frames))
+        middle = (first + last) // 2
         outputs["frames"] = tf.where(ids == PAD_ID, -1, middle)
         if self.log_mel is not None:
             seconds = tf.cast(middle, tf.float32) * self.log_mel.seconds_per_frame

@@ -36,7 +36,7 @@ class Transcription(NamedTuple):
 def transcriptions_of_row(
     row: Mapping[str, Any],
     pieces: Callable[[list[int]], list[str]],
-    num_positions: int,
+    num_frames: int,
     reduction: int,
     seconds_per_frame: float | None,
 ) -> list[Transcription]:
@@ -45,18 +45,21 @@ def transcriptions_of_row(
     Args:
         row: Dict from the names of the outputs to their values in this row.
         pieces: Function from ids of the target to the pieces that they are.
-        num_positions: Number of positions that the row's frames became.
-        reduction: Number of frames that became one position.
+        num_frames: Number of the row's frames.
+        reduction: Number of frames that became one position; of the last one it may be
+            fewer.
         seconds_per_frame: Time from one frame to the next, if it is known.
 
     Example:
 
     >>> row = {"texts": [b"a"], "ids": np.array([[4]]), "lengths": [1], "scores": [0.0],
     ...        "log_probs": [0.0], "alignments": np.array([[[0.2, 0.8, 0.0]]])}
-    >>> (transcription,) = transcriptions_of_row(row, lambda ids: ["a"], 2, 4, 0.01)
+    >>> (transcription,) = transcriptions_of_row(row, lambda ids: ["a"], 7, 4, 0.01)
     >>> transcription.frames, transcription.times
-    ([6], [0.06])
+    ([5], [0.05])
     """
+    # A source without frames has a position too.
+    num_positions = max(1, -(-num_frames // reduction))
     transcriptions = []
     for n, length in enumerate(row["lengths"]):
         if n and length == 0:
@@ -64,8 +67,9 @@ def transcriptions_of_row(
         alignment = frames = times = None
         if "alignments" in row:
             alignment = row["alignments"][n, :length, :num_positions]
-            middle = alignment.argmax(axis=1) * reduction + reduction // 2
-            frames = middle.tolist()
+            first = alignment.argmax(axis=1) * reduction
+            last = np.minimum(first + reduction, max(1, num_frames))
+            frames = ((first + last) // 2).tolist()
             if seconds_per_frame is not None:
                 times = [frame * seconds_per_frame for frame in frames]
         transcriptions.append(
