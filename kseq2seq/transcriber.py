@@ -16,8 +16,10 @@ from kseq2seq.inference import (
     FramesToText,
     Transcription,
     check_fork,
+    check_search,
     check_texts,
     rows_of_batches,
+    search_of_beam,
     text_tensor,
     transcriptions_of_row,
 )
@@ -120,7 +122,7 @@ class Transcriber:
         Returns:
             List of `str`, in the order of `sources`.
         """
-        search = Search() if beam is None else Search(beam_size=beam)
+        search = search_of_beam(beam, "transcribe(sources, search)")
         rows = self.transcribe(sources, search, alignments=False)
         return [best.text for best, *_ in rows]
 
@@ -148,17 +150,21 @@ class Transcriber:
 
         Raises:
             ValueError: If a source is none of these, not of the model's frame size, or
-                has a number that is not finite.
+                has a number that is not finite, or `search` is no `Search`.
             FileNotFoundError: If there is no such file.
         """
         check_fork()
-        if isinstance(sources, (str, bytes, Path)):
+        search = check_search(search)
+        shape = getattr(sources, "shape", ())
+        # Rows of one frame each are no waveforms either.
+        is_single = len(shape) == 2 and shape[1] == self._reader.frame_size
+        if is_single or isinstance(sources, (str, bytes, Path)):
             raise ValueError(
                 "`sources` must be a list; put a single source into one. "
                 f"Received: {sources!r:.80}"
             )
         frames = [self.frames(source) for source in sources]
-        graph = self._search_graph(Search() if search is None else search, alignments)
+        graph = self._search_graph(search, alignments)
 
         def run(rows):
             outputs = graph(*_padded([frames[row] for row in rows]))

@@ -241,6 +241,21 @@ def test_none_and_a_single_one(plain):
     assert plain([]) == plain.score([]) == []
     with pytest.raises(ValueError, match="put a single source into one.*'a.npy'"):
         plain("a.npy")
+    with pytest.raises(ValueError, match="put a single source into one"):
+        plain(FRAMES[0])
+
+
+def test_searches_are_checked(plain):
+    with pytest.raises(ValueError, match="must be a `kseq2seq.Search`.*'beam_size': 2"):
+        plain.transcribe(FRAMES, {"beam_size": 2})
+    with pytest.raises(ValueError, match=r"goes to `transcribe\(sources, search\)`"):
+        plain(FRAMES, beam=SEARCH)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_integers_of_other_sizes_are_no_waveforms(speech, dtype):
+    with pytest.raises(ValueError, match=rf"from -1 to 1, or of 16-bit.*: {dtype} of"):
+        speech([np.ones(800, dtype)])
 
 
 @pytest.mark.parametrize("source", [b"RIFF", np.zeros(7), np.zeros((3, 8)), ["a"]])

@@ -56,6 +56,7 @@ from kseq2seq.inference.saved_model import (
     EXPORT_SETTINGS_FILE,
     SavedTranslator,
 )
+from kseq2seq.inference.search_arguments import check_search, search_of_beam
 from kseq2seq.inference.shortlists import (
     ShortlistReport,
     make_shortlist,
@@ -115,6 +116,7 @@ __all__ = [
     "check_fork",
     "check_processor",
     "check_same_tokenizers",
+    "check_search",
     "check_texts",
     "check_vocabularies",
     "forward_score",
@@ -129,6 +131,7 @@ __all__ = [
     "reverse_score",
     "right_to_left_score",
     "rows_of_batches",
+    "search_of_beam",
     "signature_functions",
     "store_weights",
     "tensors_of_rows",

@@ -27,6 +27,20 @@ def _finite(array: np.ndarray) -> np.ndarray:
     )
 
 
+def _samples(array: np.ndarray) -> np.ndarray:
+    """A waveform from -1 to 1; of integers the type tells what they are parts of."""
+    if array.dtype == "int16":
+        return array / 2**15  # as a WAV file has them
+    if array.dtype.kind == "f" or not array.size:
+        return array
+    raise ValueError(
+        "A waveform must be of floating-point numbers from -1 to 1, or of 16-bit "
+        "integers: divide others by the largest there may be, or make them 16-bit by "
+        f"waveform.astype('int16') if they are. Received: {array.dtype} of shape "
+        f"{array.shape}"
+    )
+
+
 def _wrong_wav(given: Any, sample_rate: int) -> ValueError:
     """The error of a WAV file that cannot be read, which tells of one on the disk."""
     received = f"{given!r:.80}"
@@ -112,8 +126,8 @@ class FrameReader:
                 raise _wrong_wav(given, self.log_mel.sample_rate) from error
         array = None if isinstance(source, bytes) else np.asarray(source)
         if array is not None and array.dtype.kind in "fiu":
-            if array.ndim == 1 and array.dtype == "int16":
-                array = array / 2**15  # as a WAV file has them
+            if array.ndim == 1:
+                array = _samples(array)
             array = _finite(array.astype("float32"))
             if array.ndim == 2 and array.shape[1] == self.frame_size:
                 return array

@@ -14,6 +14,7 @@ from kseq2seq.inference.batches import (
     tensors_of_rows,
 )
 from kseq2seq.inference.results import Translation, translations_of_row
+from kseq2seq.inference.search_arguments import check_search, search_of_beam
 from kseq2seq.utils import Tensor, check_boolean
 
 
@@ -39,12 +40,7 @@ class TextSearches(BaseTranslator):
         Returns:
             List of `str`, in the order of `texts`.
         """
-        if isinstance(beam, Search):
-            raise ValueError(
-                "`beam` must be a beam size, an integer; a `Search` goes to "
-                f"`translate(texts, search)`. Received: beam={beam!r:.80}"
-            )
-        search = Search() if beam is None else Search(beam_size=beam)
+        search = search_of_beam(beam, "translate(texts, search)")
         best_first = self.translate(texts, search, features=features)
         return [best.text for best, *_ in best_first]
 
@@ -94,12 +90,7 @@ class TextSearches(BaseTranslator):
         """
         check_fork()
         texts = check_texts(texts)
-        search = Search() if search is None else search
-        if not isinstance(search, Search):
-            raise ValueError(
-                "`search` must be a `kseq2seq.Search`, such as Search(beam_size=5). "
-                f"Received: search={search!r}"
-            )
+        search = check_search(search)
         if num_hypotheses is not None:
             search = dataclasses.replace(search, num_hypotheses=num_hypotheses)
         text_to_text = self._graphs.text_to_text
