@@ -99,8 +99,9 @@ def track_quantiles(
     steps = np.arange(true.shape[1])
     for time in range(len(given)):
         window = time - 1 - steps
+        is_there, window = window >= 0, np.maximum(window, 0)
         came = true[window, steps]
-        over = ((window >= 0) & ~np.isnan(came))[:, None]
+        over = (is_there & ~np.isnan(came))[:, None]
         below = came[:, None] <= tracked[window, steps]
         offset += np.where(over, rate * (np.array(levels) - below), 0.0)
         tracked[time] = given[time] + offset

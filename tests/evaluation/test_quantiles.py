@@ -55,6 +55,14 @@ def test_tracking_follows_what_is_over():
     assert np.any(changed[5:] != received[5:])
 
 
+def test_there_may_be_fewer_windows_than_steps():
+    few = track_quantiles(FORECASTS[:2], TARGETS[:2], QUANTILES, rate=0.3)
+    all_ = track_quantiles(FORECASTS, TARGETS, QUANTILES, rate=0.3)
+    np.testing.assert_array_equal(few, all_[:2])
+    alone = track_quantiles(FORECASTS[:1], TARGETS[:1], QUANTILES)
+    np.testing.assert_array_equal(alone, FORECASTS[:1])
+
+
 def test_tracked_intervals_hold_though_the_forecast_is_wrong():
     targets = np.random.default_rng(1).normal(size=(3000, 1)) + 5.0
     forecasts = np.zeros((3000, 1, 5))
