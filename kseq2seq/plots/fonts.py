@@ -56,12 +56,22 @@ def drawable(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     Returns:
         A tuple `(texts, families)`.
 
+    Raises:
+        ValueError: If one of them is no string.
+
     Example:
 
     >>> texts, _ = drawable(["a\u0301", " "])
     >>> texts
     ['á', '␣']
     """
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(
+                "Words, tokens and titles of a plot must be strings: make one of "
+                f"everything else, str(value). Received: {text!r:.80} of type "
+                f"{type(text).__name__}"
+            )
     texts = [unicodedata.normalize("NFC", text) for text in texts]
     families, missing = font_families("".join(texts))
     _report(missing)

@@ -27,6 +27,12 @@ def test_what_cannot_be_seen_is_named():
     assert labels(heatmap(["a"], source))[0] == expected
 
 
+@pytest.mark.parametrize(("word", "kind"), [(3, "int"), (None, "NoneType")])
+def test_words_must_be_strings(word, kind):
+    with pytest.raises(ValueError, match=f"must be strings.*of type {kind}"):
+        heatmap(["a"], ["b", word])
+
+
 @pytest.fixture(autouse=True)
 def nothing_reported(monkeypatch):
     """As if no character without a glyph had been reported in this process."""
