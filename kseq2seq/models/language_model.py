@@ -21,7 +21,7 @@ from kseq2seq.models.sizes import (
     layers_by_name,
     vocabulary_sizes,
 )
-from kseq2seq.utils import Tensor, check_integer, check_number
+from kseq2seq.utils import Tensor, check_fraction, check_integer, check_number
 
 
 class Fusion(NamedTuple):
@@ -93,6 +93,7 @@ def build_language_model(
     # The ids 0 to 3 are special.
     vocabulary_size = check_integer("vocabulary_size", vocabulary_size, 5)
     num_layers = check_integer("num_layers", num_layers, 1)
+    dropout = check_fraction("dropout", dropout)
     # As large as in `build_model`.
     initializer: Any = keras.initializers.RandomNormal(stddev=1.0)
     target = keras.Input((None,), dtype="int32", name="target")
@@ -130,7 +131,7 @@ def mixed_halves(
 
     Returns:
         A tuple `(encode, step)`, as that of `encode_and_step`; with a language model as
-        that of `fuse_language_model`.
+        that of `fuse_language_model`, of which `step` gives no logits.
 
     Raises:
         ValueError: As of `encode_and_step`; if the language model does not come from
@@ -239,17 +240,24 @@ def fuse_language_model(
     Returns:
         A tuple `(encode, step)` as that of `encode_and_step`, but that `step` gives
         sums of log-probabilities, of which the exponentials do not sum to 1, in the
-        place of logits. The language model is the last entry of states and memory.
+        place of logits: `start_search` is to be told so by `gives_logits=False`, or it
+        would make their softmax. The language model is the last entry of states and
+        memory.
 
     Example:
 
-    >>> from kseq2seq import Seq2SeqConfig, build_model
+    >>> from kseq2seq import Seq2SeqConfig, build_model, decoding
+    >>> from kseq2seq.models import start_search
     >>> sizes = {"source_vocabulary_size": 11, "target_vocabulary_size": 13}
     >>> model = build_model(Seq2SeqConfig(**sizes, embedding_size=4, units=6))
     >>> fusion = Fusion(build_language_model(13, embedding_size=4, units=6), 0.3)
     >>> encode, step = fuse_language_model(*encode_and_step([model]), fusion)
-    >>> len(encode(keras.ops.ones((2, 5), "int32"))["states"])
+    >>> source = keras.ops.ones((2, 5), "int32")
+    >>> len(encode(source)["states"])
     2
+    >>> start = start_search(encode, step, source, gives_logits=False)
+    >>> tuple(decoding.beam_search(*start, beam_size=3, max_length=7).ids.shape)
+    (2, 1, 7)
 
     Reference:
         [Gulcehre et al., 2015](https://arxiv.org/abs/1503.03535), section 4.1.

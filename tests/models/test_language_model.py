@@ -130,3 +130,5 @@ def test_what_cannot_help_is_refused(fusion, message, language_model):
 def test_sizes_are_checked(sizes):
     with pytest.raises(ValueError, match="must be an integer of at least"):
         build_language_model(**{"vocabulary_size": V, **sizes})
+    with pytest.raises(ValueError, match="`dropout` must be a finite .* less than 1"):
+        build_language_model(V, dropout=1.0)
