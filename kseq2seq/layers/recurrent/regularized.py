@@ -40,8 +40,9 @@ class RegularizedCell(NestedLayers, keras.layers.Layer):
         the new states.
 
     Raises:
-        ValueError: If a fraction is not in `[0, 1)`, or recurrent dropout is asked of a
-            cell with one state, such as a GRU, which also hands it on.
+        ValueError: If a fraction is not in `[0, 1)`, `cell` is no cell or has dropout
+            of its own, or recurrent dropout is asked of a cell with one state, such as
+            a GRU, which also hands it on.
 
     Example:
 
@@ -64,7 +65,7 @@ class RegularizedCell(NestedLayers, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.cell: Any = cell
+        self.cell: Any = _checked(cell)
         self.recurrent_dropout = check_fraction("recurrent_dropout", recurrent_dropout)
         self.zoneout = check_fraction("zoneout", zoneout)
         self.seed = seed
@@ -139,6 +140,20 @@ class RegularizedCell(NestedLayers, keras.layers.Layer):
             "zoneout": self.zoneout,
             "seed": self.seed,
         }
+
+
+def _checked(cell):
+    """The cell, if it is one without dropout of its own, which has draws elsewhere."""
+    is_cell = hasattr(cell, "state_size") and hasattr(cell, "output_size")
+    own = [getattr(cell, name, 0) for name in ("dropout", "recurrent_dropout")]
+    if is_cell and not any(own):
+        return cell
+    raise ValueError(
+        "`cell` must be a recurrent cell, such as keras.layers.LSTMCell(8), without "
+        "dropout of its own: drop inputs ahead of it, and give `recurrent_dropout` "
+        f"here. Received: cell={cell!r}"
+        + (f" with dropout={own[0]}, recurrent_dropout={own[1]}" if is_cell else "")
+    )
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")

@@ -109,6 +109,11 @@ def test_arguments():
     cell = keras.layers.GRUCell(U)
     with pytest.raises(ValueError, match="needs a cell with .*recurrent_dropout=0.1"):
         RegularizedCell(cell, recurrent_dropout=0.1)
+    for other in (None, keras.layers.LSTM(U), keras.layers.LSTMCell(U, dropout=0.1)):
+        with pytest.raises(
+            ValueError, match="must be a recurrent cell.* without dropo"
+        ):
+            RegularizedCell(other, zoneout=0.1)
     with pytest.raises(ValueError, match="must be a RegularizedCell.*Received: cell="):
         RegularizedRNN(cell)
     with pytest.raises(ValueError, match="keeps no state.*Received: stateful=True"):
