@@ -9,7 +9,12 @@ import tensorflow as tf
 from keras import ops
 
 from kseq2seq import Seq2SeqConfig, decoding
-from kseq2seq.layers import BahdanauAttention
+from kseq2seq.layers import (
+    BahdanauAttention,
+    SinusoidalPositions,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+)
 from kseq2seq.models import (
     build_model,
     encode_and_step,
@@ -218,6 +223,24 @@ def test_the_vector_of_a_source_is_the_mean_of_the_memory():
         for row, length in enumerate(np.sum(SOURCE != PAD_ID, axis=1))
     ]
     np.testing.assert_allclose(final_states([model], encoded), expected, atol=1e-6)
+
+
+def test_vectors_of_another_size_are_refused():
+    five, six = (ops.ones((2, 3, size)) for size in (5, 6))
+    encoder, decoder = TransformerEncoderLayer(6, 2), TransformerDecoderLayer(6, 2)
+    calls = [
+        ("inputs", lambda: encoder(five)),
+        ("inputs", lambda: encoder(six[0])),
+        ("inputs", lambda: TransformerEncoderLayer(6, 2)(keras.Input((None, 5)))),
+        ("inputs", lambda: decoder(five, six)),
+        ("memory", lambda: decoder(six, five)),
+        ("memory", lambda: decoder(keras.Input((None, 6)), keras.Input((None, 5)))),
+    ]
+    for name, call in calls:
+        with pytest.raises(ValueError, match=rf"`{name}` must have .*length, 6\), as"):
+            call()
+    with pytest.raises(ValueError, match=r"embeddings .*inputs.shape=\(1, 5\)"):
+        SinusoidalPositions()(ops.ones((1, 5)))
 
 
 def test_no_other_attention():

@@ -120,6 +120,16 @@ class _TransformerLayer(keras.layers.Layer):
         self.feed_forward.build()
         self.built = True
 
+    def _check(self, **vectors):
+        """Refuses what the products of the layer would fail at, or broadcast."""
+        for name, x in vectors.items():
+            if len(x.shape) != 3 or x.shape[-1] not in (None, self.units):
+                raise ValueError(
+                    f"`{name}` must have the shape (batch, length, {self.units}), as "
+                    "`units` says: a Dense layer makes vectors of another size so. "
+                    f"Received: {name}.shape={tuple(x.shape)}"
+                )
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         # What Keras calls this with: the first argument, and the mask it carries.
         return mask
@@ -164,7 +174,7 @@ class TransformerEncoderLayer(_TransformerLayer):
 
     Raises:
         ValueError: If a size is not a positive integer, `num_heads` does not divide
-            `units`, or `dropout` is not in `[0, 1)`.
+            `units`, `dropout` is not in `[0, 1)`, or vectors are not of size `units`.
 
     Example:
 
@@ -181,6 +191,7 @@ class TransformerEncoderLayer(_TransformerLayer):
     def call(
         self, inputs: Tensor, mask: Tensor | None = None, training: bool = False
     ) -> Tensor:
+        self._check(inputs=inputs)
         block = self.self_attention
         normed = block.norm(inputs)
         memory = block.heads.prepare(normed, value_mask=mask)
@@ -193,6 +204,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         mask: keras.KerasTensor | None = None,
         training: bool = False,
     ) -> keras.KerasTensor:
+        self._check(inputs=inputs)
         return keras.KerasTensor(inputs.shape, self.compute_dtype)
 
 
@@ -225,7 +237,7 @@ class TransformerDecoderLayer(_TransformerLayer):
 
     Raises:
         ValueError: If a size is not a positive integer, `num_heads` does not divide
-            `units`, or `dropout` is not in `[0, 1)`.
+            `units`, `dropout` is not in `[0, 1)`, or vectors are not of size `units`.
 
     Example:
 
@@ -262,6 +274,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         return_attention_scores: bool = False,
         training: bool = False,
     ) -> Any:
+        self._check(inputs=inputs, memory=memory)
         block = self.self_attention
         normed = block.norm(inputs)
         places = ops.arange(ops.shape(inputs)[1], dtype="int32")
@@ -343,6 +356,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         return_attention_scores: bool = False,
         training: bool = False,
     ) -> Any:
+        self._check(inputs=inputs, memory=memory)
         outputs = keras.KerasTensor(inputs.shape, self.compute_dtype)
         if not return_attention_scores:
             return outputs

@@ -36,7 +36,8 @@ class SinusoidalPositions(keras.layers.Layer):
         Tensor of the shape of `inputs`.
 
     Raises:
-        ValueError: If `scale` is not a number above 0.
+        ValueError: If `scale` is not a number above 0, or `inputs` have another number
+            of axes.
 
     Example:
 
@@ -53,6 +54,11 @@ class SinusoidalPositions(keras.layers.Layer):
         self.scale = check_number("scale", scale, above=0)
 
     def build(self, inputs_shape: Any, positions_shape: Any = None) -> None:
+        if len(inputs_shape) != 3:
+            raise ValueError(
+                "`inputs` must have the shape (batch, length, size), embeddings such "
+                f"as those of ids. Received: inputs.shape={tuple(inputs_shape)}"
+            )
         places = np.arange(inputs_shape[-1])
         exponents = 2 * (places // 2) / inputs_shape[-1]
         self._rates = (_LONGEST**-exponents).astype("float32")
