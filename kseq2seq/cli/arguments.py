@@ -22,9 +22,12 @@ class Parser(argparse.ArgumentParser):
     Attributes:
         rewrite: Function from the arguments to those that are parsed in their place, or
             `None`.
+        files: Name of an argument of any number of files, which may stand behind
+            options as well; `None` if there is none.
     """
 
     rewrite: Callable[[list[str]], list[str]] | None = None
+    files: str | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parses what `rewrite` returns; unknown arguments are an error.
@@ -36,6 +39,10 @@ class Parser(argparse.ArgumentParser):
         if self.rewrite is not None and args is not None:
             args = self.rewrite(list(args))
         namespace, unknown = super().parse_known_args(args, namespace)
+        if self.files is not None and not any(x.startswith("-") for x in unknown):
+            # Python takes those for unknown that stand behind an option.
+            setattr(namespace, self.files, getattr(namespace, self.files) + unknown)
+            unknown = []
         if unknown:
             # Else the command as a whole would refuse them, instead of its verb.
             is_file = (

@@ -38,6 +38,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="WAV file of 16-bit PCM, with the sample rate of the training; for a "
         "model of frames .npy or .npz file",
     )
+    parser.files = "files"
     add_input_and_output(
         parser,
         "without FILE: lines with the path of one, from the folder of this table on; "

@@ -65,6 +65,10 @@ def test_files_are_written_down(call, speech, traced, expected, tmp_path):
     texts = [best.text for best, *_ in expected]
     assert call("transcribe", run, *paths).out == f"{texts[2]}\n{texts[0]}\n"
     table, output = speech / "all.tsv", tmp_path / "out"
+    for before in ([], paths[:1]):  # files stand behind options, too
+        behind = paths[len(before) :]
+        assert call("transcribe", run, *before, "--output", output, *behind).code == 0
+        assert output.read_text() == f"{texts[2]}\n{texts[0]}\n"
     options = ["--n-best", 2, "--output", output]
     assert call("transcribe", run, "--input", table, *options).code == 0
     lines = [line.split("\t") for line in output.read_text().splitlines()]
@@ -122,6 +126,7 @@ def test_other_verbs_take_tables_and_recordings(
     ("arguments", "match"),
     [
         (["transcribe", "RUN", "no.wav", "no2.wav"], "no.wav, and 1 more: there is no"),
+        (["transcribe", "RUN", "--what", "a"], "unrecognized arguments: --what"),
         (["transcribe", "RUN", "a", "--input", "a"], "Give FILE, or --input, not both"),
         (["transcribe", "RUN", "WAV", "--column", 1], "name it by --input. Received:"),
         (["transcribe", "RUN", "WAV", "--shortlist"], "leave out --shortlist, for"),
