@@ -205,6 +205,14 @@ def test_a_saved_model_takes_frames(plain, saved_models):
     expected = plain.transcribe(FRAMES, SEARCH)
     texts = [x.decode() for x in outputs["text"]]
     assert texts == [best.text for (best,) in expected]
+    for numbers, message in [
+        ([23, 6], "`frames` must have as many rows as `num_frames`"),
+        ([23, 6, 26], "`num_frames` must be from 0 to the number of frames"),
+        ([23, 6, -1], "`num_frames` must be from 0 to the number of frames"),
+    ]:
+        wrong = {**inputs, "num_frames": np.array(numbers, "int32")}
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            run_session(saved_models[1], [("serving_default", wrong)])
     readme = (saved_models[1] / "README.md").read_text(encoding="utf-8")
     assert "| `serving_default` | `frames` float32, `num_frames` int32 |" in readme
 

@@ -8,11 +8,12 @@ from kseq2seq.decoding import Hypotheses
 from kseq2seq.utils import EOS_ID, PAD_ID, Tensor
 
 
-def check_rows(text: Tensor, **others: Tensor) -> None:
+def check_rows(first: Tensor, name_of_first: str = "text", **others: Tensor) -> None:
     """Refuses inputs of different numbers of rows; in the graph, too.
 
     Args:
-        text: Tensor of shape `(batch,)`.
+        first: Tensor of shape `(batch,)`.
+        name_of_first: Its name, for the error.
         **others: The other inputs by their names.
 
     Raises:
@@ -25,8 +26,8 @@ def check_rows(text: Tensor, **others: Tensor) -> None:
     for name, values in others.items():
         tf.debugging.assert_equal(
             tf.shape(values)[0],
-            tf.shape(text)[0],
-            f"`{name}` must have as many rows as `text`.",
+            tf.shape(first)[0],
+            f"`{name}` must have as many rows as `{name_of_first}`.",
         )
 
 
