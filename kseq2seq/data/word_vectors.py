@@ -1,5 +1,6 @@
 """Word vectors of word2vec and GloVe, read from files."""
 
+import codecs
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from kseq2seq.utils import PathLike
 
 # How SentencePiece writes the blank before a word.
 WORD_BEGINS = "▁"
+_LARGEST = float(np.finfo("float32").max)
 
 
 class Coverage(NamedTuple):
@@ -73,6 +75,8 @@ def _read_vectors(path: PathLike) -> Iterator[tuple[int, bytes, bytes]]:
         with open_binary(path) as file:
             for number, line in enumerate(file, 1):
                 line = line.rstrip(b" \r\n")
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 if number == 1 and _is_header(line):
                     count, size = map(int, line.split(b" "))
                     continue
@@ -117,7 +121,7 @@ def _split(path, number, line, size):
 
 def _is_number(field):
     try:
-        return np.isfinite(float(field))
+        return abs(float(field)) <= _LARGEST  # neither NaN nor infinite
     except ValueError:
         return False
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kseq2seq.data import WORD_BEGINS, Coverage, load_word_vectors
+from kseq2seq.models.sizes import layers_by_name
 from kseq2seq.utils import BOS_ID, EOS_ID, PathLike, check_choice
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def set_pretrained_embeddings(
     Raises:
         kseq2seq.data.DataError: If the file cannot be used, as in
             `load_word_vectors`.
-        ValueError: If `side` is neither, if tokenizer and model do not belong
-            together, or if the vectors are not of the model's `embedding_size`.
+        ValueError: If `side` is neither, if the model has no such embeddings, if
+            tokenizer and model do not belong together, or if the vectors are not of the
+            model's `embedding_size`.
 
     Example:
 
@@ -70,7 +72,14 @@ def set_pretrained_embeddings(
     Coverage(covered=2, pieces=3)
     """
     check_choice("side", side, ("source", "target"))
-    layer = model.get_layer(f"{side}_embedding")
+    layers, name = layers_by_name(model), f"{side}_embedding"
+    if name not in layers:
+        raise ValueError(
+            "`model` must come from `build_model` and have embeddings of that side: a "
+            "model of frames has none of the source. "
+            f"Received: side={side!r}, a model of layers {', '.join(layers)}"
+        )
+    layer = layers[name]
     matrix = np.array(ops.convert_to_numpy(layer.embeddings))  # (V, D)
     if tokenizer.vocabulary_size + num_features != len(matrix):
         raise ValueError(

@@ -56,6 +56,13 @@ def test_only_what_is_asked_for_is_kept_and_parsed(tmp_path):
     assert load_word_vectors(path, []) == {}
 
 
+@pytest.mark.parametrize("lines", [["dog 1 2"], ["1 2", "dog 1 2"]])
+def test_a_byte_order_mark_is_no_letter(tmp_path, lines):
+    path = write(tmp_path / "vectors.txt", lines)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_word_vectors(path, ["dog"])["dog"].tolist() == [1, 2]
+
+
 def test_the_last_line_needs_no_end(tmp_path):
     path = write(tmp_path / "vectors.txt", LINES)
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
@@ -75,6 +82,7 @@ def test_the_last_line_needs_no_end(tmp_path):
         (["the 1 2", "dog 1 x"], "line 2: expected numbers. Received: 'x'"),
         (["the 1 2", "dog nan 1"], "line 2: expected numbers. Received: 'nan'"),
         (["the 1 2", "dog inf 1"], "line 2: expected numbers. Received: 'inf'"),
+        (["the 1 2", "dog 1 -4e38"], "line 2: expected numbers. Received: '-4e38'"),
         (["the 1 2", "dog  1"], "line 2: expected numbers. Received: ''"),
         (["the\t1\t2", "dog\t1\t2"], "line 1: expected a word and its .* blanks"),
         (["3 2", "the 1 2", "dog 1 2"], "line 3: the first .* 3 vectors .* after 2"),
@@ -193,6 +201,11 @@ def test_what_does_not_fit_together(tmp_path):
         ValueError, match="`side` must be one of source, target.*side='both'"
     ):
         set_pretrained_embeddings(model, "both", tokenizer, path)
+    with pytest.raises(ValueError, match="`model` must be a Keras model.*'a.keras'"):
+        set_pretrained_embeddings("a.keras", "source", tokenizer, path)
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="only")])
+    with pytest.raises(ValueError, match="embeddings of that side.*'source'.*only"):
+        set_pretrained_embeddings(other, "source", tokenizer, path)
     message = "model's target.*vocabulary_size=6.*target_vocabulary_size=8"
     with pytest.raises(ValueError, match=message):
         set_pretrained_embeddings(model, "target", tokenizer, path)
