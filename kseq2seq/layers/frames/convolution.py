@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.frames.reduction import num_blocks
+from kseq2seq.layers.frames.reduction import check_frames, num_blocks
 from kseq2seq.utils import Tensor, check_integer
 
 STRIDE = 2
@@ -32,7 +32,8 @@ class FrameConvolution(keras.layers.Layer):
         Tensor of shape `(batch, ceil(length / 2), filters)`.
 
     Raises:
-        ValueError: If `filters` or `kernel_size` is no integer of at least 1.
+        ValueError: If `filters` or `kernel_size` is no integer of at least 1, or frames
+            and mask have not these shapes.
 
     Example:
 
@@ -66,6 +67,7 @@ class FrameConvolution(keras.layers.Layer):
         self.built = True
 
     def call(self, frames: Tensor, mask: Tensor) -> Tensor:
+        check_frames(frames, mask)
         before = (self.kernel_size - 1) // 2
         kept = ops.where(mask[..., None], frames, 0.0)
         # One more behind than the last output needs, where the length is odd.
@@ -82,6 +84,7 @@ class FrameConvolution(keras.layers.Layer):
     def compute_output_spec(
         self, frames: keras.KerasTensor, mask: keras.KerasTensor
     ) -> keras.KerasTensor:
+        check_frames(frames, mask)
         batch, length, _ = frames.shape
         shape = (batch, num_blocks(length, STRIDE), self.filters)
         return keras.KerasTensor(shape, self.compute_dtype)

@@ -103,7 +103,9 @@ class LogMel(keras.layers.Layer):
         return self.stride / self.sample_rate
 
     def call(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        if len(waveforms.shape) != 2 or len(mask.shape) != 2:
+        lengths = waveforms.shape[-1:] + mask.shape[-1:]
+        is_flat = len(waveforms.shape) == len(mask.shape) == 2
+        if not is_flat or (None not in lengths and lengths[0] != lengths[1]):
             raise ValueError(
                 "`waveforms` and `mask` must have shape (batch, num_samples); give a "
                 "single recording an axis of 1, waveform[None]. "

@@ -27,6 +27,31 @@ def num_blocks(length: Any, size: int) -> Any:
     return None if length is None else (length + size - 1) // size
 
 
+def check_frames(frames: Tensor, mask: Tensor) -> None:
+    """Checks that a mask is that of some frames, ahead of what would broadcast them.
+
+    Args:
+        frames: Tensor of shape `(batch, length, size)`.
+        mask: Tensor of shape `(batch, length)`.
+
+    Raises:
+        ValueError: If one has another number of axes, or their lengths differ.
+
+    Example:
+
+    >>> check_frames(keras.ops.ones((2, 3, 5)), keras.ops.ones((2, 3), "bool"))
+    """
+    shape, of_mask = tuple(frames.shape), tuple(mask.shape)
+    fits = len(shape) == 3 and len(of_mask) == 2
+    pairs = zip(shape, of_mask, strict=False)
+    if not fits or any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        raise ValueError(
+            "Frames must have the shape (batch, length, size) and their mask (batch, "
+            "length); give a single row an axis of 1, x[None]. "
+            f"Received: shapes {shape} and {of_mask}"
+        )
+
+
 def blocks(sequence: Tensor, size: int, fill: Any) -> Tensor:
     """Neighbouring positions of a sequence, side by side.
 
@@ -70,7 +95,8 @@ class FrameStack(keras.layers.Layer):
         Tensor of shape `(batch, ceil(length / factor), factor * size)`.
 
     Raises:
-        ValueError: If `factor` is no integer of at least 1.
+        ValueError: If `factor` is no integer of at least 1, or sequence and mask have
+            not these shapes.
 
     Example:
 
@@ -93,6 +119,7 @@ class FrameStack(keras.layers.Layer):
         return None
 
     def call(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        check_frames(sequence, mask)
         kept = ops.where(mask[..., None], sequence, 0.0)
         stacked = blocks(kept, self.factor, 0.0)  # (B, S / N, N, D)
         batch, length, _, size = ops.shape(stacked)
@@ -101,6 +128,7 @@ class FrameStack(keras.layers.Layer):
     def compute_output_spec(
         self, sequence: keras.KerasTensor, mask: keras.KerasTensor
     ) -> keras.KerasTensor:
+        check_frames(sequence, mask)
         batch, length, size = sequence.shape
         shape = (batch, num_blocks(length, self.factor), self.factor * size)
         return keras.KerasTensor(shape, self.compute_dtype)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kseq2seq.layers.frames.reduction import check_frames
 from kseq2seq.utils import Tensor, check_integer, check_number
 
 
@@ -33,7 +34,8 @@ class SpecAugment(keras.layers.Layer):
         Tensor of the shape of `frames`.
 
     Raises:
-        ValueError: If a number is negative, or `time_share` is above 1.
+        ValueError: If a number is negative, `time_share` is above 1, or frames and mask
+            have not these shapes.
 
     Example:
 
@@ -67,6 +69,7 @@ class SpecAugment(keras.layers.Layer):
         self.built = True
 
     def call(self, frames: Tensor, mask: Tensor, training: bool = False) -> Tensor:
+        check_frames(frames, mask)
         if not training:
             return frames
         batch, length, size = ops.shape(frames)
@@ -100,6 +103,7 @@ class SpecAugment(keras.layers.Layer):
         mask: keras.KerasTensor,
         training: bool = False,
     ) -> keras.KerasTensor:
+        check_frames(frames, mask)
         return keras.KerasTensor(frames.shape, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from kseq2seq.layers import FrameMask, FrameStack
+from kseq2seq.layers import (
+    FrameConvolution,
+    FrameMask,
+    FrameStack,
+    LogMel,
+    SpecAugment,
+)
 
 LENGTHS, SIZE = (11, 7, 1, 4), 3
 
@@ -50,3 +56,28 @@ def test_the_mask_of_the_longer_sequence_is_not_passed_on():
     assert keras.layers.LSTM(5)(stacked).shape == (None, 5)
     model = keras.Model(inputs, keras.layers.LSTM(5)(stacked))
     assert np.isfinite(model(np.ones((2, 5, SIZE), "float32"))).all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FrameStack(2),
+        lambda: FrameConvolution(5),
+        lambda: SpecAugment(time_width=3),
+        lambda: LogMel(4, 1000),
+    ],
+)
+@pytest.mark.parametrize("length", [1, 4])
+def test_a_mask_of_another_length_is_not_broadcast(make, length):
+    layer = make()
+    shape = (2, 6) if isinstance(layer, LogMel) else (2, 6, SIZE)
+    with pytest.raises(ValueError, match=rf"give a single .*\(2, 6.*\(2, {length}\)"):
+        layer(np.ones(shape, "float32"), np.ones((2, length), "bool"))
+
+
+@pytest.mark.parametrize("layer", [FrameStack(2), FrameConvolution(5), SpecAugment()])
+def test_frames_of_one_row_have_an_axis_of_the_batch(layer):
+    mask = np.ones((6,), "bool")
+    for one in (np.ones((6, SIZE), "float32"), keras.Input((SIZE,), batch_size=6)):
+        with pytest.raises(ValueError, match=r"axis of 1, x\[None\].*\(6, 3\) and"):
+            layer(one, mask)
