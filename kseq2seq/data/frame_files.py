@@ -11,7 +11,7 @@ import numpy as np
 
 from kseq2seq.data.lines import DataError
 from kseq2seq.data.tsv import numbered_tsv
-from kseq2seq.utils import PathLike, is_blank
+from kseq2seq.utils import PathLike, check_integer, check_integers, is_blank
 
 _logger = logging.getLogger("kseq2seq")
 # Bytes of a WAV file that are no samples, at least.
@@ -167,6 +167,8 @@ def read_wav_table(
     Raises:
         DataError: If the table or a file cannot be read, or a file has another sample
             rate; the error names file and line.
+        ValueError: If `columns` are neither two integers of at least 0 nor two names,
+            or `sample_rate` is no integer of at least 1.
 
     Example:
 
@@ -179,7 +181,7 @@ def read_wav_table(
     >>> [(Path(path).name, text) for path, text in read_wav_table(folder / "table.tsv")]
     [('a.wav', 'one two')]
     """
-    expected = sample_rate
+    expected = check_integer("sample_rate", sample_rate, 1, optional=True)
 
     def check(file: Path) -> str:
         nonlocal expected
@@ -219,6 +221,8 @@ def read_frame_table(
     Raises:
         DataError: If the table or a file cannot be read, or a file has frames of
             another size; the error names file and line.
+        ValueError: If `columns` are neither two integers of at least 0 nor two names,
+            or `frame_size` is no integer of at least 1.
 
     Example:
 
@@ -229,7 +233,7 @@ def read_frame_table(
     >>> [(file.shape, text) for file, text in read_frame_table(folder / "table.tsv")]
     [((5, 3), 'one two')]
     """
-    expected = frame_size
+    expected = check_integer("frame_size", frame_size, 1, optional=True)
 
     def check(path: Path) -> FrameFile:
         nonlocal expected
@@ -251,6 +255,10 @@ def _read_table(
     check: Callable[[Path], Checked],
 ) -> list[tuple[Checked, str]]:
     """The rows of a table, with a function's result in the place of each path."""
+    is_pair = isinstance(columns, (list, tuple)) and len(columns) == 2
+    if not is_pair or not all(isinstance(column, str) for column in columns):
+        note = "the paths' and the texts', or their names in the first line"
+        check_integers("columns", columns, 0, 2, note)
     rows, left_out, folder = [], 0, Path(table).parent
     for number, (name, text) in numbered_tsv(table, columns):
         if is_blank(name) or is_blank(text):

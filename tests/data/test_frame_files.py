@@ -126,6 +126,19 @@ def test_a_file_that_is_no_recording(tmp_path, write, received):
         data.wav_sample_rate(tmp_path / "a.wav")
 
 
+@pytest.mark.parametrize(
+    ("read", "number"),
+    [(data.read_wav_table, "sample_rate"), (data.read_frame_table, "frame_size")],
+)
+def test_arguments_of_tables_are_checked(tmp_path, read, number):
+    for columns in ((0,), (0, -1), (0, 1, 2), (0, "text"), "path"):
+        with pytest.raises(ValueError, match="`columns` must be a list of 2 integers"):
+            read(tmp_path / "no.tsv", columns)
+    for value in (0, "3"):
+        with pytest.raises(ValueError, match=f"`{number}` must be .*of at least 1"):
+            read(tmp_path / "no.tsv", **{number: value})
+
+
 def test_batches_go_on_anywhere():
     tokenizer = train_tokenizer(["abc"], kind="character")
     pairs = [(np.full((n, 2), n), "abc"[: n % 3 + 1]) for n in range(1, 12)]
