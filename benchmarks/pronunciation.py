@@ -31,7 +31,7 @@ from pathlib import Path
 import machine
 
 LANGUAGES = ("dut", "fre", "gre", "hun", "kor")
-PARTS = ("train", "dev", "test")
+PARTS, METRICS = ("train", "dev", "test"), ("exact_match", "phone_error_rate")
 EMBEDDING_SIZE, UNITS, BATCH_SIZE, BEAM_SIZE = 128, 512, 64, 5
 # Of the trainer in Yoyodyne's documentation.
 CLIP_NORM = 3
@@ -77,18 +77,13 @@ def prepare(options, folder):
         path = options.data / "g2p_sigmorphon2020" / name
         with gzip.open(path, "rt", encoding="utf-8") as file:
             lines = file.read().splitlines()[: options.words]
-        text = "".join(f"{line}\n" for line in lines)
-        (folder / f"{part}.tsv").write_text(text, encoding="utf-8")
+        (folder / f"{part}.tsv").write_text("\n".join([*lines, ""]), "utf-8")
         rows[part] = [line.split("\t") for line in lines]
     return rows
 
 
 class Clock:
-    """Seconds of each epoch, from its beginning to its last step.
-
-    Attributes:
-        seconds: List of them.
-    """
+    """Seconds of each epoch, from its beginning to its last step: a list, `seconds`."""
 
     def __init__(self):
         self.seconds = []
@@ -156,7 +151,7 @@ class Ours:
 
         self.words = words
         self.translator = kseq2seq.Translator.load(self.run, products)
-        # As the recipe has it, and Yoyodyne: the most probable one.
+        # The most probable one, as of the recipe and of Yoyodyne.
         self.search = kseq2seq.Search(beam_size=BEAM_SIZE, length_penalty=0.0)
         self.decode()
 
@@ -309,8 +304,8 @@ def measure_seed(options, folder, rows, seed):
             "ours": start("Ours"),
             "yoyodyne": start("Yoyodyne", options.yoyodyne_python),
         }
-        report = {"versions_of_peer": contenders["yoyodyne"].call("about")}
-        report["seed"] = seed
+        about = contenders["yoyodyne"].call("about")
+        report = {"versions_of_peer": about, "seed": seed}
         for name, contender in contenders.items():
             report[name] = {"training": contender.call("train")}
         for contender in contenders.values():
@@ -324,8 +319,7 @@ def measure_seed(options, folder, rows, seed):
                 report[name].setdefault("decoding", []).append(decoded["seconds"])
                 report[name]["outputs"] = decoded["outputs"]
     for name in contenders:
-        outputs = report[name].pop("outputs")
-        report[name]["scores"] = scores_of(outputs, references)
+        report[name]["scores"] = scores_of(report[name].pop("outputs"), references)
     return report
 
 
@@ -333,8 +327,7 @@ def scores_of(outputs, references):
     """Values and signatures of the scores of outputs."""
     from kseq2seq import evaluation
 
-    names = ["exact_match", "phone_error_rate"]
-    scores = evaluation.evaluate(outputs, references, names)
+    scores = evaluation.evaluate(outputs, references, METRICS)
     return {
         key: {"value": round(x.value, 2), "signature": x.signature}
         for key, x in scores.items()
@@ -375,8 +368,11 @@ def mean_of(scores, metric):
 def shown(report):
     """The summary as Markdown."""
     version = report["runs"][0]["versions_of_peer"]["yoyodyne"]
-    titles = {"yoyodyne": f"Yoyodyne {version}", "ours": "ours"}
-    titles["ours_int8"] = "ours, products in int8"
+    titles = {
+        "yoyodyne": f"Yoyodyne {version}",
+        "ours": "ours",
+        "ours_int8": "ours, products in int8",
+    }
     rows = [["", "seconds an epoch", "words/s, beam 5", "words right, %", "PER, %"]]
     summary = report["summary"]
     for name, title in titles.items():
@@ -404,18 +400,14 @@ def main(arguments=None):
         runs = [
             measure_seed(options, Path(folder), rows, seed) for seed in options.seeds
         ]
+    names = ("language", "units", "epochs", "repeat", "int8")
+    settings = {name: getattr(options, name) for name in names}
+    settings |= {"embedding_size": EMBEDDING_SIZE, "batch_size": BATCH_SIZE}
+    settings |= {"beam_size": BEAM_SIZE}
+    settings["words"] = {part: len(x) for part, x in rows.items()}
     report = {
         **machine.describe(),
-        "settings": {
-            "language": options.language,
-            "words": {part: len(x) for part, x in rows.items()},
-            "units": options.units,
-            "embedding_size": EMBEDDING_SIZE,
-            "batch_size": BATCH_SIZE,
-            "beam_size": BEAM_SIZE,
-            "epochs": options.epochs,
-            "repeat": options.repeat,
-        },
+        "settings": settings,
         "summary": summarize(runs, len(rows["test"])),
         "runs": runs,
     }

@@ -257,7 +257,7 @@ IN_ROOMS = [path for path in MODULES if module_name(path) not in FRONT_DOORS]
 
 
 def breaches(rule, paths):
-    """What breaks a rule, a function from a path to it, by file."""
+    """By file, all that breaks a rule, a function from a path to a list of it."""
     found = {relative_path(path): rule(path) for path in paths}
     return {name: breach for name, breach in found.items() if breach}
 

@@ -43,6 +43,7 @@ def load_word_vectors(path: PathLike, words: Iterable[str]) -> dict[str, np.ndar
         A dict from each word in the file to a float32 array of shape `(size,)`.
 
     Raises:
+        ValueError: If `words` is a single string.
         kseq2seq.data.DataError: If the file is missing, empty or damaged, or if a
             line has another number of values or something that is not a number.
             The message names the file and the line.
@@ -59,6 +60,11 @@ def load_word_vectors(path: PathLike, words: Iterable[str]) -> dict[str, np.ndar
         [Pennington et al., 2014](https://aclanthology.org/D14-1162), GloVe;
         [Mikolov et al., 2013](https://arxiv.org/abs/1301.3781), word2vec.
     """
+    if isinstance(words, str):  # each letter would be a word
+        raise ValueError(
+            "`words` must be a list of strings; put a single one into a list. "
+            f"Received: {words!r:.80}"
+        )
     # As bytes: a word that nobody asks for may be anything.
     wanted = {word.encode(): word for word in words}
     vectors = {}

@@ -26,8 +26,8 @@ def interval_coverage(
         A dict from the probability of each interval to the share of the targets in it.
 
     Raises:
-        ValueError: If the shapes do not fit, `quantiles` are no rising probabilities, a
-            forecast is NaN, or all targets are.
+        ValueError: If the shapes do not fit, `quantiles` are no rising probabilities or
+            fewer than two, a forecast is NaN, or all targets are.
 
     Example:
 
@@ -38,6 +38,11 @@ def interval_coverage(
     import numpy as np
 
     levels, given, true = _check(forecasts, targets, quantiles)
+    if len(levels) < 2:
+        raise ValueError(
+            "`quantiles` must be two at least, the bounds of an interval. "
+            f"Received: quantiles={quantiles!r}"
+        )
     is_there, coverage = ~np.isnan(true), {}
     for first in range(len(levels) // 2):
         last = len(levels) - 1 - first

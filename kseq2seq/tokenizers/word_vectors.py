@@ -105,6 +105,11 @@ def train_word_vectors(
 
 def _lines_of_pieces(texts, tokenizer):
     """The pieces of each text, BOS and EOS around them."""
+    if isinstance(texts, str):  # each letter would be a text
+        raise ValueError(
+            "`texts` must be a list of strings; put a single one into a list. "
+            f"Received: {texts!r:.80}"
+        )
     texts, lines = list(texts), []
     for start in range(0, len(texts), _CHUNK):
         rows = tokenizer.tokenize(texts[start : start + _CHUNK]).to_list()

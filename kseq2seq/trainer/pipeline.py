@@ -98,11 +98,7 @@ def prepare(
     pairs, validation, test = read_parts(settings.data, folder, not begun)
     sizes = _tell_sizes(settings, pairs, validation, test)
     callback = make_run_folder(settings, run)
-    begin = None
-    if from_run is not None and begun:
-        check_begun_with(Path(from_run), run)
-    elif from_run is not None:
-        begin = begin_with(Path(from_run), run, settings, pairs)
+    begin = _beginning(from_run, run, settings, pairs, begun)
     resumed = open_run(settings, run, resume, fresh)
     provenance = _provenance(command, training.seed, begin)
     runs.record_start(run, provenance, sizes, resumed)
@@ -179,6 +175,18 @@ def _tell_place(progress: Progress) -> None:
     epoch, inside = divmod(progress.step, progress.batches.steps_per_epoch)
     rest = f" and {inside} batches" if inside else ""
     _logger.info("going on after epoch %d%s", epoch, rest)
+
+
+def _beginning(
+    from_run: PathLike | None, run: Path, settings: Settings, pairs: Pairs, begun: bool
+) -> Beginning | None:
+    """The run that a new training begins with; `None` if there is none."""
+    if from_run is None:
+        return None
+    if begun:
+        check_begun_with(Path(from_run), run)
+        return None
+    return begin_with(Path(from_run), run, settings, pairs)
 
 
 def _provenance(

@@ -90,3 +90,8 @@ def test_what_does_not_fit_is_refused(changes, match):
     arguments = {"forecasts": FORECASTS, "targets": TARGETS, "quantiles": QUANTILES}
     with pytest.raises(ValueError, match=match):
         track_quantiles(**{**arguments, **changes})
+
+
+def test_an_interval_has_two_bounds():
+    with pytest.raises(ValueError, match=r"two at least.*quantiles=\[0.5\]"):
+        interval_coverage(FORECASTS[..., :1], TARGETS, [0.5])

@@ -95,6 +95,11 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path, lines, message):
         load_word_vectors(path, ["dog"])
 
 
+def test_a_single_word_is_no_list_of_words(tmp_path):
+    with pytest.raises(ValueError, match="put a single one into a list.*'dog'"):
+        load_word_vectors(tmp_path / "vectors.txt", "dog")
+
+
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match="vectors.txt: no such file"):
         load_word_vectors(tmp_path / "vectors.txt", ["dog"])

@@ -72,6 +72,7 @@ def test_they_start_the_embeddings_of_all_pieces(tmp_path):
         (TEXTS, {"size": 0}, "`size` must be an integer of at least 1"),
         (TEXTS, {"deviation": 0}, "`deviation` must be .* above 0"),
         (["", " "], {}, "none of which has a piece"),
+        ("a dog runs", {}, "put a single one into a list. Received: 'a dog runs'"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(

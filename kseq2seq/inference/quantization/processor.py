@@ -1,4 +1,4 @@
-"""What the processor of this machine has for products in int8."""
+"""Instructions of this machine's processor for products in int8."""
 
 import logging
 import platform

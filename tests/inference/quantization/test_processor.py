@@ -1,4 +1,4 @@
-"""What a processor tells of products in int8."""
+"""The processor's instructions for products in int8."""
 
 import logging
 import platform
