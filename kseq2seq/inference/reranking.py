@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kseq2seq.inference.base import BaseTranslator
-from kseq2seq.inference.batches import check_texts
+from kseq2seq.inference.batches import check_texts, features_of_texts
 from kseq2seq.inference.results import Translation
 from kseq2seq.utils import check_number
 
-# Function from pairs of text and translation to one score for each pair.
-Scorer = Callable[[list[tuple[str, str]]], Sequence[float]]
+# Function from pairs of text and translation, or from triples with features, to one
+# score for each.
+Scorer = Callable[[list[Any]], Sequence[float]]
 
 
 def rerank(
@@ -18,6 +19,7 @@ def rerank(
     translations: Sequence[Sequence[Translation]],
     scorers: Sequence[Scorer],
     weights: Sequence[float] | None = None,
+    features: Iterable[str] | None = None,
 ) -> list[list[Translation]]:
     """N-best lists, ordered by weighted sums of scores.
 
@@ -32,14 +34,16 @@ def rerank(
             which higher is better.
         weights: One number more than there are scorers; 1 each if `None`. What has the
             weight 0 has no part in the sums, even if it is -inf.
+        features: List of `str`, the features of each text, if there are any: scorers
+            are then given `(text, translation, features)`.
 
     Returns:
         The same lists in another order, whose `Translation`s have the sums as `score`.
         Where sums are equal, the former order stays.
 
     Raises:
-        ValueError: If there are not as many lists as texts, as many weights, or as many
-            scores as pairs, or a score is NaN.
+        ValueError: If there are not as many lists or features as texts, as many
+            weights, or as many scores as pairs, or a score is NaN.
 
     Example:
 
@@ -66,16 +70,20 @@ def rerank(
             "`weights` must be one for the translations' own scores, and one for each "
             f"scorer, {len(scorers) + 1} in all. Received: {len(weights)}"
         )
-    own, *others = [check_number("weights", weight) for weight in weights]
+    own, *factors = [check_number("weights", weight) for weight in weights]
+    others: list[tuple[str, ...]] = [()] * len(texts)
+    if features is not None:
+        named = features_of_texts(features, len(texts), has_features=True)
+        others = [(one,) for one in named["features"]]
     pairs = [
-        (text, translation.text)
-        for text, best_first in zip(texts, translations, strict=True)
+        (text, translation.text, *more)
+        for text, best_first, more in zip(texts, translations, others, strict=True)
         for translation in best_first
     ]
     totals = _weighted(
         own, [x.score for best_first in translations for x in best_first]
     )
-    for scorer, weight in zip(scorers, others, strict=True):
+    for scorer, weight in zip(scorers, factors, strict=True):
         scores = [float(score) for score in scorer(pairs)]
         if len(scores) != len(pairs):
             raise ValueError(
@@ -109,7 +117,8 @@ def forward_score(translator: BaseTranslator, **options: Any) -> Scorer:
     """A scorer: log-probabilities of translations by another translator.
 
     Args:
-        translator: A translator from the texts' language.
+        translator: A translator from the texts' language. One with features needs
+            those of `rerank`.
         **options: Others of `BaseTranslator.score`.
 
     Example:
@@ -127,7 +136,8 @@ def reverse_score(translator: BaseTranslator, **options: Any) -> Scorer:
     """A scorer: log-probabilities of the texts, given their translations.
 
     Args:
-        translator: A translator into the texts' language.
+        translator: A translator into the texts' language. One with features needs
+            those of `rerank`.
         **options: Others of `BaseTranslator.score`.
 
     Example:
@@ -138,7 +148,9 @@ def reverse_score(translator: BaseTranslator, **options: Any) -> Scorer:
     >>> reverse_score(ShortTexts())([("a dog", "ein Hund")])
     [-5.0]
     """
-    return lambda pairs: _log_probs(translator, [(y, x) for x, y in pairs], options)
+    return lambda pairs: _log_probs(
+        translator, [(y, x, *more) for x, y, *more in pairs], options
+    )
 
 
 def right_to_left_score(translator: BaseTranslator, **options: Any) -> Scorer:
@@ -146,7 +158,7 @@ def right_to_left_score(translator: BaseTranslator, **options: Any) -> Scorer:
 
     Args:
         translator: A translator that was trained with the words of its targets in
-            reverse order.
+            reverse order. One with features needs those of `rerank`.
         **options: Others of `BaseTranslator.score`.
 
     Example:
@@ -159,13 +171,21 @@ def right_to_left_score(translator: BaseTranslator, **options: Any) -> Scorer:
     """
 
     def score(pairs):
-        turned = [(x, " ".join(reversed(y.split()))) for x, y in pairs]
+        turned = [(x, " ".join(reversed(y.split())), *more) for x, y, *more in pairs]
         return _log_probs(translator, turned, options)
 
     return score
 
 
 def _log_probs(translator, pairs, options):
-    # An empty list of pairs is none that a translator takes.
-    results = translator.score(pairs, **options) if pairs else []
-    return [log_prob for log_prob, _ in results]
+    if not pairs:  # which is no list that a translator takes
+        return []
+    if not getattr(translator, "has_features", False):
+        pairs = [(x, y) for x, y, *_ in pairs]
+    elif len(pairs[0]) == 2:
+        raise ValueError(
+            "`features` must be given to `rerank`, a string for each text, an empty "
+            "one where they are missing: a scorer's translator reads them. Received: "
+            f"a pair without, {pairs[0]!r:.200}"
+        )
+    return [log_prob for log_prob, _ in translator.score(pairs, **options)]

@@ -11,7 +11,7 @@ from kseq2seq.inference import (
     reverse_score,
     right_to_left_score,
 )
-from translators import TEXTS, tiny_translator
+from translators import FEATURES_OF_TEXTS, NUM_FEATURES, TEXTS, tiny_translator
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,26 @@ def test_lists_are_ordered_by_weighted_sums(translator):
         others = {x.text: x.target_tokens for x in best_first}
         assert all(x.target_tokens == others[x.text] for x in ranked)
     assert moved > 1
+
+
+def test_features_go_to_the_scorers_that_read_them(translator):
+    reader = tiny_translator(features="joined", feature_vocabulary_size=NUM_FEATURES)
+    lists = [[Translation("b a", 0.0), Translation("a", 0.0)] for _ in TEXTS]
+    scorers = [forward_score, reverse_score, right_to_left_score]
+    turns = [lambda x, y: (x, y), lambda x, y: (y, x), lambda x, y: (x, y[::-1])]
+    for scorer, turn in zip(scorers, turns, strict=True):
+        both = [scorer(reader), scorer(translator)]
+        ranked = rerank(TEXTS, lists, both, features=FEATURES_OF_TEXTS)
+        for text, features, row in zip(TEXTS, FEATURES_OF_TEXTS, ranked, strict=True):
+            for x in row:
+                pair = turn(text, x.text)
+                expected = reader.score([(*pair, features)])[0][0]
+                expected += translator.score([pair])[0][0]
+                np.testing.assert_allclose(x.score, expected, rtol=1e-4)
+        with pytest.raises(ValueError, match="`features` must be given to `rerank`"):
+            rerank(TEXTS, lists, both)
+    with pytest.raises(ValueError, match="one string for each of the 6 texts.*: 1"):
+        rerank(TEXTS, lists, [], features=["N"])
 
 
 def test_equal_sums_keep_the_order():
