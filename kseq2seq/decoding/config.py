@@ -68,8 +68,10 @@ class Search:
             already, in the score too; 1 for none.
         pattern: Regular expression that translations match from end to end, of what
             `kseq2seq.decoding.patterns.expression` names; any translation if `None`.
-        forbidden_words: Words that do not occur, as words of their own. Blanks around
-            them do not count.
+            An unknown token never matches, not even `.`, whatever `forbid_unknown` is.
+        forbidden_words: Words that do not occur, as words of their own; what ends in
+            another sign, as "!", not beside a word either. Blanks around them do not
+            count.
         shortlist: Whether to search among the pieces alone that the source may give, by
             the shortlist of `kseq2seq shortlist`. Not with `pattern`, which needs all.
 

@@ -81,6 +81,9 @@ def pattern_automaton(pattern: str, characters: Iterable[str]) -> Automaton:
 def words_automaton(words: Sequence[str], characters: Iterable[str]) -> Automaton:
     """The automaton of the texts that hold one of some words, as a word of its own.
 
+    An end of a word that is a letter, a digit or a `_` has none of these beside it. Any
+    other end, as both of "!", may have any character there.
+
     Args:
         words: The words; they may hold blanks.
         characters: All that texts may be made of.
@@ -92,12 +95,25 @@ def words_automaton(words: Sequence[str], characters: Iterable[str]) -> Automato
     [True, False, True]
     """
     no_word, anything = Characters(classes="W"), Repeat(ANY, 0, None)
-    choice = Choice(
-        tuple(InTurn(tuple(Characters(((c, c),)) for c in word)) for word in words)
-    )
     before = Repeat(InTurn((anything, no_word)), 0, 1)
     after = Repeat(InTurn((no_word, anything)), 0, 1)
-    return _deterministic(InTurn((before, choice, after)), characters)
+
+    # One way in and one way out for all words of a kind, which keeps states few.
+    ways_out = []
+    for last, way_out in ((True, after), (False, anything)):
+        ways_in = []
+        for first, way_in in ((True, before), (False, anything)):
+            some = [
+                InTurn(tuple(Characters(((char, char),)) for char in word))
+                for word in words
+                if (word[0] not in no_word, word[-1] not in no_word) == (first, last)
+            ]
+            if some:
+                ways_in.append(InTurn((way_in, Choice(tuple(some)))))
+        if ways_in:
+            ways_out.append(InTurn((Choice(tuple(ways_in)), way_out)))
+    choice = Choice(tuple(ways_out))
+    return _deterministic(choice, characters)
 
 
 class _States:
