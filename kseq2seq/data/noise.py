@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 from kseq2seq.data.bucketing import seed_of_pass, without_autotune
 from kseq2seq.data.link_targets import has_links
-from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID, check_fraction, check_integer
+from kseq2seq.utils import (
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+    check_fraction,
+    check_integer,
+    check_integers,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -48,7 +55,8 @@ def add_noise(
         A `tf.data.Dataset` of the same cardinality and shapes.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range. A source id that `copied_ids` lacks
+            ends the iteration with TensorFlow's `InvalidArgumentError`.
 
     Example:
 
@@ -82,6 +90,8 @@ def add_noise(
             "`source_swap` must be 0 where word links are given, whose tokens it would "
             f"move: leave it out. Received: source_swap={source_swap!r}"
         )
+    if copied_ids is not None:
+        copied_ids = check_integers("copied_ids", list(copied_ids), least=0)
     seed = check_integer("seed", seed, optional=True)
     start = check_integer("start", start, 0, optional=True)
     if start is None:
@@ -134,12 +144,19 @@ def _without_shared(sides, copied_ids, rate, seed):
     import tensorflow as tf
 
     source, target, labels = sides
-    as_target = source
+    is_token, as_target = _is_token(source), source
     if copied_ids is not None:
         # What stands behind EOS may have ids of its own.
-        last = len(copied_ids) - 1
-        as_target = tf.gather(tf.constant(copied_ids), tf.minimum(source, last))
-    is_symbol = tf.logical_and(_is_token(source), as_target > EOS_ID)
+        tokens = tf.where(is_token, source, PAD_ID)
+        tf.debugging.assert_less(
+            tokens,
+            len(copied_ids),
+            "`copied_ids` must have a target id for each source id: use "
+            "kseq2seq.tokenizers.copied_ids(source, target) of the batches' "
+            f"tokenizers. Received: {len(copied_ids)} ids",
+        )
+        as_target = tf.gather(tf.constant(copied_ids, tf.int32), tokens)
+    is_symbol = tf.logical_and(is_token, as_target > EOS_ID)
     as_target = tf.where(is_symbol, as_target, PAD_ID)  # (B, S)
     both = as_target[:, :, None] == labels[:, None]  # (B, S, T)
     shared = tf.logical_and(is_symbol, tf.reduce_any(both, axis=2))

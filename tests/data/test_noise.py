@@ -109,6 +109,22 @@ def test_rates_are_checked(plain):
             data.add_noise(plain, **{name: 1.5})
     with pytest.raises(ValueError, match="seed.*'a'"):
         data.add_noise(plain, seed="a")
+    for ids in ([0, -1], [0.5]):
+        with pytest.raises(ValueError, match="`copied_ids` must be a list of integers"):
+            data.add_noise(plain, shared_mask=0.5, copied_ids=ids)
+
+
+def test_each_source_id_has_a_copied_one():
+    source = tf.constant([[4, 5, EOS_ID, 9]])  # of which 9 is a feature
+    rows = ({"source": source, "target": source}, source)
+    batches = tf.data.Dataset.from_tensors(rows)
+    enough, few = ([0, 1, 0, 3, 4, 5][:count] for count in (6, 5))
+    options = {"shared_mask": 0.5, "seed": 3}
+    assert len(arrays(data.add_noise(batches, **options, copied_ids=enough))) == 1
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="`copied_ids` must have .*: 5 ids"
+    ):
+        arrays(data.add_noise(batches, **options, copied_ids=few))
 
 
 def test_shared_symbols_are_hidden_on_both_sides():
