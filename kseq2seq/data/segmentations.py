@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kseq2seq.data.bucketing import without_autotune
 from kseq2seq.data.link_targets import has_links
-from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID, check_integer, check_number
+from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID, check_integers, check_number
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -43,8 +43,9 @@ def sample_segmentations(
         batches: A `tf.data.Dataset` as `batches` makes it.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
-        nbest_size: Number of the best segmentations that are drawn from, of "unigram";
-            -1 for all, 0 for none but the best. Two of them for source and target.
+        nbest_size: Number of the best segmentations that are drawn from, of "unigram",
+            up to 512; -1 for all, 0 for none but the best. A tuple of two for source
+            and target.
         alpha: Of "unigram" the exponent of the probabilities, the smaller the more
             alike; of "bpe" the probability that a merge is left out.
 
@@ -72,8 +73,10 @@ def sample_segmentations(
     """
     import tensorflow as tf
 
-    sizes = nbest_size if isinstance(nbest_size, tuple) else (nbest_size, nbest_size)
-    sizes = [check_integer("nbest_size", x, -1) for x in sizes]
+    both = nbest_size if isinstance(nbest_size, (tuple, list)) else [nbest_size] * 2
+    sizes = check_integers(
+        "nbest_size", both, -1, 2, note="or one for both source and target"
+    )
     alpha = float(check_number("alpha", alpha, least=0))
     if sizes[0] in (0, 1) and sizes[1] in (0, 1):
         return batches

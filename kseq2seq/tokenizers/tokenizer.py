@@ -16,6 +16,8 @@ from kseq2seq.utils import (
     UNK_ID,
     PathLike,
     Tensor,
+    check_integer,
+    check_number,
     write_bytes,
 )
 
@@ -145,14 +147,18 @@ class Tokenizer:
             alpha: Of kind "unigram" the exponent of the segmentations' probabilities;
                 of "bpe" the probability that a merge is left out.
             nbest_size: Number of the best segmentations that are drawn from, of
-                "unigram"; -1 for all.
+                "unigram", from 2 to 512; -1 for all.
 
         Returns:
             A `tf.RaggedTensor` of int32, of shape `(batch, None)`.
 
         Raises:
-            ValueError: If the tokenizer is of another kind.
+            ValueError: If the tokenizer is of another kind, or a number out of range.
         """
+        alpha = float(check_number("alpha", alpha, 0))
+        if nbest_size != -1:
+            note = "or -1 for all segmentations"
+            nbest_size = check_integer("nbest_size", nbest_size, 2, 512, note=note)
         try:
             options = {"alpha": alpha, "nbest_size": nbest_size}
             self._processor.encode("a", enable_sampling=True, **options)

@@ -82,3 +82,14 @@ def test_arguments_are_checked(plain):
         data.sample_segmentations(plain, characters, characters, -2)
     with pytest.raises(ValueError, match="alpha.*-1"):
         data.sample_segmentations(plain, characters, characters, alpha=-1)
+    for sizes in ((-1,), [0, 5, 5]):
+        with pytest.raises(ValueError, match="`nbest_size` must be a list of 2 int"):
+            data.sample_segmentations(plain, characters, characters, sizes)
+
+
+def test_numbers_of_a_tokenizer_are_checked(tokenizer):
+    for size in (0, 1, 513):
+        with pytest.raises(ValueError, match=f"from 2 to 512.*or -1 for all.*{size}"):
+            tokenizer.sample(TEXTS, nbest_size=size)
+    with pytest.raises(ValueError, match="`alpha` must be .*nan"):
+        tokenizer.sample(TEXTS, alpha=float("nan"))
