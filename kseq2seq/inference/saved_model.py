@@ -1,8 +1,9 @@
 """`SavedTranslator`: an exported SavedModel, without the code of its model."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -118,6 +119,16 @@ class SavedTranslator(BaseTranslator):
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: x.numpy() for name, x in outputs.items()}
 
+    def __getattr__(self, name: str) -> Any:
+        # Of names alone that nothing else has.
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}: a SavedModel "
+            "does what it was exported for. If it is one of `Translator`, load the run "
+            "folder, or the preset, for it.",
+            name=name,
+            obj=self,
+        )
+
     def __reduce__(self):
         return type(self), (str(self.path),)
 
@@ -160,6 +171,9 @@ class SavedTranslator(BaseTranslator):
         alignments: bool | None = None,
         features: Iterable[str] | None = None,
         prefix: Iterable[str | None] | None = None,
+        forced: Iterable[Sequence[str] | None] | None = None,
+        allowed: Iterable[str] | None = None,
+        forced_in_order: bool = False,
     ) -> list[list[Translation]]:
         """Translations with their scores, the best first.
 
@@ -175,6 +189,10 @@ class SavedTranslator(BaseTranslator):
             features: List of `str`, the features of each text; missing if `None`.
             prefix: As for `Translator.translate`, by the signature `complete`, which
                 gives the best translation alone.
+            forced: To be left out, and so are the next two: a SavedModel has no such
+                searches, as `Translator.translate` of the run folder has.
+            allowed: To be left out.
+            forced_in_order: To be left out.
 
         Returns:
             For each text a list of so many `Translation`s, or of fewer, as
@@ -183,8 +201,12 @@ class SavedTranslator(BaseTranslator):
 
         Raises:
             ValueError: If `search` is not that of the export, `num_hypotheses` is
-                more than there are, or there are no alignments.
+                more than there are, there are no alignments, or what is to be left out
+                is given.
         """
+        _check_left_out(
+            forced=forced, allowed=allowed, forced_in_order=forced_in_order or None
+        )
         if search is not None and search != self.search:
             raise ValueError(
                 "`search` must be left out, or be that of the export: a SavedModel's "
@@ -237,6 +259,15 @@ class SavedTranslator(BaseTranslator):
         note = "as many as were asked for at the export" + remedy
         count = check_integer("num_hypotheses", num_hypotheses, 1, most, note=note)
         return DEFAULT_SIGNATURE if count == 1 else "nbest", count
+
+
+def _check_left_out(**others):
+    for name, value in others.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` must be left out: a SavedModel has no search by it. Load "
+                f"the run folder, or the preset. Received: {name}={value!r:.200}"
+            )
 
 
 def _translations(row, count):

@@ -1,5 +1,6 @@
 """SavedModels loaded again: the answers, and what is refused."""
 
+import copy
 import dataclasses
 import json
 import shutil
@@ -131,6 +132,19 @@ def test_what_an_export_cannot_names_the_remedy(loaded, monkeypatch):
         loaded.translate(TEXTS, num_hypotheses=2)
     with pytest.raises(ValueError, match="has no attention.*Received: alignments=True"):
         loaded.translate(TEXTS, alignments=True)
+
+
+def test_what_the_run_folder_alone_can_names_it(loaded):
+    for name, value in {
+        "forced": [["ein"]] * len(TEXTS), "allowed": ["ein"], "forced_in_order": True
+    }.items():  # fmt: skip
+        message = f"`{name}` must be left out.*Load the run folder.*: {name}="
+        with pytest.raises(ValueError, match=message):
+            loaded.translate(TEXTS, **{name: value})
+    assert loaded.translate([], forced_in_order=False) == []
+    with pytest.raises(AttributeError, match="'sample_distinct': .*the run folder"):
+        loaded.sample_distinct(TEXTS, 2)
+    assert not hasattr(loaded, "save") and copy.copy(loaded)(TEXTS) == loaded(TEXTS)
 
 
 def test_inputs_are_checked(loaded):
