@@ -31,6 +31,8 @@ _logger = logging.getLogger("kseq2seq")
 # Beginnings of buffers that are remembered, so that a place behind can be told.
 _REMEMBERED = 1024
 BLANK, TOO_LONG = "blank", "too long"
+# So many pairs that are left out, and no other, tell that all will be.
+_ENOUGH = 1000
 
 
 def stream(
@@ -224,6 +226,7 @@ class Stream:
             rows = self._rows(readers, number)
             if not rows:
                 if all(reader.has_ended for reader in readers):
+                    self._check_any_left(counts, step, 1)
                     return
                 # What is due here has ended; others have their turn in a later buffer.
                 number += 1
@@ -233,6 +236,7 @@ class Stream:
                 self._places.append(here)
                 self.left_out = dict(counts)
             number, first, step = number + 1, step, step + len(order.cuts)
+            self._check_any_left(counts, step, _ENOUGH)
             if step > start:
                 seed = int(seed_of_pass(self._seed, number))
                 yield *ids, tuple(order), seed, max(0, start - first)
@@ -275,23 +279,24 @@ class Stream:
             if number == 0:
                 tell_of_unknown(ids)
         counts.update({reason: n for reason, n in left_out.items() if n})
-        if number == 0:
-            self._tell_of_first(len(rows), left_out, len(order.cuts))
+        if number == 0 and any(left_out.values()):
+            told = self._told(left_out)
+            _logger.warning("Left out of the first %d pairs: %s.", len(rows), told)
         return sides, order
 
-    def _tell_of_first(
-        self, count: int, left_out: Mapping[str, int], batches: int
+    def _check_any_left(
+        self, left_out: Mapping[str, int], step: int, enough: int
     ) -> None:
-        """Says how many pairs of the first buffer are left out, and refuses all."""
-        longest = self._batching.buckets[-1]
-        told = ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n)
-        words = f"(more than {longest} tokens with EOS are too long)"
-        if not batches:
+        """Refuses pairs of which all are left out, if they are enough to tell."""
+        count = sum(left_out.values())
+        if step == 0 and count >= enough:
             raise ValueError(
-                f"No pair is left to make batches of: {told} of the first {count} "
-                f"{words}. Give longer `buckets` or other pairs."
+                f"No pair is left to make batches of: {self._told(left_out)} of the "
+                f"first {count}. Give longer `buckets` or other pairs."
             )
-        if told:
-            _logger.warning(
-                "Left out of the first %d pairs: %s %s.", count, told, words
-            )
+
+    def _told(self, left_out: Mapping[str, int]) -> str:
+        """Numbers of pairs that are left out, with their reasons, in words."""
+        told = ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n)
+        longest = self._batching.buckets[-1]
+        return f"{told} (more than {longest} tokens with EOS are too long)"
