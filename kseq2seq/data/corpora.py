@@ -15,7 +15,13 @@ from kseq2seq.data.parallel import iter_parallel
 from kseq2seq.data.shards import check_shard
 from kseq2seq.data.tfds import iter_tfds
 from kseq2seq.data.tsv import iter_tsv
-from kseq2seq.utils import PathLike, check_choice, check_integer, check_number
+from kseq2seq.utils import (
+    PathLike,
+    check_choice,
+    check_integer,
+    check_number,
+    is_blank,
+)
 
 # `(source, target)`, or `(source, target, features)`.
 Row: TypeAlias = tuple[str, ...]
@@ -316,7 +322,7 @@ def sample(
         reader = Reader(one, seed, passes=1)
         size, limit = round(count * share), round(most * share)
         rows += _reservoir(reader, max(1, size), max(1, limit), draws)
-    kept = [row for row in rows if row[0].strip() and row[1].strip()]
+    kept = [row for row in rows if not (is_blank(row[0]) or is_blank(row[1]))]
     if not kept:
         raise DataError(
             "expected pairs with text on both sides. Received: a sample of "

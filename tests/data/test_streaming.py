@@ -237,7 +237,7 @@ def test_an_error_names_file_and_line(folder, tmp_path, tokenizer):
 
 def test_what_cannot_be_streamed(folder, tmp_path, tokenizer):
     (tmp_path / "empty.tsv").touch()
-    (tmp_path / "blank.tsv").write_text("\n\n")
+    (tmp_path / "blank.tsv").write_text("\n\u200b\t1\n", "utf-8")
     empty, blank = (data.corpus(tmp_path / x) for x in ("empty.tsv", "blank.tsv"))
     with pytest.raises(Exception, match="Received: no row in 1 files"):
         read(stream(empty, tokenizer).dataset(), tokenizer, 1)
