@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from kseq2seq.data import as_pairs, as_triples
 from kseq2seq.inference.batches import length_sorted_batches, tensors_of_rows
 from kseq2seq.inference.text_to_text import TextToText
 from kseq2seq.inference.tokenizer_graphs import TEXTS
@@ -52,7 +53,7 @@ class _Links(NamedTuple):
 
 def make_shortlist(
     text_to_text: TextToText,
-    pairs: Sequence[tuple[str, ...]],
+    pairs: Any,
     pieces: int = 20,
     frequent: int = 500,
     batch_size: int = BATCH_SIZE,
@@ -66,7 +67,8 @@ def make_shortlist(
 
     Args:
         text_to_text: A `TextToText` of a model with attention.
-        pairs: List of `(source, target)`, or with features behind them.
+        pairs: `(source, target)` strings, as `kseq2seq.data.as_pairs` takes them; of a
+            model with features also `(source, target, features)`.
         pieces: The most target pieces of each source piece.
         frequent: Number of the most frequent target pieces, which all sources have.
         batch_size: Pairs read at a time.
@@ -76,8 +78,8 @@ def make_shortlist(
         A `kseq2seq.runs.Shortlist`.
 
     Raises:
-        ValueError: If the model has no attention, there are no pairs, one is no tuple
-            of strings, or a number is out of range.
+        ValueError: If the model has no attention, there are no pairs, one is none of
+            strings, or a number is out of range.
 
     Example:
 
@@ -89,7 +91,7 @@ def make_shortlist(
     >>> make_shortlist(text_to_text, pairs, pieces=3, frequent=2).table.shape[1]
     3
     """
-    pairs = _checked(pairs)
+    pairs = _checked(text_to_text, pairs)
     pieces = check_integer("pieces", pieces, 1)
     frequent = check_integer("frequent", frequent, 0)
     if not text_to_text.has_attention or not pairs:
@@ -114,21 +116,13 @@ def make_shortlist(
     return Shortlist(table, order[counts[order] > 0].astype("int32"))
 
 
-def _checked(pairs):
-    """The pairs as a list, each of strings."""
-    pairs = list(pairs)
-    for number, pair in enumerate(pairs):
-        # A string of two characters is two strings, too.
-        if isinstance(pair, str) or not all(isinstance(text, str) for text in pair):
-            raise ValueError(
-                "`pairs` must hold tuples of a source and a target, both strings. "
-                f"Received: pairs[{number}]={pair!r:.80}"
-            )
-    return pairs
+def _checked(text_to_text, pairs):
+    """The pairs as a list, each with features where the model has them."""
+    return as_triples(pairs, "pairs") if text_to_text.has_features else as_pairs(pairs)
 
 
 def measure_shortlist(
-    text_to_text: TextToText, shortlist: Shortlist, pairs: Sequence[tuple[str, ...]]
+    text_to_text: TextToText, shortlist: Shortlist, pairs: Any
 ) -> ShortlistReport:
     """The share of tokens that a shortlist has, and how large batches are.
 
@@ -136,12 +130,20 @@ def measure_shortlist(
         text_to_text: A `TextToText`, of the model that the shortlist is of, by whose
             default search it translates.
         shortlist: The `kseq2seq.runs.Shortlist`.
-        pairs: List of `(source, target)`, or with features behind them, which the
-            shortlist should not be made of; 1,000 of them are taken, at random.
+        pairs: As for `make_shortlist`, which the shortlist should not be made of; 1,000
+            of them are taken, at random.
 
     Returns:
         A `ShortlistReport`.
+
+    Raises:
+        ValueError: If there are no pairs, or one is none of strings.
     """
+    pairs = _checked(text_to_text, pairs)
+    if not pairs:
+        raise ValueError(
+            "`pairs` must hold a pair, at least one, to measure by. Received: pairs=[]"
+        )
     always = {*range(EOS_ID + 1), *shortlist.frequent.tolist()}
     if len(pairs) > MAX_MEASURED:
         pairs = random.Random(0).sample(pairs, MAX_MEASURED)

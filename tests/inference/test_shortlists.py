@@ -279,6 +279,10 @@ def test_what_no_shortlist_is_for(plain, translator, shortlist):
     without = tiny_translator(attention="none")
     with pytest.raises(ValueError, match="attention, which links pieces, and pairs"):
         make_shortlist(text_to_text(without), PAIRS)
-    for pairs in (["ab"], [("a", 1)]):
-        with pytest.raises(ValueError, match="both strings.*pairs.0."):
+    for pairs in (["ab"], [("a", 1)], [("a", "b"), ("a", "b", "N")], [("a",)], [5]):
+        with pytest.raises(
+            ValueError, match=r"`pairs` must hold pairs of .* in row \d"
+        ):
             make_shortlist(text_to_text(plain), pairs)
+    with pytest.raises(ValueError, match="a pair, at least one, to measure by"):
+        measure_shortlist(text_to_text(plain), shortlist, [])
