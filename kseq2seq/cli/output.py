@@ -1,6 +1,8 @@
 """Output of verbs: files, standard output, a log and a progress bar."""
 
+import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +18,29 @@ def open_output(path: str | None) -> AbstractContextManager[TextIO]:
         path: Path of the file; standard output if `None`.
     """
     return nullcontext(sys.stdout) if path is None else atomic_write(path)
+
+
+def json_line(content: Any) -> str:
+    r"""A value as a line of JSON, with null for what JSON has no number for.
+
+    Args:
+        content: Dicts, lists, strings and numbers.
+
+    Example:
+
+    >>> json_line({"text": "é", "score": -math.inf})
+    '{"text": "é", "score": null}\n'
+    """
+    return json.dumps(_finite(content), ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    is_number = not isinstance(value, float) or math.isfinite(value)
+    return value if is_number else None
 
 
 @contextmanager

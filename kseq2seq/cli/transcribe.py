@@ -1,7 +1,6 @@
 """`kseq2seq transcribe`: writes down recordings, or files of frames."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +127,7 @@ def _lines(options: argparse.Namespace, name: str, best: list[Any]) -> str:
     if options.alignments:
         rows = [{**row._asdict(), "alignment": _as_lists(row)} for row in best]
         content = {"file": name, "transcriptions": rows}
-        return json.dumps(content, ensure_ascii=False) + "\n"
+        return output.json_line(content)
     if options.num_hypotheses is None:
         return best[0].text.replace("\n", " ") + "\n"
     texts = [(row.score, row.text.replace("\n", " ")) for row in best]

@@ -1,7 +1,6 @@
 """`kseq2seq translate`: translates lines of text, in their order."""
 
 import argparse
-import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import compress
@@ -59,7 +58,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="print one JSON object for each line instead: {source_tokens, "
         "translations: [{text, score, log_prob, tokens, alignment}]}; an alignment "
         "has a row of attention weights for each token of the translation, or is "
-        "null if the model has no attention; log_prob is null from a SavedModel",
+        "null if the model has no attention; log_prob is null from a SavedModel, and "
+        "so are both scores where no translation keeps to the rules",
     )
     parser.add_argument(
         "--prefix",
@@ -244,7 +244,7 @@ def _translator(options: argparse.Namespace) -> Callable[[_Task], tuple[int, str
 def _formatted(options: argparse.Namespace, number: int, best_first: list[Any]) -> str:
     """Output for one line of input."""
     if options.alignments:
-        return json.dumps(_as_json(best_first), ensure_ascii=False) + "\n"
+        return output.json_line(_as_json(best_first))
     # A translation is one line, whatever is in it.
     texts = [best.text.replace("\n", " ") for best in best_first]
     if options.num_hypotheses is None and options.distinct_samples is None:

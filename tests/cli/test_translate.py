@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import subprocess
 import sys
 import types
@@ -53,7 +54,7 @@ def test_n_best_lines_have_number_and_score(call, folder, reverser):
     )
 
 
-def test_alignments_are_json(call, folder, reverser):
+def test_alignments_are_json(call, folder, reverser, monkeypatch):
     out = call("translate", folder, "--alignments", stdin="äb\n\n").out
     first, second = map(json.loads, out.splitlines())
     assert first["source_tokens"] == ["s"]
@@ -62,6 +63,12 @@ def test_alignments_are_json(call, folder, reverser):
          "alignment": [[0.3333]]}
     ]  # fmt: skip
     assert second == {"source_tokens": [], "translations": []}
+    impossible = Translation("", -math.inf, -math.inf, ["s"], [])
+    monkeypatch.setattr(reverser, "translate", lambda texts, **options: [[impossible]])
+    out = call("translate", folder, "--alignments", stdin="a\n").out
+    assert json.loads(out, parse_constant=pytest.fail)["translations"] == [
+        {"text": "", "score": None, "log_prob": None, "tokens": [], "alignment": None}
+    ]
 
 
 def test_each_line_is_answered_before_the_next_at_a_terminal(
