@@ -121,8 +121,9 @@ def test_an_empty_text_is_eos_alone(translator, exported):
     np.testing.assert_allclose(score, expected.scores[0, 0], rtol=1e-5)
 
 
-def test_the_lengths_of_the_search_hold(translator, tmp_path):
-    search = Search(beam_size=1, max_length_factor=0.5, max_length_offset=1)
+def test_the_lengths_and_rules_of_the_search_hold(translator, tmp_path):
+    lengths = {"max_length_factor": 0.5, "max_length_offset": 1}
+    search = Search(beam_size=1, **lengths, repetition_penalty=1.7)
     path = export(translator, tmp_path, search)
     # 0.5 * 23 + 1, rounded to an even number.
     (details,) = (
@@ -134,9 +135,11 @@ def test_the_lengths_of_the_search_hold(translator, tmp_path):
     )
     assert details["shape"].tolist() == [1, 1, 12]
     expected = [best.target_tokens for best, *_ in translator.translate(SPOKEN, search)]
-    actual = [len(ids) for ids, _ in run(path, SPOKEN)]
-    assert actual == [len(tokens) for tokens in expected]
-    assert max(actual) > min(actual)
+    pieces = translator.target_tokenizer.pieces
+    actual = [pieces(ids) for ids, _ in run(path, SPOKEN)]
+    assert actual == expected
+    assert len(max(actual, key=len)) > len(min(actual, key=len))
+    assert any(len(set(tokens)) < len(tokens) - 1 for tokens in actual)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from kseq2seq.decoding.constraints.base import Constraint, Prefix
+from kseq2seq.decoding.constraints.marks import mark_tokens
 from kseq2seq.utils import Tensor, check_number
 
 
@@ -45,18 +46,8 @@ class RepetitionPenalty(Constraint):
 
     def adjusted(self, log_probs: Tensor, prefix: Prefix, state: Any) -> Tensor:
         """See `Constraint.adjusted`."""
-        batch, width, vocabulary = ops.shape(log_probs)
-        count = ops.shape(prefix.ids)[2]
-        rows = ops.arange(batch * width, dtype="int32") * vocabulary
-        # A position without a token yet stands for that of the first token: written
-        # twice, it is the same.
-        written = ops.arange(count, dtype="int32") < prefix.position
-        ids = ops.where(written, prefix.ids, prefix.ids[..., :1])
-        places = ops.reshape(ids, (batch * width, count)) + rows[:, None]
-        places = ops.reshape(places, (batch * width * count,))
-        flat = ops.reshape(log_probs, (batch * width * vocabulary,))
-        # Before the first token nothing is penalised.
-        penalty = ops.where(prefix.position > 0, self.penalty, 1.0)
-        penalised = ops.take(flat, places, axis=0) * ops.cast(penalty, flat.dtype)
-        flat = ops.scatter_update(flat, places[:, None], penalised)
-        return ops.reshape(flat, (batch, width, vocabulary))
+        # Each token once: LiteRT adds up what is scattered to the same place.
+        written = ops.arange(ops.shape(prefix.ids)[2], dtype="int32") < prefix.position
+        written = ops.broadcast_to(written, ops.shape(prefix.ids))
+        marks = mark_tokens(prefix.ids, written, log_probs.shape[2])
+        return ops.where(marks, log_probs * self.penalty, log_probs)
