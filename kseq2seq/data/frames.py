@@ -61,7 +61,9 @@ def as_frame_pairs(pairs: Iterable[Any]) -> list[FramePair]:
     return checked
 
 
-def check_finite(frames: np.ndarray, number: int, dtype: str = "float32") -> np.ndarray:
+def check_finite(
+    frames: np.ndarray | FrameFile, number: int, dtype: str = "float32"
+) -> np.ndarray:
     """The frames of a pair in another dtype, as which they are finite.
 
     Args:
