@@ -23,6 +23,7 @@ from kseq2seq.layers.attention.global_attention import (
 )
 from kseq2seq.layers.attention.inputs import (
     check_decoder_inputs,
+    check_memory,
     check_states,
 )
 from kseq2seq.layers.attention.local import (
@@ -81,6 +82,7 @@ __all__ = [
     "additive_score",
     "build_attention",
     "check_decoder_inputs",
+    "check_memory",
     "check_states",
     "chunk_alignment",
     "dot_score",

@@ -9,6 +9,8 @@ from keras import ops
 from kseq2seq.layers.attention.inputs import (
     check_attention_mask,
     check_inputs,
+    check_key,
+    check_memory,
     mask_by_query,
 )
 from kseq2seq.layers.attention.scores import zero_padding
@@ -109,8 +111,13 @@ class Attention(keras.layers.Layer):
             may add more.
 
         Raises:
-            ValueError: If the layer has no weights yet.
+            ValueError: If the layer has no weights yet, or if one of the tensors has
+                another shape or is no mask.
         """
+        # A call has checked them; a loop of one's own has not.
+        name, names = type(self).__name__, ("value", "value_mask")
+        check_memory(name, value, value_mask, names, self.takes_kinds)
+        check_key(name, key, value)
         mask = ops.ones(ops.shape(value)[:2], "bool")
         if value_mask is not None:
             mask = ops.cast(value_mask, "bool")

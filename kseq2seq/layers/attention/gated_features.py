@@ -8,6 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
 from kseq2seq.layers.attention.building import build_attention
 from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
+from kseq2seq.layers.attention.inputs import check_memory
 from kseq2seq.layers.attention.scores import project, zero_padding
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.source_kinds import FEATURE_KIND, TEXT_KIND
@@ -124,6 +125,8 @@ class GatedFeaturesAttention(NestedLayers, Attention):
         key: Tensor | None = None,
         value_mask: Tensor | None = None,
     ) -> Memory:
+        names = ("value", "value_mask")
+        check_memory(type(self).__name__, value, value_mask, names, takes_kinds=True)
         if value_mask is None:
             value_mask = ops.ones(ops.shape(value)[:2], "bool")
         kinds = ops.cast(value_mask, "int32")

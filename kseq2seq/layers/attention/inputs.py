@@ -50,18 +50,70 @@ def check_inputs(
     _check_shape(name, "query", query, ("batch", "target_length", "query_dim"))
     _check_shape(name, "value", value, ("batch", "source_length", "value_dim"))
     _check_same(name, "value", value, "query", query, axis=0)
-    if key is not None:
-        if _is_mask(key):
-            raise ValueError(
-                f"`key` of {name} must be a float tensor. Pass a mask by its name, "
-                "query_mask= or value_mask=. Received: a boolean tensor of shape "
-                f"{_shape(key)}"
-            )
-        _check_shape(name, "key", key, ("batch", "source_length", "key_dim"))
-        _check_same(name, "key", key, "value", value, axis=0)
-        _check_same(name, "key", key, "value", value, axis=1)
+    check_key(name, key, value)
     _check_mask(name, "query_mask", query_mask, "query", query)
     _check_mask(name, "value_mask", value_mask, "value", value, takes_kinds)
+
+
+def check_key(name: str, key: Tensor | None, value: Tensor) -> None:
+    """Checks rank and sizes of keys, as far as they are known.
+
+    Args:
+        name: Name of the layer, for messages.
+        key: Tensor of shape `(batch, source_length, key_dim)`, or `None`.
+        value: Tensor of shape `(batch, source_length, value_dim)`.
+
+    Raises:
+        ValueError: If there is a key of another shape, or a mask in its place.
+
+    Example:
+
+    >>> check_key("Mine", keras.ops.ones((2, 7, 3)), keras.ops.ones((2, 7, 5)))
+    """
+    if key is None:
+        return
+    if _is_mask(key):
+        raise ValueError(
+            f"`key` of {name} must be a float tensor. Pass a mask by its name, "
+            "query_mask= or value_mask=. Received: a boolean tensor of shape "
+            f"{_shape(key)}"
+        )
+    _check_shape(name, "key", key, ("batch", "source_length", "key_dim"))
+    _check_same(name, "key", key, "value", value, axis=0)
+    _check_same(name, "key", key, "value", value, axis=1)
+
+
+def check_memory(
+    name: str,
+    memory: Tensor,
+    mask: Tensor | None,
+    names: tuple[str, str] = ("memory", "memory_mask"),
+    takes_kinds: bool = False,
+) -> None:
+    """Checks what is read and its mask, as far as they are known.
+
+    Args:
+        name: Name of the layer, for messages.
+        memory: Tensor of shape `(batch, source_length, size)`.
+        mask: Boolean tensor of shape `(batch, source_length)`, or `None`.
+        names: Names of both arguments.
+        takes_kinds: Whether the mask may also be of integers.
+
+    Raises:
+        ValueError: If one of them has another shape, or the mask is no mask.
+
+    Example:
+
+    >>> check_memory("Mine", keras.ops.ones((2, 3, 5)), keras.ops.ones((2, 3), "bool"))
+    """
+    if memory is None:
+        raise ValueError(
+            f"{name} with attention must be given a memory, such as the outputs of an "
+            "encoder. Received: memory=None"
+        )
+    axes = ("batch", "source_length", f"{names[0]}_dim")
+    _check_shape(name, names[0], memory, axes)
+    _check_mask(name, names[1], mask, names[0], memory, takes_kinds)
 
 
 def check_query(name: str, query: Tensor) -> None:
@@ -137,10 +189,8 @@ def check_decoder_inputs(
     _check_shape(name, "inputs", inputs, ("batch", "target_length", "input_dim"))
     _check_mask(name, "target_mask", target_mask, "inputs", inputs)
     if memory is not None:
-        _check_shape(name, "memory", memory, ("batch", "source_length", "memory_dim"))
+        check_memory(name, memory, memory_mask, takes_kinds=takes_kinds)
         _check_same(name, "memory", memory, "inputs", inputs, axis=0)
-        mask = memory_mask
-        _check_mask(name, "memory_mask", mask, "memory", memory, takes_kinds)
 
 
 def check_attention_mask(

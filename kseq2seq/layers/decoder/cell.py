@@ -5,7 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import Attention, build_attention, check_states
+from kseq2seq.layers.attention import (
+    Attention,
+    build_attention,
+    check_memory,
+    check_states,
+)
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import RegularizedCell
 from kseq2seq.utils import Tensor, check_boolean, check_choice, check_integer
@@ -215,6 +220,10 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             shape `(batch, size)`: those of the cells, an attentional vector of zeros
             where there is input feeding, and what attention starts from; and the
             dict that attention prepared.
+
+        Raises:
+            ValueError: If states, memory or mask have other shapes, or if the mask is
+                not boolean.
         """
         sizes = keras.tree.flatten([cell.state_size for cell in self.cells])
         check_states(cell_states, sizes)
@@ -224,6 +233,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             states.append(ops.repeat(zeros, self.output_size, axis=1))
         if self.attention is None:
             return states, {}
+        name, takes_kinds = type(self).__name__, self.attention.takes_kinds
+        check_memory(name, memory, memory_mask, takes_kinds=takes_kinds)
         memory = self.attention.prepare(memory, value_mask=memory_mask)
         return [*states, *self.attention.initial_state(memory)], memory
 

@@ -5,7 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import MultiHeadAttention, build_attention
+from kseq2seq.layers.attention import (
+    MultiHeadAttention,
+    build_attention,
+    check_decoder_inputs,
+    check_memory,
+)
 from kseq2seq.layers.dropout import Dropout
 from kseq2seq.utils import Tensor, check_fraction, check_integer
 
@@ -174,7 +179,8 @@ class TransformerEncoderLayer(_TransformerLayer):
 
     Raises:
         ValueError: If a size is not a positive integer, `num_heads` does not divide
-            `units`, `dropout` is not in `[0, 1)`, or vectors are not of size `units`.
+            `units`, `dropout` is not in `[0, 1)`, vectors are not of size `units`, or a
+            mask has another shape or is not boolean.
 
     Example:
 
@@ -192,6 +198,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         self, inputs: Tensor, mask: Tensor | None = None, training: bool = False
     ) -> Tensor:
         self._check(inputs=inputs)
+        check_memory(type(self).__name__, inputs, mask, ("inputs", "mask"))
         block = self.self_attention
         normed = block.norm(inputs)
         memory = block.heads.prepare(normed, value_mask=mask)
@@ -205,6 +212,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         training: bool = False,
     ) -> keras.KerasTensor:
         self._check(inputs=inputs)
+        check_memory(type(self).__name__, inputs, mask, ("inputs", "mask"))
         return keras.KerasTensor(inputs.shape, self.compute_dtype)
 
 
@@ -237,7 +245,8 @@ class TransformerDecoderLayer(_TransformerLayer):
 
     Raises:
         ValueError: If a size is not a positive integer, `num_heads` does not divide
-            `units`, `dropout` is not in `[0, 1)`, or vectors are not of size `units`.
+            `units`, `dropout` is not in `[0, 1)`, vectors are not of size `units`, or a
+            mask has another shape or is not boolean.
 
     Example:
 
@@ -275,6 +284,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         training: bool = False,
     ) -> Any:
         self._check(inputs=inputs, memory=memory)
+        check_decoder_inputs(type(self).__name__, inputs, memory, memory_mask)
         block = self.self_attention
         normed = block.norm(inputs)
         places = ops.arange(ops.shape(inputs)[1], dtype="int32")
@@ -297,7 +307,13 @@ class TransformerDecoderLayer(_TransformerLayer):
 
         Returns:
             A dict of `keys` and `value`, of the shape of the memory, and `mask`.
+
+        Raises:
+            ValueError: If memory or mask have other shapes, or if the mask is not
+                boolean.
         """
+        self._check(memory=memory)
+        check_memory(type(self).__name__, memory, memory_mask)
         return self.cross_attention.heads.prepare(memory, value_mask=memory_mask)
 
     def step(
@@ -357,6 +373,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         training: bool = False,
     ) -> Any:
         self._check(inputs=inputs, memory=memory)
+        check_decoder_inputs(type(self).__name__, inputs, memory, memory_mask)
         outputs = keras.KerasTensor(inputs.shape, self.compute_dtype)
         if not return_attention_scores:
             return outputs

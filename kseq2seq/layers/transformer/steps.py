@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import zero_padding
+from kseq2seq.layers.attention import check_memory, zero_padding
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.transformer.blocks import TransformerDecoderLayer
 from kseq2seq.utils import Tensor
@@ -55,6 +55,9 @@ class TransformerStart(_DecoderLayers):
         makes. The memory is a dict of `value`, with zeros at padding, and `mask`, and
         for the layer i of `keys_i` and `value_i`.
 
+    Raises:
+        ValueError: If memory or mask have other shapes, or if the mask is not boolean.
+
     Example:
 
     >>> start = TransformerStart([TransformerDecoderLayer(units=6, num_heads=2)])
@@ -64,6 +67,7 @@ class TransformerStart(_DecoderLayers):
     """
 
     def call(self, memory: Tensor, memory_mask: Tensor | None = None) -> Any:
+        check_memory(type(self).__name__, memory, memory_mask)
         batch, length = ops.shape(memory)[:2]
         made: dict[str, Tensor] = {"value": zero_padding(memory, memory_mask)}
         for level, layer in enumerate(self.layers):
@@ -81,6 +85,7 @@ class TransformerStart(_DecoderLayers):
     def compute_output_spec(
         self, memory: keras.KerasTensor, memory_mask: keras.KerasTensor | None = None
     ) -> Any:
+        check_memory(type(self).__name__, memory, memory_mask)
         batch, length = memory.shape[:2]
         room = None if length is None else 0
         dtype = self.compute_dtype

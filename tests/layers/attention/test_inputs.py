@@ -8,12 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from kseq2seq.layers import BahdanauAttention, GlobalAttention, LuongAttention
+from kseq2seq.layers import (
+    BahdanauAttention,
+    GlobalAttention,
+    LuongAttention,
+    gate_features,
+)
 from mechanisms import MECHANISMS
 
 B, T, S, D = 2, 3, 5, 13
 SHAPES = {"query": (B, T, D), "value": (B, S, D), "key": (B, S, D)}
 MASKS = {"query_mask": (B, T), "value_mask": (B, S)}
+
+
+def gated():
+    return gate_features(LuongAttention("general"), 7)
 
 
 def inputs(symbolic=False, **changes):
@@ -68,6 +77,25 @@ def test_what_cannot_be_right_is_refused(word, symbolic, change, match):
     with pytest.raises(ValueError, match=match):
         layer(**inputs(symbolic, **change))
     assert not layer.built
+
+
+@pytest.mark.parametrize("word", [*MECHANISMS, "gated"])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"value": ((B, D), None)}, r"`value` .* \(batch, source_length, value_dim\)"),
+        ({"key": ((B, 7, D), None)}, "`key` .* must have the length of `value`"),
+        ({"value_mask": ((1, S), None)}, "`value_mask` .* the batch size of `value`"),
+        ({"value_mask": ((B, S), "float32")}, "boolean, True at .*value_mask > -1"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_in_a_loop_of_ones_own(word, change, match):
+    layer = {**MECHANISMS, "gated": gated}[word]()
+    layer.build(*SHAPES.values())
+    tensors = inputs(**change)
+    memory = {name: tensors[name] for name in ("value", "key", "value_mask")}
+    with pytest.raises(ValueError, match=match):
+        layer.prepare(**memory)
 
 
 @pytest.mark.parametrize("word", MECHANISMS)

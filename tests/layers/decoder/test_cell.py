@@ -555,6 +555,29 @@ def test_inputs_that_cannot_be_right_are_refused(symbolic, name, shape, dtype, m
     assert not layer.built
 
 
+@pytest.mark.parametrize(
+    ("memory", "mask", "match"),
+    [
+        (None, None, "DecoderCell .* be given a memory, .*Received: memory=None"),
+        (
+            (B, M),
+            None,
+            r"`memory` of DecoderCell .* \(batch, source_length, memory_dim",
+        ),
+        ((B, S, M), ((B, T), "bool"), "`memory_mask` .* the length of `memory`"),
+        ((B, S, M), ((B, S), "float32"), "boolean, True .* memory_mask > -1"),
+    ],
+)
+def test_a_memory_that_cannot_be_right_is_refused_at_the_start(memory, mask, match):
+    cell = make_cell("general", "gru", 1, "current", True, False)
+    cell.build((B, D), (B, S, M))
+    states = [keras.ops.ones((B, size)) for size in cell.state_size[:1]]
+    given = {} if memory is None else {"memory": keras.ops.ones(memory)}
+    given |= {} if mask is None else {"memory_mask": keras.ops.ones(*mask)}
+    with pytest.raises(ValueError, match=match):
+        DecoderStart(cell)(states, **given)
+
+
 def test_attention_needs_a_memory():
     layer = DecoderRNN(make_cell("general", "gru", 1, "current", True, False))
     with pytest.raises(ValueError, match="with a memory, such as .*memory=None"):
