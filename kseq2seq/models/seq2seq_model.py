@@ -75,6 +75,32 @@ class Seq2SeqModel(keras.Model):
             _check_takes_logits(loss)
         return super().compute_loss(*args, **kwargs)
 
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model; see `keras.Model`.
+
+        Args:
+            *args: Passed to `keras.Model.fit`.
+            **kwargs: Passed to `keras.Model.fit`.
+
+        Raises:
+            ValueError: If there is a `class_weight`.
+        """
+        _check_has_no_class_weight(kwargs.get("class_weight"))
+        return super().fit(*args, **kwargs)
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One step of training; see `keras.Model`.
+
+        Args:
+            *args: Passed to `keras.Model.train_on_batch`.
+            **kwargs: Passed to `keras.Model.train_on_batch`.
+
+        Raises:
+            ValueError: If there is a `class_weight`.
+        """
+        _check_has_no_class_weight(kwargs.get("class_weight"))
+        return super().train_on_batch(*args, **kwargs)
+
     def make_train_function(self, force: bool = False) -> Any:
         """The function by which `fit` trains; see `keras.Model`.
 
@@ -138,6 +164,21 @@ def _check_takes_logits(loss):
             "kseq2seq.MaskedCrossentropy(), or from_logits=True, such as "
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True). "
             f"Received: loss={loss!r}"
+        )
+
+
+def _check_has_no_class_weight(class_weight):
+    """Refuses weights of classes.
+
+    Keras takes labels of two axes for one-hot ones, and would weight each sentence by
+    the place of its largest id.
+    """
+    if class_weight is not None:
+        raise ValueError(
+            "`class_weight` is for a single class in each row: weight tokens by their "
+            "ids with a `sample_weight` of shape (batch, length), such as "
+            "numpy.take(weights, labels). "
+            f"Received: class_weight={class_weight!r:.80}"
         )
 
 

@@ -494,6 +494,16 @@ def test_losses_of_probabilities_are_refused(loss):
             use(inputs, np.full((2, 5), 4), verbose=0)
 
 
+@pytest.mark.parametrize("name", ["fit", "train_on_batch"])
+def test_weights_of_classes_are_refused(name):
+    train = getattr(compiled(make_model()), name)
+    weights = dict.fromkeys(range(V), 2.0)
+    with pytest.raises(
+        ValueError, match=r"numpy.take\(weights, .*Received: class_weig"
+    ):
+        train(INPUTS, LABELS, class_weight=weights)
+
+
 def test_losses_of_logits_are_taken():
     model = make_model()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
