@@ -8,6 +8,7 @@ from keras import ops
 
 from kseq2seq.losses.crossentropy import (
     check_shapes,
+    nan_outside,
     real_tokens,
     token_crossentropy,
     token_weights,
@@ -17,7 +18,10 @@ from kseq2seq.utils import PAD_ID, Tensor, check_integer
 
 
 class _TokenMean(keras.metrics.Mean):
-    """Mean over real tokens; a subclass says in `_values` of what."""
+    """Mean over real tokens; a subclass says in `_values` of what.
+
+    A label outside of the vocabulary is an error, or makes it NaN, as it does the loss.
+    """
 
     # From labels and logits to a number for each label.
     _values: Callable[[Tensor, Tensor], Tensor]
@@ -43,6 +47,7 @@ class _TokenMean(keras.metrics.Mean):
             is_real = real_tokens(y_true, self.ignore_class)
             labels = ops.where(is_real, ops.cast(y_true, "int32"), 0)
         values = ops.cast(self._values(labels, y_pred), "float32")
+        values = nan_outside(values, labels, y_pred.shape[-1])
         # A weight of 0 would not silence an infinity.
         values = ops.where(ops.equal(weights, 0), 0.0, values)
         # Flat, since `Mean` would first divide each row by its padded length.

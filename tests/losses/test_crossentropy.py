@@ -328,3 +328,22 @@ def test_labels_must_be_sparse_and_as_long_as_the_logits(use, shape, logits):
     message = rf"not one-hot.*labels.shape=\({B},.*logits.shape=\({B}, {T}, {V}\)"
     with pytest.raises(ValueError, match=message):
         use(np.ones(shape, "int32"), logits)
+
+
+@pytest.mark.parametrize("make", [TokenAccuracy, Perplexity])
+@pytest.mark.parametrize("features", [False, True])
+@pytest.mark.parametrize("label", [-1, V])
+def test_metrics_of_labels_outside_of_the_vocabulary(make, features, label, logits):
+    """With XLA, which raises no error, they would be those of another label."""
+    metric, labels = make(), np.ones((B, T), "int32")
+    labels[1, 2] = label
+
+    @tf.function(jit_compile=True)
+    def update(labels, logits):
+        if features:
+            eye = VocabularyProduct(tf.eye(V), None, transposed=False)
+            logits = VocabularyLogits(logits, logits, eye)
+        metric.update_state(labels, logits)
+
+    update(tf.constant(labels), tf.constant(logits))
+    assert np.isnan(metric.result())
