@@ -134,15 +134,18 @@ def check_query(name: str, query: Tensor) -> None:
         )
 
 
-def check_states(states: list[Tensor], sizes: list[int]) -> None:
+def check_states(
+    states: list[Tensor], sizes: list[int], others: Tensor | None = None
+) -> None:
     """Checks the states that a decoder starts from.
 
     Args:
         states: List of tensors of shape `(batch, size)`.
         sizes: The sizes that its cells ask for.
+        others: Tensor of `batch` rows that they go with, or `None`.
 
     Raises:
-        ValueError: If they are fewer or more, or of other sizes.
+        ValueError: If they are fewer or more, or of other shapes.
 
     Example:
 
@@ -150,14 +153,22 @@ def check_states(states: list[Tensor], sizes: list[int]) -> None:
     >>> check_states([ops.ones((2, 3)), ops.ones((2, 3))], [3, 3])
     """
     is_list = isinstance(states, (list, tuple))
-    given = [state.shape[-1] for state in states] if is_list else "of no list"
+    given = list(map(_shape_or_type, states)) if is_list else "of no list"
+    batch = None if others is None else _shape(others)[0]
     fits = is_list and len(given) == len(sizes)
-    if not fits or any(x not in (None, y) for x, y in zip(given, sizes, strict=True)):
+    if not fits or not all(
+        isinstance(shape, tuple)
+        and len(shape) == 2
+        and shape[1] in (None, size)
+        and (None in (shape[0], batch) or shape[0] == batch)
+        for shape, size in zip(given, sizes, strict=True)
+    ):
+        rows = "" if batch is None else f" and batch {batch}"
         raise ValueError(
             "`initial_state` must be a list of the states of all cells, the lowest "
             f"first, here {len(sizes)} tensors of shape (batch, size) with sizes "
-            f"{sizes}: an LSTM has two, a GRU one. Dense layers change sizes. "
-            f"Received: sizes {given}"
+            f"{sizes}{rows}: an LSTM has two, a GRU one. Dense layers change sizes. "
+            f"Received: shapes {given}"
         )
 
 
@@ -350,6 +361,10 @@ def _is_mask(tensor: Any) -> bool:
 
 def _shape(tensor: Any) -> tuple[int | None, ...]:
     return tuple(tensor.shape)
+
+
+def _shape_or_type(value: Any) -> Any:
+    return _shape(value) if hasattr(value, "shape") else type(value).__name__
 
 
 def _rank(tensor: Any) -> int | None:

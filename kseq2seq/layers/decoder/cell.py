@@ -11,6 +11,11 @@ from kseq2seq.layers.attention import (
     check_memory,
     check_states,
 )
+from kseq2seq.layers.decoder.checks import (
+    check_attention,
+    check_cells,
+    check_residual,
+)
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import RegularizedCell
 from kseq2seq.utils import Tensor, check_boolean, check_choice, check_integer
@@ -71,9 +76,9 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
 
     Raises:
         ValueError: If `cells` is empty, holds no cell or one with dropout, if
-            `attention` is no attention layer, if there is an `attentional` without it,
-            or if `query`, `input_feeding`, `query_cell` or `context_to_cells` does not
-            fit.
+            `attention` is no attention layer, if there is an `attentional` without it
+            or that is no layer, or if `query`, `input_feeding`, `residual`,
+            `query_cell` or `context_to_cells` does not fit.
 
     Example:
 
@@ -110,18 +115,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        cells = _check_cells(cells)
-        if attention is not None and not callable(getattr(attention, "attend", None)):
-            raise ValueError(
-                "`attention` must be an attention layer, such as those of "
-                f"`kseq2seq.layers`, or None. Received: attention={attention!r}"
-            )
-        if attention is None and attentional is not None:
-            raise ValueError(
-                "`attentional` joins the context of attention with the cells' output: "
-                "leave it out without `attention`. "
-                f"Received: attention={attention}, attentional={attentional}"
-            )
+        cells = check_cells(cells)
+        check_attention(attention, attentional)
         query = check_choice("query", query, QUERIES)
         input_feeding = check_boolean("input_feeding", input_feeding)
         if input_feeding and (attention is None or query == "previous"):
@@ -138,6 +133,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         self.query = query
         self.residual = check_boolean("residual", residual)
         self.residual_from = check_integer("residual_from", residual_from, least=2)
+        if self.residual:
+            check_residual(cells, self.residual_from)
         self.query_cell = check_choice("query_cell", query_cell, QUERY_CELLS)
         self.context_to_cells = check_boolean("context_to_cells", context_to_cells)
         self._check_context()
@@ -171,12 +168,16 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
 
     @property
     def output_size(self) -> int:
-        """Size of the step's output; of a context that is the output, once built."""
+        """Size of the step's output; where it depends on the context's, once built."""
         if self.attention is None:
             return self.cells[-1].output_size
         if self.attentional is None:
             return self.context_size
-        return self.attentional.units
+        units = getattr(self.attentional, "units", None)
+        if units is None:  # of a layer whose output depends on its input
+            size = self.context_size + self.cells[-1].output_size
+            units = self.attentional.compute_output_shape((None, size))[-1]
+        return units
 
     def build(self, inputs_shape: Any, memory_shape: Any = None) -> None:
         size = inputs_shape[-1]
@@ -226,7 +227,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
                 not boolean.
         """
         sizes = keras.tree.flatten([cell.state_size for cell in self.cells])
-        check_states(cell_states, sizes)
+        check_states(cell_states, sizes, memory)
         states = list(cell_states)
         if self.input_feeding:
             zeros = ops.zeros_like(states[0][:, :1])  # (B, 1)
@@ -384,40 +385,3 @@ def _draws_of_level(draws, level):
         for name, drawn in draws.items()
         if name.startswith(prefix)
     }
-
-
-def _check_cells(cells):
-    """The cells as a list, each without dropout."""
-    given = cells
-    if isinstance(cells, keras.layers.StackedRNNCells):
-        cells = cells.cells
-    elif isinstance(cells, keras.layers.Layer):
-        cells = [cells]
-    cells = list(cells) if isinstance(cells, (list, tuple)) else []
-    if not cells or not all(map(_is_cell, cells)):
-        raise ValueError(
-            "`cells` must be a recurrent cell, or a list of at least one cell, such as "
-            "keras.layers.LSTMCell(units); a layer such as LSTM runs a whole sequence "
-            f"and is none. Received: cells={given!r}"
-        )
-    for cell in cells:
-        _check_has_no_dropout(cell)
-    return cells
-
-
-def _is_cell(cell):
-    is_one = not isinstance(cell, (type, keras.layers.StackedRNNCells))
-    return is_one and hasattr(cell, "state_size") and hasattr(cell, "output_size")
-
-
-def _check_has_no_dropout(cell):
-    if isinstance(cell, RegularizedCell):  # which keeps no mask
-        cell = cell.cell
-    for name in ("dropout", "recurrent_dropout"):
-        if getattr(cell, name, 0):
-            # Such a cell keeps its mask until Keras's own loop takes it away.
-            raise ValueError(
-                f"`cells` must have no {name} of their own: one mask would serve all "
-                "batches. Use `DecoderRNN(cell, dropout=...)`. "
-                f"Received: {type(cell).__name__} with {name}={getattr(cell, name)}"
-            )

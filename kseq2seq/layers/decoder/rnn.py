@@ -5,9 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.layers.attention import check_decoder_inputs
+from kseq2seq.layers.attention import check_decoder_inputs, check_states
 from kseq2seq.layers.decoder import fused
 from kseq2seq.layers.decoder.cell import DecoderCell
+from kseq2seq.layers.decoder.checks import check_step
 from kseq2seq.layers.dropout import Dropout
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import run_steps
@@ -141,10 +142,12 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         self._check_attention(return_attention_scores)
+        sizes = keras.tree.flatten([cell.state_size for cell in self.cell.cells])
         if initial_state is None:
             zeros = ops.zeros_like(inputs[:, 0, :1])  # (B, 1)
-            sizes = keras.tree.flatten([cell.state_size for cell in self.cell.cells])
             initial_state = [ops.repeat(zeros, size, axis=1) for size in sizes]
+        else:
+            check_states(initial_state, sizes, inputs)
         states, prepared = self.cell.start(initial_state, memory, memory_mask)
         prepared = {**prepared, **self._draw_dropout(inputs, training)}
         if training and fused.supports(self.cell):
@@ -311,6 +314,9 @@ class DecoderStep(_CellLayer):
         output_size)`, a list as `states`, and a tensor of shape `(batch, beam,
         source_length)`. Without attention there are the first two alone.
 
+    Raises:
+        ValueError: If inputs or states have other numbers of axes.
+
     Example:
 
     >>> from kseq2seq.layers import DecoderCell
@@ -332,6 +338,7 @@ class DecoderStep(_CellLayer):
             self.cell.built = True
 
     def call(self, inputs: Tensor, states: list[Tensor], memory: dict[str, Any]) -> Any:
+        check_step(type(self).__name__, inputs, states, len(self.cell.state_size))
         batch, beam, size = ops.shape(inputs)
         # In full, since a size of -1 cannot be told where there are no rows.
         output, alignment, states = self.cell.step(
@@ -351,6 +358,7 @@ class DecoderStep(_CellLayer):
         states: list[keras.KerasTensor],
         memory: dict[str, keras.KerasTensor],
     ) -> Any:
+        check_step(type(self).__name__, inputs, states, len(self.cell.state_size))
         shape, dtype = tuple(inputs.shape[:2]), self.compute_dtype
         output = keras.KerasTensor((*shape, self.cell.output_size), dtype)
         states = [

@@ -493,8 +493,10 @@ def test_attention_must_be_a_layer():
 @pytest.mark.parametrize(
     ("shapes", "received"),
     [
-        ([(2, 5)], r"sizes \[5\]"),
-        ([(2, 5), (2, 7)], r"sizes \[5, 7\]"),
+        ([(2, 5)], r"shapes \[\(2, 5\)\]"),
+        ([(2, 5), (2, 7)], r"shapes \[\(2, 5\), \(2, 7\)\]"),
+        ([(2, 5), (2, 1, 5)], r"shapes \[\(2, 5\), \(2, 1, 5\)\]"),
+        ([(1, 5), (1, 5)], r"shapes \[\(1, 5\), \(1, 5\)\]"),
         ((2, 5), "of no list"),
     ],
 )
@@ -504,6 +506,21 @@ def test_states_must_be_those_of_the_cells(shapes, received):
     states = [keras.ops.ones(x) for x in shapes] if several else keras.ops.ones(shapes)
     with pytest.raises(ValueError, match=rf"2 tensors .*sizes \[5, 5\].*{received}"):
         decoder(keras.ops.ones((2, 3, 4)), initial_state=states)
+
+
+def test_states_of_each_cell_are_no_list_of_their_own():
+    decoder = DecoderRNN(DecoderCell([keras.layers.LSTMCell(5)], input_feeding=False))
+    states = [[keras.ops.ones((2, 5)), keras.ops.ones((2, 5))]]
+    with pytest.raises(ValueError, match=r"must be a list .*shapes \['list'\]"):
+        decoder(keras.ops.ones((2, 3, 4)), initial_state=states)
+
+
+def test_states_of_other_rows_than_the_memory_s_are_refused():
+    cell = make_cell("general", "gru", 1, "current", True, False)
+    cell.build((B, D), (B, S, M))
+    states = [keras.ops.ones((B + 1, cell.state_size[0]))]
+    with pytest.raises(ValueError, match=rf"and batch {B}.*Received: shapes"):
+        DecoderStart(cell)(states, keras.ops.ones((B, S, M)))
 
 
 def test_query_must_be_known():
