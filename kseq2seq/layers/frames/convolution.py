@@ -33,7 +33,7 @@ class FrameConvolution(keras.layers.Layer):
 
     Raises:
         ValueError: If `filters` or `kernel_size` is no integer of at least 1, or frames
-            and mask have not these shapes.
+            and mask have not these shapes, or the mask is not boolean.
 
     Example:
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kseq2seq.layers.frames.reduction import num_blocks
+from kseq2seq.layers.frames.reduction import check_is_boolean, num_blocks
 from kseq2seq.utils import Tensor, check_boolean, check_integer, check_number
 
 # Of the power in a band; below the noise of 16 bits.
@@ -47,7 +47,8 @@ class LogMel(keras.layers.Layer):
         and at least one; what stands at padding is 0.
 
     Raises:
-        ValueError: If a number is out of range, or an input has another number of axes.
+        ValueError: If a number is out of range, or an input has another number of axes,
+            or the mask is not boolean.
 
     Example:
 
@@ -103,14 +104,7 @@ class LogMel(keras.layers.Layer):
         return self.stride / self.sample_rate
 
     def call(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        lengths = waveforms.shape[-1:] + mask.shape[-1:]
-        is_flat = len(waveforms.shape) == len(mask.shape) == 2
-        if not is_flat or (None not in lengths and lengths[0] != lengths[1]):
-            raise ValueError(
-                "`waveforms` and `mask` must have shape (batch, num_samples); give a "
-                "single recording an axis of 1, waveform[None]. "
-                f"Received: shapes {tuple(waveforms.shape)} and {tuple(mask.shape)}"
-            )
+        _check_waveforms(waveforms, mask)
         samples = ops.where(mask, ops.cast(waveforms, "float32"), 0.0)
         # One frame at least, and each whole.
         samples = ops.pad(samples, [(0, 0), (0, self.fft_length + self.stride)])
@@ -141,6 +135,7 @@ class LogMel(keras.layers.Layer):
     def compute_output_spec(
         self, waveforms: keras.KerasTensor, mask: keras.KerasTensor
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        _check_waveforms(waveforms, mask)
         batch, length = waveforms.shape
         count = None if length is None else max(1, num_blocks(length, self.stride))
         frames = keras.KerasTensor((batch, count, self.num_bands), self.compute_dtype)
@@ -157,6 +152,18 @@ class LogMel(keras.layers.Layer):
             "max_frequency": self.max_frequency,
             "normalize": self.normalize,
         }
+
+
+def _check_waveforms(waveforms, mask):
+    lengths = waveforms.shape[-1:] + mask.shape[-1:]
+    is_flat = len(waveforms.shape) == len(mask.shape) == 2
+    if not is_flat or (None not in lengths and lengths[0] != lengths[1]):
+        raise ValueError(
+            "`waveforms` and `mask` must have shape (batch, num_samples); give a "
+            "single recording an axis of 1, waveform[None]. "
+            f"Received: shapes {tuple(waveforms.shape)} and {tuple(mask.shape)}"
+        )
+    check_is_boolean(mask)
 
 
 def _bands(layer: LogMel) -> np.ndarray:

@@ -35,7 +35,8 @@ def check_frames(frames: Tensor, mask: Tensor) -> None:
         mask: Tensor of shape `(batch, length)`.
 
     Raises:
-        ValueError: If one has another number of axes, or their lengths differ.
+        ValueError: If one has another number of axes, their lengths differ, or the mask
+            is not boolean.
 
     Example:
 
@@ -49,6 +50,28 @@ def check_frames(frames: Tensor, mask: Tensor) -> None:
             "Frames must have the shape (batch, length, size) and their mask (batch, "
             "length); give a single row an axis of 1, x[None]. "
             f"Received: shapes {shape} and {of_mask}"
+        )
+    check_is_boolean(mask)
+
+
+def check_is_boolean(mask: Tensor) -> None:
+    """Refuses masks of numbers, which may mean the opposite.
+
+    Args:
+        mask: Tensor of any shape.
+
+    Raises:
+        ValueError: If it is of numbers.
+
+    Example:
+
+    >>> check_is_boolean(keras.ops.ones((2, 3), "bool"))
+    """
+    dtype = keras.backend.standardize_dtype(mask.dtype)
+    if dtype != "bool":
+        raise ValueError(
+            "A mask must be boolean, True at what is real: of one of 1 and 0, pass "
+            f"mask > 0. Received: a mask of dtype {dtype}"
         )
 
 
@@ -96,7 +119,7 @@ class FrameStack(keras.layers.Layer):
 
     Raises:
         ValueError: If `factor` is no integer of at least 1, or sequence and mask have
-            not these shapes.
+            not these shapes, or the mask is not boolean.
 
     Example:
 
@@ -154,7 +177,8 @@ class FrameMask(keras.layers.Layer):
         Boolean tensor of shape `(batch, ceil(length / factor))`.
 
     Raises:
-        ValueError: If `factor` is no integer of at least 1.
+        ValueError: If `factor` is no integer of at least 1, or the mask has another
+            shape or is not boolean.
 
     Example:
 
@@ -169,11 +193,22 @@ class FrameMask(keras.layers.Layer):
         self.built = True
 
     def call(self, mask: Tensor) -> Tensor:
+        _check_mask(mask)
         return ops.any(blocks(mask, self.factor, False), axis=2)
 
     def compute_output_spec(self, mask: keras.KerasTensor) -> keras.KerasTensor:
+        _check_mask(mask)
         batch, length = mask.shape
         return keras.KerasTensor((batch, num_blocks(length, self.factor)), "bool")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor}
+
+
+def _check_mask(mask):
+    if len(mask.shape) != 2:
+        raise ValueError(
+            "A mask must have the shape (batch, length); give a single row an axis of "
+            f"1, x[None]. Received: mask.shape={tuple(mask.shape)}"
+        )
+    check_is_boolean(mask)

@@ -35,7 +35,7 @@ class SpecAugment(keras.layers.Layer):
 
     Raises:
         ValueError: If a number is negative, `time_share` is above 1, or frames and mask
-            have not these shapes.
+            have not these shapes, or the mask is not boolean.
 
     Example:
 

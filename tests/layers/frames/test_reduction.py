@@ -58,21 +58,47 @@ def test_the_mask_of_the_longer_sequence_is_not_passed_on():
     assert np.isfinite(model(np.ones((2, 5, SIZE), "float32"))).all()
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: FrameStack(2),
-        lambda: FrameConvolution(5),
-        lambda: SpecAugment(time_width=3),
-        lambda: LogMel(4, 1000),
-    ],
-)
+LAYERS = [
+    lambda: FrameStack(2),
+    lambda: FrameConvolution(5),
+    lambda: SpecAugment(time_width=3),
+    lambda: LogMel(4, 1000),
+]
+
+
+@pytest.mark.parametrize("make", LAYERS)
 @pytest.mark.parametrize("length", [1, 4])
 def test_a_mask_of_another_length_is_not_broadcast(make, length):
     layer = make()
     shape = (2, 6) if isinstance(layer, LogMel) else (2, 6, SIZE)
     with pytest.raises(ValueError, match=rf"give a single .*\(2, 6.*\(2, {length}\)"):
         layer(np.ones(shape, "float32"), np.ones((2, length), "bool"))
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_a_mask_of_numbers_is_refused(make, symbolic, dtype):
+    """One of 0 and -1e9 would be taken for its opposite."""
+    layer, tensor = make(), keras.KerasTensor if symbolic else keras.ops.ones
+    shape = (2, 6) if isinstance(layer, LogMel) else (2, 6, SIZE)
+    with pytest.raises(ValueError, match=f"mask > 0. Received: .* {dtype}"):
+        layer(tensor(shape), tensor((2, 6), dtype))
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "dtype", "match"),
+    [
+        ((6,), "bool", r"axis of 1, x\[None\]. Received: mask.shape=\(6,\)"),
+        ((2, 6, 3), "bool", r"\(batch, length\).*Received: mask.shape=\(2, 6, 3\)"),
+        ((2, 6), "float32", "Received: a mask of dtype float32"),
+    ],
+)
+def test_a_mask_alone_is_checked_likewise(symbolic, shape, dtype, match):
+    make = keras.KerasTensor if symbolic else keras.ops.ones
+    with pytest.raises(ValueError, match=match):
+        FrameMask(2)(make(shape, dtype))
 
 
 @pytest.mark.parametrize("layer", [FrameStack(2), FrameConvolution(5), SpecAugment()])
