@@ -244,6 +244,14 @@ def test_vectors_of_another_size_are_refused():
         SinusoidalPositions()(ops.ones((1, 5)))
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 1), (2, 3, 7), (3, 6)])
+def test_positions_are_of_vectors_of_one_size(shape):
+    layer = SinusoidalPositions()
+    layer(ops.ones((2, 3, 6)))
+    with pytest.raises(ValueError, match=r"\(batch, length, 6\).*Received: inputs"):
+        layer(ops.ones(shape))
+
+
 @pytest.mark.parametrize("symbolic", [False, True])
 @pytest.mark.parametrize("name", ["encoder", "decoder", "start"])
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class SinusoidalPositions(keras.layers.Layer):
 
     Raises:
         ValueError: If `scale` is not a number above 0, or `inputs` have another number
-            of axes.
+            of axes, or another size than when it was first called.
 
     Example:
 
@@ -54,11 +54,7 @@ class SinusoidalPositions(keras.layers.Layer):
         self.scale = check_number("scale", scale, above=0)
 
     def build(self, inputs_shape: Any, positions_shape: Any = None) -> None:
-        if len(inputs_shape) != 3:
-            raise ValueError(
-                "`inputs` must have the shape (batch, length, size), embeddings such "
-                f"as those of ids. Received: inputs.shape={tuple(inputs_shape)}"
-            )
+        _check_shape(inputs_shape, None)
         places = np.arange(inputs_shape[-1])
         exponents = 2 * (places // 2) / inputs_shape[-1]
         self._rates = (_LONGEST**-exponents).astype("float32")
@@ -66,6 +62,8 @@ class SinusoidalPositions(keras.layers.Layer):
         self._phases = (places % 2 * np.pi / 2).astype("float32")
 
     def call(self, inputs: Tensor, positions: Tensor | None = None) -> Tensor:
+        # Vectors of another size, one number each, would be made as many as the waves.
+        _check_shape(inputs.shape, len(self._rates))
         if positions is None:
             positions = ops.arange(ops.shape(inputs)[1], dtype="int32")[None]
         times = ops.cast(positions, "float32")[..., None]
@@ -80,3 +78,12 @@ class SinusoidalPositions(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scale}
+
+
+def _check_shape(shape, size):
+    if len(shape) != 3 or (None not in (shape[-1], size) and shape[-1] != size):
+        shown = "size" if size is None else size
+        raise ValueError(
+            f"`inputs` must have the shape (batch, length, {shown}), embeddings such "
+            f"as those of ids. Received: inputs.shape={tuple(shape)}"
+        )
