@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kseq2seq.layers.attention import new_initializer
 from kseq2seq.utils import PAD_ID, Tensor, check_integer
 
 # Far below the logarithm of any probability, and finite, for the sake of gradients.
@@ -132,7 +133,7 @@ class PointerGenerator(keras.layers.Layer):
         size = features_shape[-1] + embedded_shape[-1]
         self.kernel = self.add_weight(
             shape=(size, 1),
-            initializer=self.kernel_initializer.clone(),
+            initializer=new_initializer(self.kernel_initializer),
             name="kernel",
         )
         self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")

@@ -8,6 +8,7 @@ from kseq2seq.layers.attention.base import (
 )
 from kseq2seq.layers.attention.building import (
     build_attention,
+    new_initializer,
 )
 from kseq2seq.layers.attention.chunkwise import (
     ChunkwiseAttention,
@@ -92,6 +93,7 @@ __all__ = [
     "hardmax",
     "masked_probabilities",
     "masked_softmax",
+    "new_initializer",
     "parallel_alignment",
     "sparsemax",
     "successive_alignments",

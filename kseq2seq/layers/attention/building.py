@@ -7,6 +7,26 @@ import keras
 from kseq2seq.layers.attention.base import Attention, Shape
 
 
+def new_initializer(initializer: Any) -> Any:
+    """An initializer for one weight more.
+
+    Args:
+        initializer: An initializer of Keras, or a function from shape and dtype.
+
+    Returns:
+        A clone, since one that is used twice gives the same numbers twice; a function
+        as it is.
+
+    Example:
+
+    >>> initializer = keras.initializers.GlorotUniform()
+    >>> new_initializer(initializer) is initializer
+    False
+    """
+    is_own = isinstance(initializer, keras.initializers.Initializer)
+    return initializer.clone() if is_own else initializer
+
+
 def build_attention(
     layer: Attention,
     query_shape: Shape,

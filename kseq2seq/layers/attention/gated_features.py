@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
-from kseq2seq.layers.attention.building import build_attention
+from kseq2seq.layers.attention.building import build_attention, new_initializer
 from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
 from kseq2seq.layers.attention.inputs import check_memory
 from kseq2seq.layers.attention.scores import project, zero_padding
@@ -108,7 +108,7 @@ class GatedFeaturesAttention(NestedLayers, Attention):
         value_size: Any = value_shape[-1]
         self.gate_kernel = self.add_weight(
             shape=(query_size + 2 * value_size, 1),
-            initializer=self.kernel_initializer.clone(),
+            initializer=new_initializer(self.kernel_initializer),
             name="gate_kernel",
         )
         self.gate_bias = self.add_weight(

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
+from kseq2seq.layers.attention.building import new_initializer
 from kseq2seq.layers.attention.inputs import check_query
 from kseq2seq.layers.attention.scores import PROBABILITY_FNS, masked_probabilities
 from kseq2seq.layers.dropout import Dropout
@@ -68,8 +69,7 @@ class GlobalAttention(Attention):
         self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def _kernel(self, shape: Shape, name: str) -> keras.Variable:
-        # A clone each: one initializer used twice gives the same numbers twice.
-        initializer = self.kernel_initializer.clone()
+        initializer = new_initializer(self.kernel_initializer)
         return self.add_weight(
             shape=shape,
             initializer=initializer,

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
-from kseq2seq.layers.attention.building import build_attention
+from kseq2seq.layers.attention.building import build_attention, new_initializer
 from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
 from kseq2seq.layers.attention.scores import project
 from kseq2seq.layers.nested import NestedLayers
@@ -243,12 +243,12 @@ class LocalPredictiveAttention(LocalAttention):
         units = self.units or query_shape[-1]
         self.position_kernel = self.add_weight(
             shape=(query_shape[-1], units),
-            initializer=self.kernel_initializer.clone(),
+            initializer=new_initializer(self.kernel_initializer),
             name="position_kernel",
         )
         self.position_vector = self.add_weight(
             shape=(units,),
-            initializer=self.kernel_initializer.clone(),
+            initializer=new_initializer(self.kernel_initializer),
             name="position_vector",
         )
 

@@ -9,10 +9,13 @@ from kseq2seq.layers import (
     ChunkwiseAttention,
     DecoderCell,
     DecoderRNN,
+    GatedFeaturesAttention,
     GlobalAttention,
     LocalMonotonicAttention,
+    LocalPredictiveAttention,
     LuongAttention,
     MonotonicAttention,
+    PointerGenerator,
 )
 from kseq2seq.layers.attention import build_attention
 
@@ -81,3 +84,35 @@ def test_what_is_built_is_left_alone():
     (kernel,) = layer.weights
     build_attention(layer, (None, None, D), (None, None, S))
     assert layer.weights[0] is kernel
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def halves(shape, dtype=None):
+    return keras.ops.full(shape, 0.5, dtype)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (BahdanauAttention, "score_vector"),
+        (LocalPredictiveAttention, "position_kernel"),
+        (GatedFeaturesAttention, "gate_kernel"),
+    ],
+)
+def test_an_initializer_may_be_a_function(make, name):
+    parts = {
+        BahdanauAttention: [U],
+        LocalPredictiveAttention: [LuongAttention()],
+        GatedFeaturesAttention: [LuongAttention(), LuongAttention()],
+    }
+    layer = make(*parts[make], kernel_initializer=halves)
+    for each in (layer, make.from_config(layer.get_config())):
+        each(QUERY, VALUE)
+        weight = getattr(each, name)
+        np.testing.assert_array_equal(weight, np.full(weight.shape, 0.5))
+
+
+def test_the_initializer_of_a_gate_of_copies_may_be_a_function():
+    layer = PointerGenerator(kernel_initializer=halves)
+    layer.build(None, (B, T, D), (B, T, U))
+    np.testing.assert_array_equal(layer.kernel, np.full((D + U, 1), 0.5))
