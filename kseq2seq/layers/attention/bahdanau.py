@@ -7,7 +7,7 @@ from keras import ops
 
 from kseq2seq.layers.attention.base import Shape
 from kseq2seq.layers.attention.global_attention import GlobalAttention
-from kseq2seq.layers.attention.scores import additive_score, project
+from kseq2seq.layers.attention.scores import additive_score, check_size, project
 from kseq2seq.utils import Tensor, check_boolean, check_integer
 
 
@@ -113,6 +113,7 @@ class BahdanauAttention(GlobalAttention):
         return self.add_weight(shape=(self.units,), initializer=initializer, name=name)
 
     def project_keys(self, key: Tensor) -> Tensor:
+        check_size(key, self.key_kernel)
         keys = ops.matmul(key, self.key_kernel)  # (B, S, U)
         return keys + self.key_bias if self.use_bias else keys
 

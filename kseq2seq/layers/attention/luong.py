@@ -7,7 +7,12 @@ from keras import ops
 
 from kseq2seq.layers.attention.base import Shape
 from kseq2seq.layers.attention.global_attention import GlobalAttention
-from kseq2seq.layers.attention.scores import additive_score, dot_score, project
+from kseq2seq.layers.attention.scores import (
+    additive_score,
+    check_size,
+    dot_score,
+    project,
+)
 from kseq2seq.utils import Tensor, check_boolean, check_choice, check_integer
 
 SCORES = ("dot", "general", "concat", "scaled_dot", "scaled_general")
@@ -130,6 +135,7 @@ class LuongAttention(GlobalAttention):
 
     def project_keys(self, key: Tensor) -> Tensor:
         if self.score not in ("dot", "scaled_dot"):
+            check_size(key, self.key_kernel)
             return ops.matmul(key, self.key_kernel)  # (B, S, Dq) or (B, S, U)
         return key
 

@@ -23,11 +23,38 @@ def project(inputs: Tensor, kernel: Tensor) -> Tensor:
 
     Returns:
         Tensor of shape `(..., units)`.
+
+    Raises:
+        ValueError: If the last axis is not of the matrix's size.
     """
+    check_size(inputs, kernel)
     if backend.backend() != "tensorflow" or len(inputs.shape) == 2:
         return ops.matmul(inputs, kernel)
     axes = "abc"[: len(inputs.shape) - 1]
     return ops.einsum(f"{axes}d,du->{axes}u", inputs, kernel)
+
+
+def check_size(inputs: Tensor, kernel: Tensor) -> None:
+    """Checks that vectors are of the size that a layer has weights for.
+
+    Args:
+        inputs: Tensor of shape `(..., size)`.
+        kernel: Tensor of shape `(size, units)`.
+
+    Raises:
+        ValueError: If they are not, as far as it is known.
+
+    Example:
+
+    >>> check_size(ops.ones((2, 3, 5)), ops.ones((5, 7)))
+    """
+    size, expected = inputs.shape[-1], kernel.shape[0]
+    if size not in (None, expected):
+        raise ValueError(
+            "A layer of attention has weights for the sizes of query, key and value "
+            "that it was first called with: make another layer for others. Received: "
+            f"vectors of size {size}, for weights of size {expected}"
+        )
 
 
 def project_energy(energy: Tensor, kernel: Tensor) -> Tensor:
@@ -70,7 +97,17 @@ def dot_score(query: Tensor, key: Tensor) -> Tensor:
 
     Returns:
         Scores before softmax, of shape `(batch, target_length, source_length)`.
+
+    Raises:
+        ValueError: If query and key are of unequal size.
     """
+    sizes = query.shape[-1], key.shape[-1]
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise ValueError(
+            "A dot product needs a query and a key of equal size; a layer with weights "
+            "has those of the sizes that it was first called with. "
+            f"Received: query of size {sizes[0]}, key of size {sizes[1]}"
+        )
     return ops.matmul(query, ops.swapaxes(key, 1, 2))
 
 

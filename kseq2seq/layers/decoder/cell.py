@@ -138,7 +138,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         self.query_cell = check_choice("query_cell", query_cell, QUERY_CELLS)
         self.context_to_cells = check_boolean("context_to_cells", context_to_cells)
         self._check_context()
-        self.context_size: Any = None  # an integer, once built
+        self.input_size: Any = None  # integers, once built
+        self.context_size: Any = None
 
     def _check_context(self):
         comes_last = self.query == "current" and self.query_cell == "last"
@@ -180,7 +181,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         return units
 
     def build(self, inputs_shape: Any, memory_shape: Any = None) -> None:
-        size = inputs_shape[-1]
+        self.input_size = size = inputs_shape[-1]
         if self.attention is not None:
             self.context_size = memory_shape[-1]
         if self.input_feeding:

@@ -146,3 +146,29 @@ def check_step(name: str, inputs: Tensor, states: Any, num_states: int) -> None:
             "`DecoderStart` get an axis for the hypotheses, state[:, None]. "
             f"Received: inputs.shape={of_inputs}, states of shapes {shapes}"
         )
+
+
+def check_input_size(name: str, inputs: Tensor, expected: int | None) -> None:
+    """Checks that inputs are of the size that a cell has weights for.
+
+    Args:
+        name: Name of the layer, for messages.
+        inputs: Tensor of shape `(batch, ..., input_dim)`.
+        expected: The size that the cell was built for, or `None`.
+
+    Raises:
+        ValueError: If they are not, or neither of the sizes is known.
+
+    Example:
+
+    >>> from keras import ops
+    >>> check_input_size("Mine", ops.ones((2, 1, 3)), 3)
+    """
+    size = inputs.shape[-1]
+    known = {size, expected} - {None}
+    if len(known) != 1:
+        raise ValueError(
+            f"`inputs` of {name} must have a last axis of a known size, that for which "
+            "the cell has weights: make another cell for others. Received: "
+            f"inputs.shape={tuple(inputs.shape)}, for weights of size {expected}"
+        )

@@ -8,7 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention import check_decoder_inputs, check_states
 from kseq2seq.layers.decoder import fused
 from kseq2seq.layers.decoder.cell import DecoderCell
-from kseq2seq.layers.decoder.checks import check_step
+from kseq2seq.layers.decoder.checks import check_input_size, check_step
 from kseq2seq.layers.dropout import Dropout
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import run_steps
@@ -116,6 +116,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
             kwargs.get("target_mask"),
             takes_kinds=attention is not None and attention.takes_kinds,
         )
+        check_input_size(name, inputs, self.cell.input_size)
         if attention is not None and memory is None:
             raise ValueError(
                 f"{name} with attention must be called with a memory, such as the "
@@ -339,6 +340,7 @@ class DecoderStep(_CellLayer):
 
     def call(self, inputs: Tensor, states: list[Tensor], memory: dict[str, Any]) -> Any:
         check_step(type(self).__name__, inputs, states, len(self.cell.state_size))
+        check_input_size(type(self).__name__, inputs, self.cell.input_size)
         batch, beam, size = ops.shape(inputs)
         # In full, since a size of -1 cannot be told where there are no rows.
         output, alignment, states = self.cell.step(
@@ -359,6 +361,7 @@ class DecoderStep(_CellLayer):
         memory: dict[str, keras.KerasTensor],
     ) -> Any:
         check_step(type(self).__name__, inputs, states, len(self.cell.state_size))
+        check_input_size(type(self).__name__, inputs, self.cell.input_size)
         shape, dtype = tuple(inputs.shape[:2]), self.compute_dtype
         output = keras.KerasTensor((*shape, self.cell.output_size), dtype)
         states = [

@@ -99,6 +99,17 @@ def test_what_cannot_be_right_is_refused_in_a_loop_of_ones_own(word, change, mat
 
 
 @pytest.mark.parametrize("word", MECHANISMS)
+@pytest.mark.parametrize("name", ["query", "key"])
+def test_other_sizes_than_at_first_are_refused(word, name):
+    layer, rng = MECHANISMS[word](), np.random.default_rng(0)
+    tensors = {key: rng.normal(size=shape) for key, shape in SHAPES.items()}
+    layer(**tensors)
+    tensors[name] = tensors[name][..., :7]
+    with pytest.raises(ValueError, match="sizes .*it was first called with.* size 7"):
+        layer(**tensors)
+
+
+@pytest.mark.parametrize("word", MECHANISMS)
 @settings(max_examples=10)
 @given(sizes=st.lists(st.integers(1, 5), min_size=3, max_size=3))
 def test_batches_of_other_sizes_are_refused(word, sizes):

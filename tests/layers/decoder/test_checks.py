@@ -71,3 +71,21 @@ def test_a_step_takes_hypotheses(symbolic, shape, states, match):
     make = keras.KerasTensor if symbolic else keras.ops.ones
     with pytest.raises(ValueError, match=match):
         DecoderStep(cell)(make(shape), [make(x) for x in states], memory)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_inputs_are_of_the_size_that_there_are_weights_for(symbolic):
+    make = keras.KerasTensor if symbolic else keras.ops.ones
+    layer, memory = DecoderRNN(make_cell()), make((B, S, M))
+    layer(make((B, T, D)), memory)
+    with pytest.raises(ValueError, match=r"shape=\(2, 3, 8\), for weights of size 7"):
+        layer(make((B, T, D + 1)), memory)
+    states = [make((B, 1, U)), make((B, 1, A))]
+    with pytest.raises(ValueError, match=r"shape=\(2, 1, 8\), for weights of size 7"):
+        DecoderStep(layer.cell)(make((B, 1, D + 1)), states, {"value": memory})
+
+
+def test_inputs_of_no_known_size_are_refused():
+    inputs, memory = keras.KerasTensor((B, T, None)), keras.KerasTensor((B, S, M))
+    with pytest.raises(ValueError, match="of a known size.*None\\), for weights"):
+        DecoderRNN(make_cell())(inputs, memory)
