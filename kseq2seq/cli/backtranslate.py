@@ -1,6 +1,7 @@
 """`kseq2seq backtranslate`: monolingual text to pairs with a synthetic source."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -103,10 +104,11 @@ def run(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     """Refuses options that have no effect."""
     check_drawn(options, "--sample", options.sample)
-    if options.tag is not None and (is_blank(options.tag) or "\t" in options.tag):
+    tag = options.tag
+    if tag is not None and (is_blank(tag) or re.search(r"[\t\r\n]", tag)):
         raise ValueError(
-            "--tag must be a word without tabs, such as [BT]. Received: "
-            f"{options.tag!r}"
+            "--tag must be a word without tabs and line ends, such as [BT]. Received: "
+            f"{tag!r}"
         )
     loading.check_search_options(options)
 

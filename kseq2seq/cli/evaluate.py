@@ -25,7 +25,7 @@ from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
 from kseq2seq.runs import is_transcriber, read_settings
-from kseq2seq.utils import atomic_write
+from kseq2seq.utils import atomic_write, join_lines
 
 # Columns of JSON Lines where none are given.
 _FIELDS = ("source", "target")
@@ -127,7 +127,7 @@ def run(options: argparse.Namespace) -> None:
         hypotheses = _translate(options, sources, features)
         scores = evaluate(hypotheses, references, metrics, options.bootstrap)
         if file:
-            file.writelines(text.replace("\n", " ") + "\n" for text in hypotheses)
+            file.writelines(join_lines(text) + "\n" for text in hypotheses)
     for score in scores.values():
         print(score)
 

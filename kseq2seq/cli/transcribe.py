@@ -15,7 +15,7 @@ from kseq2seq.cli.arguments import (
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.cli.recordings import transcribe_rows
 from kseq2seq.cli.search_options import add_n_best, add_search_options
-from kseq2seq.utils import is_blank
+from kseq2seq.utils import is_blank, join_lines
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -129,8 +129,8 @@ def _lines(options: argparse.Namespace, name: str, best: list[Any]) -> str:
         content = {"file": name, "transcriptions": rows}
         return output.json_line(content)
     if options.num_hypotheses is None:
-        return best[0].text.replace("\n", " ") + "\n"
-    texts = [(row.score, row.text.replace("\n", " ")) for row in best]
+        return join_lines(best[0].text) + "\n"
+    texts = [(row.score, join_lines(row.text)) for row in best]
     return "".join(f"{name}\t{score:.6f}\t{text}\n" for score, text in texts)
 
 

@@ -30,7 +30,7 @@ from kseq2seq.cli.sampling_options import (
 from kseq2seq.cli.search_options import add_n_best, add_search_options
 from kseq2seq.cli.worker_processes import map_in_processes
 from kseq2seq.runs import is_run_folder
-from kseq2seq.utils import is_blank
+from kseq2seq.utils import is_blank, join_lines
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -246,7 +246,7 @@ def _formatted(options: argparse.Namespace, number: int, best_first: list[Any]) 
     if options.alignments:
         return output.json_line(_as_json(best_first))
     # A translation is one line, whatever is in it.
-    texts = [best.text.replace("\n", " ") for best in best_first]
+    texts = [join_lines(best.text) for best in best_first]
     if options.num_hypotheses is None and options.distinct_samples is None:
         return (texts[0] if texts else "") + "\n"
     return "".join(

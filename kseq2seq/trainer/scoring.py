@@ -14,7 +14,7 @@ from kseq2seq.trainer.pairs import reference_set
 from kseq2seq.trainer.training import Training
 from kseq2seq.transcriber import Transcriber
 from kseq2seq.translator import Translator
-from kseq2seq.utils import write_text
+from kseq2seq.utils import join_lines, write_text
 
 
 def score(training: Training) -> dict[str, Score]:
@@ -50,7 +50,7 @@ def score(training: Training) -> dict[str, Score]:
         },
         "provenance": training.provenance,
     }
-    lines = [hypothesis.replace("\n", " ") + "\n" for hypothesis in hypotheses]
+    lines = [join_lines(hypothesis) + "\n" for hypothesis in hypotheses]
     write_text(run / runs.TRANSLATIONS_FILE, "".join(lines))
     runs.write_scores(run, report)
     _draw_alignment(model, sources, translations, run / runs.ALIGNMENT_FILE)

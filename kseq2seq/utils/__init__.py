@@ -53,7 +53,7 @@ from kseq2seq.utils.stderr import (
     hide_stderr,
     import_tensorflow,
 )
-from kseq2seq.utils.texts import BLANK_RE2, is_blank
+from kseq2seq.utils.texts import BLANK_RE2, is_blank, join_lines
 from kseq2seq.utils.types import PathLike, Tensor
 
 __all__ = [
@@ -97,6 +97,7 @@ __all__ = [
     "is_installed",
     "is_integer",
     "is_number",
+    "join_lines",
     "numbered_folders",
     "write_bytes",
     "write_text",

@@ -1,4 +1,4 @@
-"""Checks of text: valid text, and text that shows nothing."""
+"""Text that shows nothing, and text of more lines than one."""
 
 import re
 
@@ -21,6 +21,8 @@ _INVISIBLE = (
 BLANK_RE2 = "[" + "".join(rf"\x{{{a:X}}}-\x{{{b:X}}}" for a, b in _INVISIBLE) + "]*"
 _BLANK = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in _INVISIBLE) + "]*")
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
 
 def is_blank(text: str) -> bool:
     r"""Whether a text shows nothing: white space, zero-width and control characters.
@@ -34,3 +36,20 @@ def is_blank(text: str) -> bool:
     (True, True, False)
     """
     return _BLANK.fullmatch(text) is not None
+
+
+def join_lines(text: str) -> str:
+    r"""A text on one line: a blank in the place of each line end that files have.
+
+    Others, such as U+2028, stay: neither `open` nor `kseq2seq.data.read_lines` ends a
+    line there.
+
+    Args:
+        text: A string.
+
+    Example:
+
+    >>> join_lines("a\nb\r\nc\rd")
+    'a b c d'
+    """
+    return _LINE_END.sub(" ", text)

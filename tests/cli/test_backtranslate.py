@@ -68,6 +68,8 @@ def test_a_run_gives_its_own_translations_and_samples(call, run, tmp_path):
         (["--sample", "--beam", 2], "--sample draws instead.*Received: --beam"),
         (["--tag", " "], "--tag must be a word without tabs.*Received: ' '"),
         (["--tag", "a\tb"], r"--tag must be a word without tabs.*Received: 'a\\tb'"),
+        (["--tag", "a\nb"], r"--tag must be a word without .*Received: 'a\\nb'"),
+        (["--tag", "a\rb"], r"--tag must be a word without .*Received: 'a\\rb'"),
     ],
 )
 def test_options_without_effect_are_refused(call, folder, text, arguments, match):

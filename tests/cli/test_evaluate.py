@@ -69,6 +69,13 @@ def test_evaluate_takes_fields_of_objects(call, folder, reverser):
     assert_refused(result, "goes with --source, not with --jsonl")
 
 
+def test_hypotheses_are_written_on_a_line_each(call, folder, reverser):
+    path, output = folder.parent / "test.jsonl", folder.parent / "hypotheses"
+    path.write_text('{"source": "a\\rb\\nc", "target": "c b a"}\n')
+    result = call("evaluate", folder, "--jsonl", path, "--output", output)
+    assert result.code == 0 and output.read_bytes() == b"c b a\n"
+
+
 def test_evaluate_reads_dialogues_as_the_run_did(call, folder, reverser):
     path = folder.parent / "test.jsonl"
     path.write_text('{"said": ["ab", "x", "cd", "dc/x/ba"]}\n{"said": ["ab", "ba"]}\n')

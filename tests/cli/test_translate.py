@@ -28,6 +28,14 @@ def test_lines_are_translated_in_order(call, folder, reverser, monkeypatch):
     assert call("translate", folder, stdin="").out == ""
 
 
+def test_each_line_has_one_of_output_whatever_ends_are_in_it(call, folder, reverser):
+    stdin = "ab\rcd\nx\r\r\ny\n"
+    result = call("translate", folder, stdin=stdin)
+    assert result.out == "dc ba\nx\ny\n"
+    result = call("translate", folder, "--n-best", 2, stdin=stdin)
+    assert [line[-5:] for line in result.out.split("\n")[:2]] == ["dc ba", "c ba'"]
+
+
 def test_long_lines_are_cut_and_told(call, folder, reverser, monkeypatch):
     monkeypatch.setattr(windows, "WINDOW_LINES", 3)
     stdin = "\nabcd\nabc\n\nabcdefg\nabcde\nabcdef\n"
