@@ -33,6 +33,7 @@ from kseq2seq.runs import (
     MODEL_FILE,
     SAVED_MODEL_FILE,
     Shortlist,
+    check_is_shortlist,
     find_saved_model,
     load_features,
     load_shortlist,
@@ -79,7 +80,8 @@ class Translator(Joinable, DistinctSamples, TextSearches):
     Raises:
         ValueError: If a tokenizer's vocabulary is not of the model's size, if the
             model reads frames or does not come from `build_model`, if Keras does not
-            run on TensorFlow, or if there can be no products in int8.
+            run on TensorFlow, if `shortlist` is none, or if there can be no products
+            in int8.
 
     Example:
 
@@ -118,6 +120,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         check_vocabularies(
             vocabulary_sizes(model), source_tokenizer, target_tokenizer, features
         )
+        check_is_shortlist(shortlist)
         if products == "int8":
             check_processor()
         self.model = model

@@ -182,6 +182,12 @@ def test_half_precision_is_loaded_in_float32(tmp_path):
     assert np.abs(np.subtract(rounded, wanted)).max() > 1e-3
 
 
+def test_a_path_is_no_shortlist(translator):
+    parts = translator.model, translator.source_tokenizer, translator.target_tokenizer
+    with pytest.raises(ValueError, match=r"load_shortlist.*'runs/a' of type str"):
+        Translator(*parts, shortlist="runs/a")
+
+
 def test_load_says_what_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"model\.keras.*saved_model\.pb.*nil"):
         Translator.load(tmp_path / "nil")

@@ -63,6 +63,7 @@ from kseq2seq.runs.records import (
 )
 from kseq2seq.runs.shortlists import (
     Shortlist,
+    check_is_shortlist,
     check_shortlist,
     load_shortlist,
     save_shortlist,
@@ -95,6 +96,7 @@ __all__ = [
     "Shortlist",
     "average_best_weights",
     "begun_with",
+    "check_is_shortlist",
     "check_shortlist",
     "clear",
     "find_saved_model",

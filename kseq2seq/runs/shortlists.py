@@ -36,9 +36,13 @@ def save_shortlist(folder: PathLike, shortlist: Shortlist | None) -> None:
     Args:
         folder: Path of the run folder.
         shortlist: The `Shortlist`; `None` for a model without.
+
+    Raises:
+        ValueError: If it is neither.
     """
     import numpy as np
 
+    check_is_shortlist(shortlist)
     path = Path(folder) / SHORTLIST_FILE
     if shortlist is None:
         path.unlink(missing_ok=True)
@@ -75,6 +79,27 @@ def load_shortlist(folder: PathLike) -> Shortlist | None:
         ) from error
 
 
+def check_is_shortlist(shortlist: Shortlist | None) -> None:
+    """Checks that a shortlist, if there is one, is no path of one or other arrays.
+
+    Args:
+        shortlist: The `Shortlist`, or `None`.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+
+    >>> check_is_shortlist(None)
+    """
+    if shortlist is not None and not isinstance(shortlist, Shortlist):
+        raise ValueError(
+            "`shortlist` must be `None` or a `kseq2seq.runs.Shortlist`; "
+            "`kseq2seq.runs.load_shortlist(folder)` reads that of a run folder. "
+            f"Received: shortlist={shortlist!r:.80} of type {type(shortlist).__name__}"
+        )
+
+
 def check_shortlist(shortlist: Shortlist, source_size: int, target_size: int) -> None:
     """Checks that a shortlist is of a model's vocabularies.
 
@@ -84,7 +109,7 @@ def check_shortlist(shortlist: Shortlist, source_size: int, target_size: int) ->
         target_size: Number of target ids.
 
     Raises:
-        ValueError: If it is of others.
+        ValueError: If it is of others, or no shortlist.
 
     Example:
 
@@ -92,6 +117,7 @@ def check_shortlist(shortlist: Shortlist, source_size: int, target_size: int) ->
     >>> table, frequent = np.array([[0], [4]]), np.array([5])
     >>> check_shortlist(Shortlist(table, frequent), source_size=2, target_size=6)
     """
+    check_is_shortlist(shortlist)
     table, frequent = shortlist
     highest = max([PAD_ID, *frequent.tolist(), int(table.max(initial=PAD_ID))])
     if len(table) != source_size or highest >= target_size:

@@ -31,6 +31,15 @@ def test_a_damaged_shortlist_is_refused(tmp_path):
             runs.load_shortlist(tmp_path)
 
 
+@pytest.mark.parametrize("other", ["runs/a/shortlist.npz", (np.eye(5), [4])])
+def test_what_is_no_shortlist_is_refused(other, tmp_path):
+    match = r"(?s)`shortlist` must be `None` or a .*load_shortlist\(folder\).* of type "
+    with pytest.raises(ValueError, match=match):
+        runs.check_shortlist(other, 5, 7)
+    with pytest.raises(ValueError, match=match):
+        runs.save_shortlist(tmp_path, other)
+
+
 @pytest.mark.parametrize("sizes", [(4, 7), (5, 6), (6, 9)])
 def test_a_shortlist_of_other_vocabularies_is_refused(sizes):
     shortlist = Shortlist(np.full((5, 2), 4), np.array([6]))
