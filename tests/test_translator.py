@@ -248,6 +248,7 @@ def test_float16_has_half_of_the_bytes_and_rounded_weights(tmp_path):
     [
         ({"weights": "int8"}, "`weights` must be one of float32, float16"),
         ({"licence": "a: b"}, r"`licence` must be a name.*'apache-2\.0'.*'a: b'"),
+        ({"licence": 5}, "`licence` must be `None` or a string.*licence=5 of type int"),
     ],
 )
 def test_save_to_preset_refuses(translator, tmp_path, options, match):

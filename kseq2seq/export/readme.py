@@ -13,6 +13,7 @@ from urllib.parse import quote
 from kseq2seq.decoding import Search
 from kseq2seq.export.model_card import CARD_FILE
 from kseq2seq.export.words import fill_template, longest_in_words, shortest_in_words
+from kseq2seq.utils import check_string
 
 README_FILE = "README.md"
 UNKNOWN = "not known"
@@ -85,6 +86,7 @@ def preset_readme(
     Raises:
         ValueError: If `licence` is no such name.
     """
+    check_string("licence", licence, optional=True)
     if licence is not None and not re.fullmatch(r"[\w.+-]+", licence):
         raise ValueError(
             "`licence` must be a name of one word, such as 'apache-2.0', 'mit' or "
