@@ -37,7 +37,7 @@ class BatchSettings:
     )
     sampling_nbest_size: int | tuple[int, int] = setting(
         0,
-        one_or_two(integer(-1)),
+        one_or_two(integer(-1, 512)),  # what SentencePiece takes
         "Best segmentations of a text that one is drawn from in training, with kind "
         "unigram; -1 for all, or for bpe; 0 for the best one alone",
     )

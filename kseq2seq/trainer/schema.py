@@ -61,11 +61,12 @@ def setting(default: Any, kind: Kind, text: str, may_change: bool = False) -> An
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def integer(least: int = 0) -> Kind:
-    """An integer of at least `least`."""
+def integer(least: int = 0, most: int | None = None) -> Kind:
+    """An integer of at least `least`; of at most `most`, if given."""
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
     return Kind(
-        f"an integer of at least {least}",
-        lambda name, value: check_integer(name, value, least),
+        f"an integer {limits}",
+        lambda name, value: check_integer(name, value, least, most),
     )
 
 

@@ -38,6 +38,7 @@ def test_values_that_can_be(kind, value, kept):
     ("kind", "value"),
     [
         (schema.integer(2), 1),
+        (schema.integer(-1, 5), 6),
         (schema.integer(), 2.5),
         (schema.integer(), True),
         (schema.integer(), "2"),

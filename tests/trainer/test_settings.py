@@ -103,6 +103,12 @@ def test_all_errors_are_told_at_once():
     assert len(error.value.messages) == len(changes)
 
 
+@pytest.mark.parametrize("size", ["600", "[0, 513]"])
+def test_segmentations_are_no_more_than_sentencepiece_has(size):
+    with pytest.raises(SettingsError, match="nbest_size` must be .* from -1 to 512"):
+        read_settings(DATES, [f"batches.sampling_nbest_size={size}"])
+
+
 def test_a_plateau_has_no_warm_up():
     changes = ["optimizer.schedule=plateau", "optimizer.warmup_steps=7"]
     with pytest.raises(SettingsError, match="warmup_steps must be 0 .* Received: 7"):
