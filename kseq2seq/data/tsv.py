@@ -186,9 +186,14 @@ def _csv_rows(
             number = reader.line_num + 1
             of_row.clear()
     except csv.Error as error:
+        also = (
+            " If so long a cell is meant, raise csv.field_size_limit first, or put "
+            "tabs between columns, without quotes, in a file of another name."
+        )
         raise DataError(
             f"{path}:{number}: expected a row of CSV. Received: {of_row[0][:80]!r} "
             f"({error}). Mend its quotes, or read them as text by quoting=False."
+            + (also if "limit" in str(error) else "")
         ) from error
 
 

@@ -151,6 +151,9 @@ def test_errors_of_csv(tmp_path):
         data.DataError, match=r"a\.csv:3: expected a row of CSV.*quotes"
     ):
         data.read_tsv(path)
+    path = write(tmp_path / "a.csv", f"a,b\n{'c' * 131_073},d\n")
+    with pytest.raises(data.DataError, match="Mend its .* raise csv.field_size_limit"):
+        data.read_tsv(path)
     path = write(tmp_path / "a.csv", "a;b\n\nc\n")
     with pytest.raises(data.DataError, match=r"a\.csv:3: .*2 columns with semicolons"):
         data.read_tsv(path)
