@@ -36,7 +36,10 @@ def trainable(text: str, kind: str) -> str:
     'cpu  < /s>'
     """
     text = _NO_PIECES.sub("", text)
-    return text if kind == "word" else _SPECIAL_PIECE.sub("< ", text)
+    if kind == "word":
+        # As SentencePiece reads it: a text of nothing else is none.
+        return text.replace(_META_SPACE, " ")
+    return _SPECIAL_PIECE.sub("< ", text)
 
 
 def tell_of_lost_text(

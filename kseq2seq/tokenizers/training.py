@@ -46,6 +46,8 @@ NORMALIZATIONS = (
 _IDENTITY_RULES = "FFFE\tFFFD\n"
 # Training unigram or BPE on more text than this takes long and changes little.
 _MAX_TRAINING_TEXTS = 2_000_000
+# SentencePiece loads no longer piece; a blank of three bytes goes before a word.
+_MAX_WORD_BYTES = 7_999 - len("▁".encode())
 
 
 class _VocabularyTooLargeError(ValueError):
@@ -138,7 +140,8 @@ def train_tokenizer(
     if not texts:
         raise ValueError(
             "`texts` must hold text to train a tokenizer on, in characters that show "
-            f"and that SentencePiece has pieces for. Received: {given[:3]}"
+            "and that SentencePiece has pieces for ('▁', U+2581, is its blank). "
+            f"Received: {given[:3]}"
         )
     try:
         model = _train(texts, vocabulary_size, kind, normalization, split_digits)
@@ -152,7 +155,10 @@ def train_tokenizer(
             vocabulary_size,
         )
         model = _train(texts, error.most, kind, normalization, split_digits)
-    tokenizer = Tokenizer(model)
+    try:
+        tokenizer = Tokenizer(model)
+    except ValueError as error:
+        raise _long_word_error(texts) from error
     tell_of_lost_text(tokenizer, given, kind, normalization)
     return tokenizer
 
@@ -239,6 +245,16 @@ def _training_error(message, vocabulary_size, kind):
         )
     return ValueError(
         f"SentencePiece cannot train on these texts: {message} " + received
+    )
+
+
+def _long_word_error(texts):
+    """The error for what SentencePiece trains, and then does not load."""
+    longest = max((word for text in texts for word in text.split(" ")), key=len)
+    return ValueError(
+        f"`texts` must have words of at most {_MAX_WORD_BYTES:,} bytes for "
+        "kind='word': put blanks between symbols, or choose 'character' or 'unigram'. "
+        f"Received: one of {len(longest.encode()):,} bytes, '{longest[:40]}...'"
     )
 
 

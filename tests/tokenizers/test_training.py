@@ -260,7 +260,11 @@ def test_one_tokenizer_for_both_sides():
         ({"texts": ["ab"]}, r"at most \d+, or train on more.*=8000, kind='unigram'"),
         ({"texts": ["ab"], "kind": "bpe"}, r"at most \d+.*kind='bpe'"),
         ({"vocabulary_size": 5, "kind": "bpe"}, "at least 14.*vocabulary_size=5"),
-        ({"texts": ["\u2581"], "kind": "word"}, "cannot train.*'word'"),
+        ({"texts": ["\u2581 \u2581"], "kind": "word"}, "'▁', U\\+2581, is its b"),
+        (
+            {"texts": ["a b", "日" * 2700], "kind": "word"},
+            r"at most 7,996 bytes.*blanks between.*Received: one of 8,100.*'日日.*\.\.",
+        ),
         ({"texts": ["\u2585"]}, "in characters that show.*Received: .*\u2585"),
         ({"texts": ["ab", None]}, r"list of strings; leave out.*None as number 2"),
         ({"texts": [b"ab"]}, "decode bytes.*as number 1"),
