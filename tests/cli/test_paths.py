@@ -17,7 +17,7 @@ def loaded(reverser, monkeypatch):
     """The paths that translators were loaded from; none is."""
     paths = []
 
-    def load(path, modules=()):
+    def load(path, modules=(), products=None):
         paths.append(path)
         return reverser
 
