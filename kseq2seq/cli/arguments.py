@@ -106,7 +106,7 @@ def add_path(parser: argparse.ArgumentParser, text: str) -> None:
         parser: The parser of a verb.
         text: Kinds of paths that it may be.
     """
-    parser.add_argument("path", metavar="PATH", help=text)
+    parser.add_argument("path", type=named, metavar="PATH", help=text)
     parser.add_argument(
         "--import",
         action="append",
@@ -177,6 +177,20 @@ def count(text: str) -> int:
     return int(text)
 
 
+def named(text: str) -> str:
+    """An argument's name: not an empty one, as a variable has that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "must name a folder, such as . for this one. Received: ''"
+        )
+    return text
+
+
+def folder_path(text: str) -> Path:
+    """An argument's path of a folder, not an empty one."""
+    return Path(named(text))
+
+
 def index(text: str) -> int:
     """An argument's integer from 0 on."""
     if not text.isdecimal():
@@ -242,7 +256,7 @@ def add_data_folder(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument(
         "--data",
-        type=Path,
+        type=folder_path,
         default=Path(),
         metavar="FOLDER",
         help="folder of the data files that the settings name (default: this one)",

@@ -16,6 +16,7 @@ from kseq2seq.cli.arguments import (
     add_products,
     add_verb,
     count,
+    folder_path,
     index,
     weight,
 )
@@ -89,7 +90,7 @@ def _add_format(formats: Any, format_: Format) -> None:
         "folder",
         metavar="FOLDER",
         nargs="?",
-        type=Path,
+        type=folder_path,
         help=f"where to write it (default: {format_.folder}/ and the name of PATH)",
     )
     format_.add_options(parser)

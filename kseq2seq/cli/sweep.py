@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from kseq2seq.cli.arguments import add_data_folder, add_verb, count
+from kseq2seq.cli.arguments import add_data_folder, add_verb, count, folder_path
 from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.utils import import_tensorflow
 
@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_data_folder(parser)
     parser.add_argument(
         "--run",
-        type=Path,
+        type=folder_path,
         metavar="FOLDER",
         dest="folder",
         help="folder to write (default: sweeps/ and the name of FILE)",

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any, cast
 
-from kseq2seq.cli.arguments import add_data_folder, add_verb
+from kseq2seq.cli.arguments import add_data_folder, add_verb, folder_path, named
 from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.presets import is_preset_name
@@ -47,13 +47,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_folder(parser)
     parser.add_argument(
         "--run",
-        type=Path,
+        type=folder_path,
         metavar="FOLDER",
         dest="folder",
         help="run folder to write (default: runs/ and the name of RECIPE)",
     )
     parser.add_argument(
         "--from",
+        type=named,
         metavar="RUN",
         dest="from_run",
         help="run folder or preset to begin with: its weights and tokenizers, to which "

@@ -215,7 +215,7 @@ class TrainingSettings:
     tensorboard: bool = setting(
         False, boolean(), "Whether to write logs for TensorBoard", may_change=True
     )
-    seed: int = setting(1, integer(), "Seed of all random numbers")
+    seed: int = setting(1, integer(0, 2**32 - 1), "Seed of all random numbers")
 
 
 @dataclasses.dataclass(frozen=True)

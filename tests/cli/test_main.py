@@ -101,6 +101,12 @@ def test_version(call):
         (["translate", "RUN", "a.txt"], "a.txt; name a file of texts by --input"),
         (["translate", "absent"], "absent is no folder: give a run folder"),
         (["translate", "."], r"\. holds no model: give a run folder"),
+        (["translate", ""], "PATH: must name a folder, .*: ''"),
+        (["train", "dates", "--run", ""], "--run: must name a folder, .*: ''"),
+        (["train", "dates", "--from", ""], "--from: must name a folder, .*: ''"),
+        (["train", "dates", "--data", ""], "--data: must name a folder, .*: ''"),
+        (["sweep", "a.toml", "--run", ""], "--run: must name a folder, .*: ''"),
+        (["export", "RUN", ""], "FOLDER: must name a folder, such as .*: ''"),
         (["score", "RUN"], "standard input: no lines to score"),
         (
             ["evaluate", "RUN"],

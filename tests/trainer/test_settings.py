@@ -103,6 +103,11 @@ def test_all_errors_are_told_at_once():
     assert len(error.value.messages) == len(changes)
 
 
+def test_a_seed_is_one_that_keras_takes():
+    with pytest.raises(SettingsError, match="`training.seed` must be .* to 4294967295"):
+        read_settings(DATES, ["training.seed=4294967296"])
+
+
 @pytest.mark.parametrize("size", ["600", "[0, 513]"])
 def test_segmentations_are_no_more_than_sentencepiece_has(size):
     with pytest.raises(SettingsError, match="nbest_size` must be .* from -1 to 512"):
