@@ -8,7 +8,7 @@ from kseq2seq.cli import loading
 from kseq2seq.cli.arguments import MODEL, add_path, add_verb
 from kseq2seq.cli.paths import find_model, find_run_folder
 from kseq2seq.cli.recordings import search_frames
-from kseq2seq.cli.search_options import add_search_options
+from kseq2seq.cli.search_options import add_search_options, given_search_options
 from kseq2seq.runs import is_run_folder, read_history
 from kseq2seq.utils import is_blank
 
@@ -57,6 +57,11 @@ def run(options: argparse.Namespace) -> None:
     from kseq2seq import plots
 
     if options.history:
+        if given_search_options(options):
+            raise ValueError(
+                "--history draws without searching: leave out the options of the "
+                "search, or draw an alignment by --text."
+            )
         options.path = find_run_folder(options.path, "to draw its history")
     else:
         options.path = find_model(options.path)

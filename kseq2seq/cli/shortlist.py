@@ -3,6 +3,7 @@
 import argparse
 import random
 import sys
+from pathlib import Path
 from typing import Any
 
 from kseq2seq.cli import loading
@@ -76,6 +77,16 @@ def run(options: argparse.Namespace) -> None:
             "Translator.from_preset, save it into a folder, and give that folder."
         )
     path = find_run_folder(options.path, "to make a shortlist of")
+    if options.pairs is None and options.features is not None:
+        raise ValueError(
+            "--features goes with --pairs, whose column it is; those of the settings "
+            f"have their own. Received: --features {options.features}"
+        )
+    if options.pairs is not None and options.data != Path():
+        raise ValueError(
+            "--data is for the pairs of the settings, and goes without --pairs. "
+            f"Received: --data {options.data} --pairs {options.pairs}"
+        )
     import_tensorflow()
     if options.pairs is None:
         from kseq2seq.trainer import pairs_of_run

@@ -16,6 +16,8 @@ def test_plots_are_written(call, run, tmp_path):
     assert heatmap.read_bytes().startswith(b"\x89PNG")
     assert call("plot", run, "--history", "--output", curves).code == 0
     assert "<svg" in curves.read_text()
+    result = call("plot", run, "--history", "--beam", 3, "--output", curves)
+    assert_refused(result, "--history draws without searching: leave out")
 
 
 def test_the_alignment_of_a_saved_model_is_drawn(call, reverser, monkeypatch, tmp_path):
