@@ -5,14 +5,16 @@ import is imported by the bodies, after a look at what was given: `--help` and m
 errors come at once.
 """
 
+import _thread
 import argparse
 import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from kseq2seq import __version__
@@ -112,9 +114,12 @@ def _stopped_by_exception() -> Iterator[None]:
         former = {x: signal.SIG_DFL for x in numbers if _is_default(x)}
     for number in former:
         signal.signal(number, _stop)
+    hook = sys.unraisablehook
+    sys.unraisablehook = partial(_stop_later, hook)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in former.items():
             signal.signal(number, handler)
 
@@ -123,8 +128,30 @@ def _is_default(number: int) -> bool:
     return signal.getsignal(number) is signal.SIG_DFL
 
 
+class _Stopped(SystemExit):
+    """The end by a signal, whose number is the code less 128."""
+
+
 def _stop(number: int, frame: object) -> None:
-    sys.exit(128 + number)
+    raise _Stopped(128 + number)
+
+
+def _stop_later(hook: Callable[[Any], object], unraisable: Any) -> None:
+    """Raises a signal again that came where Python loses exceptions, as in `__del__`.
+
+    A collection of garbage is such a place, in which JAX has a function of its own: a
+    training went on after the signal.
+    """
+    error = unraisable.exc_value
+    if isinstance(error, _Stopped):
+        number = int(error.code) - 128  # type: ignore[arg-type]
+    elif isinstance(error, KeyboardInterrupt):
+        number = int(signal.SIGINT)
+    else:
+        hook(unraisable)
+        return
+    # Not at once, since exceptions are lost here, too.
+    threading.Timer(0.1, _thread.interrupt_main, [number]).start()
 
 
 def make_parser(verbs: Sequence[Verb] = VERBS) -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,37 @@ def test_a_signal_leaves_no_file_behind(tmp_path, name):
         signal.signal(number, former)
     assert error.value.code == 128 + number
     assert [*tmp_path.iterdir()] == []
+
+
+class StopInDel:
+    """A verb that a signal reaches where Python ignores exceptions."""
+
+    add_parser = Stop.add_parser
+
+    @staticmethod
+    def run(options):
+        class Dying:
+            def __del__(self):
+                signal.raise_signal(options.number)
+
+        Dying()
+        for _ in range(500):
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_no_signal_is_lost(tmp_path, name, code, monkeypatch):
+    number, others = getattr(signal, name), []
+    monkeypatch.setattr(sys, "unraisablehook", others.append)
+    default = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+    former = signal.signal(number, default)
+    try:
+        received = cli.main(["stop", str(tmp_path), str(int(number))], (StopInDel,))
+    except SystemExit as error:
+        received = error.code
+    finally:
+        signal.signal(number, former)
+    assert received == code and others == []
 
 
 def test_handlers_of_others_are_left_alone(tmp_path):
