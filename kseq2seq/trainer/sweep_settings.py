@@ -188,12 +188,22 @@ def _is_range(value: Any) -> bool:
     return low < high and math.isfinite(high - low) and (low > 0 or not log)
 
 
+def _check_seeds(name: str, values: Any) -> tuple[int, ...]:
+    """Seeds, none of them twice: their trainings would be the same, in one folder."""
+    seeds = check_integers(name, values, 0)
+    if len({*seeds}) < len(seeds):
+        raise ValueError(
+            f"`{name}` must have each seed once. Received: {name}={values!r}"
+        )
+    return seeds
+
+
 def _options(table: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
     """Those of `_OWN`, with defaults."""
     checks = {
         "draws": lambda name, value: check_integer(name, value, 1),
         "draw_seed": check_integer,
-        "seeds": lambda name, value: check_integers(name, value, 0),
+        "seeds": _check_seeds,
     }
     options = {"draws": None, "draw_seed": 1, "seeds": []}
     for name, check in checks.items():
