@@ -165,8 +165,8 @@ class Tokenizer:
         except RuntimeError as error:
             raise ValueError(
                 "Segmentations can be drawn by tokenizers of kind unigram or bpe alone;"
-                " take one of these, or draw none. Received: a tokenizer of which "
-                f"SentencePiece says: {error}"
+                " take one of these, or draw none. Received: a tokenizer of kind "
+                "character or word"
             ) from error
         integers: Any = tf.int32
         tokenizer: Any = tensorflow_text.SentencepieceTokenizer(

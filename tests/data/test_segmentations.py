@@ -76,7 +76,7 @@ def test_one_side_alone(tokenizer, plain):
 
 def test_arguments_are_checked(plain):
     characters = train_tokenizer(TEXTS, kind="character")
-    with pytest.raises(ValueError, match="unigram or bpe alone.*not available"):
+    with pytest.raises(ValueError, match="unigram or bpe alone.*of kind char"):
         data.sample_segmentations(plain, characters, characters)
     with pytest.raises(ValueError, match="nbest_size.*-2"):
         data.sample_segmentations(plain, characters, characters, -2)
