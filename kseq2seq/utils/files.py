@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -51,7 +51,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
             error.filename = str(path)  # the one that the user has named
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # of which the caller's own error tells
+            beside.unlink(missing_ok=True)
 
 
 @contextmanager

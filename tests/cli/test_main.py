@@ -98,6 +98,7 @@ def test_version(call):
             r"\.: expected a file\. Received: a folder",
         ),
         (["translate", "RUN", "--output", "no/out"], "no/out: cannot be written"),
+        (["translate", "RUN", "--output", "run/model.keras/x"], "x: cannot be written"),
         (["translate", "RUN", "--output", "."], r"\.: cannot be written: Is a dir"),
         (["translate", "RUN", "a.txt"], "a.txt; name a file of texts by --input"),
         (["translate", "absent"], "absent is no folder: give a run folder"),
