@@ -91,6 +91,8 @@ def _import_module(name):
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ImportError(f"{name!r} is no name of a module")
         importlib.import_module(name)
     except ImportError as error:
         raise ValueError(

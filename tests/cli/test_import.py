@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import kseq2seq
-from kseq2seq.cli import main
+from kseq2seq.cli import loading, main
 from paths import ROOT
 
 MODULE = """
@@ -80,3 +80,9 @@ def test_a_module_that_is_not_there_is_named(folder, capsys, monkeypatch):
     error = capsys.readouterr().err
     assert error.startswith("kseq2seq translate: --import mine.py: No module named")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["", "./mine.py", ".mine", "two words"])
+def test_what_is_no_name_of_a_module_is_refused(name):
+    with pytest.raises(ValueError, match="is no name of a module. Name a module as in"):
+        loading.load_translator("run", [name])
