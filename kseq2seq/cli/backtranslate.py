@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> None:
     """Translates the text, and writes the pairs."""
     options.path = find_model(options.path)
     _check(options)
+    output.check_output(options.pairs, options.text)
     lines, total = windows.read_windows(options.text)
     tasks = (_task(window, options) for window in lines)
     num_lines = num_texts = num_pairs = 0

@@ -121,6 +121,8 @@ def run(options: argparse.Namespace) -> None:
         metrics = training.get("metrics") or DEFAULT_METRICS
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
+    read = options.source, options.tsv, options.jsonl, options.dialogues
+    output.check_output(options.output, *read, *(options.reference or ()))
     sources, features, references = _read_test_set(options)
     opened = atomic_write(options.output) if options.output else nullcontext()
     with opened as file:

@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
             f"{options.pairs} must be a file, since it is read twice. Received: a pipe "
             "or a folder; write the pairs into a file first"
         )
+    output.check_output(options.best, options.pairs)
     windows, total = score_pairs(options, options.pairs)
     # 8 bytes a pair are all that stays in memory.
     scores = array("d")

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, TextIO
 
 from kseq2seq.utils import atomic_write
@@ -18,6 +19,26 @@ def open_output(path: str | None) -> AbstractContextManager[TextIO]:
         path: Path of the file; standard output if `None`.
     """
     return nullcontext(sys.stdout) if path is None else atomic_write(path)
+
+
+def check_output(path: str | None, *inputs: str | None) -> None:
+    """Refuses to write over a file that is read.
+
+    Args:
+        path: Path of the file to write, or `None`.
+        *inputs: Paths of the files to read; `None` for none.
+
+    Raises:
+        ValueError: If it is one of them.
+    """
+    if path is None or not Path(path).exists():
+        return
+    for name in filter(None, inputs):
+        if Path(name).exists() and Path(path).samefile(name):
+            raise ValueError(
+                f"{path}: would be replaced by what is made of it: name another file "
+                "to write."
+            )
 
 
 def json_line(content: Any) -> str:

@@ -52,6 +52,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Prints the log-probability of each target and the number of its tokens."""
     options.path = find_model(options.path)
+    output.check_output(options.output, options.input)
     reference = None
     if is_transcriber(options.path):
         refuse(options, links="--links", reference_links="--reference-links")

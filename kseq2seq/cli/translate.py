@@ -100,6 +100,8 @@ def run(options: argparse.Namespace) -> None:
     options.path = find_model(options.path)
     loading.check_search_options(options)
     _check_options(options)
+    others = options.prefix, options.force_words, options.allowed
+    output.check_output(options.output, options.input, *others)
     typed = windows.is_terminal(options.input)
     if typed and options.workers > 1:
         raise ValueError(
