@@ -33,8 +33,8 @@ import machine
 LANGUAGES = ("dut", "fre", "gre", "hun", "kor")
 PARTS, METRICS = ("train", "dev", "test"), ("exact_match", "phone_error_rate")
 EMBEDDING_SIZE, UNITS, BATCH_SIZE, BEAM_SIZE = 128, 512, 64, 5
-# Of the trainer in Yoyodyne's documentation.
-CLIP_NORM = 3
+PRECISIONS = {"float32": "32-true", "mixed_bfloat16": "bf16-mixed"}  # ours, the peer's
+CLIP_NORM = 3  # of the trainer in Yoyodyne's documentation
 REMEDY = """\
     python3.11 -m venv PEER
     PEER/bin/pip install "yoyodyne==0.5.27"
@@ -56,6 +56,7 @@ def parse_arguments(arguments):
     add("--seeds", type=int, nargs="+", default=[1], help="a training of each for each")
     add("--repeat", type=int, default=3, help="times that the test set is decoded")
     add("--units", type=int, default=UNITS, help="of the decoder; half a direction")
+    add("--precision", choices=PRECISIONS, default="float32", help="of trainings")
     add("--int8", action="store_true", help="decode with products in int8, too")
     add("--words", type=int, help="of each part, the first ones; all by default")
     add("--output", type=Path, default=machine.RESULTS, help="folder of the results")
@@ -101,7 +102,7 @@ class Clock:
 class Ours:
     """The recipe `g2p` with given sizes, on the tables in a folder."""
 
-    def __init__(self, folder, seed, epochs, units):
+    def __init__(self, folder, seed, epochs, units, precision="float32"):
         from kseq2seq.utils import import_tensorflow
 
         import_tensorflow()
@@ -115,6 +116,7 @@ class Ours:
             f"model.units={units}",
             f"training.epochs={epochs}",
             f"training.seed={seed}",
+            f"training.precision={precision}",
         ]
 
     def train(self):
@@ -137,12 +139,11 @@ class Ours:
         )
         began = time.perf_counter()
         trainer.fit(training)
-        accuracies = [row["val_exact_match"] for row in training.folder.history]
         return {
             "parameters": training.model.count_params(),
             "seconds": time.perf_counter() - began,
             "epochs": clock.seconds,
-            "dev_accuracy": accuracies,
+            "dev_accuracy": [x["val_exact_match"] for x in training.folder.history],
         }
 
     def start_decoding(self, words, products="float32"):
@@ -166,10 +167,10 @@ class Ours:
 class Yoyodyne:
     """Its attentive LSTM by its own command, in the Python that has it."""
 
-    def __init__(self, folder, seed, epochs, units):
+    def __init__(self, folder, seed, epochs, units, precision="float32"):
         self.folder, self.seed = Path(folder), seed
         self.model_folder = self.folder / f"yoyodyne-{seed}"
-        self.epochs, self.units = epochs, units
+        self.epochs, self.units, self.precision = epochs, units, precision
 
     def about(self):
         """The versions that it runs with."""
@@ -187,6 +188,7 @@ class Yoyodyne:
             "seed_everything": self.seed,
             "trainer": {
                 "accelerator": "cpu",
+                "precision": PRECISIONS[self.precision],
                 "max_epochs": self.epochs,
                 "gradient_clip_val": CLIP_NORM,
                 "enable_progress_bar": False,
@@ -283,8 +285,7 @@ class Yoyodyne:
         config["prediction"] = {"path": str(path)}
         best = self.model_folder / "best.ckpt"
         self._run("predict", config, callback, f"--ckpt_path={best}")
-        rows = path.read_text(encoding="utf-8").splitlines()
-        outputs = [row.split("\t")[0] for row in rows]
+        outputs = [x.split("\t")[0] for x in path.read_text("utf-8").splitlines()]
         return {"seconds": times[1] - times[0], "outputs": outputs}
 
 
@@ -292,7 +293,7 @@ def measure_seed(options, folder, rows, seed):
     """Both contenders with a seed: trainings in turn, then decodings in turn."""
     words, references = (list(column) for column in zip(*rows["test"], strict=True))
     arguments = {"folder": str(folder), "seed": seed, "units": options.units}
-    arguments["epochs"] = options.epochs
+    arguments |= {"epochs": options.epochs, "precision": options.precision}
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
     with ExitStack() as stack:
 
@@ -400,7 +401,7 @@ def main(arguments=None):
         runs = [
             measure_seed(options, Path(folder), rows, seed) for seed in options.seeds
         ]
-    names = ("language", "units", "epochs", "repeat", "int8")
+    names = ("language", "units", "epochs", "repeat", "precision", "int8")
     settings = {name: getattr(options, name) for name in names}
     settings |= {"embedding_size": EMBEDDING_SIZE, "batch_size": BATCH_SIZE}
     settings |= {"beam_size": BEAM_SIZE}

@@ -42,7 +42,7 @@ def data(tmp_path):
 class Yoyodyne:
     """In the place of the peer one that has everything right, twice as slowly."""
 
-    def __init__(self, folder, seed, epochs, units):
+    def __init__(self, folder, seed, epochs, units, precision):
         self.rows = (folder and ROWS)[:4]
         self.factor = 2 * seed
 
@@ -65,8 +65,8 @@ class Yoyodyne:
 class Half(Yoyodyne):
     """In the place of ours one that is twice as fast, and has one word wrong."""
 
-    def __init__(self, folder, seed, epochs, units):
-        super().__init__(folder, seed, epochs, units)
+    def __init__(self, folder, seed, epochs, units, precision):
+        super().__init__(folder, seed, epochs, units, precision)
         self.factor = seed
 
     def start_decoding(self, words, products="float32"):
@@ -129,12 +129,14 @@ def test_our_contender_times_the_epochs_of_the_recipe(
 
     monkeypatch.setattr(trainer, "prepare", prepare)
     monkeypatch.setattr(trainer, "fit", fit)
-    training = pronunciation.Ours(tmp_path, seed=5, epochs=3, units=14).train()
+    sizes = {"seed": 5, "epochs": 3, "units": 14}
+    training = pronunciation.Ours(tmp_path, **sizes, precision="mixed_float16").train()
     assert len(training["epochs"]) == 2 and training["dev_accuracy"] == [25.0, 25.0]
     assert 0 < sum(training["epochs"]) < training["seconds"]
     (settings,) = given
     assert settings.model["units"] == 14 and settings.model["attention"] == "bahdanau"
     assert (settings.training.seed, settings.training.epochs) == (5, 3)
+    assert settings.training.precision == "mixed_float16"
     assert list(settings.data.train) == ["train.tsv"]
 
 
@@ -159,7 +161,9 @@ def test_our_contender_decodes_with_a_beam_of_5(pronunciation, tmp_path, monkeyp
 
 
 def test_the_peer_has_the_same_sizes(pronunciation, tmp_path):
-    config = pronunciation.Yoyodyne(tmp_path, 5, 3, 14).config(train="train.tsv")
+    peer = pronunciation.Yoyodyne(tmp_path, 5, 3, 14, "mixed_bfloat16")
+    config = peer.config(train="train.tsv")
+    assert config["trainer"]["precision"] == "bf16-mixed"
     sizes = config["model"]["init_args"]
     assert sizes["decoder_hidden_size"] == 14
     assert sizes["source_encoder"]["init_args"]["hidden_size"] == 7
