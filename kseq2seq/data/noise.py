@@ -148,14 +148,15 @@ def _without_shared(sides, copied_ids, rate, seed):
     if copied_ids is not None:
         # What stands behind EOS may have ids of its own.
         tokens = tf.where(is_token, source, PAD_ID)
-        tf.debugging.assert_less(
+        fits = tf.debugging.assert_less(
             tokens,
             len(copied_ids),
             "`copied_ids` must have a target id for each source id: use "
             "kseq2seq.tokenizers.copied_ids(source, target) of the batches' "
             f"tokenizers. Received: {len(copied_ids)} ids",
         )
-        as_target = tf.gather(tf.constant(copied_ids, tf.int32), tokens)
+        with tf.control_dependencies([fits]):  # TensorFlow's own error comes first else
+            as_target = tf.gather(tf.constant(copied_ids, tf.int32), tokens)
     is_symbol = tf.logical_and(is_token, as_target > EOS_ID)
     as_target = tf.where(is_symbol, as_target, PAD_ID)  # (B, S)
     both = as_target[:, :, None] == labels[:, None]  # (B, S, T)

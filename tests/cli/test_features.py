@@ -24,8 +24,8 @@ def loaded_once(featured, monkeypatch):
     """Commands share the translator, whose graphs take seconds to trace."""
     load = loading.load_translator
 
-    def load_once(path, modules=()):
-        return featured[1] if path == featured[0] else load(path, modules)
+    def load_once(path, *others):
+        return featured[1] if path == featured[0] else load(path, *others)
 
     monkeypatch.setattr(loading, "load_translator", load_once)
 
