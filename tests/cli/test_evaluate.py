@@ -34,6 +34,9 @@ def test_evaluate_scores_lines_with_several_references(call, folder, reverser):
         call("evaluate", folder, *files, parent / "two"),
         "in.gz with 3 and .*two with 1 lines",
     )
+    (parent / "none").write_text("")
+    files = ["--source", parent / "none", "--reference", parent / "none"]
+    assert_refused(call("evaluate", folder, *files), "none: no lines to translate")
 
 
 def test_evaluate_accepts_all_targets_of_a_row(call, folder, reverser):

@@ -285,6 +285,10 @@ def test_products_that_cannot_be_are_refused(tmp_path, capsys):
     translator.save(tmp_path / "run")
     with pytest.raises(ValueError, match="multiplies by none of that size: leave"):
         Translator.from_preset("dates", products="int8")
+    command = ["translate", str(tmp_path / "run"), "--input", str(tmp_path / "in")]
+    (tmp_path / "in").write_text("a dog\n")
+    assert cli.main([*command, "--products", "int8"]) == 2
+    assert "by matrices of 131,072 entries" in capsys.readouterr().err
     command = ["export", str(tmp_path / "run"), str(tmp_path / "no")]
     assert cli.main([*command, "--products", "int8"]) == 2
     assert "leave them in float32" in capsys.readouterr().err

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq.layers import BahdanauAttention, GlobalAttention, LuongAttention
+from kseq2seq.layers import (
+    Attention,
+    BahdanauAttention,
+    GlobalAttention,
+    LuongAttention,
+)
 from mechanisms import BELOW_ONE, MECHANISMS
 from reference import randomize
 
@@ -298,6 +303,14 @@ def test_dropout(make_dropping):
 def test_dropout_must_be_a_fraction(make_dropping, dropout):
     with pytest.raises(ValueError, match=f"less than 1.*dropout={dropout}"):
         make_dropping(dropout=dropout)
+
+
+def test_the_base_class_attends_to_nothing():
+    layer = Attention()
+    with pytest.raises(TypeError, match="^Attention must define `attend`"):
+        layer.attend(None, None, None, None)
+    with pytest.raises(TypeError, match="^Attention must define `alignment_loss`"):
+        layer.alignment_loss(None, None)
 
 
 def test_the_base_class_has_no_score(inputs):
