@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from kseq2seq.layers.recurrent import RegularizedCell
+from kseq2seq.layers.recurrent import RegularizedCell, is_cell
 from kseq2seq.utils import Tensor
 
 
@@ -32,7 +32,7 @@ def check_cells(cells: Any) -> list[Any]:
     elif isinstance(cells, keras.layers.Layer):
         cells = [cells]
     cells = list(cells) if isinstance(cells, (list, tuple)) else []
-    if not cells or not all(map(_is_cell, cells)):
+    if not cells or not all(map(is_cell, cells)):
         raise ValueError(
             "`cells` must be a recurrent cell, or a list of at least one cell, such as "
             "keras.layers.LSTMCell(units); a layer such as LSTM runs a whole sequence "
@@ -41,11 +41,6 @@ def check_cells(cells: Any) -> list[Any]:
     for cell in cells:
         _check_has_no_dropout(cell)
     return cells
-
-
-def _is_cell(cell):
-    is_one = not isinstance(cell, (type, keras.layers.StackedRNNCells))
-    return is_one and hasattr(cell, "state_size") and hasattr(cell, "output_size")
 
 
 def _check_has_no_dropout(cell):

@@ -15,6 +15,7 @@ from kseq2seq.layers.recurrent.lstm import (
 from kseq2seq.layers.recurrent.regularized import (
     RegularizedCell,
     RegularizedRNN,
+    is_cell,
 )
 from kseq2seq.layers.recurrent.scans import (
     scan,
@@ -33,6 +34,7 @@ __all__ = [
     "RegularizedRNN",
     "TransitionCell",
     "as_tensor",
+    "is_cell",
     "is_default_lstm",
     "lstm_step",
     "lstm_step_gradient",

@@ -142,17 +142,31 @@ class RegularizedCell(NestedLayers, keras.layers.Layer):
         }
 
 
+def is_cell(cell: Any) -> bool:
+    """Whether something is a single recurrent cell, as layers of Keras take it.
+
+    Args:
+        cell: Anything, such as a `keras.layers.LSTMCell`.
+
+    Example:
+
+    >>> is_cell(keras.layers.GRUCell(3)), is_cell(keras.layers.GRU(3))
+    (True, False)
+    """
+    is_one = not isinstance(cell, (type, keras.layers.StackedRNNCells))
+    return is_one and hasattr(cell, "state_size") and hasattr(cell, "output_size")
+
+
 def _checked(cell):
     """The cell, if it is one without dropout of its own, which has draws elsewhere."""
-    is_cell = hasattr(cell, "state_size") and hasattr(cell, "output_size")
     own = [getattr(cell, name, 0) for name in ("dropout", "recurrent_dropout")]
-    if is_cell and not any(own):
+    if is_cell(cell) and not any(own):
         return cell
     raise ValueError(
         "`cell` must be a recurrent cell, such as keras.layers.LSTMCell(8), without "
         "dropout of its own: drop inputs ahead of it, and give `recurrent_dropout` "
         f"here. Received: cell={cell!r}"
-        + (f" with dropout={own[0]}, recurrent_dropout={own[1]}" if is_cell else "")
+        + (f" with dropout={own[0]}, recurrent_dropout={own[1]}" if any(own) else "")
     )
 
 
