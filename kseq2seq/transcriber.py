@@ -18,10 +18,12 @@ from kseq2seq.inference import (
     check_fork,
     check_search,
     check_texts,
+    enter_process,
     rows_of_batches,
     search_of_beam,
     text_tensor,
     transcriptions_of_row,
+    works_in_forks,
 )
 from kseq2seq.layers import LogMel
 from kseq2seq.models import (
@@ -89,7 +91,7 @@ class Transcriber:
     def __init__(
         self, model: keras.Model, tokenizer: Tokenizer, log_mel: LogMel | None = None
     ) -> None:
-        check_fork()
+        enter_process()
         if not frame_size(model):
             raise ValueError(
                 "The model must read frames; one of texts runs in `kseq2seq.Translator"
@@ -126,6 +128,7 @@ class Transcriber:
         rows = self.transcribe(sources, search, alignments=False)
         return [best.text for best, *_ in rows]
 
+    @works_in_forks
     def transcribe(
         self,
         sources: Iterable[Any],
@@ -153,7 +156,6 @@ class Transcriber:
                 has a number that is not finite, or `search` is no `Search`.
             FileNotFoundError: If there is no such file.
         """
-        check_fork()
         search = check_search(search)
         shape = getattr(sources, "shape", ())
         # Rows of one frame each are no waveforms either.
@@ -183,6 +185,7 @@ class Transcriber:
             for row, own in zip(rows, frames, strict=True)
         ]
 
+    @works_in_forks
     def score(
         self,
         pairs: Iterable[tuple[Any, str]],
@@ -200,7 +203,6 @@ class Transcriber:
             List of `(log_prob, num_tokens)`: the natural logarithm of the text's
             probability, EOS included, and the number of its tokens.
         """
-        check_fork()
         pairs = list(pairs)
         if not pairs:
             return []
@@ -217,6 +219,7 @@ class Transcriber:
         rows = rows_of_batches(run, frames, batch_size, progress)
         return [(float(row["log_prob"]), int(row["num_tokens"])) for row in rows]
 
+    @works_in_forks
     def frames(self, source: Any) -> np.ndarray:
         """The frames of a source, as the model reads them.
 
@@ -278,6 +281,7 @@ class Transcriber:
             title=title,
         )
 
+    @works_in_forks
     def export(
         self,
         folder: PathLike,
@@ -308,9 +312,9 @@ class Transcriber:
             ValueError: If `folder` is itself a SavedModel, or `weights` is none of
                 these.
         """
-        check_fork()
         return export.export_transcriber(folder, self, search, weights)
 
+    @works_in_forks
     def save(self, folder: PathLike, weights: str = "float32") -> None:
         """Writes model, tokenizer and layer into a folder, each beside and renamed.
 

@@ -21,6 +21,7 @@ from kseq2seq.inference import (
     check_fork,
     check_processor,
     check_vocabularies,
+    works_in_forks,
 )
 from kseq2seq.models import (
     float16_copy,
@@ -151,6 +152,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         parts = (self.model, *vocabularies, self.shortlist, self.products)
         return type(self), parts, {"run_folder": self.run_folder}
 
+    @works_in_forks
     def export(
         self,
         folder: PathLike,
@@ -194,12 +196,12 @@ class Translator(Joinable, DistinctSamples, TextSearches):
                 extra signature is none of these, no matrix is large enough for products
                 in int8, or the model holds operations that some server lacks.
         """
-        check_fork()
         together = self.members or [self], search, limits, weights, products
         return export.export_translators(
             folder, *together, self.mixture, extra_signatures
         )
 
+    @works_in_forks
     def save(self, folder: PathLike, weights: str = "float32") -> None:
         """Writes model and tokenizers into a folder, each beside and renamed.
 
@@ -221,6 +223,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         model = self.model if weights == "float32" else float16_copy(self.model)
         save_model(model, folder / MODEL_FILE)
 
+    @works_in_forks
     def save_to_preset(
         self, folder: PathLike, weights: str = "float32", licence: str | None = None
     ) -> Path:
@@ -237,6 +240,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         """
         return export.export_preset(folder, self, weights, licence)
 
+    @works_in_forks
     def push(
         self,
         preset: str,

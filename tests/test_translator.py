@@ -1,7 +1,6 @@
 """The translator: what goes in and comes out, however it is batched and saved."""
 
 import copy
-import ctypes
 import json
 import pickle
 import shutil
@@ -418,26 +417,3 @@ def test_a_translator_is_sent_to_a_process_that_was_spawned(
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         for sent in (translator, saved):
             assert pool.submit(sent, texts).result(timeout=240) == sent(texts)
-
-
-@pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_fork_is_refused_at_once(translator, tiny_saved_model, tmp_path):
-    saved = Translator.load(tiny_saved_model.parent)
-    with ProcessPoolExecutor(1, get_context("fork")) as pool:
-        for forked in (translator, saved):
-            methods = ["__call__", "translate", "encode"]
-            methods += ["export"] if forked is translator else []
-            for name in methods:
-                call = pool.submit(_call_global, id(forked), name)
-                with pytest.raises(RuntimeError, match="fork first. Received: process"):
-                    call.result(timeout=60)
-        translator.save(tmp_path / "run")
-        for path in (tmp_path / "run", tiny_saved_model.parent):
-            call = pool.submit(kseq2seq.Translator.load, path)
-            with pytest.raises(RuntimeError, match='get_context."spawn".'):
-                call.result(timeout=60)
-
-
-def _call_global(address, name):
-    """Calls a method of an object that a fork has inherited."""
-    return getattr(ctypes.cast(address, ctypes.py_object).value, name)(["the cat"])

@@ -2,7 +2,6 @@
 
 from kseq2seq.inference.base import (
     BaseTranslator,
-    check_fork,
     rows_of_batches,
 )
 from kseq2seq.inference.batches import (
@@ -22,6 +21,7 @@ from kseq2seq.inference.ensemble import (
     Joinable,
     check_same_tokenizers,
 )
+from kseq2seq.inference.forks import check_fork, enter_process, works_in_forks
 from kseq2seq.inference.frame_reader import (
     FrameReader,
 )
@@ -119,6 +119,7 @@ __all__ = [
     "check_search",
     "check_texts",
     "check_vocabularies",
+    "enter_process",
     "forward_score",
     "frame_signature_functions",
     "int8_product",
@@ -142,4 +143,5 @@ __all__ = [
     "with_int8_products",
     "word_links",
     "word_weights",
+    "works_in_forks",
 ]

@@ -1,6 +1,5 @@
 """`BaseTranslator`: the methods that both translators have."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from kseq2seq.inference.batches import (
     prefix_of_texts,
     tensors_of_rows,
 )
+from kseq2seq.inference.forks import enter_process, works_in_forks
 from kseq2seq.inference.results import (
     LOWEST_SCORE,
     Alignment,
@@ -32,31 +32,6 @@ if TYPE_CHECKING:  # Matplotlib is slow to import
     from matplotlib.figure import Figure
 
 
-# The processes in which there have been translators, forks of which have none of
-# TensorFlow's threads: what they ask of it, even to load a model, waits for ever.
-_processes: set[int] = set()
-
-
-def check_fork() -> None:
-    """Refuses to use TensorFlow in a fork of a process that has used it.
-
-    Raises:
-        RuntimeError: If there has been a translator before this process was forked.
-
-    Example:
-
-    >>> check_fork()
-    """
-    if _processes and os.getpid() not in _processes:
-        raise RuntimeError(
-            "Translators must be loaded and used in a process that was not forked "
-            "after another translator was made, since TensorFlow's threads are not "
-            'there. Start processes by multiprocessing.get_context("spawn"), or fork '
-            f"first. Received: process {os.getpid()}, with translators in process "
-            f"{', '.join(map(str, sorted(_processes)))}"
-        )
-
-
 class BaseTranslator(ABC):
     """Base class of `Translator` and `SavedTranslator`.
 
@@ -70,8 +45,7 @@ class BaseTranslator(ABC):
     has_features: bool = False
 
     def __init__(self) -> None:
-        check_fork()
-        _processes.add(os.getpid())
+        enter_process()
 
     @abstractmethod
     def run(
@@ -148,6 +122,7 @@ class BaseTranslator(ABC):
                 cannot do; the error names the remedy.
         """
 
+    @works_in_forks
     def alternatives(
         self, text: str, prefix: str, k: int = 5, features: str | None = None
     ) -> list[Translation]:
@@ -180,6 +155,7 @@ class BaseTranslator(ABC):
                 alternatives.setdefault(written, Translation(written, float(score)))
         return [*alternatives.values()][:k]
 
+    @works_in_forks
     def score(
         self,
         pairs: Any,
@@ -203,6 +179,7 @@ class BaseTranslator(ABC):
         rows = self._run_in_batches("score", inputs, targets, batch_size, progress)
         return [(float(row["log_prob"]), int(row["num_tokens"])) for row in rows]
 
+    @works_in_forks
     def align(
         self,
         pairs: Any,
@@ -264,6 +241,7 @@ class BaseTranslator(ABC):
             (drawn,) = self.align([(text, target, *others)])
         return plots.alignment_heatmap(drawn, title=title, ax=ax)
 
+    @works_in_forks
     def encode(
         self,
         texts: Iterable[str],
@@ -293,6 +271,7 @@ class BaseTranslator(ABC):
             for row in rows
         ]
 
+    @works_in_forks
     def sample(
         self,
         texts: Iterable[str],

@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from kseq2seq import decoding
 from kseq2seq.decoding import Search, constraints_of_search, length_limits
-from kseq2seq.inference.base import check_fork, rows_of_batches
+from kseq2seq.inference.base import rows_of_batches
 from kseq2seq.inference.batches import (
     check_texts,
     features_of_texts,
     tensors_of_rows,
 )
+from kseq2seq.inference.forks import works_in_forks
 from kseq2seq.inference.results import Translation, decoded_text
 from kseq2seq.inference.rows import blank_for_blank, uniform_numbers
 from kseq2seq.inference.text_to_text import TextToText
@@ -26,6 +27,7 @@ class DistinctSamples:
     has_features: bool
     _graphs: Any
 
+    @works_in_forks
     def sample_distinct(
         self,
         texts: Iterable[str],
@@ -60,7 +62,6 @@ class DistinctSamples:
         Raises:
             ValueError: If a setting is out of range.
         """
-        check_fork()
         texts = check_texts(texts)
         num_samples = check_integer("num_samples", num_samples, 1)
         seed = check_integer("seed", seed, 1 - 2**62, 2**62 - 1)

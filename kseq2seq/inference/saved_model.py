@@ -10,8 +10,9 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  # registers the operations of the tokenizers
 
 from kseq2seq.decoding import Search
-from kseq2seq.inference.base import BaseTranslator, check_fork
+from kseq2seq.inference.base import BaseTranslator
 from kseq2seq.inference.batches import check_texts
+from kseq2seq.inference.forks import works_in_forks
 from kseq2seq.inference.results import (
     LOWEST_SCORE,
     Translation,
@@ -89,6 +90,7 @@ class SavedTranslator(BaseTranslator):
         _check_signature(folder, self.signatures)
         self.has_features = "features" in self.signatures[DEFAULT_SIGNATURE].inputs
 
+    @works_in_forks
     def run(
         self, signature: str, inputs: Mapping[str, Tensor]
     ) -> dict[str, np.ndarray]:
@@ -107,7 +109,6 @@ class SavedTranslator(BaseTranslator):
         Raises:
             ValueError: If there is no such signature, or it takes other inputs.
         """
-        check_fork()
         specs = find_signature(self.signatures, signature).inputs
         check_inputs(signature, inputs, specs)
         tensors = {name: _tensor(inputs[name], spec) for name, spec in specs.items()}
@@ -161,6 +162,7 @@ class SavedTranslator(BaseTranslator):
         best = self.translate(texts, num_hypotheses=1, features=features)
         return [first.text for first, *_ in best]
 
+    @works_in_forks
     def translate(
         self,
         texts: Iterable[str],

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from kseq2seq.decoding import Search
-from kseq2seq.inference.base import BaseTranslator, check_fork, rows_of_batches
+from kseq2seq.inference.base import BaseTranslator, rows_of_batches
 from kseq2seq.inference.batches import (
     check_allowed,
     check_texts,
     tensors_of_rows,
 )
+from kseq2seq.inference.forks import works_in_forks
 from kseq2seq.inference.results import Translation, translations_of_row
 from kseq2seq.inference.search_arguments import check_search, search_of_beam
 from kseq2seq.utils import Tensor, check_boolean
@@ -44,6 +45,7 @@ class TextSearches(BaseTranslator):
         best_first = self.translate(texts, search, features=features)
         return [best.text for best, *_ in best_first]
 
+    @works_in_forks
     def translate(
         self,
         texts: Iterable[str],
@@ -88,7 +90,6 @@ class TextSearches(BaseTranslator):
                 `features` or `prefix` are not as many as texts, or there is an order
                 but no words.
         """
-        check_fork()
         texts = check_texts(texts)
         search = check_search(search)
         if num_hypotheses is not None:
@@ -108,6 +109,7 @@ class TextSearches(BaseTranslator):
         pieces = text_to_text.source_tokens, self.target_tokenizer.pieces
         return [translations_of_row(row, *pieces) for row in rows]
 
+    @works_in_forks
     def run(
         self, signature: str, inputs: Mapping[str, Tensor]
     ) -> dict[str, np.ndarray]:
@@ -125,7 +127,6 @@ class TextSearches(BaseTranslator):
             ValueError: If there is no such signature, as for alignments where the
                 model has no attention, or it takes other inputs.
         """
-        check_fork()
         return self._graphs.run(signature, inputs)
 
 
