@@ -363,6 +363,7 @@ def test_other_arguments_are_checked(translator):
         {"max_length_offset": 0.5},
         {"num_groups": 0},
         {"diversity": 0},
+        {"pattern": ""},
     ],
 )
 def test_search_is_checked(wrong):

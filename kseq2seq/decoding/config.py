@@ -122,6 +122,12 @@ class Search:
         ):
             self._check(check_number, name, 0)
         self._check(check_number, "repetition_penalty", 1)
+        if self.pattern == "":
+            raise ValueError(
+                "`pattern` must be a regular expression, not an empty one, which an "
+                "empty text alone matches; None is for any translation. "
+                "Received: pattern=''"
+            )
         if self.pattern is not None:
             parse_pattern(self.pattern)
         words = check_words("forbidden_words", self.forbidden_words)

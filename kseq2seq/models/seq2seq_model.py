@@ -1,5 +1,7 @@
 """The model class of `build_model`, whose training step skips padding."""
 
+import functools
+import inspect
 from typing import Any, NamedTuple
 
 import keras
@@ -75,6 +77,7 @@ class Seq2SeqModel(keras.Model):
             _check_takes_logits(loss)
         return super().compute_loss(*args, **kwargs)
 
+    @functools.wraps(keras.Model.fit, assigned=())
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model`.
 
@@ -85,9 +88,10 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there is a `class_weight`.
         """
-        _check_has_no_class_weight(kwargs.get("class_weight"))
+        _check_has_no_class_weight(keras.Model.fit, self, args, kwargs)
         return super().fit(*args, **kwargs)
 
+    @functools.wraps(keras.Model.train_on_batch, assigned=())
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """One step of training; see `keras.Model`.
 
@@ -98,7 +102,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there is a `class_weight`.
         """
-        _check_has_no_class_weight(kwargs.get("class_weight"))
+        _check_has_no_class_weight(keras.Model.train_on_batch, self, args, kwargs)
         return super().train_on_batch(*args, **kwargs)
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -167,12 +171,14 @@ def _check_takes_logits(loss):
         )
 
 
-def _check_has_no_class_weight(class_weight):
+def _check_has_no_class_weight(method, model, args, kwargs):
     """Refuses weights of classes.
 
     Keras takes labels of two axes for one-hot ones, and would weight each sentence by
     the place of its largest id.
     """
+    called = inspect.signature(method).bind(model, *args, **kwargs)
+    class_weight = called.arguments.get("class_weight")
     if class_weight is not None:
         raise ValueError(
             "`class_weight` is for a single class in each row: weight tokens by their "

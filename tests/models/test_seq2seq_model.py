@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 
 import keras
 import numpy as np
@@ -502,6 +503,10 @@ def test_weights_of_classes_are_refused(name):
         ValueError, match=r"numpy.take\(weights, .*Received: class_weig"
     ):
         train(INPUTS, LABELS, class_weight=weights)
+    if name == "train_on_batch":
+        with pytest.raises(ValueError, match="Received: class_weight="):
+            train(INPUTS, LABELS, None, weights)
+    assert "class_weight" in inspect.signature(train).parameters
 
 
 def test_losses_of_logits_are_taken():
