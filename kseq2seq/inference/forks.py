@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from multiprocessing import spawn
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 _Arguments = ParamSpec("_Arguments")
@@ -139,7 +140,8 @@ class _Answerer:
         copy = _pickled(translator, f"a {type(translator).__name__}")
         self._owner = os.getpid()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, *sys.path],
+            # In servers that Python runs inside of, by multiprocessing.set_executable.
+            [spawn.get_executable(), "-c", _START, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

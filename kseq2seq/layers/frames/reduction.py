@@ -152,7 +152,8 @@ class FrameStack(keras.layers.Layer):
         self, sequence: keras.KerasTensor, mask: keras.KerasTensor
     ) -> keras.KerasTensor:
         check_frames(sequence, mask)
-        batch, length, size = sequence.shape
+        dimensions: Any = sequence.shape
+        batch, length, size = dimensions
         shape = (batch, num_blocks(length, self.factor), self.factor * size)
         return keras.KerasTensor(shape, self.compute_dtype)
 
