@@ -202,8 +202,8 @@ def answer() -> None:
                 reply = True, _sendable(error)
             pickle.dump(reply, answers)
             answers.flush()
-    except EOFError:
-        return
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+        os._exit(0)  # the fork has ended: nothing that is left is to be written
 
 
 def _sendable(error):
