@@ -104,6 +104,7 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
             "--from must name another run folder than --run, which is written. "
             f"Received: {run}"
         )
+    _check_embeddings(settings)
     has_frames = READERS[settings.data.format].has_frames
     if has_frames != runs.is_transcriber(run):
         kind = "recordings or frames" if has_frames else "texts"
@@ -265,6 +266,19 @@ def _config_of(path: Path) -> dict[str, Any]:
     values = json.loads(path.read_text(encoding="utf-8"))
     config = Seq2SeqConfig.from_dict(values)
     return {x.name: getattr(config, x.name) for x in dataclasses.fields(config)}
+
+
+def _check_embeddings(settings: Settings) -> None:
+    """Refuses word vectors, which would take the place of trained embeddings."""
+    named = dataclasses.asdict(settings.embeddings).items()
+    vectors = {f"embeddings.{side}": name for side, name in named if name}
+    if vectors:
+        unset = " ".join(f"--set '{name}=\"\"'" for name in vectors)
+        raise SettingsError(
+            f"{' and '.join(vectors)} must be left out with --from, which begins with "
+            f"the run's embeddings: take [embeddings] out of the file, or add {unset}. "
+            f"Received: {', '.join(vectors.values())}"
+        )
 
 
 def _check_frozen(settings: Settings, has_new: Any) -> None:

@@ -118,6 +118,11 @@ def test_the_same_symbols_need_no_rows(former, prepare, tmp_path, caplog):
             ["training.frozen=embeddings"],
             "must not hold embeddings where there",
         ),
+        # They would take the place of what the run has learnt.
+        (
+            ["embeddings.target=vectors.txt"],
+            r"embeddings\.target must be left out with --from.*: vectors\.txt",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(former, prepare, tmp_path, changes, match):
