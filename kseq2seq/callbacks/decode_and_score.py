@@ -32,7 +32,7 @@ class DecodeAndScore(EpochScores):
             source with several targets accepts each of them.
         source_tokenizer: The `kseq2seq.Tokenizer` of the source.
         target_tokenizer: That of the target.
-        metrics: Names from `kseq2seq.evaluation.METRICS`.
+        metrics: Names from `kseq2seq.evaluation.METRICS`, or one of them.
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
         alignments: Whether to tell of alignments as well.
@@ -40,8 +40,9 @@ class DecodeAndScore(EpochScores):
             `pairs` may be triples, as `kseq2seq.data.as_triples` takes them.
 
     Raises:
-        ValueError: If `pairs` is empty, a metric is unknown or `every` is not a
-            positive integer.
+        ValueError: If `pairs` is empty, a metric is unknown, `search` is no `Search` or
+            `every` is not a positive integer; when training begins, if the model is not
+            of the vocabularies.
 
     Example:
 
@@ -70,7 +71,7 @@ class DecodeAndScore(EpochScores):
         pairs: Any,
         source_tokenizer: Tokenizer,
         target_tokenizer: Tokenizer,
-        metrics: Sequence[str] = ("bleu",),
+        metrics: str | Sequence[str] = ("bleu",),
         search: Search | None = None,
         every: int = 1,
         alignments: bool = False,
@@ -86,7 +87,17 @@ class DecodeAndScore(EpochScores):
             self.sources, self.features, references = group_triples(pairs)
         super().__init__(references, metrics, search, every, alignments)
         self.vocabularies = source_tokenizer, target_tokenizer, features
-        self._translator: Translator | None = None
+
+    def make_decoder(self, model: keras.Model) -> Translator:
+        """The translator that a model makes with the tokenizers.
+
+        Args:
+            model: The `keras.Model`.
+
+        Raises:
+            ValueError: If it is not of the tokenizers' vocabularies.
+        """
+        return Translator(model, *self.vocabularies)
 
     def decode(self, model: keras.Model) -> list[list[Any]]:
         """The model's translations of each source, the best first.
@@ -97,9 +108,5 @@ class DecodeAndScore(EpochScores):
         Returns:
             List of lists of `kseq2seq.inference.Translation`s.
         """
-        # Once for each model: the graph is traced once, and reads the weights anew.
-        if self._translator is None or self._translator.model is not model:
-            self._translator = Translator(model, *self.vocabularies)
-        return self._translator.translate(
-            self.sources, self.search, features=self.features
-        )
+        translator = self._decoder_of(model)
+        return translator.translate(self.sources, self.search, features=self.features)

@@ -10,7 +10,8 @@ import keras
 
 from kseq2seq import evaluation
 from kseq2seq.decoding import Search
-from kseq2seq.utils import check_boolean, check_choice, check_integer
+from kseq2seq.inference import check_search
+from kseq2seq.utils import check_boolean, check_integer
 
 _logger = logging.getLogger("kseq2seq")
 # docs/training.md has what models came to that had learnt to align, and others.
@@ -20,11 +21,12 @@ LEAST_INFORMATION, LEAST_COVERAGE = 0.1, 0.5
 class EpochScores(keras.callbacks.Callback):
     """Decodes a development set after each epoch and scores the result.
 
-    A subclass has `decode`. See `DecodeAndScore` for the logs.
+    A subclass has `decode`, and `make_decoder` for what it decodes with. See
+    `DecodeAndScore` for the logs.
 
     Args:
         references: For each source the list of its right answers.
-        metrics: Names from `kseq2seq.evaluation.METRICS`.
+        metrics: Names from `kseq2seq.evaluation.METRICS`, or one of them.
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
         alignments: Whether to tell of alignments as well.
@@ -34,7 +36,8 @@ class EpochScores(keras.callbacks.Callback):
             has not learnt to align.
 
     Raises:
-        ValueError: If a metric is unknown or `every` is not a positive integer.
+        ValueError: If a metric is unknown, `search` is no `Search` or `every` is not a
+            positive integer; when training begins, if the model cannot be decoded.
     """
 
     least_coverage = LEAST_COVERAGE
@@ -42,19 +45,18 @@ class EpochScores(keras.callbacks.Callback):
     def __init__(
         self,
         references: list[list[str]],
-        metrics: Sequence[str],
+        metrics: str | Sequence[str],
         search: Search | None,
         every: int,
         alignments: bool,
     ) -> None:
         super().__init__()
-        for name in metrics:
-            check_choice("metrics", name, evaluation.METRICS)
         self.references = references
-        self.metrics = tuple(metrics)
-        self.search = search or Search(beam_size=1)
+        self.metrics = tuple(evaluation.check_metrics(metrics))
+        self.search = check_search(Search(beam_size=1) if search is None else search)
         self.every = check_integer("every", every, least=1)
         self.alignments = check_boolean("alignments", alignments)
+        self._decoder: Any = None
         self._told: evaluation.AlignmentStatistics | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -96,6 +98,23 @@ class EpochScores(keras.callbacks.Callback):
             List of lists of results with attributes `text` and `alignment`.
         """
 
+    @abstractmethod
+    def make_decoder(self, model: keras.Model) -> Any:
+        """The translator or transcriber that decodes a model's texts.
+
+        Args:
+            model: The `keras.Model`.
+
+        Raises:
+            ValueError: If it does not fit the vocabularies that the callback has.
+        """
+
+    def _decoder_of(self, model):
+        # Once for each model: the graph is traced once, and reads the weights anew.
+        if self._decoder is None or self._decoder.model is not model:
+            self._decoder = self.make_decoder(model)
+        return self._decoder
+
     def _alignment_logs(self, translations):
         alignments = [best[0].alignment for best in translations if best]
         if not self.alignments or any(x is None for x in alignments):
@@ -109,8 +128,10 @@ class EpochScores(keras.callbacks.Callback):
         }
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forgets the alignments of an earlier training."""
+        """Forgets an earlier training, and checks that the model can be decoded."""
         self._told = None
+        # Before the first epoch, which may take hours, and not behind it.
+        self._decoder_of(cast(keras.Model, self.model))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Warns of a model that has not learnt to align."""

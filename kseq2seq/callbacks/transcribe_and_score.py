@@ -23,14 +23,15 @@ class TranscribeAndScore(EpochScores):
         pairs: List of `(source, text)`, sources as a `kseq2seq.Transcriber` takes them.
         tokenizer: The `kseq2seq.Tokenizer` of the texts.
         log_mel: The `kseq2seq.layers.LogMel`, if there are sources that need it.
-        metrics: Names from `kseq2seq.evaluation.METRICS`.
+        metrics: Names from `kseq2seq.evaluation.METRICS`, or one of them.
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
         alignments: Whether to tell of alignments as well.
 
     Raises:
-        ValueError: If `pairs` is empty, a metric is unknown or `every` is not a
-            positive integer.
+        ValueError: If `pairs` is empty, a metric is unknown, `search` is no `Search` or
+            `every` is not a positive integer; when training begins, if the model is not
+            of the vocabularies.
 
     Example:
 
@@ -56,7 +57,7 @@ class TranscribeAndScore(EpochScores):
         pairs: Iterable[tuple[Any, str]],
         tokenizer: Tokenizer,
         log_mel: LogMel | None = None,
-        metrics: Sequence[str] = ("word_error_rate",),
+        metrics: str | Sequence[str] = ("word_error_rate",),
         search: Search | None = None,
         every: int = 1,
         alignments: bool = False,
@@ -68,7 +69,17 @@ class TranscribeAndScore(EpochScores):
         super().__init__(references, metrics, search, every, alignments)
         self.sources = [source for source, _ in pairs]
         self.tokenizer, self.log_mel = tokenizer, log_mel
-        self._transcriber: Transcriber | None = None
+
+    def make_decoder(self, model: keras.Model) -> Transcriber:
+        """The transcriber that a model makes with the tokenizer.
+
+        Args:
+            model: The `keras.Model`.
+
+        Raises:
+            ValueError: If it is not of the tokenizer's vocabulary.
+        """
+        return Transcriber(model, self.tokenizer, self.log_mel)
 
     def decode(self, model: keras.Model) -> list[list[Any]]:
         """The model's texts for each source, the best first.
@@ -79,9 +90,6 @@ class TranscribeAndScore(EpochScores):
         Returns:
             List of lists of `kseq2seq.inference.Transcription`s.
         """
-        # Once for each model: the graph is traced once, and reads the weights anew.
-        if self._transcriber is None or self._transcriber.model is not model:
-            self._transcriber = Transcriber(model, self.tokenizer, self.log_mel)
-        return self._transcriber.transcribe(
+        return self._decoder_of(model).transcribe(
             self.sources, self.search, alignments=self.alignments
         )

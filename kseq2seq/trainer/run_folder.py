@@ -48,7 +48,7 @@ class RunFolder(keras.callbacks.Callback):
     the training: `diverged` is then true.
 
     Args:
-        folder: Path of the run folder, which exists.
+        folder: Path of the run folder; made if it is not there.
         monitor: Name of the log that tells which epoch is best.
         higher_is_better: Whether more of it is better.
         patience: Number of epochs without a better one after which training
@@ -68,8 +68,9 @@ class RunFolder(keras.callbacks.Callback):
         average: What `keep_average` came to, as in `kseq2seq.runs.History`, or `None`.
 
     Raises:
-        ValueError: If `patience` is no positive integer, `average_best` is negative, or
-            the epoch's logs lack `monitor`.
+        ValueError: If `patience` is no positive integer, `average_best` is negative,
+            the folder holds a training that was not restored when another one begins,
+            or the epoch's logs lack `monitor`.
 
     Example:
 
@@ -152,6 +153,17 @@ class RunFolder(keras.callbacks.Callback):
         if self.patience is None or self.best_epoch is None:
             return False
         return self.num_epochs - 1 - self.best_epoch >= self.patience
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Makes the folder, and refuses to write over another training in it."""
+        if not self.history and (self.folder / HISTORY_FILE).is_file():
+            raise ValueError(
+                "`folder` must hold no training but the one that goes on. Train the "
+                "model that `restore` returns, with initial_epoch=num_epochs, name "
+                f"another folder, or delete this one. Received: {self.folder}, with a "
+                f"{HISTORY_FILE}"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes what the epoch has changed.

@@ -82,6 +82,8 @@ def test_weights_of_now_are_scored_and_only_every_few_epochs(
         ({"metrics": ["bleu", "blue"]}, "one of bleu, .* Received: metrics='blue'"),
         ({"every": 0}, "`every` must be an integer of at least 1. Received: every=0"),
         ({"every": True}, "Received: every=True"),
+        ({"metrics": []}, "`metrics` must name at least one of bleu, .* none"),
+        ({"search": 5}, r"`search` must be a `kseq2seq.Search`, .* search=5"),
     ],
 )
 def test_errors_of_decode_and_score(tokenizers, changes, match):
@@ -89,6 +91,18 @@ def test_errors_of_decode_and_score(tokenizers, changes, match):
     arguments = {"source_tokenizer": source, "target_tokenizer": target}
     with pytest.raises(ValueError, match=match):
         DecodeAndScore(**{"pairs": PAIRS, **arguments, **changes})
+
+
+def test_one_metric_may_stand_without_a_list(tokenizers):
+    assert DecodeAndScore(PAIRS, *tokenizers, "chrf").metrics == ("chrf",)
+
+
+def test_a_model_of_other_tokenizers_is_refused_before_it_is_trained(model, tokenizers):
+    others = kseq2seq.train_tokenizers([("abcdefgh", "a")], kind="character")
+    callback = DecodeAndScore(PAIRS, *others)
+    callback.set_model(model)
+    with pytest.raises(ValueError, match="source tokenizer must have the"):
+        callback.on_train_begin()
 
 
 def letters(count):

@@ -1,6 +1,7 @@
 """The run folder between epochs, which the callback is told of by hand."""
 
 import csv
+import functools
 import json
 import math
 import subprocess
@@ -273,3 +274,17 @@ def test_an_average_goes_on_after_a_kill(tmp_path):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
     assert not np.array_equal(best[0][0], last[0][0])
+
+
+def test_a_training_in_the_folder_is_not_written_over(tiny, tmp_path):
+    folder = tmp_path / "runs" / "own"  # made when training begins
+    fit = functools.partial(tiny.fit, np.ones((5, 2)), np.ones((5, 3)), verbose=0)
+    former = RunFolder(folder, "loss", False)
+    fit(callbacks=[former])
+    fit(callbacks=[former])  # the same training goes on
+    with pytest.raises(ValueError, match="must hold no training but .* `restore`"):
+        fit(callbacks=[RunFolder(folder, "loss", False)])
+    resumed = RunFolder(folder, "loss", False)
+    resumed.restore()
+    fit(callbacks=[resumed])
+    assert resumed.num_epochs == 3
