@@ -46,6 +46,8 @@ class AveragedWeights(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Checks that there is an average."""
         self._weights = None
+        # At the end of a `fit` before, Keras has put the average in.
+        _part_from_average(self._trained_model().trainable_variables)
         optimizer: Any = self._trained_model().optimizer
         # That of a loss in float16 is inside of another one.
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
@@ -93,6 +95,7 @@ class AveragedWeights(keras.callbacks.Callback):
             self._weights = [np.array(ops.convert_to_numpy(x)) for x in variables]
             # What Keras does at the end of `fit`.
             cast(Any, model.optimizer).finalize_variable_values(variables)
+            _part_from_average(variables)
 
     def _put_back(self) -> None:
         if self._weights is not None:
@@ -100,3 +103,12 @@ class AveragedWeights(keras.callbacks.Callback):
             for variable, value in zip(variables, self._weights, strict=True):
                 variable.assign(value)
             self._weights = None
+
+
+def _part_from_average(variables: list[Any]) -> None:
+    """Gives variables arrays of their own, where the backend assigns without a copy.
+
+    JAX's training deletes the arrays it was given, and cannot be given one twice.
+    """
+    for variable in variables:
+        variable.assign(ops.copy(variable))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from backends import run_on
 from kseq2seq import Adam
 from kseq2seq.callbacks import AveragedWeights
 
@@ -89,3 +90,24 @@ def test_the_average_is_scored_and_the_weights_are_trained(stop_after, scaled):
 def test_an_optimizer_without_an_average_is_refused():
     with pytest.raises(ValueError, match=r"make it with use_ema=True. Received: Adam"):
         fit(make_model(Adam(0.1)), Recorder(), AveragedWeights())
+
+
+def test_on_jax_training_goes_on_behind_the_average():
+    # Keras puts the average's own arrays in, which JAX deletes in the next step.
+    run_on(
+        "jax",
+        """
+import keras
+import numpy as np
+from kseq2seq.callbacks import AveragedWeights
+
+data = np.eye(5, 3), np.eye(5, 2)
+optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.7)
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+model.compile(optimizer, "mse")
+options = {"validation_data": data, "epochs": 2, "verbose": 0}
+for _ in range(2):
+    logs = model.fit(*data, callbacks=[AveragedWeights()], **options).history
+assert logs["val_loss"][1] < logs["val_loss"][0]
+""",
+    )
