@@ -1,5 +1,6 @@
 """The optimizer that the section [optimizer] asks for."""
 
+import logging
 from typing import Any
 
 import keras
@@ -8,15 +9,18 @@ from kseq2seq.optimizers import Adam
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.settings import Settings
 
+_logger = logging.getLogger("kseq2seq")
+
 
 def make_optimizer(settings: Settings, num_steps: int) -> Adam:
-    """Adam, as the settings say.
+    """Adam, as the settings say; a warning tells of too few batches for them.
 
     Args:
         settings: The `Settings`.
         num_steps: Number of batches that a model is going to be trained with in all.
     """
     options, ema = settings.optimizer, settings.training.ema
+    _warn_of_few_steps(settings, num_steps)
     rate: Any = SCHEDULES[options.schedule].make(
         float(options.learning_rate), num_steps, options.warmup_steps
     )
@@ -29,6 +33,28 @@ def make_optimizer(settings: Settings, num_steps: int) -> Adam:
         gradient_accumulation_steps=steps if steps > 1 else None,
         **average,
     )
+
+
+def _warn_of_few_steps(settings: Settings, num_steps: int) -> None:
+    """Tells of numbers of batches that a training does not come to."""
+    options, ema = settings.optimizer, settings.training.ema
+    window = round(1 / (1 - ema))  # of the moving average
+    told = {
+        f"optimizer.warmup_steps = {options.warmup_steps}, at whose end the learning "
+        "rate is reached": options.warmup_steps,
+        f"optimizer.accumulation_steps = {options.accumulation_steps}, behind which "
+        "weights are first changed": options.accumulation_steps,
+        f"training.ema = {ema}, an average over some {window} batches, which keeps "
+        "to the first of them": window if ema else 0,
+    }
+    for what, least in told.items():
+        if least > num_steps:
+            _logger.warning(
+                "the training has %d batches in all, too few for %s: lower it, or "
+                "train for longer",
+                num_steps,
+                what,
+            )
 
 
 def leave_out_vectors(model: keras.Model) -> None:

@@ -32,6 +32,22 @@ def test_settings_reach_the_optimizer():
     assert (optimizer.use_ema, optimizer.ema_momentum) == (True, 0.9)
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("optimizer.warmup_steps=11", "7 batches in all, too few for optimizer.warmup"),
+        ("optimizer.accumulation_steps=11", "too few for optimizer.accumulation_steps"),
+        ("training.ema=0.9", "too few for training.ema = 0.9, an average over some 10"),
+    ],
+)
+def test_numbers_that_a_training_does_not_come_to_are_told(change, match, caplog):
+    few = trainer.read_settings(DATES, ["optimizer.warmup_steps=0", change])
+    make_optimizer(few, 11)
+    assert not caplog.messages
+    make_optimizer(few, 7)
+    assert match in caplog.text
+
+
 def weights_after_nothing(model):
     """Weights before and after an update by gradients of 0."""
     before = [x.numpy() for x in model.trainable_variables]
