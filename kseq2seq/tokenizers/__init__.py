@@ -6,6 +6,7 @@ from kseq2seq.tokenizers.copying import (
 from kseq2seq.tokenizers.extension import (
     EXTENDABLE_KINDS,
     add_symbols,
+    kind_of,
 )
 from kseq2seq.tokenizers.features import (
     FeatureVocabulary,
@@ -50,6 +51,7 @@ __all__ = [
     "add_symbols",
     "copied_ids",
     "cut_bytes",
+    "kind_of",
     "look_up",
     "source_spans",
     "target_spans",

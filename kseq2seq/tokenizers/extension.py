@@ -2,7 +2,8 @@
 
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from kseq2seq.data import as_texts
 from kseq2seq.tokenizers.round_trip import trainable
@@ -11,6 +12,8 @@ from kseq2seq.utils import UNK_ID, check_choice, check_integer
 
 # Kinds whose symbols stand for themselves: subwords would have to be learnt anew.
 EXTENDABLE_KINDS = ("character", "word")
+# SentencePiece's numbers of kinds, of its messages.
+_KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "character"}
 _META_SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 # Less than that of any piece that was trained, which are logarithms of frequencies.
 _SCORE = -1000.0
@@ -40,7 +43,8 @@ def add_symbols(
         `tokenizer.vocabulary_size - 1`.
 
     Raises:
-        ValueError: If `kind` is neither, or `texts` are no texts.
+        ValueError: If `kind` is neither, or not that of the tokenizer, or `texts` are
+            no texts.
 
     Example:
 
@@ -53,6 +57,11 @@ def add_symbols(
     ['b', 'a', 'd', '</s>']
     """
     check_choice("kind", kind, EXTENDABLE_KINDS)
+    if kind != (own := kind_of(tokenizer)):
+        raise ValueError(
+            "`kind` must be that of the tokenizer, whose other symbols are pieces of "
+            f"that kind: {own!r}. Received: kind={kind!r}"
+        )
     most = check_integer("vocabulary_size", vocabulary_size, 5, optional=True)
     counts: Counter[str] = Counter()
     for text in as_texts(texts):
@@ -63,6 +72,46 @@ def add_symbols(
     if not added:
         return tokenizer, []
     return Tokenizer(_with_pieces(tokenizer, added)), added
+
+
+def kind_of(tokenizer: Tokenizer) -> str:
+    """The kind that a tokenizer was trained as, one of `KINDS`.
+
+    Args:
+        tokenizer: The `Tokenizer`.
+
+    Example:
+
+    >>> from kseq2seq.tokenizers import train_tokenizer
+    >>> kind_of(train_tokenizer(["abc"], kind="character"))
+    'character'
+    """
+    # What is written behind a message of one field is merged into it.
+    parts = [value for number, value in _fields(tokenizer.model) if number == 2]
+    settings = dict(_fields(b"".join(parts)))
+    return _KINDS[settings.get(3, 1)]
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Numbers and values of a message's fields: integers, or bytes."""
+    place = 0
+
+    def varint():
+        nonlocal place
+        start = place
+        while message[place] >= 0x80:
+            place += 1
+        place += 1
+        return sum((x & 0x7F) << 7 * n for n, x in enumerate(message[start:place]))
+
+    while place < len(message):
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+            continue
+        size = {1: 8, 5: 4}.get(tag & 7) or varint()
+        yield tag >> 3, message[place : place + size]
+        place += size
 
 
 def _unknown(tokenizer, text, kind):

@@ -16,6 +16,7 @@ from kseq2seq.tokenizers import (
     FeatureVocabulary,
     Tokenizer,
     add_symbols,
+    kind_of,
 )
 from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.schema import SettingsError
@@ -122,7 +123,7 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
         texts = [texts[0] + texts[1]] * 2
     new: list[tuple[Tokenizer, list[str]]] = []
     for side, name in enumerate(("source", "target")):
-        new.append(_extended(settings, side, tokenizers[side], texts[side]))
+        new.append(_extended(run, settings, side, tokenizers[side], texts[side]))
         _report(name, *new[side])
     (source, added), (target, others) = new
     symbols = {"source": added, "target": others}
@@ -157,12 +158,18 @@ def check_begun_with(run: Path, written: Path) -> None:
 
 
 def _extended(
-    settings: Settings, side: int, tokenizer: Tokenizer, texts: list[str]
+    run: Path, settings: Settings, side: int, tokenizer: Tokenizer, texts: list[str]
 ) -> tuple[Tokenizer, list[str]]:
     """The tokenizer of a side with new symbols of texts, and these."""
+    own = kind_of(tokenizer)
     kinds, sizes = settings.tokenizer.kind, settings.tokenizer.vocabulary_size
     kind = kinds[side] if isinstance(kinds, tuple) else kinds
     size = sizes[side] if isinstance(sizes, tuple) else sizes
+    if kind != own:  # of a run without settings, as Translator.save writes it
+        raise SettingsError(
+            f"--from {run}: as in this run, tokenizer.kind of the "
+            f"{('source', 'target')[side]} must be {own!r}. Received: {kind!r}"
+        )
     if kind not in EXTENDABLE_KINDS:
         return tokenizer, []
     size = max(size, tokenizer.vocabulary_size)
@@ -182,7 +189,8 @@ def _begin_with_frames(run: Path, settings: Settings, pairs: Pairs) -> Beginning
         )
     _check_settings(run, settings, {"source_frame_size": reader.frame_size})
     tokenizer = Tokenizer.load(run / runs.TARGET_FILE)
-    target, added = _extended(settings, 1, tokenizer, [text for _, text in pairs])
+    texts = [text for _, text in pairs]
+    target, added = _extended(run, settings, 1, tokenizer, texts)
     _report("target", target, added)
     _check_frozen(settings, added)
     return Beginning(run, reader, target, {"target": added})

@@ -3,7 +3,7 @@
 import pytest
 import sentencepiece
 
-from kseq2seq.tokenizers import add_symbols, train_tokenizer
+from kseq2seq.tokenizers import KINDS, add_symbols, kind_of, train_tokenizer
 
 OLD, NEW = ["ab ba cab", "c ab"], ["da ab d\u00eb", "e", "\U0001f600d"]
 
@@ -56,3 +56,18 @@ def test_subwords_are_refused(kind):
     tokenizer = train_tokenizer(OLD, kind="character")
     with pytest.raises(ValueError, match=r"one of character, word\. Received: kind="):
         add_symbols(tokenizer, NEW, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tokenizer_tells_its_kind(kind):
+    tokenizer = train_tokenizer(OLD * 7, 11, kind, allow_smaller=True)
+    assert kind_of(tokenizer) == kind
+    if kind in ("character", "word"):
+        larger, _ = add_symbols(tokenizer, NEW, kind)
+        assert kind_of(larger) == kind
+
+
+def test_symbols_of_another_kind_are_refused():
+    tokenizer = train_tokenizer(OLD, kind="word")
+    with pytest.raises(ValueError, match=r"kind: 'word'\. Received: kind='character'"):
+        add_symbols(tokenizer, NEW, "character")

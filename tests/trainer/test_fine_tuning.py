@@ -131,6 +131,20 @@ def test_what_does_not_fit_is_refused(former, prepare, tmp_path, changes, match)
     assert not (tmp_path / "tuned").exists()
 
 
+@pytest.mark.parametrize(
+    ("kinds", "match"),
+    [
+        ("['word', 'character']", "kind of the source must be 'character'.* 'word'"),
+        ("['character', 'bpe']", r"tokenizer\.kind of the target must be 'word'"),
+    ],
+)
+def test_the_kind_is_that_of_the_tokenizers(former, prepare, tmp_path, kinds, match):
+    # As Translator.save leaves it.
+    (tmp_path / "former" / runs.SETTINGS_FILE).unlink()
+    with pytest.raises(SettingsError, match=match):
+        prepare("tuned", NEW, f"tokenizer.kind={kinds}", from_run=tmp_path / "former")
+
+
 def test_folders_that_cannot_be_begun_with(former, prepare, tmp_path):
     with pytest.raises(SettingsError, match="--from must name a run folder, with"):
         prepare("tuned", OLD, from_run=tmp_path)
