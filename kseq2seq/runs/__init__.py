@@ -42,6 +42,7 @@ from kseq2seq.runs.files import (
 from kseq2seq.runs.history import (
     History,
     load_history,
+    ranked_epochs,
     read_history,
     write_history,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "now",
     "package_versions",
     "provenance_of",
+    "ranked_epochs",
     "read_history",
     "read_settings",
     "record_finish",

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,3 +121,33 @@ def _table(epochs: Sequence[dict[str, float]]) -> str:
     writer.writeheader()
     writer.writerows({"epoch": number, **row} for number, row in enumerate(epochs, 1))
     return text.getvalue()
+
+
+def ranked_epochs(
+    epochs: Sequence[Mapping[str, float]], monitor: str, higher_is_better: bool
+) -> list[int]:
+    """Indices of the epochs that were scored, the best first.
+
+    Of equal scores, such as those of 0 with which a training begins, that of the lower
+    `val_loss` is better, and else the first.
+
+    Args:
+        epochs: The logs of each epoch, dicts from name to number.
+        monitor: Name of the log that tells which epoch is best.
+        higher_is_better: Whether more of it is better.
+
+    Example:
+
+    >>> rows = [{"val_bleu": 0.0, "val_loss": x} for x in (3.0, 2.0, 2.0)]
+    >>> ranked_epochs(rows, "val_bleu", higher_is_better=True)
+    [1, 2, 0]
+    """
+    sign = -1 if higher_is_better else 1
+
+    def key(index):
+        loss = epochs[index].get("val_loss", math.inf)
+        score = sign * epochs[index][monitor]
+        return score, loss if math.isfinite(loss) else math.inf
+
+    scores = (row.get(monitor, math.nan) for row in epochs)
+    return sorted((n for n, x in enumerate(scores) if math.isfinite(x)), key=key)

@@ -12,7 +12,8 @@ class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
 
     Keras's begins anew with each `fit`: it forgets the best value and the epochs
     without a better one. This one reads them from the history. An epoch that was not
-    scored counts neither way.
+    scored counts neither way. Of equal scores, such as those of 0 with which a training
+    begins, that of a lower `val_loss` counts as better, as the best epoch is chosen.
 
     Args:
         monitor: Name of the log.
@@ -49,6 +50,7 @@ class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Counts the epochs of the history, without a change of the rate."""
         super().on_train_begin(logs)
+        self._best_loss = math.inf
         optimizer: Any = self.model.optimizer  # pyright: ignore
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         for epoch, row in enumerate(self.history):
@@ -58,5 +60,13 @@ class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Lowers the rate if it is time, and adds `learning_rate` to the logs."""
-        if math.isfinite((logs or {}).get(self.monitor, 0.0)):
-            super().on_epoch_end(epoch, logs)
+        logs = {} if logs is None else logs
+        score, loss = logs.get(self.monitor, 0.0), logs.get("val_loss", math.inf)
+        if not math.isfinite(score):
+            return
+        former, is_lower = self.best, loss < self._best_loss
+        if score == former and is_lower:
+            self.wait = -1  # which Keras makes 0, as of a better one
+        super().on_epoch_end(epoch, logs)
+        if self.best != former or (score == former and is_lower):
+            self._best_loss = loss

@@ -20,6 +20,7 @@ from kseq2seq.runs import (
     average_best_weights,
     load_history,
     load_step_checkpoint,
+    ranked_epochs,
     read_history,
     remove_incomplete,
     remove_other_best_weights,
@@ -113,15 +114,11 @@ class RunFolder(keras.callbacks.Callback):
 
     @property
     def best_epoch(self) -> int | None:
-        """Index of the best epoch so far, the first of equals, or `None`."""
+        """Index of the best epoch so far, as `runs.ranked_epochs` ranks, or `None`."""
         return next(iter(self._ranked()), None)
 
     def _ranked(self) -> list[int]:
-        """Indices of the epochs that were scored, the best first."""
-        scores = [row.get(self.monitor, math.nan) for row in self.history]
-        scored = [index for index, score in enumerate(scores) if math.isfinite(score)]
-        sign = -1 if self.higher_is_better else 1
-        return sorted(scored, key=lambda index: sign * scores[index])
+        return ranked_epochs(self.history, self.monitor, self.higher_is_better)
 
     def restore(self) -> Any:
         """Reads the history of an earlier training in the folder.

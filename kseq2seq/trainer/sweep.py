@@ -183,19 +183,18 @@ def best_score(folder: PathLike, metric: str) -> tuple[float, int]:
         A tuple of the score, NaN if there is none, and the number of the epoch, 0 if
         there is none. Of an average of epochs that was kept it is the average's score.
     """
-    name, sign = f"val_{metric}", 1 if METRICS[metric].higher_is_better else -1
+    name = f"val_{metric}"
     try:
         history = runs.load_history(folder)
     except FileNotFoundError:
         return math.nan, 0
-    scores = [row.get(name, math.nan) for row in history.epochs]
-    scored = [n for n, score in enumerate(scores) if math.isfinite(score)]
-    if not scored:
+    ranked = runs.ranked_epochs(history.epochs, name, METRICS[metric].higher_is_better)
+    if not ranked:
         return math.nan, 0
-    best = max(scored, key=lambda n: (sign * scores[n], -n))
+    best = ranked[0]
     if history.average is not None and history.average["kept"]:
         return history.average["scores"][name], best + 1
-    return scores[best], best + 1
+    return history.epochs[best][name], best + 1
 
 
 def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResult:

@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from kseq2seq.runs import History, load_history, read_history, write_history
+from kseq2seq.runs import (
+    History,
+    load_history,
+    ranked_epochs,
+    read_history,
+    write_history,
+)
 from paths import TESTS
 
 EPOCHS = [
@@ -56,3 +62,15 @@ def test_a_history_of_the_first_release_is_read():
     written = json.loads((folder / "history.json").read_text())
     assert history["loss"] == [row["loss"] for row in written["epochs"]]
     assert load_history(folder).checkpoint == written["checkpoint"]
+
+
+def test_of_equal_scores_the_lower_loss_is_better():
+    rows = [{"val_ter": x, "val_loss": y} for x, y in [(7, 3), (7, 2), (5, 9), (7, 1)]]
+    rows += [
+        {"val_ter": math.nan},
+        {"val_ter": 7},
+        {"val_ter": 5, "val_loss": math.nan},
+    ]
+    assert ranked_epochs(rows, "val_ter", False) == [2, 6, 3, 1, 0, 5]
+    assert ranked_epochs(rows, "val_ter", True) == [3, 1, 0, 5, 2, 6]
+    assert ranked_epochs(rows, "val_bleu", True) == []

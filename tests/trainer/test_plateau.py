@@ -69,3 +69,15 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(
     np.testing.assert_array_equal(rates, uninterrupted[0])
     for ours, theirs in zip(model.get_weights(), uninterrupted[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_of_equal_scores_a_lower_loss_is_better():
+    model = make_model()
+    callback = ReduceOnPlateau("val_bleu", True, 0.5, 1)
+    callback.set_model(model)
+    callback.on_train_begin()
+    rates = []
+    for epoch, loss in enumerate([3.0, 2.0, 1.0, 1.0, 0.5, 0.7]):
+        callback.on_epoch_end(epoch, {"val_bleu": 0.0, "val_loss": loss})
+        rates.append(float(model.optimizer.learning_rate))
+    np.testing.assert_allclose(rates, [0.5, 0.5, 0.5, 0.25, 0.25, 0.125])

@@ -123,6 +123,12 @@ def test_patience_counts_epochs_without_a_better_one(tiny, tmp_path):
     assert not resumed.is_done()
 
 
+def test_a_training_whose_scores_stay_at_0_keeps_what_it_has_learnt(tiny, tmp_path):
+    callback = RunFolder(tmp_path, "bleu", True, patience=1)
+    end_epochs(callback, tiny, [{"bleu": 0.0, "val_loss": x} for x in (3, 2, 1, 1, 0)])
+    assert (callback.num_epochs, callback.best_epoch) == (4, 2)
+
+
 def test_a_diverged_epoch_leaves_the_folder_as_it_was(tiny, tmp_path):
     callback = RunFolder(tmp_path, "bleu", True)
     end_epochs(callback, tiny, [{"loss": 3.0, "bleu": 1.0}])
