@@ -54,6 +54,12 @@ class VocabularyProjection(keras.layers.Dense):
     (2, 3, 7)
     """
 
+    def call(self, inputs: Tensor, training: Any = None) -> Tensor:
+        if len(inputs.shape) < 4:
+            return super().call(inputs, training=training)
+        logits = super().call(_rows(inputs), training=training)
+        return ops.reshape(logits, (*ops.shape(inputs)[:-1], self.units))
+
     def product(self) -> VocabularyProduct | None:
         """The matrix and the bias as they are now.
 
@@ -108,6 +114,12 @@ class VocabularyEmbedding(keras.layers.ReversibleEmbedding):
         [Press & Wolf, 2017](https://arxiv.org/abs/1608.05859).
     """
 
+    def call(self, inputs: Tensor, reverse: bool = False) -> Tensor:
+        if not reverse or len(inputs.shape) < 4:
+            return super().call(inputs, reverse=reverse)
+        logits = super().call(_rows(inputs), reverse=True)
+        return ops.reshape(logits, (*ops.shape(inputs)[:-1], self.input_dim))
+
     def product(self) -> VocabularyProduct | None:
         """The matrix as it is now.
 
@@ -132,6 +144,11 @@ class VocabularyEmbedding(keras.layers.ReversibleEmbedding):
         """
         is_subclass = type(self) is not VocabularyEmbedding
         super().quantize(mode, type_check=type_check and is_subclass, config=config)
+
+
+def _rows(features):
+    """Two axes in place of four; `attention.scores.project_energy` says why."""
+    return ops.reshape(features, (-1, features.shape[-1]))
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")

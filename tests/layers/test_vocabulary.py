@@ -1,9 +1,13 @@
 """Layers to logits against products of NumPy."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from graphs import products_of_four_axes
 from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection
 
 B, T, D, V = 2, 3, 5, 7
@@ -31,6 +35,19 @@ def test_embedding_both_ways():
     product = layer.product()
     np.testing.assert_array_equal(product.kernel, matrix)
     assert product.bias is None and product.transposed
+
+
+def test_features_of_four_axes():
+    features = np.random.default_rng(2).normal(size=(B, T, 11, D)).astype("float32")
+    projection, embedding = VocabularyProjection(V), VocabularyEmbedding(V, D)
+    embedding.build((B, T))
+    both = functools.partial(embedding, reverse=True)
+    for layer, matrix in ((projection, None), (both, embedding.get_weights()[0].T)):
+        logits = layer(features)
+        matrix = projection.get_weights()[0] if matrix is None else matrix
+        np.testing.assert_allclose(logits, features @ matrix, rtol=1e-5, atol=1e-6)
+        spec = tf.TensorSpec([None, None, None, D])
+        assert not products_of_four_axes(layer, spec)
 
 
 @pytest.mark.parametrize(

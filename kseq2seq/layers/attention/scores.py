@@ -62,10 +62,14 @@ def project_energy(energy: Tensor, kernel: Tensor) -> Tensor:
 
     Loops have one query at a time. For the whole target at once, on a CPU, einsum takes
     half as long again as the product that XLA refuses in loops alone.
+
+    `ops.matmul` of Keras 3.12, the last one for Python 3.10, repeats the matrix along
+    the axes ahead. Of four axes of which the second has size 1, such a product of
+    TensorFlow 2.21 (oneDNN) writes beyond its memory when the others change.
     """
     if energy.shape[1] == 1:
         return project(energy, kernel)
-    return ops.matmul(energy, kernel)
+    return ops.tensordot(energy, kernel, axes=1)
 
 
 def additive_score(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from graphs import products_of_four_axes
 from kseq2seq.layers import (
     additive_score,
     dot_score,
@@ -35,6 +36,12 @@ def test_additive_score():
         expected[b, t, s] = vector @ np.tanh(query[b, t] + key[b, s])
     scores = additive_score(query, key, vector)
     np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def test_additive_score_repeats_no_matrix():
+    specs = [tf.TensorSpec([None, None, U]), tf.TensorSpec([None, None, U])]
+    vector = random(U)
+    assert not products_of_four_axes(lambda q, k: additive_score(q, k, vector), *specs)
 
 
 def test_dot_score():
