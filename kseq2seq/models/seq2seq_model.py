@@ -5,6 +5,7 @@ import inspect
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from kseq2seq.layers import (
     AlignmentMarginal,
@@ -86,10 +87,42 @@ class Seq2SeqModel(keras.Model):
             **kwargs: Passed to `keras.Model.fit`.
 
         Raises:
-            ValueError: If there is a `class_weight`.
+            ValueError: If there is a `class_weight`, or there are texts instead of ids.
         """
-        _check_has_no_class_weight(keras.Model.fit, self, args, kwargs)
+        called = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
+        _check_has_no_class_weight(called)
+        _check_has_no_text(called)
         return super().fit(*args, **kwargs)
+
+    @functools.wraps(keras.Model.evaluate, assigned=())
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """The loss and the metrics; see `keras.Model`.
+
+        Args:
+            *args: Passed to `keras.Model.evaluate`.
+            **kwargs: Passed to `keras.Model.evaluate`.
+
+        Raises:
+            ValueError: If there are texts instead of ids.
+        """
+        called = inspect.signature(keras.Model.evaluate).bind(self, *args, **kwargs)
+        _check_has_no_text(called)
+        return super().evaluate(*args, **kwargs)
+
+    @functools.wraps(keras.Model.predict, assigned=())
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """The logits; see `keras.Model`.
+
+        Args:
+            *args: Passed to `keras.Model.predict`.
+            **kwargs: Passed to `keras.Model.predict`.
+
+        Raises:
+            ValueError: If there are texts instead of ids.
+        """
+        called = inspect.signature(keras.Model.predict).bind(self, *args, **kwargs)
+        _check_has_no_text(called)
+        return super().predict(*args, **kwargs)
 
     @functools.wraps(keras.Model.train_on_batch, assigned=())
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
@@ -102,7 +135,9 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there is a `class_weight`.
         """
-        _check_has_no_class_weight(keras.Model.train_on_batch, self, args, kwargs)
+        method = keras.Model.train_on_batch
+        called = inspect.signature(method).bind(self, *args, **kwargs)
+        _check_has_no_class_weight(called)
         return super().train_on_batch(*args, **kwargs)
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -171,13 +206,12 @@ def _check_takes_logits(loss):
         )
 
 
-def _check_has_no_class_weight(method, model, args, kwargs):
+def _check_has_no_class_weight(called):
     """Refuses weights of classes.
 
     Keras takes labels of two axes for one-hot ones, and would weight each sentence by
     the place of its largest id.
     """
-    called = inspect.signature(method).bind(model, *args, **kwargs)
     class_weight = called.arguments.get("class_weight")
     if class_weight is not None:
         raise ValueError(
@@ -185,6 +219,24 @@ def _check_has_no_class_weight(method, model, args, kwargs):
             "ids with a `sample_weight` of shape (batch, length), such as "
             "numpy.take(weights, labels). "
             f"Received: class_weight={class_weight!r:.80}"
+        )
+
+
+def _check_has_no_text(called):
+    """Refuses texts, of which Keras tells in a message that holds all of them."""
+    x = called.arguments.get("x")
+    first = x
+    while isinstance(first, (dict, list, tuple)) and first:
+        first = next(iter(first.values() if isinstance(first, dict) else first))
+    is_text = isinstance(first, (str, bytes))
+    if isinstance(first, np.ndarray) and first.size:
+        kind = first.dtype.kind
+        is_text = kind in "US" or (kind == "O" and isinstance(first.flat[0], str))
+    if is_text:
+        raise ValueError(
+            "A model reads ids: make batches of texts by `kseq2seq.data.batches(pairs, "
+            "source_tokenizer, target_tokenizer)`, and translate them by a `Translator`"
+            f". Received: x={x!r:.80}"
         )
 
 

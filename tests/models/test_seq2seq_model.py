@@ -509,6 +509,23 @@ def test_weights_of_classes_are_refused(name):
     assert "class_weight" in inspect.signature(train).parameters
 
 
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict"])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [("a cat", "eine Katze")],
+        ["a cat", "a dog"],
+        {"source": np.array(["a cat"]), "target": np.array(["eine Katze"])},
+        np.array(["a cat"], object),
+    ],
+    ids=["pairs", "list", "dict", "objects"],
+)
+def test_texts_are_refused_with_the_way_to_ids(name, texts):
+    model = compiled(make_model())
+    with pytest.raises(ValueError, match=r"reads ids: .*data.batches\(.*x=.*a cat"):
+        getattr(model, name)(texts, verbose=0)
+
+
 def test_losses_of_logits_are_taken():
     model = make_model()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
