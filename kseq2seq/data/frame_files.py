@@ -11,7 +11,7 @@ import numpy as np
 
 from kseq2seq.data.lines import DataError
 from kseq2seq.data.tsv import numbered_tsv
-from kseq2seq.utils import PathLike, check_integer, check_integers, is_blank
+from kseq2seq.utils import PathLike, check_integer, check_integers, is_blank, open_npz
 
 _logger = logging.getLogger("kseq2seq")
 # Bytes of a WAV file that are no samples, at least.
@@ -88,8 +88,7 @@ class FrameFile:
         try:
             if self.path.suffix.lower() != ".npz":
                 return np.load(self.path, mmap_mode="r", allow_pickle=False)
-            # Opened here, since NumPy leaves a file open that is damaged.
-            with self.path.open("rb") as file, np.load(file) as arrays:
+            with open_npz(self.path) as arrays:
                 (name,) = arrays.files
                 return arrays[name]
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kseq2seq.data.frame_files import FrameFile
 from kseq2seq.data.lines import DataError
-from kseq2seq.utils import PathLike, atomic_folder, atomic_path, check_choice
+from kseq2seq.utils import PathLike, atomic_folder, atomic_path, check_choice, open_npz
 
 FramePair = tuple[np.ndarray | FrameFile, str]
 # What NumPy raises for files that are missing, damaged or of another kind.
@@ -178,8 +178,7 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             frames = np.load(path / _FRAMES, mmap_mode="r")
             lengths, texts = np.load(path / _LENGTHS), np.load(path / _TEXTS)
         else:
-            # Opened here, since NumPy leaves a file open that is damaged.
-            with path.open("rb") as file, np.load(file) as arrays:
+            with open_npz(path) as arrays:
                 frames, lengths, texts = (
                     arrays[name] for name in ("frames", "lengths", "texts")
                 )

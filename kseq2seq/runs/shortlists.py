@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kseq2seq.runs.files import SHORTLIST_FILE
-from kseq2seq.utils import PAD_ID, PathLike, atomic_path
+from kseq2seq.utils import PAD_ID, PathLike, atomic_path, open_npz
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,11 +63,9 @@ def load_shortlist(folder: PathLike) -> Shortlist | None:
     Raises:
         ValueError: If the file cannot be read.
     """
-    import numpy as np
-
     path = Path(folder) / SHORTLIST_FILE
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
+        with open_npz(path) as arrays:
             return Shortlist(arrays["table"], arrays["frequent"])
     except FileNotFoundError:
         return None

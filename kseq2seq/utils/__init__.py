@@ -1,5 +1,6 @@
 """Helpers that know nothing of models: checks, files, optional packages."""
 
+from kseq2seq.utils.arrays import open_npz
 from kseq2seq.utils.checks import (
     check_boolean,
     check_choice,
@@ -99,6 +100,7 @@ __all__ = [
     "is_number",
     "join_lines",
     "numbered_folders",
+    "open_npz",
     "write_bytes",
     "write_text",
 ]

@@ -1,5 +1,6 @@
 """Tables of WAV files and of files of frames."""
 
+import io
 import logging
 import re
 import wave
@@ -49,6 +50,13 @@ def test_a_table_of_files_of_frames(folder, caplog):
         np.asarray(rows[0][0])
 
 
+def npy(array):
+    """The bytes of a .npy file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
@@ -56,6 +64,7 @@ def test_a_table_of_files_of_frames(folder, caplog):
         ("c.npy", b"", "must be a file of NumPy"),
         ("c.npy", b"\x93NUMPY rest", "must be a file of NumPy"),
         ("c.npz", b"PK\x03\x04 rest", "must be a file of NumPy"),
+        ("c.npz", npy(np.zeros((2, 3))), r"must be a file of NumPy.*shape \(2, 3\)"),
         ("c.npy", np.zeros(3), r"must hold numbers of .*Received: float64 of"),
         (
             "c.npy",

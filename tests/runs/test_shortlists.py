@@ -25,7 +25,9 @@ def test_a_damaged_shortlist_is_refused(tmp_path):
     path = tmp_path / runs.SHORTLIST_FILE
     np.savez(path, table=np.zeros((2, 2), "int32"))
     whole = path.read_bytes()
-    for content in (whole, whole[:50], b"", b"text"):
+    np.save(tmp_path / "one.npy", np.zeros((2, 2)))
+    single = (tmp_path / "one.npy").read_bytes()
+    for content in (whole, whole[:50], b"", b"text", single):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="must hold a shortlist, .*write it again"):
             runs.load_shortlist(tmp_path)
