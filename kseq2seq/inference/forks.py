@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import spawn
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
@@ -202,8 +203,9 @@ def answer() -> None:
                 reply = True, _sendable(error)
             pickle.dump(reply, answers)
             answers.flush()
-    except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-        os._exit(0)  # the fork has ended: nothing that is left is to be written
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError):  # the fork has ended
+        with suppress(BrokenPipeError):
+            answers.close()
 
 
 def _sendable(error):

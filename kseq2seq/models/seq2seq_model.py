@@ -321,9 +321,11 @@ def _split(model):
         return None
     features = layers["output_dropout"].output
     try:
-        behind = keras.Function(features, model.output).operations
+        # `keras.Function` of Keras 3.12 takes no tensors within a graph.
+        operations = keras.Model(features, model.output).operations
     except ValueError:  # the output does not depend on these features alone
         return None
+    behind = [x for x in operations if not isinstance(x, keras.layers.InputLayer)]
     if len(behind) != 2 or not isinstance(behind[1], Logits):
         return None
     if not isinstance(behind[0], (VocabularyProjection, VocabularyEmbedding)):
