@@ -144,7 +144,10 @@ def aligned_graph(model: keras.Model) -> AlignedGraph:
             outputs[layer.name] = layer(*args, **kwargs)
             return outputs[layer.name]
         aligns = kwargs.pop("return_attention_scores", False)
+        # Keras 3.12 takes no `None` among a layer's inputs, such as a key left out.
         given = {x: value for x, value in kwargs.items() if value is not None}
+        while args and args[-1] is None:
+            args = args[:-1]
         both = _WithAttention(layer, name=layer.name)({"args": args, "kwargs": given})
         outputs[layer.name] = both
         return both if aligns else both[0]
