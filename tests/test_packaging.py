@@ -1,12 +1,13 @@
 """Packaging: dependencies, extras, and the versions that are tested."""
 
 import ast
+import collections
 import configparser
 import functools
 import importlib
 import re
 import sys
-from importlib.metadata import packages_distributions
+from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
@@ -55,8 +56,16 @@ def names(group):
 
 @functools.cache
 def all_distributions():
-    """Of each module that is installed, read once from the files of all packages."""
-    return packages_distributions()
+    """Of each module that is installed, read once from the files of all packages.
+
+    `packages_distributions` of Python 3.10 reads of most packages nothing.
+    """
+    owners = collections.defaultdict(set)
+    for distribution in metadata.distributions():
+        for file in distribution.files or []:
+            module = file.parts[0].partition(".")[0]
+            owners[module].add(distribution.metadata["Name"])
+    return owners
 
 
 def distributions(module):
@@ -107,8 +116,8 @@ def test_every_import_is_a_dependency_or_checked(path):
     if "flask" in allowed:
         allowed.add("werkzeug")
     for module in {*imported_modules(tree)} - {"kseq2seq", *sys.stdlib_module_names}:
-        # Of Python 3.10; of TensorFlow; backends of Keras, asked for by their names.
-        if module in ("tomli", "google", "jax", "torch"):
+        # Of Python 3.10 and of later ones; of TensorFlow; backends of Keras, asked for by their names.
+        if module in ("tomli", "tomllib", "google", "jax", "torch"):
             continue
         assert distributions(module) & allowed, f"{name} imports {module}"
 

@@ -1,4 +1,5 @@
 import logging
+import string
 
 import matplotlib
 import pytest
@@ -98,7 +99,7 @@ def test_the_first_installed_font_that_has_the_characters_is_used(tmp_path, add_
 
 
 def test_the_font_of_the_user_comes_first(add_font):
-    add_font("Mine", "abc01")
+    add_font("Mine", string.ascii_letters + "01 ")
     with matplotlib.rc_context({"font.family": "Mine"}):
         figure = heatmap(["a"], ["b", "é"])
     families = figure.axes[0].get_xticklabels()[0].get_fontfamily()
