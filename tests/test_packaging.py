@@ -116,7 +116,8 @@ def test_every_import_is_a_dependency_or_checked(path):
     if "flask" in allowed:
         allowed.add("werkzeug")
     for module in {*imported_modules(tree)} - {"kseq2seq", *sys.stdlib_module_names}:
-        # Of Python 3.10 and of later ones; of TensorFlow; backends of Keras, asked for by their names.
+        # Of Python 3.10, and of later ones; of TensorFlow; backends of Keras, asked for
+        # by their names.
         if module in ("tomli", "tomllib", "google", "jax", "torch"):
             continue
         assert distributions(module) & allowed, f"{name} imports {module}"
