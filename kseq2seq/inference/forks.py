@@ -146,7 +146,8 @@ class _Answerer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._send(copy)
+        with suppress(BrokenPipeError):  # of its end `ask` tells
+            self._send(copy)
 
     def is_alive(self) -> bool:
         """Whether it was started by this process, and has not ended."""

@@ -89,9 +89,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there is a `class_weight`, or there are texts instead of ids.
         """
-        called = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
-        _check_has_no_class_weight(called)
-        _check_has_no_text(called)
+        _check_arguments(keras.Model.fit, self, args, kwargs)
         return super().fit(*args, **kwargs)
 
     @functools.wraps(keras.Model.evaluate, assigned=())
@@ -105,8 +103,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there are texts instead of ids.
         """
-        called = inspect.signature(keras.Model.evaluate).bind(self, *args, **kwargs)
-        _check_has_no_text(called)
+        _check_arguments(keras.Model.evaluate, self, args, kwargs)
         return super().evaluate(*args, **kwargs)
 
     @functools.wraps(keras.Model.predict, assigned=())
@@ -120,8 +117,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there are texts instead of ids.
         """
-        called = inspect.signature(keras.Model.predict).bind(self, *args, **kwargs)
-        _check_has_no_text(called)
+        _check_arguments(keras.Model.predict, self, args, kwargs)
         return super().predict(*args, **kwargs)
 
     @functools.wraps(keras.Model.train_on_batch, assigned=())
@@ -133,11 +129,9 @@ class Seq2SeqModel(keras.Model):
             **kwargs: Passed to `keras.Model.train_on_batch`.
 
         Raises:
-            ValueError: If there is a `class_weight`.
+            ValueError: If there is a `class_weight`, or there are texts instead of ids.
         """
-        method = keras.Model.train_on_batch
-        called = inspect.signature(method).bind(self, *args, **kwargs)
-        _check_has_no_class_weight(called)
+        _check_arguments(keras.Model.train_on_batch, self, args, kwargs)
         return super().train_on_batch(*args, **kwargs)
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -206,13 +200,22 @@ def _check_takes_logits(loss):
         )
 
 
-def _check_has_no_class_weight(called):
+def _check_arguments(method, model, args, kwargs):
+    """Refuses what Keras takes otherwise than it is meant, however it is passed."""
+    try:
+        given = inspect.signature(method).bind(model, *args, **kwargs).arguments
+    except TypeError:  # of which Keras tells with the method's name
+        return
+    _check_has_no_class_weight(given.get("class_weight"))
+    _check_has_no_text(given.get("x"))
+
+
+def _check_has_no_class_weight(class_weight):
     """Refuses weights of classes.
 
     Keras takes labels of two axes for one-hot ones, and would weight each sentence by
     the place of its largest id.
     """
-    class_weight = called.arguments.get("class_weight")
     if class_weight is not None:
         raise ValueError(
             "`class_weight` is for a single class in each row: weight tokens by their "
@@ -222,9 +225,8 @@ def _check_has_no_class_weight(called):
         )
 
 
-def _check_has_no_text(called):
+def _check_has_no_text(x):
     """Refuses texts, of which Keras tells in a message that holds all of them."""
-    x = called.arguments.get("x")
     first = x
     while isinstance(first, (dict, list, tuple)) and first:
         first = next(iter(first.values() if isinstance(first, dict) else first))

@@ -96,6 +96,13 @@ def test_a_process_that_was_killed_is_told_and_followed_by_another(tiny_saved_mo
     assert kind == "RuntimeError" and "its end, with exit status -9" in text
 
 
+def test_a_process_that_cannot_start_is_told(tiny_saved_model, monkeypatch):
+    saved = Translator.load(tiny_saved_model.parent)
+    monkeypatch.setattr(forks, "_START", "raise SystemExit(7)")
+    kind, text = in_fork(lambda: error_of(lambda: saved(TEXTS[:1])))
+    assert kind == "RuntimeError" and "its end, with exit status 7" in text
+
+
 def test_what_a_fork_cannot_do_is_refused_at_once(translator, tmp_path):
     translator.save(tmp_path / "run")
 

@@ -510,7 +510,12 @@ def test_weights_of_classes_are_refused(name):
     assert "class_weight" in inspect.signature(train).parameters
 
 
-@pytest.mark.parametrize("name", ["fit", "evaluate", "predict"])
+def test_arguments_that_there_are_none_of_are_told_by_keras():
+    with pytest.raises(TypeError, match=r"fit\(\) got an unexpected .*'epoch'"):
+        compiled(make_model()).fit(INPUTS, LABELS, epoch=1)
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict", "train_on_batch"])
 @pytest.mark.parametrize(
     "texts",
     [
@@ -524,7 +529,7 @@ def test_weights_of_classes_are_refused(name):
 def test_texts_are_refused_with_the_way_to_ids(name, texts):
     model = compiled(make_model())
     with pytest.raises(ValueError, match=r"reads ids: .*data.batches\(.*x=.*a cat"):
-        getattr(model, name)(texts, verbose=0)
+        getattr(model, name)(texts)
 
 
 def test_losses_of_logits_are_taken():
