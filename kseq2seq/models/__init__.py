@@ -8,6 +8,9 @@ from kseq2seq.models.columns import (
     column_step,
     start_column_search,
 )
+from kseq2seq.models.consistency import (
+    Consistency,
+)
 from kseq2seq.models.copying import (
     all_copied_ids,
     copied_ids_of,
@@ -70,6 +73,7 @@ __all__ = [
     "MEAN",
     "PARTS",
     "SAMPLING_SCHEDULES",
+    "Consistency",
     "Fusion",
     "GuidedAlignment",
     "Mixture",

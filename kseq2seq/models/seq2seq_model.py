@@ -1,19 +1,24 @@
 """The model class of `build_model`, whose training step skips padding."""
 
 import functools
-import inspect
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 from kseq2seq.layers import (
-    AlignmentMarginal,
     Logits,
     VocabularyEmbedding,
     VocabularyProjection,
 )
 from kseq2seq.losses import VocabularyLogits, token_weights
+from kseq2seq.models.training_checks import (
+    check_arguments,
+    check_can_compare,
+    check_can_guide,
+    check_can_sample,
+    check_takes_logits,
+)
+from kseq2seq.utils import PAD_ID
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -39,6 +44,8 @@ class Seq2SeqModel(keras.Model):
             of `fit`; a file of the model does not hold it.
         guided_alignment: A `kseq2seq.models.GuidedAlignment`, likewise; `None` for
             attention that learns from the translations alone.
+        consistency: A `kseq2seq.models.Consistency`, likewise; `None` for one pass of
+            each batch.
 
     Example:
 
@@ -51,6 +58,7 @@ class Seq2SeqModel(keras.Model):
 
     scheduled_sampling: Any = None
     guided_alignment: Any = None
+    consistency: Any = None
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """The model's outputs; see `keras.Model`.
@@ -75,7 +83,7 @@ class Seq2SeqModel(keras.Model):
         """
         # Not in `compile`: Keras does not compile a loaded model of another `compile`.
         for loss in keras.tree.flatten(self.loss):
-            _check_takes_logits(loss)
+            check_takes_logits(loss)
         return super().compute_loss(*args, **kwargs)
 
     @functools.wraps(keras.Model.fit, assigned=())
@@ -89,7 +97,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there is a `class_weight`, or there are texts instead of ids.
         """
-        _check_arguments(keras.Model.fit, self, args, kwargs)
+        check_arguments(keras.Model.fit, self, args, kwargs)
         return super().fit(*args, **kwargs)
 
     @functools.wraps(keras.Model.evaluate, assigned=())
@@ -103,7 +111,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there are texts instead of ids.
         """
-        _check_arguments(keras.Model.evaluate, self, args, kwargs)
+        check_arguments(keras.Model.evaluate, self, args, kwargs)
         return super().evaluate(*args, **kwargs)
 
     @functools.wraps(keras.Model.predict, assigned=())
@@ -117,7 +125,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there are texts instead of ids.
         """
-        _check_arguments(keras.Model.predict, self, args, kwargs)
+        check_arguments(keras.Model.predict, self, args, kwargs)
         return super().predict(*args, **kwargs)
 
     @functools.wraps(keras.Model.train_on_batch, assigned=())
@@ -131,7 +139,7 @@ class Seq2SeqModel(keras.Model):
         Raises:
             ValueError: If there is a `class_weight`, or there are texts instead of ids.
         """
-        _check_arguments(keras.Model.train_on_batch, self, args, kwargs)
+        check_arguments(keras.Model.train_on_batch, self, args, kwargs)
         return super().train_on_batch(*args, **kwargs)
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -147,25 +155,34 @@ class Seq2SeqModel(keras.Model):
     def train_step(self, *args: Any) -> Any:
         """One step of training; see `keras.Model`."""
         if self.scheduled_sampling is not None:
-            _check_can_sample(self)
+            check_can_sample(self)
         if self.guided_alignment is not None:
-            _check_can_guide(self, args[0])
+            check_can_guide(args[0])
+        if self.consistency is not None:
+            check_can_compare(self)
         if keras.backend.backend() != "tensorflow" or not self.trainable_weights:
             return super().train_step(*args)
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
+        if self.consistency is not None:
+            x, y, sample_weight = self.consistency.twice((x, y, sample_weight))
         if self.scheduled_sampling is not None:
             mix = self.scheduled_sampling.mixed_target
             x = {**x, "target": mix(self, x, self.optimizer.iterations)}
         with tf.GradientTape() as tape:
             y_pred, attention = _predictions(self, x, True, self.guided_alignment)
+            if self.consistency is not None:
+                # It asks for all logits: one product for both losses.
+                y_pred = keras.ops.convert_to_tensor(y_pred)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             loss = _weighted_by_replica(self, loss, y, sample_weight)
             if self.guided_alignment is not None:
                 guide = self.guided_alignment.loss
                 own, tokens = guide(x["links"], attention, sample_weight)
                 loss += _with_share(own, tokens)
+            if self.consistency is not None:
+                loss += _divergence(self, y, y_pred, sample_weight)
             scaled_loss = self.optimizer.scale_loss(loss)
         _track_loss(self, x, loss)
         weights = self.trainable_weights
@@ -183,63 +200,6 @@ class Seq2SeqModel(keras.Model):
         loss = _weighted_by_replica(self, loss, y, sample_weight)
         _track_loss(self, x, loss)
         return self.compute_metrics(x, y, y_pred, sample_weight)
-
-
-def _check_takes_logits(loss):
-    """Refuses Keras's crossentropy of probabilities, which learns little of logits."""
-    # Losses, functions and names alike: what can be told of their settings.
-    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    name = loss if isinstance(loss, str) else getattr(loss, "__name__", "")
-    by_name = name.lower().replace("_", "").endswith("categoricalcrossentropy")
-    if by_name or config.get("from_logits") is False:
-        raise ValueError(
-            "`loss` must take logits, which the model gives: use "
-            "kseq2seq.MaskedCrossentropy(), or from_logits=True, such as "
-            "keras.losses.SparseCategoricalCrossentropy(from_logits=True). "
-            f"Received: loss={loss!r}"
-        )
-
-
-def _check_arguments(method, model, args, kwargs):
-    """Refuses what Keras takes otherwise than it is meant, however it is passed."""
-    try:
-        given = inspect.signature(method).bind(model, *args, **kwargs).arguments
-    except TypeError:  # of which Keras tells with the method's name
-        return
-    _check_has_no_class_weight(given.get("class_weight"))
-    _check_has_no_text(given.get("x"))
-
-
-def _check_has_no_class_weight(class_weight):
-    """Refuses weights of classes.
-
-    Keras takes labels of two axes for one-hot ones, and would weight each sentence by
-    the place of its largest id.
-    """
-    if class_weight is not None:
-        raise ValueError(
-            "`class_weight` is for a single class in each row: weight tokens by their "
-            "ids with a `sample_weight` of shape (batch, length), such as "
-            "numpy.take(weights, labels). "
-            f"Received: class_weight={class_weight!r:.80}"
-        )
-
-
-def _check_has_no_text(x):
-    """Refuses texts, of which Keras tells in a message that holds all of them."""
-    first = x
-    while isinstance(first, (dict, list, tuple)) and first:
-        first = next(iter(first.values() if isinstance(first, dict) else first))
-    is_text = isinstance(first, (str, bytes))
-    if isinstance(first, np.ndarray) and first.size:
-        kind = first.dtype.kind
-        is_text = kind in "US" or (kind == "O" and isinstance(first.flat[0], str))
-    if is_text:
-        raise ValueError(
-            "A model reads ids: make batches of texts by `kseq2seq.data.batches(pairs, "
-            "source_tokenizer, target_tokenizer)`, and translate them by a `Translator`"
-            f". Received: x={x!r:.80}"
-        )
 
 
 def _build_optimizer(model):
@@ -260,41 +220,6 @@ def _by_name(model, inputs):
         return inputs
     # Keras tells of those that are missing.
     return {name: inputs[name] for name in names if name in inputs}
-
-
-def _check_can_sample(model):
-    """Refuses scheduled sampling where it cannot be done."""
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            "`scheduled_sampling` needs TensorFlow as backend; leave it None with "
-            f"others. Received: keras.backend.backend()={backend!r}"
-        )
-    if any(isinstance(layer, AlignmentMarginal) for layer in model.layers):
-        raise ValueError(
-            "`scheduled_sampling` must be None for a model of hard attention, whose "
-            "positions depend on the true tokens. Received: "
-            f"scheduled_sampling={model.scheduled_sampling!r}"
-        )
-
-
-def _check_can_guide(model, batch):
-    """Refuses guided alignment where it cannot be done."""
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            "`guided_alignment` needs TensorFlow as backend; leave it None with others "
-            "and train what kseq2seq.models.alignment_model gives. Received: "
-            f"keras.backend.backend()={backend!r}"
-        )
-    inputs = batch[0]
-    if not isinstance(inputs, dict) or "links" not in inputs:
-        names = ", ".join(inputs) if isinstance(inputs, dict) else type(inputs).__name__
-        raise ValueError(
-            "`guided_alignment` needs `links` among the inputs of a batch, as "
-            "kseq2seq.data.batches makes them with linked=True. "
-            f"Received: inputs {names}"
-        )
 
 
 class _Split(NamedTuple):
@@ -385,6 +310,13 @@ def _with_share(loss, weight):
     share = tf.math.divide_no_nan(weight, total)
     # One without a row has no loss.
     return tf.where(weight > 0, loss, 0.0) * share * replicas
+
+
+def _divergence(model, labels, logits, sample_weight):
+    """The part of a replica's loss that is of `model.consistency`."""
+    ignore_class = getattr(model.loss, "ignore_class", PAD_ID)
+    own, tokens = model.consistency.loss(labels, logits, sample_weight, ignore_class)
+    return _with_share(own, tokens)
 
 
 def _track_loss(model, inputs, loss):

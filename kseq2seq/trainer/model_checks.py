@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kseq2seq.config import Seq2SeqConfig
+
 
 def check_sampled(training: Any, model: Mapping[str, Any], errors: list[str]) -> None:
     """Checks what an estimated softmax goes with.
@@ -29,6 +31,36 @@ def check_sampled(training: Any, model: Mapping[str, Any], errors: list[str]) ->
             "training.num_sampled estimates a softmax: set it to 0, or "
             "model.output_probability_fn to 'softmax'. Received: num_sampled = "
             f"{training.num_sampled} with {probability_fn!r}"
+        )
+
+
+def check_consistency(
+    training: Any, model: Mapping[str, Any], errors: list[str]
+) -> None:
+    """Checks what two passes of each batch go with.
+
+    Args:
+        training: The section [training].
+        model: The section [model].
+        errors: List to which a message is added for what cannot be used.
+    """
+    if not training.consistency:
+        return
+    received = f"Received: training.consistency = {training.consistency}"
+    noises = ("recurrent_dropout", "zoneout", "spec_augment")
+    has_dropout = model.get("dropout", Seq2SeqConfig.dropout)
+    if not has_dropout and not any(model.get(name) for name in noises):
+        errors.append(
+            "training.consistency compares two passes that differ by dropout: set "
+            f"model.dropout, or leave it out. {received} without dropout"
+        )
+    probability_fn = model.get("output_probability_fn", "softmax")
+    if training.num_sampled or probability_fn != "softmax":
+        errors.append(
+            "training.consistency compares a softmax over the whole vocabulary: set "
+            "training.num_sampled to 0 and model.output_probability_fn to 'softmax', "
+            f"or leave it out. {received}, num_sampled = {training.num_sampled}, "
+            f"{probability_fn!r}"
         )
 
 

@@ -15,6 +15,7 @@ from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.data import DataError
 from kseq2seq.inference import FrameReader
 from kseq2seq.models import (
+    Consistency,
     GuidedAlignment,
     build_model,
     freeze,
@@ -146,6 +147,8 @@ def _set_ways(model: Any, settings: Settings) -> None:
     model.scheduled_sampling = sampling
     if training.guided_alignment:
         model.guided_alignment = GuidedAlignment(training.guided_alignment)
+    if training.consistency:
+        model.consistency = Consistency(training.consistency)
 
 
 def _restored_model(settings: Settings, callback: RunFolder) -> Any:

@@ -14,6 +14,7 @@ from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
 from kseq2seq.trainer.frame_settings import LogMelSettings, check_frame_settings
 from kseq2seq.trainer.model_checks import (
+    check_consistency,
     check_guided,
     check_hard,
     check_sampled,
@@ -156,6 +157,12 @@ class TrainingSettings:
         number(),
         "Weight of the loss by which attention learns the links in data.links, such as "
         "0.1; 0 for none",
+    )
+    consistency: float = setting(
+        0.0,
+        number(),
+        "For small data: weight of the divergence between two passes with other "
+        "dropout, such as 1; a step takes almost twice as long; 0 for one pass",
     )
     precision: str = setting(
         "float32",
@@ -371,6 +378,7 @@ def make_settings(
         errors.append(str(error))
     check_sampled(settings.training, model, errors)
     check_guided(settings, model, errors)
+    check_consistency(settings.training, model, errors)
     check_hard(settings.scheduled_sampling, model, errors)
     return settings
 

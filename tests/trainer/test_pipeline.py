@@ -91,6 +91,13 @@ def test_a_training_samples_as_the_settings_say(tmp_path):
     assert make_scheduled_sampling(read_settings().scheduled_sampling, 3) is None
 
 
+def test_a_training_compares_two_passes_if_it_is_asked_to(tmp_path):
+    for value, folder in ((0.0, "one"), (1.5, "two")):
+        settings = read_settings(f"training.consistency={value}", "data.limit=50")
+        model = pipeline.prepare(settings, tmp_path / folder).model
+        assert getattr(model.consistency, "weight", 0.0) == value
+
+
 def test_a_training_is_guided_by_links_that_stay_with_their_pairs(tmp_path):
     words, rows = "abcdefghijklmnopqrstu", []
     for n, letter in enumerate(words):

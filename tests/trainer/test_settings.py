@@ -248,3 +248,31 @@ def test_no_guided_alignment_without_what_it_needs(changes, match):
     with pytest.raises(SettingsError, match=match) as error:
         read_settings(DATES, changes)
     assert len(error.value.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (
+            ["model.dropout=0.0"],
+            r"set model\.dropout, .*: training\.consistency = 1\.5",
+        ),
+        (
+            ["model.output_probability_fn=entmax15"],
+            r"softmax.*num_sampled = 0, 'entmax",
+        ),
+        (
+            ["training.num_sampled=7", "training.label_smoothing=0.0"],
+            r"softmax over the whole vocabulary.*num_sampled = 7, 'softmax'",
+        ),
+    ],
+)
+def test_no_consistency_without_what_it_needs(changes, match):
+    consistency = "training.consistency=1.5"
+    with pytest.raises(SettingsError, match=match) as error:
+        read_settings(DATES, [consistency, *changes])
+    assert len(error.value.messages) == 1
+    other_noise = ["model.dropout=0.0", "model.zoneout=0.1"]
+    settings = read_settings(DATES, [consistency, *other_noise])
+    assert settings.training.consistency == 1.5
+    read_settings(DATES, changes)
