@@ -137,7 +137,7 @@ def batch_size(initial_state: Any) -> int | Tensor:
         initial_state: Nested structure of tensors of shape `(batch, ...)`.
 
     Raises:
-        ValueError: If it has no tensor, or a scalar one.
+        ValueError: If it has no tensor, a scalar one, or tensors of unlike batches.
     """
     leaves = tree.flatten(initial_state)
     if not leaves or any(x is None or len(ops.shape(x)) == 0 for x in leaves):
@@ -145,7 +145,14 @@ def batch_size(initial_state: Any) -> int | Tensor:
             "`initial_state` must hold one or more tensors of shape (batch, ...). "
             f"Received: initial_state={initial_state!r}"
         )
-    return ops.shape(leaves[0])[0]
+    sizes = [ops.shape(leaf)[0] for leaf in leaves]
+    known = [size for size in sizes if isinstance(size, int)]  # of a graph, perhaps not
+    if len(set(known)) > 1:
+        raise ValueError(
+            "`initial_state` must hold tensors of one batch size, on their first axis: "
+            f"(batch, ...). Received: batch sizes {known}"
+        )
+    return sizes[0]
 
 
 def _limit(name, value, least, batch):

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
+from keras import backend, ops
 
 from kseq2seq.decoding.allocation import select_guided
 from kseq2seq.decoding.constraints import Constraint, is_guided
@@ -39,9 +39,9 @@ from kseq2seq.decoding.rules import (
     make_rules,
 )
 from kseq2seq.decoding.selection import (
-    elementwise,
     select_best,
     select_first,
+    select_given,
 )
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction, check_shape
@@ -51,7 +51,6 @@ from kseq2seq.utils import (
     PAD_ID,
     Tensor,
     check_number,
-    gather,
 )
 
 
@@ -259,7 +258,8 @@ def force(
         step: As in `greedy_search`.
         initial_state: As in `greedy_search`.
         ids: Integer tensor of shape `(batch, length)`: the tokens of one hypothesis
-            for each row, EOS included, and PAD behind them.
+            for each row, EOS included, and PAD behind them. One that the vocabulary
+            lacks has the probability 0.
         eos_id: As in `greedy_search`.
         bos_id: As in `greedy_search`.
 
@@ -283,14 +283,15 @@ def force(
     """
     rows = batch_size(initial_state)
     check_shape("`ids`", ids, (rows if isinstance(rows, int) else None, None))
+    if "int" not in backend.standardize_dtype(ids.dtype):
+        raise ValueError(
+            "`ids` must be integers, those of tokens. Received: ids of dtype "
+            f"{backend.standardize_dtype(ids.dtype)}"
+        )
     ids = ops.cast(ids, "int32")
     lengths = ops.sum(ops.cast(ops.not_equal(ids, PAD_ID), "int32"), axis=1)
     rules = make_rules(initial_state, ops.maximum(lengths, 1), 0, eos_id, bos_id, ())
-
-    def choose(log_probs, position):
-        return gather(ids, position, axis=1)[:, None]  # (B, 1)
-
-    return decode(step, initial_state, elementwise(choose), rules, np.zeros(1), 1)
+    return decode(step, initial_state, select_given(ids), rules, np.zeros(1), 1)
 
 
 def relative_lengths(

@@ -11,7 +11,7 @@ from kseq2seq.decoding.candidates import (
     pick,
 )
 from kseq2seq.decoding.slots import Rules, Select, Selected, Slots, prefix_of, score
-from kseq2seq.utils import PAD_ID, Tensor
+from kseq2seq.utils import PAD_ID, Tensor, gather
 
 
 def select_first(
@@ -82,6 +82,24 @@ def elementwise(choose: Callable[[Tensor, Tensor], Tensor]) -> Select:
         log_probs = allowed_log_probs(predicted, rules, prefix, slots.constraints)
         tokens = choose(log_probs, position)
         return _stay(slots, pick(log_probs, tokens[..., None])[..., 0], tokens)
+
+    return select
+
+
+def select_given(ids: Tensor) -> Select:
+    """A selection of given tokens: of `ids`, of shape `(batch, length)`.
+
+    One that the vocabulary lacks has the probability 0: looked up, it would give that
+    of a token in another row.
+    """
+
+    def select(predicted, slots, rules, position):
+        prefix = prefix_of(slots, rules, position)
+        log_probs = allowed_log_probs(predicted, rules, prefix, slots.constraints)
+        tokens = gather(ids, position, axis=1)[:, None]  # (B, 1)
+        known = ops.logical_and(tokens >= 0, tokens < log_probs.shape[-1])
+        values = pick(log_probs, ops.where(known, tokens, 0)[..., None])[..., 0]
+        return _stay(slots, ops.where(known, values, -np.inf), tokens)
 
     return select
 

@@ -162,10 +162,15 @@ def check_shape(name: str, tensor: Tensor, expected: Iterable[int | None]) -> No
         expected: The sizes; `None` stands for any.
 
     Raises:
-        ValueError: If the rank or a size differs.
+        ValueError: If the rank or a size differs, or it is no tensor.
     """
-    received = tuple(tensor.shape)
     expected = tuple(expected)
+    if not hasattr(tensor, "shape"):
+        raise ValueError(
+            f"{name} must be a tensor. Expected: shape={expected}. "
+            f"Received: {tensor!r:.80} of type {type(tensor).__name__}"
+        )
+    received = tuple(tensor.shape)
     if len(received) != len(expected) or any(
         None not in (a, b) and a != b for a, b in zip(received, expected, strict=True)
     ):

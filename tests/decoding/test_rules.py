@@ -48,6 +48,11 @@ ERRORS = [
     (greedy_search, {"forbidden_ids": (7,)}, "ids of the vocabulary.*id=7.*gives 7"),
     (greedy_search, {"initial_state": ()}, "one or more tensors.*initial_state=.."),
     (greedy_search, {"initial_state": None}, "one or more tensors.*state=None"),
+    (
+        greedy_search,
+        {"initial_state": [np.ones((B, 2)), np.ones((B + 1, 2))]},
+        r"of one batch size, on their first axis.*batch sizes \[3, 4\]",
+    ),
 ]
 
 

@@ -251,3 +251,20 @@ def test_forced_hypotheses_are_those_given():
     assert len(set(result.lengths.ravel())) > 2
     with pytest.raises(ValueError, match="`ids` must have the expected shape"):
         force(model.step, model.initial_state(), ops.zeros((B + 1, 5), "int32"))
+    with pytest.raises(ValueError, match="`ids` must be a tensor.*of type list"):
+        force(model.step, model.initial_state(), [[4, EOS_ID]] * B)
+    with pytest.raises(ValueError, match="`ids` must be integers.*dtype float32"):
+        force(model.step, model.initial_state(), ops.ones((B, 5)))
+
+
+@pytest.mark.parametrize("unknown", [-1, 7])
+def test_a_forced_token_that_the_vocabulary_lacks_has_no_probability(unknown):
+    def step(tokens, state):
+        return ops.log_softmax(ops.ones((*tokens.shape, 6))), state, {}
+
+    ids = ops.convert_to_tensor([[unknown, EOS_ID], [4, EOS_ID]])
+    forced = as_numpy(force(step, ops.zeros((2, 1)), ids))
+    assert forced.log_probs[:, 0].tolist() == [
+        -np.inf,
+        pytest.approx(2 * np.log(1 / 6)),
+    ]

@@ -161,6 +161,14 @@ def bad_step(change):
         (lambda p, s, e: (p, s, None), "`extras` of `step` must be a dict.*None"),
         (lambda p, s, e: (p, s, {}), "`coverage_penalty` above 0 needs alignments"),
         (
+            lambda p, s, e: (p, s, {"alignment": None}),
+            "`alignment` of `step` must be a tensor.*Received: None of type NoneType",
+        ),
+        (
+            lambda p, s, e: ([0.5, 0.5], s, e),
+            r"`log_probs` of `step` must be a tensor.*\[0.5, 0.5\] of type list",
+        ),
+        (
             lambda p, s, e: (p, s, {"alignment": p[:, 0]}),
             r"`alignment`.*\(3, 1, None\).*\(3, 7\)",
         ),
