@@ -280,6 +280,11 @@ def _check_are_stacked(by_role):
 
 
 def _check_is_wrapper(cell):
+    if not isinstance(cell, DecoderCell):
+        raise ValueError(
+            "`cell` must be a DecoderCell; that of a DecoderRNN is its `cell`. "
+            f"Received: cell={cell!r}"
+        )
     kinds = tuple(GATES)
     fits = (
         isinstance(cell.attentional, (keras.layers.Dense, type(None)))

@@ -383,6 +383,13 @@ def test_the_cell_must_make_the_step_of_the_wrapper(options):
         load_decoder_cell(cell, luong_weights())
 
 
+def test_a_cell_that_is_none_is_refused():
+    cell = DecoderCell([keras.layers.GRUCell(3)], input_feeding=False)
+    for other in (keras.layers.GRUCell(3), DecoderRNN(cell)):
+        with pytest.raises(ValueError, match="DecoderRNN is its `cell`.*Received"):
+            load_decoder_cell(other, {})
+
+
 def test_a_cell_must_have_attention():
     cell = DecoderCell([keras.layers.LSTMCell(H)], input_feeding=False)
     with pytest.raises(ValueError, match="step of an AttentionWrapper"):
