@@ -180,7 +180,20 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             units = self.attentional.compute_output_shape((None, size))[-1]
         return units
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise ValueError(
+            "DecoderCell is not called, since its memory comes with each step: run it "
+            "with DecoderRNN(cell)(inputs, memory), or by single steps with `start` "
+            "and `step`, DecoderStart and DecoderStep. Received: a call"
+        )
+
     def build(self, inputs_shape: Any, memory_shape: Any = None) -> None:
+        if self.attention is not None and memory_shape is None:
+            raise ValueError(
+                "DecoderCell with attention must be built with the shape of its "
+                "memory, build(inputs_shape, memory_shape), as DecoderRNN does; "
+                "keras.layers.RNN has no memory. Received: memory_shape=None"
+            )
         self.input_size = size = inputs_shape[-1]
         if self.attention is not None:
             self.context_size = memory_shape[-1]

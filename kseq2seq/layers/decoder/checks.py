@@ -1,6 +1,7 @@
 """Checks of what a decoder is made of, and of what its single steps are given."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import keras
@@ -114,31 +115,46 @@ def check_attention(attention: Any, attentional: Any) -> None:
         )
 
 
-def check_step(name: str, inputs: Tensor, states: Any, num_states: int) -> None:
-    """Checks ranks of what a single step of some hypotheses is given.
+def check_step(
+    name: str, inputs: Tensor, states: Any, memory: Any, sizes: Sequence[int | None]
+) -> None:
+    """Checks what a single step of some hypotheses is given.
 
     Args:
         name: Name of the layer, for messages.
         inputs: Tensor of shape `(batch, beam, input_dim)`.
         states: List of tensors of shape `(batch, beam, size)`.
-        num_states: Number of the states but those of attention.
+        memory: Dict of tensors as in `DecoderCell.step`.
+        sizes: Sizes of the states but those of attention.
 
     Raises:
-        ValueError: If one has another number of axes, or there are fewer states.
+        ValueError: If one has another shape, there are fewer states, or the memory is
+            not prepared.
 
     Example:
 
     >>> from keras import ops
-    >>> check_step("Mine", ops.ones((2, 1, 3)), [ops.ones((2, 1, 5))], 1)
+    >>> check_step("Mine", ops.ones((2, 1, 3)), [ops.ones((2, 1, 5))], {}, [5])
     """
+    if hasattr(memory, "shape"):
+        raise ValueError(
+            f"`memory` of {name} must be the dict that `DecoderStart` returned. "
+            f"Received: a tensor of shape {tuple(memory.shape)}"
+        )
     shapes = [tuple(x.shape) for x in states]
     of_inputs = tuple(inputs.shape)
     ranks = {len(shape) for shape in (of_inputs, *shapes)}
-    if ranks != {3} or len(shapes) < num_states:
+    fits = ranks == {3} and len(shapes) >= len(sizes)
+    if not fits or not all(
+        None in pair or pair[0] == pair[1]
+        for shape, size in zip_longest(shapes, sizes)
+        for pair in zip(shape, (*of_inputs[:2], size), strict=True)
+    ):
         raise ValueError(
             f"{name} takes inputs of shape (batch, beam, input_dim), and a list of at "
-            f"least {num_states} states of shape (batch, beam, size): those of "
-            "`DecoderStart` get an axis for the hypotheses, state[:, None]. "
+            f"least {len(sizes)} states of shape (batch, beam, size), with sizes "
+            f"{list(sizes)}: those of `DecoderStart` get an axis for the hypotheses, "
+            "state[:, None]. "
             f"Received: inputs.shape={of_inputs}, states of shapes {shapes}"
         )
 

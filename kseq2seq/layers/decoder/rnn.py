@@ -334,12 +334,13 @@ class DecoderStep(_CellLayer):
         self, inputs_shape: Any, states_shape: Any = None, memory_shape: Any = None
     ) -> None:
         if not self.cell.built:
-            value_shape = (memory_shape or {}).get("value")
+            shapes = memory_shape if isinstance(memory_shape, dict) else {}
+            value_shape = shapes.get("value")
             self.cell.build((None, inputs_shape[-1]), value_shape)
             self.cell.built = True
 
     def call(self, inputs: Tensor, states: list[Tensor], memory: dict[str, Any]) -> Any:
-        check_step(type(self).__name__, inputs, states, len(self.cell.state_size))
+        check_step(type(self).__name__, inputs, states, memory, self.cell.state_size)
         check_input_size(type(self).__name__, inputs, self.cell.input_size)
         batch, beam, size = ops.shape(inputs)
         # In full, since a size of -1 cannot be told where there are no rows.
@@ -360,7 +361,7 @@ class DecoderStep(_CellLayer):
         states: list[keras.KerasTensor],
         memory: dict[str, keras.KerasTensor],
     ) -> Any:
-        check_step(type(self).__name__, inputs, states, len(self.cell.state_size))
+        check_step(type(self).__name__, inputs, states, memory, self.cell.state_size)
         check_input_size(type(self).__name__, inputs, self.cell.input_size)
         shape, dtype = tuple(inputs.shape[:2]), self.compute_dtype
         output = keras.KerasTensor((*shape, self.cell.output_size), dtype)

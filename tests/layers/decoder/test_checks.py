@@ -62,6 +62,8 @@ def test_the_size_of_the_output_is_that_of_any_layer(symbolic, input_feeding):
         ((B, D), [(B, 1, U), (B, 1, A)], r"\(batch, beam, input_dim\).*=\(2, 7\)"),
         ((B, 1, D), [(B, U), (B, A)], r"state\[:, None\].*\[\(2, 13\), \(2, 17\)\]"),
         ((B, 1, D), [(B, 1, U)], r"at least 2 states.*shapes \[\(2, 1, 13\)\]"),
+        ((B, 3, D), [(B, 1, U), (B, 1, A)], r"inputs.shape=\(2, 3, 7\), states of sh"),
+        ((B, 1, D), [(B, 1, A), (B, 1, U)], r"with sizes \[13, 17\].*\(2, 1, 13\)\]"),
     ],
 )
 def test_a_step_takes_hypotheses(symbolic, shape, states, match):
@@ -89,3 +91,22 @@ def test_inputs_of_no_known_size_are_refused():
     inputs, memory = keras.KerasTensor((B, T, None)), keras.KerasTensor((B, S, M))
     with pytest.raises(ValueError, match="of a known size.*None\\), for weights"):
         DecoderRNN(make_cell())(inputs, memory)
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_a_step_takes_a_memory_that_is_prepared(built):
+    cell, memory = make_cell(), np.ones((B, S, M), "float32")
+    if built:
+        cell.build((B, D), memory.shape)
+    states = [np.ones((B, 1, size), "float32") for size in (U, A)]
+    match = "dict that `DecoderStart`.*a tensor" if built else "memory_shape=None"
+    with pytest.raises(ValueError, match=match):
+        DecoderStep(cell)(np.ones((B, 1, D), "float32"), states, memory)
+
+
+def test_a_cell_is_run_by_others():
+    cell, inputs = make_cell(), np.ones((B, T, D), "float32")
+    with pytest.raises(ValueError, match=r"DecoderRNN\(cell\).*`start` and `step`"):
+        cell(inputs[:, 0], [np.ones((B, U), "float32")])
+    with pytest.raises(ValueError, match="keras.layers.RNN has no memory"):
+        keras.layers.RNN(cell)(inputs)
