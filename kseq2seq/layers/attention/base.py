@@ -303,7 +303,10 @@ class Attention(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
         use_causal_mask: bool = False,
+        key_mask: Tensor | None = None,
     ) -> Any:
+        # Keras hands on the mask that keys carry, where values carry none.
+        value_mask = key_mask if value_mask is None else value_mask
         memory = self.prepare(value, key, value_mask)
         draws = self.draw(memory, ops.shape(query)[1], training)
         if attention_mask is not None or use_causal_mask:
@@ -332,6 +335,7 @@ class Attention(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
         use_causal_mask: bool = False,
+        key_mask: keras.KerasTensor | None = None,
     ) -> Any:
         batch, target_length, _ = query.shape
         context = keras.KerasTensor(
