@@ -7,6 +7,7 @@ from keras import ops
 
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
 from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
+from kseq2seq.layers.attention.inputs import check_attend
 from kseq2seq.layers.attention.scores import zero_padding
 from kseq2seq.utils import Tensor, check_number
 
@@ -132,6 +133,7 @@ class CoverageAttention(BahdanauAttention):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
+        check_attend(type(self).__name__, query, memory, state, 1)
         (received,) = state  # (B, T, S)
         coverage = received
         if self.max_fertility is not None:

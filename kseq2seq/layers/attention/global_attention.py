@@ -7,7 +7,7 @@ from keras import ops
 
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
 from kseq2seq.layers.attention.building import new_initializer
-from kseq2seq.layers.attention.inputs import check_query
+from kseq2seq.layers.attention.inputs import check_attend
 from kseq2seq.layers.attention.scores import PROBABILITY_FNS, masked_probabilities
 from kseq2seq.layers.dropout import Dropout
 from kseq2seq.utils import Tensor, check_choice, check_fraction, check_number
@@ -121,7 +121,7 @@ class GlobalAttention(Attention):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
-        check_query(type(self).__name__, query)
+        check_attend(type(self).__name__, query, memory)
         scores = self.scores(query, memory["keys"])
         alignment = self.align(scores, memory["mask"])
         return self.read(alignment, memory, draws), alignment, state

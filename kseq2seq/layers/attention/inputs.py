@@ -134,6 +134,43 @@ def check_query(name: str, query: Tensor) -> None:
         )
 
 
+def check_attend(
+    name: str, query: Tensor, memory: Any, state: Any = (), num_states: int = 0
+) -> None:
+    """Checks the axes of what one step of attention is given.
+
+    Args:
+        name: Name of the layer, for messages.
+        query: Tensor of shape `(batch, num_queries, query_dim)`.
+        memory: Dict that `prepare` returned.
+        state: Tuple of tensors of shape `(batch, num_queries, size)`.
+        num_states: How many of them the layer needs.
+
+    Raises:
+        ValueError: If one has other axes, which would mix rows, or is missing.
+
+    Example:
+
+    >>> check_attend("Mine", keras.ops.ones((2, 1, 5)), {})
+    """
+    check_query(name, query)
+    if hasattr(memory, "shape"):
+        raise ValueError(
+            f"`memory` of {name} must be the dict that `prepare(value)` returned. "
+            f"Received: a tensor of shape {_shape(memory)}"
+        )
+    if not num_states:
+        return
+    shapes = list(map(_shape_or_type, state))
+    if len(shapes) != num_states or any(len(shape) != 3 for shape in shapes):
+        raise ValueError(
+            f"`state` of {name} must be a tuple of {num_states} tensors of shape "
+            "(batch, num_queries, size): what the step before returned, or at first "
+            "those of `initial_state` with an axis for the queries, each[:, None]. "
+            f"Received: shapes {shapes}"
+        )
+
+
 def check_states(
     states: list[Tensor], sizes: list[int], others: Tensor | None = None
 ) -> None:

@@ -8,6 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
 from kseq2seq.layers.attention.building import build_attention, new_initializer
 from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
+from kseq2seq.layers.attention.inputs import check_attend
 from kseq2seq.layers.attention.scores import project
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.utils import Tensor, check_integer
@@ -144,6 +145,7 @@ class LocalMonotonicAttention(LocalAttention):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
+        check_attend(type(self).__name__, query, memory, state, 1)
         (step,) = state  # (B, T, 1)
         context, alignment = self._attend_at(step, query, memory, draws)
         return context, alignment, (step + 1,)
@@ -260,6 +262,7 @@ class LocalPredictiveAttention(LocalAttention):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
+        check_attend(type(self).__name__, query, memory)
         hidden = ops.tanh(project(query, self.position_kernel))  # (B, T, U)
         logit = project(hidden, self.position_vector[:, None])  # (B, T, 1)
         # In float32, of which half precision is too coarse in a long source.

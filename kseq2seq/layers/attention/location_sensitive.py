@@ -7,6 +7,7 @@ from keras import ops
 
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
 from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
+from kseq2seq.layers.attention.inputs import check_attend
 from kseq2seq.layers.attention.scores import permute_source, project
 from kseq2seq.utils import Tensor, check_boolean, check_integer
 
@@ -149,6 +150,7 @@ class LocationSensitiveAttention(BahdanauAttention):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
+        check_attend(type(self).__name__, query, memory, state, 1)
         (past,) = state  # (B, T, S)
         scores = self.scores(query, memory["keys"], self._locations(past))
         in_front = self.align(scores, memory["front"])

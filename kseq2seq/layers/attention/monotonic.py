@@ -8,6 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention.base import Attention, Draws, Memory, Shape, State
 from kseq2seq.layers.attention.building import build_attention
 from kseq2seq.layers.attention.global_attention import GlobalAttention, check_score
+from kseq2seq.layers.attention.inputs import check_attend
 from kseq2seq.layers.attention.monotonic_alignment import (
     hard_alignment,
     parallel_alignment,
@@ -135,6 +136,7 @@ class MonotonicAttention(NestedLayers, Attention):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
+        check_attend(type(self).__name__, query, memory, state, 1)
         choice = self._choice(query, memory, draws, training)
         previous = ops.cast(state[0], "float32")
         if self._is_hard(training):

@@ -7,6 +7,7 @@ from keras import ops
 
 from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
 from kseq2seq.layers.attention.global_attention import GlobalAttention
+from kseq2seq.layers.attention.inputs import check_attend
 from kseq2seq.layers.attention.scores import project, project_energy
 from kseq2seq.utils import Tensor, check_choice, check_integer
 
@@ -193,6 +194,7 @@ class MultiHeadAttention(GlobalAttention):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
+        check_attend(type(self).__name__, query, memory)
         alignments = self.head_alignments(query, memory)  # (B, N, T, S)
         alignment = ops.mean(alignments, axis=1)
         if draws and "dropout" in draws:

@@ -335,3 +335,34 @@ def test_an_error_of_a_layer_with_weights_stays_what_it_is():
     layer.built = True
     with pytest.raises(AttributeError, match="forgotten"):
         layer.prepare(keras.ops.ones((2, 5, 3)))
+
+
+@pytest.mark.parametrize("word", MECHANISMS)
+def test_the_axes_of_a_single_step_are_checked(word):
+    layer, tensors = MECHANISMS[word](), random_inputs()
+    layer(**tensors)
+    query, memory = tensors.pop("query")[:, :1], layer.prepare(**tensors)
+    state = layer.initial_state(memory)
+    with pytest.raises(ValueError, match=r"query\[:, None\].*query.shape=\(2, 13\)"):
+        layer.attend(query[:, 0], memory, tuple(x[:, None] for x in state))
+    with pytest.raises(ValueError, match="`memory` of .* the dict that `prepare"):
+        layer.attend(query, tensors["value"], tuple(x[:, None] for x in state))
+    if state:  # without an axis each row would see those of all others
+        for given in (state, ()):
+            with pytest.raises(ValueError, match=r"a tuple of 1 .*each\[:, None\]"):
+                layer.attend(query, memory, given)
+
+
+def test_a_mask_that_the_keys_alone_carry_hides_padding(tmp_path):
+    ids, query = keras.Input((None,), dtype="int32"), keras.Input((None, D))
+    key = keras.layers.Embedding(9, D, mask_zero=True)(ids)
+    value = ops.cast(ids, "float32")[..., None]
+    outputs = LuongAttention()(query, value, key, return_attention_scores=True)
+    model = keras.Model([ids, query], outputs)
+    model.save(tmp_path / "model.keras")
+    queries = np.ones((1, 2, D), "float32")
+    for each in (model, keras.models.load_model(tmp_path / "model.keras")):
+        context, alignment = each([np.array([[5, 7, 0, 0]]), queries])
+        assert not np.any(alignment[..., 2:])
+        short, _ = each([np.array([[5, 7]]), queries])
+        np.testing.assert_allclose(context, short, rtol=1e-6)
