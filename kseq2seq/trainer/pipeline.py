@@ -37,7 +37,7 @@ from kseq2seq.trainer.pairs import read_parts
 from kseq2seq.trainer.precision import advice
 from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
-from kseq2seq.trainer.resuming import check_resumed
+from kseq2seq.trainer.resuming import has_checkpoint, is_resumed
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
 from kseq2seq.trainer.schema import SettingsError
@@ -100,16 +100,15 @@ def prepare(
     sizes = _tell_sizes(settings, pairs, validation, test)
     callback = make_run_folder(settings, run)
     begin = _beginning(from_run, run, settings, pairs, begun)
-    resumed = open_run(settings, run, resume, fresh)
-    provenance = _provenance(command, training.seed, begin)
-    runs.record_start(run, provenance, sizes, resumed)
+    resumed = is_resumed(settings, run, resume, fresh)
     model = None
     if resumed:
         vocabularies = load_vocabularies(run, settings, pairs)
         model = _restored_model(settings, callback)
+    elif begin is not None:
+        vocabularies = begin.vocabularies
     else:
-        made = begin.vocabularies if begin else make_vocabularies(settings, pairs)
-        vocabularies = save_vocabularies(run, made)
+        vocabularies = make_vocabularies(settings, pairs)
     source, target, features = vocabularies
     warn_of_unknown(features, {"validation": validation, "test": test})
     pairs, decoded = with_frames(source, pairs, validation)
@@ -117,13 +116,18 @@ def prepare(
     progress = Progress(batches, callback.num_epochs, callback.state)
     if model is None:
         num_steps = training.epochs * batches.steps_per_epoch
-        model = _new_model(settings, run, num_steps, vocabularies)
+        model = _new_model(settings, num_steps, vocabularies)
         if begin is not None:
             begin.start(model)
         start_embeddings(settings, model, source, target, folder, features)
     else:
         _tell_place(progress)
     _set_ways(model, settings)
+    validation_batches = make_batches(settings.batches, decoded, vocabularies)
+    # The last step, as it deletes: whatever cannot be used was refused before.
+    open_run(settings, run, vocabularies, resumed)
+    provenance = _provenance(command, training.seed, begin)
+    runs.record_start(run, provenance, sizes, resumed)
     return Training(
         settings=settings,
         folder=callback,
@@ -133,7 +137,7 @@ def prepare(
         model=model,
         batches=batches,
         progress=progress,
-        validation_batches=make_batches(settings.batches, decoded, vocabularies),
+        validation_batches=validation_batches,
         validation=decoded,
         test=test or validation,
         provenance=provenance,
@@ -160,12 +164,11 @@ def _restored_model(settings: Settings, callback: RunFolder) -> Any:
 
 
 def _new_model(
-    settings: Settings, run: Path, num_steps: int, vocabularies: Vocabularies
+    settings: Settings, num_steps: int, vocabularies: Vocabularies
 ) -> keras.Model:
-    """A model on its devices, whose config is written into the run folder."""
+    """A model on its devices."""
     source, target, _ = vocabularies
     config = make_config(settings, *vocabularies)
-    write_text(run / runs.CONFIG_FILE, config.to_json())
     copied = None
     if config.copying and not isinstance(source, FrameReader):
         copied = tokenizers.copied_ids(source, target)
@@ -216,51 +219,25 @@ def _tell_sizes(settings: Settings, *parts: Pairs) -> dict[str, int]:
     return sizes
 
 
-def has_checkpoint(run: Path) -> bool:
-    """Whether a run folder has a checkpoint of a training, to go on from.
-
-    Args:
-        run: Path of the run folder, which need not exist.
-    """
-    inside = runs.load_step_checkpoint(run)
-    return (run / runs.HISTORY_FILE).is_file() or inside is not None
-
-
-def open_run(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
-    """Makes the run folder ready.
+def open_run(
+    settings: Settings, run: Path, vocabularies: Vocabularies, resumed: bool
+) -> None:
+    """Makes the run folder ready; deletes a training that is not resumed.
 
     Args:
         settings: The `Settings`.
         run: Path of the run folder.
-        resume: Whether to go on with a training in it.
-        fresh: Whether to delete a training in it.
-
-    Returns:
-        Whether a training in it is to be resumed.
-
-    Raises:
-        SettingsError: If the folder holds a training, or a model that no training has
-            left, and what to do with it was not said.
+        vocabularies: A tuple `(source, target, features)`.
+        resumed: Whether the training in it goes on.
     """
-    began = (run / runs.SETTINGS_FILE).is_file()
-    has_trained = has_checkpoint(run)
-    if runs.is_run_folder(run) and not began:
-        raise SettingsError(
-            f"{run} holds a model, but no training: name another folder with --run."
-        )
-    if has_trained and not (resume or fresh):
-        raise SettingsError(
-            f"{run} holds a training already: go on with --resume, start anew with "
-            "--fresh, or name another folder with --run."
-        )
-    resumed = has_trained and resume
-    if resumed:
-        check_resumed(runs.read_settings(run), settings)
-    else:
+    if not resumed:
         runs.clear(run)
     run.mkdir(parents=True, exist_ok=True)
     runs.write_settings(run, settings.to_dict())
-    return resumed
+    if not resumed:
+        config = make_config(settings, *vocabularies)
+        write_text(run / runs.CONFIG_FILE, config.to_json())
+        save_vocabularies(run, vocabularies)
 
 
 def make_config(

@@ -2,14 +2,56 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from kseq2seq import runs
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import SECTIONS, Settings, make_settings
 
 # Sections that a training may be resumed with other values of: they have no part in it.
 NOT_OF_TRAINING = ("search", "card")
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether a run folder has a checkpoint of a training, to go on from.
+
+    Args:
+        run: Path of the run folder, which need not exist.
+    """
+    inside = runs.load_step_checkpoint(run)
+    return (run / runs.HISTORY_FILE).is_file() or inside is not None
+
+
+def is_resumed(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
+    """Whether a training in the run folder is to be resumed; nothing is written.
+
+    Args:
+        settings: The `Settings`.
+        run: Path of the run folder.
+        resume: Whether to go on with a training in it.
+        fresh: Whether to delete a training in it.
+
+    Raises:
+        SettingsError: If the folder holds a training, or a model that no training has
+            left, and what to do with it was not said.
+    """
+    began = (run / runs.SETTINGS_FILE).is_file()
+    has_trained = has_checkpoint(run)
+    if runs.is_run_folder(run) and not began:
+        raise SettingsError(
+            f"{run} holds a model, but no training: name another folder with --run."
+        )
+    if has_trained and not (resume or fresh):
+        raise SettingsError(
+            f"{run} holds a training already: go on with --resume, start anew with "
+            "--fresh, or name another folder with --run."
+        )
+    resumed = has_trained and resume
+    if resumed:
+        check_resumed(runs.read_settings(run), settings)
+    return resumed
 
 
 def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -> None:

@@ -49,8 +49,8 @@ def make_vocabularies(settings: Settings, pairs: Pairs) -> Vocabularies:
     return (*make_tokenizers(settings, pairs), make_features(settings.data, pairs))
 
 
-def save_vocabularies(run: Path, vocabularies: Vocabularies) -> Vocabularies:
-    """Writes tokenizers and features into a run folder, and returns them.
+def save_vocabularies(run: Path, vocabularies: Vocabularies) -> None:
+    """Writes tokenizers and features into a run folder.
 
     Args:
         run: Path of the run folder.
@@ -61,10 +61,9 @@ def save_vocabularies(run: Path, vocabularies: Vocabularies) -> Vocabularies:
         log_mel = source.log_mel
         runs.save_log_mel(run, None if log_mel is None else log_mel.get_config())
         target.save(run / runs.TARGET_FILE)
-        return vocabularies
+        return
     runs.save_tokenizers(run, source, target)
     runs.save_features(run, features)
-    return vocabularies
 
 
 def load_vocabularies(run: Path, settings: Settings, pairs: Pairs) -> Vocabularies:

@@ -12,7 +12,6 @@ import kseq2seq
 from kseq2seq import losses, runs, tokenizers, trainer
 from kseq2seq.trainer import batches, pipeline, vocabularies
 from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
-from kseq2seq.trainer.schema import SettingsError
 
 DATES = trainer.find_recipe("dates")
 SMALL = ["model.units=6", "model.embedding_size=5"]
@@ -176,28 +175,30 @@ def test_a_vocabulary_is_as_large_as_little_text_allows(caplog):
         assert 10 < size < 100
 
 
-def test_a_model_that_no_training_left_is_not_overwritten(tmp_path):
-    (tmp_path / "model.keras").touch()
-    for resume, fresh in ((False, False), (True, False), (False, True)):
-        with pytest.raises(SettingsError, match="holds a model, but no training"):
-            pipeline.open_run(read_settings(), tmp_path, resume, fresh)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
-
-
-def test_a_training_in_the_folder_is_resumed_or_deleted_on_demand(tmp_path):
-    settings, run = read_settings(), tmp_path / "run"
-    assert pipeline.open_run(settings, run, False, False) is False
-    written = json.loads((run / runs.SETTINGS_FILE).read_text())
-    assert written == settings.to_dict()
-    assert pipeline.open_run(settings, run, True, False) is False  # no epoch yet
-    (run / runs.HISTORY_FILE).touch()
-    with pytest.raises(SettingsError, match="go on with --resume, start anew with"):
-        pipeline.open_run(settings, run, False, False)
-    assert pipeline.open_run(settings, run, True, False) is True
-    with pytest.raises(SettingsError, match=r"model\.units was 6, now 8"):
-        pipeline.open_run(read_settings("model.units=8"), run, True, False)
-    assert pipeline.open_run(settings, run, False, True) is False
-    assert not (run / runs.HISTORY_FILE).exists()
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ('training.frozen=["attention"]', "training.frozen: .*'attention', of which"),
+        ('training.devices=["GPU:7"]', "training.devices must be some of"),
+        ("embeddings.target=absent.txt", "absent.txt"),
+        ("batches.buckets=[1]", "buckets"),
+    ],
+)
+def test_a_fresh_start_that_is_refused_leaves_the_former_training(
+    tmp_path, change, match
+):
+    former = ["data.count=60", "data.held_out=5", "model.attention=none"]
+    trainer.prepare(read_settings(*former), tmp_path, tmp_path)
+    (tmp_path / runs.HISTORY_FILE).touch()
+    (tmp_path / runs.MODEL_FILE).write_bytes(b"hours of work")
+    held = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    settings = read_settings(*former, change)
+    with pytest.raises((ValueError, OSError), match=match):
+        trainer.prepare(settings, tmp_path, tmp_path, fresh=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == held
+    trainer.prepare(read_settings(*former), tmp_path, tmp_path, fresh=True)
+    assert not (tmp_path / runs.HISTORY_FILE).exists()
+    assert not (tmp_path / runs.MODEL_FILE).exists()
 
 
 def test_tensorboard_is_asked_for_first(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from kseq2seq import runs, trainer
 from kseq2seq.trainer import settings
-from kseq2seq.trainer.resuming import check_resumed
+from kseq2seq.trainer.resuming import check_resumed, is_resumed
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import read_settings
 from paths import TESTS
@@ -68,3 +68,26 @@ def test_an_average_of_the_best_epochs_is_made_once():
         with pytest.raises(SettingsError, match=rf"training\.{name} was ., now 7"):
             check_resumed(read.to_dict(), changed(read, "training", **{name: 7}))
     check_resumed(read.to_dict(), changed(read, "training", tensorboard=True))
+
+
+def test_a_model_that_no_training_left_is_not_overwritten(tmp_path):
+    (tmp_path / "model.keras").touch()
+    for resume, fresh in ((False, False), (True, False), (False, True)):
+        with pytest.raises(SettingsError, match="holds a model, but no training"):
+            is_resumed(read_settings(DATES), tmp_path, resume, fresh)
+
+
+def test_a_training_in_the_folder_is_resumed_or_begun_anew_on_demand(tmp_path):
+    read, run = read_settings(DATES), tmp_path / "run"
+    assert is_resumed(read, run, False, False) is False
+    run.mkdir()
+    runs.write_settings(run, read.to_dict())
+    assert is_resumed(read, run, True, False) is False  # no epoch yet
+    (run / runs.HISTORY_FILE).touch()
+    with pytest.raises(SettingsError, match="go on with --resume, start anew with"):
+        is_resumed(read, run, False, False)
+    assert is_resumed(read, run, True, False) is True
+    with pytest.raises(SettingsError, match=r"model\.units was 128, now 8"):
+        is_resumed(read_settings(DATES, ["model.units=8"]), run, True, False)
+    assert is_resumed(read, run, False, True) is False
+    assert (run / runs.HISTORY_FILE).exists()
