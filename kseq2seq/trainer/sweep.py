@@ -49,7 +49,7 @@ class SweepResult(NamedTuple):
         metric: Name of the metric.
         scores: A `SweepScore` for each training, the best first.
         best: Paths of the best run folders whose models can be an ensemble, as they
-            have the same tokenizers.
+            have the same tokenizers; of models of frames, which cannot, the best alone.
     """
 
     metric: str
@@ -213,14 +213,16 @@ def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResu
         scores.append(SweepScore(run, place, *best_score(place, metric)))
     scores.sort(key=lambda x: sign * x.score if math.isfinite(x.score) else math.inf)
     models = [x.folder for x in scores if runs.is_run_folder(x.folder)]
-    alike = [x for x in models if _tokenizers(x) == _tokenizers(models[0])]
+    if models and runs.is_transcriber(models[0]):
+        best = 1
+    alike = [x for x in models if _vocabularies(x) == _vocabularies(models[0])]
     return SweepResult(metric, scores, alike[:best])
 
 
-def _tokenizers(folder: Path) -> list[bytes]:
-    return [
-        (folder / name).read_bytes() for name in (runs.SOURCE_FILE, runs.TARGET_FILE)
-    ]
+def _vocabularies(folder: Path) -> list[bytes]:
+    names = runs.SOURCE_FILE, runs.TARGET_FILE, runs.FEATURES_FILE
+    # Frames have no tokenizer, and most models no features.
+    return [(folder / x).read_bytes() for x in names if (folder / x).is_file()]
 
 
 def _by_setting(result: SweepResult) -> list[list[SweepScore]]:

@@ -183,6 +183,30 @@ def test_settings_are_ordered_by_their_mean(tmp_path):
     assert sweep.best_score(tmp_path / "absent", "ter")[1] == 0
 
 
+def test_the_best_are_those_that_can_be_an_ensemble(tmp_path):
+    (tmp_path / "own.toml").write_text(FILE.format(epochs=1))
+    planned = trainer.read_sweep(tmp_path / "own.toml")
+    for run in planned:
+        folder = tmp_path / run.name
+        folder.mkdir()
+        for name in (runs.TARGET_FILE, runs.MODEL_FILE):
+            (folder / name).write_bytes(b"same")
+        rows = [{"val_exact_match": float(run.seed)}]
+        write_history(folder, History(rows, "checkpoint-1.keras"))
+    # Models of frames have no tokenizer of the source, and are no ensemble.
+    result = sweep.compare(planned, tmp_path, best=2)
+    assert [x.name for x in result.best] == ["001-seed2"]
+    for run in planned:
+        (tmp_path / run.name / runs.SOURCE_FILE).write_bytes(b"same")
+        features = tmp_path / run.name / runs.FEATURES_FILE
+        features.write_text(f'["{run.name}"]')
+    result = sweep.compare(planned, tmp_path, best=2)
+    assert [x.name for x in result.best] == ["001-seed2"]
+    features.write_text('["001-seed1"]')
+    result = sweep.compare(planned, tmp_path, best=2)
+    assert [x.name for x in result.best] == ["001-seed2", "001-seed1"]
+
+
 @pytest.mark.parametrize("options", [{"jobs": 0}, {"best": 0}])
 def test_errors_of_a_sweep(options, tmp_path):
     with pytest.raises(ValueError, match="must be an integer of at least 1"):
