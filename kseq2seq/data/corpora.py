@@ -1,6 +1,7 @@
 """Corpora to stream: many files of pairs, read row by row in an order by seed."""
 
 import glob
+import logging
 import os
 import random
 from collections import deque
@@ -25,6 +26,7 @@ from kseq2seq.utils import (
 
 # `(source, target)`, or `(source, target, features)`.
 Row: TypeAlias = tuple[str, ...]
+_logger = logging.getLogger("kseq2seq")
 FORMATS = ("tsv", "jsonl", "parallel")
 # Files of a corpus that are read at the same time, and rows taken from one in a row.
 _OPEN = 16
@@ -184,7 +186,8 @@ class Reader:
         seed: Integer seed of the order of the files.
         passes: Number of passes; endless if `None`.
         shard: Index of this worker, from 0, and number of workers.
-        place: A place, as `place` returned it, to go on from.
+        place: A place, as `place` returned it, to go on from. If there are more or
+            fewer files now, its pass begins anew, which a warning tells.
 
     Raises:
         DataError: If a file cannot be read, or there is no row in all of them.
@@ -207,11 +210,29 @@ class Reader:
         else:
             self._rows_of = index, count
         self._seed = seed
-        place = place or {"pass": 0, "next": 0, "turn": 0, "rows": 0, "open": []}
+        start = {"pass": 0, "next": 0, "turn": 0, "rows": 0, "open": []}
+        place = start if place is None else self._checked(place, start)
         self._pass, self._next = place["pass"], place["next"]
         self._turn, self._rows_of_pass = place["turn"], place["rows"]
         self._order = self._order_of_pass()
         self._open = [self._opened(part, taken) for part, taken in place["open"]]
+
+    def _checked(
+        self, place: Mapping[str, Any], start: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """The place, or where it is one in other files the beginning of its pass."""
+        # One of an older version does not say how many there were.
+        before, now = place.get("files", len(self._parts)), len(self._parts)
+        if before == now:
+            return place
+        _logger.warning(
+            "%s and its like: there were %d files, now %d. Going on at the beginning "
+            "of a pass, in another order.",
+            self._parts[0].name,
+            before,
+            now,
+        )
+        return {**start, "pass": place["pass"]}
 
     def _order_of_pass(self) -> list[int]:
         order = list(range(len(self._parts)))
@@ -233,6 +254,7 @@ class Reader:
             "turn": self._turn,
             "rows": self._rows_of_pass,
             "open": [[file.index, file.taken] for file in self._open],
+            "files": len(self._parts),
         }
 
     @property

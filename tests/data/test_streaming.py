@@ -72,6 +72,22 @@ def test_a_pass_has_each_pair_once(folder, tokenizer, format_):
     assert len(mixed) < 0.3 * len(batches)
 
 
+def test_a_place_in_other_files_is_the_beginning_of_its_pass(folder, tokenizer, caplog):
+    corpus = data.corpus(folder / "*.tsv.gz")
+    whole = stream(corpus, tokenizer)
+    read(whole.dataset(), tokenizer, 30)
+    fewer = stream(corpus._replace(parts=corpus.parts[1:]), tokenizer)
+    batches = read(fewer.dataset(20, whole.place(20)), tokenizer, 320)
+    assert "1.tsv.gz and its like: there were 7 files, now 6. Going on" in caplog.text
+    assert {*flat(batches)} == {*PAIRS[20:]}
+    caplog.clear()
+    former = whole.place(20)  # of an older version
+    del former["corpora"][0]["files"]
+    again = read(stream(corpus, tokenizer).dataset(20, former), tokenizer, 5)
+    assert again == read(whole.dataset(20), tokenizer, 5)
+    assert "files" not in caplog.text
+
+
 def test_a_buffer_has_the_batches_of_memory(folder, tokenizer):
     """With all in one buffer, the batches are those of the class in memory."""
     options = {"batch_tokens": 60, "seed": 5}
