@@ -11,6 +11,9 @@ from typing import Any, TextIO
 
 from kseq2seq.utils import atomic_write
 
+# Files of these names are unpacked where they are read.
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
+
 
 def open_output(path: str | None) -> AbstractContextManager[TextIO]:
     """The file to write to, complete or not at all.
@@ -22,16 +25,24 @@ def open_output(path: str | None) -> AbstractContextManager[TextIO]:
 
 
 def check_output(path: str | None, *inputs: str | None) -> None:
-    """Refuses to write over a file that is read.
+    """Refuses to write over a file that is read, or text into one of a packed name.
 
     Args:
         path: Path of the file to write, or `None`.
         *inputs: Paths of the files to read; `None` for none.
 
     Raises:
-        ValueError: If it is one of them.
+        ValueError: If it is one of them, or of such a name.
     """
-    if path is None or not Path(path).exists():
+    if path is None:
+        return
+    if Path(path).suffix in _PACKED:
+        raise ValueError(
+            f"{path}: must have a name of plain text, as that is written: leave out "
+            f"{Path(path).suffix}, and pack the file afterwards. Received: a name of a "
+            "packed file"
+        )
+    if not Path(path).exists():
         return
     for name in filter(None, inputs):
         if Path(name).exists() and Path(path).samefile(name):

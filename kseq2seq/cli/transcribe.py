@@ -70,6 +70,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Transcribes, and prints the texts."""
     options.path = find_run_folder(options.path, "to transcribe with")
+    output.check_output(options.output, options.input)
     names, paths = _files(options)
     rest = iter(names)
     with (
