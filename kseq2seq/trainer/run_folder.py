@@ -71,7 +71,8 @@ class RunFolder(keras.callbacks.Callback):
     Raises:
         ValueError: If `patience` is no positive integer, `average_best` is negative,
             the folder holds a training that was not restored when another one begins,
-            or the epoch's logs lack `monitor`.
+            or the epoch's logs lack `monitor`. The epoch is then kept, so that a
+            training with another `monitor` goes on behind it.
 
     Example:
 
@@ -171,16 +172,13 @@ class RunFolder(keras.callbacks.Callback):
         """
         logs = logs or {}
         model: Any = self.model
-        if self.monitor not in logs:
-            raise ValueError(
-                f"`monitor` must be among the epoch's logs: {', '.join(logs)}. "
-                f"Received: monitor={self.monitor!r}"
-            )
         if not math.isfinite(logs.get("loss", 0.0)):
             self.diverged = model.stop_training = True
             return
         self.history.append({name: float(value) for name, value in logs.items()})
-        ranked = self._ranked()
+        is_scored = self.monitor in logs
+        # Of the first one the best is known without a score.
+        ranked = self._ranked() if is_scored else [0]
         if self.num_epochs - 1 in ranked[: self.average_best]:
             weights = [keras.ops.convert_to_numpy(x) for x in model.trainable_variables]
             save_best_weights(weights, self.folder, self.num_epochs)
@@ -191,6 +189,12 @@ class RunFolder(keras.callbacks.Callback):
             state = self.progress.state() if self.progress else None
         write_history(self.folder, History(self.history, checkpoint, state=state))
         remove_other_checkpoints(self.folder, checkpoint)
+        if not is_scored:
+            raise ValueError(
+                f"`monitor` must be among the epoch's logs: {', '.join(logs)}. Name "
+                "one of them, and train the model that `restore` returns: the epoch is "
+                f"in {self.folder}. Received: monitor={self.monitor!r}"
+            )
         best = ranked[: self.average_best]
         remove_other_best_weights(self.folder, [index + 1 for index in best])
         curves = plots.training_curves(read_history(self.folder))

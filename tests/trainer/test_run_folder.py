@@ -157,10 +157,26 @@ def test_a_kill_before_the_history_is_written_leaves_the_epoch_before(
 
 
 def test_errors_of_the_run_folder(tiny, tmp_path):
-    with pytest.raises(ValueError, match="logs: loss. Received: monitor='val_bleu'"):
+    with pytest.raises(ValueError, match="logs: loss. Name .*: monitor='val_bleu'"):
         end_epochs(RunFolder(tmp_path, "val_bleu", True), tiny, [{"loss": 1.0}])
     with pytest.raises(FileNotFoundError, match=r"history\.json: no such file"):
-        read_history(tmp_path)
+        read_history(tmp_path / "absent")
+
+
+def test_an_epoch_without_the_monitor_is_kept(tiny, tmp_path):
+    x, y = np.ones((4, 2), np.float32), np.zeros((4, 3), np.float32)
+    callback = RunFolder(tmp_path, "val_los", False, average_best=2)
+    with pytest.raises(ValueError, match=r"logs: loss, val_loss\. Name one .*val_los'"):
+        tiny.fit(x, y, validation_data=(x, y), verbose=0, callbacks=[callback])
+    assert {"model.keras", "history.json"} <= {path.name for path in tmp_path.iterdir()}
+    callback = RunFolder(tmp_path, "val_loss", False, average_best=2)
+    model = callback.restore()
+    np.testing.assert_array_equal(model(x), tiny(x))
+    assert (callback.num_epochs, callback.best_epoch) == (1, 0)
+    options = {"initial_epoch": 1, "epochs": 2, "callbacks": [callback], "verbose": 0}
+    model.fit(x, y, validation_data=(x, y), **options)
+    assert callback.num_epochs == 2
+    assert best_files(tmp_path) == ["best-1.npz", "best-2.npz"]
 
 
 def set_bias(model, value):
