@@ -121,6 +121,13 @@ def make_training_batches(
         steps = training.steps_per_epoch or executions * at_once
         way = "in memory"
     size = _size(settings.batches)
+    if settings.batches.batch_tokens and (
+        settings.batches.batch_size != BatchSettings().batch_size
+    ):
+        _logger.warning(
+            "batches.batch_size = %d has no effect beside batches.batch_tokens",
+            settings.batches.batch_size,
+        )
     _logger.info(
         "training pairs %s; %s batches an epoch, of %s", way, f"{steps:,}", size
     )

@@ -89,6 +89,7 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
         raise SettingsError(*errors)
     seeds = options["seeds"] or [given.get("training", {}).get("seed", 1)]
     runs, settings = [], enumerate(_combinations(tried, options), 1)
+    sized = "batches.batch_size"
     for (number, changes), seed in itertools.product(settings, seeds):
         values = copy.deepcopy(given)
         own = {key: value for key, value in changes.items() if key != _VARIANT}
@@ -97,7 +98,14 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
             section, _, name = key.partition(".")
             values.setdefault(section, {})[name] = copy.deepcopy(value)
         name = f"{number:03}-seed{seed}"
-        runs.append(SweepRun(name, changes, seed, make_settings(values, errors)))
+        made = make_settings(values, errors)
+        if sized in own and made.batches.batch_tokens:
+            errors.append(
+                f"{sized} cannot be tried with batches.batch_tokens, in whose place it "
+                "has no effect: leave out one of them. Received: "
+                f"batch_tokens = {made.batches.batch_tokens}"
+            )
+        runs.append(SweepRun(name, changes, seed, made))
     if errors:
         raise SettingsError(*dict.fromkeys(errors))
     return runs
@@ -233,7 +241,8 @@ def _combinations(
     rng, drawn = random.Random(options["draw_seed"]), {}
     for _ in range(_TRIES * options["draws"]):
         values = {name: _draw(value, rng) for name, value in tried.items()}
-        drawn.setdefault(json.dumps(values), values)
+        # Of dates, which TOML has and no setting, the settings tell.
+        drawn.setdefault(json.dumps(values, default=str), values)
         if len(drawn) == options["draws"]:
             return list(drawn.values())
     raise SettingsError(

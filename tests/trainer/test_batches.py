@@ -3,8 +3,9 @@
 import pytest
 
 from kseq2seq import data
-from kseq2seq.trainer import batches
-from kseq2seq.trainer.settings import DataSettings
+from kseq2seq.tokenizers import train_tokenizer
+from kseq2seq.trainer import batches, find_recipe
+from kseq2seq.trainer.settings import DataSettings, read_settings
 
 ROWS = {
     "a.tsv": "1\tone\tX\n",
@@ -44,6 +45,19 @@ def test_corpora(tmp_path, settings, expected):
         (tmp_path / name).write_text(text)
     made = batches.make_corpora(DataSettings(**{"format": "tsv", **settings}), tmp_path)
     assert [(sorted(data.sample(x)), x.weight) for x in made] == expected
+
+
+def test_sizes_that_have_no_effect_are_told(tmp_path, caplog):
+    tokenizer = train_tokenizer(["ab"], kind="character")
+    sides = tokenizer, tokenizer, None
+    for changes, told in (
+        ([], False),
+        (["batches.batch_tokens=90"], False),
+        (["batches.batch_tokens=90", "batches.batch_size=7"], True),
+    ):
+        settings = read_settings(find_recipe("dates"), changes)
+        batches.make_training_batches(settings, tmp_path, [("a", "b")], sides)
+        assert ("batch_size = 7 has no effect beside" in caplog.text) is told
 
 
 def test_splits_of_tfds(tmp_path):

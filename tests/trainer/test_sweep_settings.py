@@ -138,6 +138,14 @@ def test_draws_are_spread_as_asked_for_and_the_same_again(read):
         ("[sweep.model]\ndropout = {min = 0.0, max = 0.3, step = 2}", "or a range"),
         ("[sweep.model]\nunits = {min = 2, max = 8}", "sweep.draws must be given"),
         ("[sweep.model]\nunit = [8]", r"`model\.unit` is no setting"),
+        (
+            "[batches]\nbatch_tokens = 900\n[sweep.batches]\nbatch_size = [8, 16]",
+            "batches.batch_size cannot be tried with .* Received: batch_tokens = 900",
+        ),
+        (
+            "[sweep]\ndraws = 2\n[sweep.model]\nunits = [1999-05-27, 8]",
+            "`units` must be an integer .*datetime.date",
+        ),
         ("[sweep.mode]\nunits = [8]", r"\[mode\] is no section"),
         ("[sweep.model]\nunits = [8, 7]", r"\[model\] .*must be even"),
         ("[sweep.training]\nseed = [1, 2]", r"give sweep.seeds = \[1, 2\]"),
