@@ -101,10 +101,9 @@ def prepare(
     callback = make_run_folder(settings, run)
     begin = _beginning(from_run, run, settings, pairs, begun)
     resumed = is_resumed(settings, run, resume, fresh)
-    model = None
+    model = _restored_model(settings, callback) if resumed else None
     if resumed:
         vocabularies = load_vocabularies(run, settings, pairs)
-        model = _restored_model(settings, callback)
     elif begin is not None:
         vocabularies = begin.vocabularies
     else:
