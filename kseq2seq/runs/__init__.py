@@ -59,6 +59,7 @@ from kseq2seq.runs.records import (
     read_settings,
     record_finish,
     record_start,
+    recorded_pairs,
     write_scores,
     write_settings,
 )
@@ -120,6 +121,7 @@ __all__ = [
     "read_settings",
     "record_finish",
     "record_start",
+    "recorded_pairs",
     "remove_incomplete",
     "remove_other_best_weights",
     "remove_other_checkpoints",

@@ -77,6 +77,21 @@ def record_finish(folder: PathLike) -> None:
     _write(path, {**_read(path), "finished": now()})
 
 
+def recorded_pairs(folder: PathLike) -> dict[str, int]:
+    """The numbers of pairs that the training in a run folder had last.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        Dict as `record_start` was given it; empty if there is no record.
+
+    Raises:
+        ValueError: If its record is no JSON.
+    """
+    return _read(Path(folder) / RECORD_FILE).get("pairs", {})
+
+
 def is_finished(folder: PathLike) -> bool:
     """Whether the training in a run folder is finished.
 

@@ -120,7 +120,7 @@ def prepare(
             begin.start(model)
         start_embeddings(settings, model, source, target, folder, features)
     else:
-        _tell_place(progress)
+        _tell_place(progress, run, sizes)
     _set_ways(model, settings)
     validation_batches = make_batches(settings.batches, decoded, vocabularies)
     # The last step, as it deletes: whatever cannot be used was refused before.
@@ -175,8 +175,17 @@ def _new_model(
         return make_model(settings, config, num_steps, copied)
 
 
-def _tell_place(progress: Progress) -> None:
-    """Logs where a training goes on."""
+def _tell_place(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
+    """Logs where a training goes on, and that its data are others if they are."""
+    before = runs.recorded_pairs(run)
+    changed = [name for name in sizes if before.get(name, sizes[name]) != sizes[name]]
+    for name in changed:
+        _logger.warning(
+            "the training goes on with other data: %s pairs for %s, and before %s",
+            f"{sizes[name]:,}",
+            name,
+            f"{before[name]:,}",
+        )
     epoch, inside = divmod(progress.step, progress.batches.steps_per_epoch)
     rest = f" and {inside} batches" if inside else ""
     _logger.info("going on after epoch %d%s", epoch, rest)

@@ -59,6 +59,7 @@ def test_a_training_is_recorded_from_its_start_to_its_end(tmp_path):
         "starts": [first, second],
         "finished": None,
     }
+    assert records.recorded_pairs(tmp_path) == {"training": 7}
     assert records.from_run(tmp_path)["finished"] is None
     records.record_finish(tmp_path)
     told = records.from_run(tmp_path)
@@ -69,6 +70,7 @@ def test_a_training_is_recorded_from_its_start_to_its_end(tmp_path):
 
 def test_a_training_older_than_its_record_has_a_gap_in_it(tmp_path):
     provenance = runs.provenance_of("kseq2seq train dates --resume")
+    assert records.recorded_pairs(tmp_path) == {}
     records.record_start(tmp_path, provenance, {"test": 0}, resumed=True)
     told = records.from_run(tmp_path)
     assert told["pairs"] == {"test": 0}

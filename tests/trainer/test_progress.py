@@ -123,8 +123,17 @@ def test_a_training_in_memory_goes_on_inside_of_an_epoch(train, tmp_path, caplog
     begun = train("cut", *MEMORY, resume=True)
     assert min(begun) == 16
     assert "going on after epoch 1 and 4 batches" in caplog.text
+    assert "other data" not in caplog.text
     assert {**losses, **begun} == pytest.approx(whole, rel=1e-5)
     assert_same(tmp_path, "cut", "whole")
+
+
+def test_a_training_that_goes_on_with_other_data_says_so(train, tmp_path, caplog):
+    train("cut", *MEMORY, until=6)
+    runs.record_start(tmp_path / "cut", {}, {"training": 59, "validation": 10})
+    train("cut", *MEMORY, resume=True, until=8)
+    assert "with other data: 60 pairs for training, and before 59" in caplog.text
+    assert "for validation" not in caplog.text
 
 
 def test_a_streamed_training_goes_on_at_its_place(train, tmp_path, caplog):
