@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """TensorFlow's tutorial "Neural machine translation with attention", with our layers.
 
-    python nmt_with_attention.py spa.txt --export saved_models/es_en
+    python nmt_with_attention.py spa.txt --export saved_models/es_en/1
 
 The model is that of https://www.tensorflow.org/text/tutorials/nmt_with_attention: an
 embedding and a bidirectional GRU read Spanish, a GRU, attention of one head, a sum and

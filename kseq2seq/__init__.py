@@ -1,4 +1,4 @@
-"""LSTM encoder-decoders with attention, for Keras 3.
+"""Recurrent sequence-to-sequence models with attention, for Keras 3.
 
 Public names are loaded at first use, so that importing the package takes no time:
 `kseq2seq --help` starts neither Keras nor TensorFlow.
