@@ -86,20 +86,21 @@ class Seq2SeqConfig:
         feature_vocabulary_size: Number of features' ids, as of
             `kseq2seq.FeatureVocabulary`, which stand behind the text in a source and go
             on from `source_vocabulary_size`; 0 for a model without features.
-        features: How features are read: `"joined"` to the text, by the encoder, as
-            symbols behind it; or `"gated"`, by an encoder of their own, with attention
-            of their own and a gate between both contexts.
+        features: `"joined"`: the encoder reads features as symbols behind the text; or
+            `"gated"`: an encoder and an attention of their own read them, and a gate
+            weighs both contexts.
         architecture: `"rnn"`, or `"transformer"`, whose encoder and decoder layers
-            are of attention alone. It has its own `num_heads` and `feed_forward_size`;
-            the settings of recurrent models (from `encoder_units` to `zoneout` without
-            layers, `tie_embeddings` and `dropout`), `hard_attention`, pyramidal layers
-            and gated features are left as they are by default.
+            consist of attention. `num_heads` and `feed_forward_size` are for
+            Transformers alone. A Transformer needs the defaults of the recurrent
+            settings (from `encoder_units` to `zoneout`, but for numbers of layers,
+            `tie_embeddings` and `dropout`), of `hard_attention`, `pyramidal_layers`
+            and `features`.
         num_heads: Number of heads of a Transformer's attention, which divides `units`.
         feed_forward_size: Size within a Transformer's feed-forward layers; `None` for
             four times `units`.
         embedding_size: Size of source and target embeddings.
-        units: Size of each decoder layer's output; of a Transformer that of all its
-            layers' outputs.
+        units: Size of each decoder layer's output; in a Transformer of all layers'
+            outputs.
         encoder_units: Size of each encoder layer's output, both directions
             together; `None` for `units`.
         encoder_layers: Number of stacked encoder layers.
@@ -109,13 +110,13 @@ class Seq2SeqConfig:
         transition_depth: Number of cells that the states of each layer pass through
             within a time step, of which the first reads the input (deep transition).
         bidirectional: Whether the encoder reads both ways.
-        bidirectional_layers: Number of encoder layers, the lower ones, that do, while
-            the others read forwards; `None` for all.
+        bidirectional_layers: Number of encoder layers, from the lowest on, that read
+            both ways; the others read forwards. `None` for all.
         residual: Whether layers above the first add their input to their output;
             pyramidal ones, whose input is larger, do not.
-        residual_from: The first layer of encoder and decoder that does, counted from
-            1: 2 or more.
-        bridge: How decoder states start: `"copy"` of the encoder's last states,
+        residual_from: The first layer of encoder and decoder that adds its input to
+            its output, counted from 1; at least 2.
+        bridge: First states of the decoder: `"copy"` of the encoder's last states,
             a `"dense"` layer with tanh of them, or `"zeros"`.
         attention: A key of `kseq2seq.layers.MECHANISMS`, or `"none"`: the last
             states are all that the decoder sees. Keys: `"bahdanau"`,
@@ -124,17 +125,19 @@ class Seq2SeqConfig:
             `"local_monotonic"`, `"local_predictive"`, `"monotonic_bahdanau"`,
             `"monotonic_luong"`, `"chunkwise"`, `"location_sensitive"`,
             `"coverage"`, `"multi_head_additive"`, `"multi_head_dot"`.
-        attention_units: Size in which additive scores and heads compare, and local
-            attention predicts; `None` for `units`.
+        attention_units: Size of the projections of additive scores, of all heads
+            together, and of the position that local attention predicts; `None` for
+            `units`.
         attention_options: Further arguments of the attention layer, by their names,
             such as `{"temperature": 0.5}`. The config keeps a copy that cannot be
             changed.
-        attention_query: `"current"`: attention is asked with the step's own
-            output (Luong); `"previous"`: with the output of the step before, and
-            its context enters the step (Bahdanau).
-        query_layer: The decoder layer whose output that is, `"last"` or `"first"`.
+        attention_query: `"current"`: the query of attention is the step's own output
+            (Luong); `"previous"`: it is the output of the step before, and the context
+            enters the step (Bahdanau).
+        query_layer: The decoder layer whose output is the query, `"last"` or
+            `"first"`.
         context_to_layers: Whether the context enters all decoder layers above the
-            first, too. Either the first layer asks, or the query is the previous one.
+            first, too. Needs `query_layer="first"` or `attention_query="previous"`.
         input_feeding: Whether the last attentional vector enters the next step
             (Luong, section 3.3). Without it, and with the current query, the whole
             target is decoded at once in training.
@@ -147,11 +150,11 @@ class Seq2SeqConfig:
             of a sequence.
         recurrent_dropout: Fraction dropped of an LSTM's last output, the same entries
             at all steps.
-        zoneout: Fraction of the recurrent states that stay as they were, others at each
-            step; outside of training states are the mean of that.
-        output_probability_fn: What makes probabilities of the logits when the model is
-            decoded: `"softmax"`, or `"entmax15"` or `"sparsemax"`, which give most
-            tokens none. Train with `kseq2seq.losses.EntmaxLoss` then.
+        zoneout: Fraction of the recurrent states that keep their last value, drawn anew
+            at each step; outside of training states are the expected ones.
+        output_probability_fn: Function from logits to probabilities in a search:
+            `"softmax"`, or `"entmax15"` or `"sparsemax"`, which give most tokens the
+            probability 0. Train with `kseq2seq.losses.EntmaxLoss` then.
         copying: Whether each token is generated or copied from where attention looks
             (a pointer-generator). `build_model` then needs `copied_ids`, unless both
             sides have the same vocabulary.

@@ -30,11 +30,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = add_verb(
         subparsers,
         "backtranslate",
-        "Make training pairs of monolingual text.",
-        "The model translates from the language of the text, which becomes the target, "
-        "into\nthat of the sources: for training English to German, German text and a "
-        "model from\nGerman to English. Blank lines and blank translations are left "
-        "out, and counted.\n\n"
+        "Make training pairs from monolingual text.",
+        "The text becomes the targets, and its translations the sources: to train "
+        "English to\nGerman, give German text and a model from German to English. "
+        "Blank lines and blank\ntranslations are left out, and counted.\n\n"
         "example:\n  kseq2seq backtranslate runs/multi30k_de_en news.de pairs.tsv "
         "--sample --tag '[BT]'",
     )
@@ -48,8 +47,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--tag",
         metavar="WORD",
-        help="word before each translation, by which training tells them from sources "
-        "that people wrote",
+        help="word before each translation, which marks it as not written by people",
     )
     group = parser.add_argument_group("sampling")
     group.add_argument(

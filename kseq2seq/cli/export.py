@@ -150,8 +150,8 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=weight,
         metavar="W",
-        help="what PATH and each RUN of --ensemble count in the average, such as 2 1 1 "
-        "(default: all the same)",
+        help="weights of PATH and of each RUN of --ensemble in the average, such as "
+        "2 1 1 (default: all the same)",
     )
     parser.add_argument(
         "--max-bytes",
@@ -267,7 +267,7 @@ FORMATS = (
         "saved-model",
         "saved_models",
         "Write a SavedModel from text to text, for TensorFlow Serving.",
-        "Beside the graph are a model card and requests\nto warm up with.",
+        "Beside the graph are a model card and warm-up\nrequests.",
         _add_saved_model,
         _write_saved_model,
     ),

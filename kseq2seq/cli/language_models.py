@@ -27,7 +27,7 @@ def add_language_model_options(parser: argparse.ArgumentParser) -> None:
         "--language-model-weight",
         type=weight,
         metavar="X",
-        help=f"what they are multiplied by (default: {DEFAULT_WEIGHT})",
+        help=f"factor of these log-probabilities (default: {DEFAULT_WEIGHT})",
     )
 
 

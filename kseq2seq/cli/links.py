@@ -16,15 +16,14 @@ def add_link_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--links",
         metavar="FILE",
-        help="where to write which words belong together by attention, such as 0-0 1-2:"
-        " each target word with the source word that it attends to most; words stand "
-        "between blanks",
+        help="file to write word links into, such as 0-0 1-2: each target word with "
+        "the source word that it attends to most; words are separated by blanks",
     )
     parser.add_argument(
         "--reference-links",
         metavar="FILE",
-        help="links of the same lines, likewise, a possible one as 1?2: the alignment "
-        "error rate goes to standard error",
+        help="links of the same lines in the same format, possible ones as 1?2: prints "
+        "the alignment error rate to standard error",
     )
 
 

@@ -21,8 +21,8 @@ def add_max_characters(parser: argparse.ArgumentParser) -> None:
         type=index,
         default=MAX_CHARACTERS,
         metavar="N",
-        help="characters of a line that are read; longer ones are cut, and told; 0 for "
-        "all (default: %(default)s)",
+        help="characters of a line that are read; longer lines are cut, and reported; "
+        "0 for all (default: %(default)s)",
     )
 
 

@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     subject.add_argument(
         "--recording",
         metavar="FILE",
-        help="write down this WAV file, or .npy file of frames, and draw where each "
+        help="transcribe this WAV file, or .npy file of frames, and draw where each "
         "token was read",
     )
     subject.add_argument(

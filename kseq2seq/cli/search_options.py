@@ -69,7 +69,8 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
         group.add_argument(
             "--length-normalization",
             choices=["wu", "mean"],
-            help="take length itself, mean, in the place of (5 + length) / 6",
+            help="wu divides scores by a power of (5 + length) / 6, mean by one of the "
+            "length itself",
         )
         group.add_argument(
             "--num-groups",
@@ -81,7 +82,8 @@ def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) ->
             "--diversity",
             type=weight,
             metavar="X",
-            help="how much less likely a group makes each token of those before it",
+            help="subtracted from the log-probability of a token for each hypothesis "
+            "of an earlier group that takes it",
         )
     _add_lengths(group)
     _add_rules(group)
@@ -92,8 +94,8 @@ def _add_shortlist(group):
         "--shortlist",
         action="store_true",
         default=None,
-        help="search among the pieces that a source may give, by the shortlist of "
-        "'kseq2seq shortlist': faster where the vocabulary is large",
+        help="search only among the pieces that the shortlist of 'kseq2seq shortlist' "
+        "has for the source: faster with a large vocabulary",
     )
 
 
@@ -109,7 +111,10 @@ def _add_lengths(group):
         help="most tokens of a translation for each token of its source",
     )
     group.add_argument(
-        "--max-length-offset", type=index, metavar="N", help="and this many more"
+        "--max-length-offset",
+        type=index,
+        metavar="N",
+        help="tokens allowed beside those of --max-length-factor",
     )
     group.add_argument(
         "--min-length", type=index, metavar="N", help="fewest tokens of a translation"
@@ -128,8 +133,9 @@ def _add_replacements(group):
         nargs="?",
         const=True,
         metavar="DICTIONARY",
-        help="write unknown tokens as the word of the source that they attend to most, "
-        "or as what it is in this file: on each line such a word, a tab, another word",
+        help="write in place of an unknown token the source word that it attends to "
+        "most, or that word's replacement in this file: on each line a word, a tab, "
+        "its replacement",
     )
 
 
@@ -150,12 +156,13 @@ def _add_rules(group):
         "--repetition-penalty",
         type=weight,
         metavar="X",
-        help="multiply log-probabilities of tokens that are there already, at least 1",
+        help="factor of the log-probabilities of tokens that are there already, at "
+        "least 1",
     )
     group.add_argument(
         "--pattern",
         metavar="REGEX",
-        help="write what matches this regular expression from end to end, such as "
+        help="write only what matches this regular expression from end to end, such as "
         r"'\d{4}-\d{2}-\d{2}'",
     )
     group.add_argument(

@@ -15,7 +15,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         subparsers,
         "serve",
         "Try a SavedModel out, on a page and by TensorFlow Serving's REST API.",
-        "Prints where the page and the API are, and answers up to Ctrl-C. To deploy the"
+        "Prints where the page and the API are, and answers until Ctrl-C. To deploy the"
         " model, use\nTensorFlow Serving itself.\n\n"
         "example:\n  kseq2seq serve saved_models/dates",
     )
@@ -23,14 +23,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on; 0.0.0.0 lets all who reach this machine ask "
-        "(default: %(default)s, this machine alone)",
+        help="address to listen on; 0.0.0.0 lets other machines in "
+        "(default: %(default)s, this machine only)",
     )
     parser.add_argument(
         "--port",
         type=port,
         default=8501,
-        help="port to listen on, 0 for any that is free (default: %(default)s)",
+        help="port to listen on; 0 for any free one (default: %(default)s)",
     )
     return parser
 

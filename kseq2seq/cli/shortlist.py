@@ -27,12 +27,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         subparsers,
         "shortlist",
         "Find the target pieces that each source piece may give, for faster searches.",
-        "The model aligns the pairs that it was trained with, and what attention links "
-        "is\nkept in the run folder: 'kseq2seq translate --shortlist' and 'kseq2seq "
-        "export\n--shortlist' search among it. Prints the share of the tokens of up to "
-        "1,000\nvalidation pairs, or of --pairs, that are among the pieces of their "
-        "source: of the\ntargets, and of what the model itself writes without a "
-        "shortlist.\n\n"
+        "The model aligns the pairs that it was trained with. The run folder keeps the "
+        "pieces\nthat attention links, and 'kseq2seq translate --shortlist' and "
+        "'kseq2seq export\n--shortlist' search among them. Prints two shares for up to "
+        "1,000 validation pairs,\nor for --pairs: the tokens of the targets, and of "
+        "the model's own translations\nwithout a shortlist, that are among the pieces "
+        "of their source.\n\n"
         "example:\n  kseq2seq shortlist runs/multi30k_en_de --data FOLDER",
     )
     add_path(parser, "run folder")

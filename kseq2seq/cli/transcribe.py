@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = add_verb(
         subparsers,
         "transcribe",
-        "Write down recordings.",
+        "Transcribe recordings.",
         "Prints a line of text for each file, in their order.\n\n"
         "examples:\n"
         "  kseq2seq transcribe runs/spoken_numbers one.wav two.wav\n"
@@ -40,8 +40,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.files = "files"
     add_input_and_output(
         parser,
-        "without FILE: lines with the path of one, from the folder of this table on; "
-        "further columns, with tabs between them, are ignored",
+        "without FILE: lines with the path of one, relative to the folder of this "
+        "table; further columns, with tabs between them, are ignored",
     )
     parser.add_argument(
         "--column",
@@ -103,7 +103,7 @@ def _files(options: argparse.Namespace) -> tuple[list[str], list[Any]]:
         folder = Path(options.input).parent if options.input else folder
     if not names:
         raise ValueError(
-            f"{options.input or 'standard input'}: no files to write down."
+            f"{options.input or 'standard input'}: no files to transcribe."
         )
     paths = [folder / name for name in names]
     missing = [path for path in paths if not path.is_file()]

@@ -55,25 +55,26 @@ class Search:
             `(5 + length) / 6`: at `length_penalty=1` the mean over the tokens.
         num_groups: Groups of the beam, each of which avoids the tokens of those before
             it; 1 for no such rule. `beam_size` is a multiple of it.
-        diversity: How much less the logarithm of the probability of a token is for each
-            hypothesis by which it was taken in a group before.
+        diversity: What is subtracted from the log-probability of a token for each
+            hypothesis of an earlier group that takes it.
         forbid_unknown: Whether to write the next best token in place of an unknown one.
             A model that copies writes what it copies, whatever this is.
-        replace_unknown: Whether to write, in place of an unknown token, the word of the
-            source that it attends to most; or a dict from words of the source to what
-            is written for them, in which case others are copied. Needs attention, and
-            `forbid_unknown=False`.
-        no_repeat_ngram: No sequence of so many tokens occurs twice; 0 for no such rule.
-        repetition_penalty: Multiplies the log-probabilities of tokens that are there
+        replace_unknown: Whether to write, in place of an unknown token, the source word
+            that it attends to most. A dict gives replacements of source words; words
+            that it lacks are copied. Needs attention, and `forbid_unknown=False`.
+        no_repeat_ngram: Length in tokens of sequences that may not occur twice; 0 for
+            no such rule.
+        repetition_penalty: Factor of the log-probabilities of tokens that are there
             already, in the score too; 1 for none.
-        pattern: Regular expression that translations match from end to end, of what
-            `kseq2seq.decoding.patterns.expression` names; any translation if `None`.
+        pattern: Regular expression that translations match from end to end, in the
+            syntax of `kseq2seq.decoding.pattern_automaton`; `None` for any translation.
             An unknown token never matches, not even `.`, whatever `forbid_unknown` is.
-        forbidden_words: Words that do not occur, as words of their own; what ends in
-            another sign, as "!", not beside a word either. Blanks around them do not
-            count.
-        shortlist: Whether to search among the pieces alone that the source may give, by
-            the shortlist of `kseq2seq shortlist`. Not with `pattern`, which needs all.
+        forbidden_words: Words that do not occur as whole words. An entry that ends in
+            a sign, such as "!", does not occur right beside a word either. Blanks
+            around entries do not count.
+        shortlist: Whether to search only among the pieces that the shortlist of
+            `kseq2seq shortlist` has for the source. Not with `pattern`, which needs
+            all pieces.
 
     Raises:
         ValueError: If a setting is out of range, or contradicts another one.

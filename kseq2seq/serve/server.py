@@ -97,7 +97,7 @@ def create_server(translator: Any, opened: socket.socket) -> BaseWSGIServer:
         opened: The socket from `listen`.
 
     Returns:
-        The server: `serve_forever()` answers up to Ctrl-C, or `shutdown()` from
+        The server: `serve_forever()` answers until Ctrl-C, or `shutdown()` from
         another thread.
 
     Example:
@@ -125,7 +125,7 @@ def create_server(translator: Any, opened: socket.socket) -> BaseWSGIServer:
 
 
 def serve(translator: Any, opened: socket.socket) -> None:
-    """Prints where the page and the API are, and answers up to Ctrl-C.
+    """Prints where the page and the API are, and answers until Ctrl-C.
 
     Args:
         translator: A `SavedTranslator`.

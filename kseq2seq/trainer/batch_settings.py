@@ -38,14 +38,14 @@ class BatchSettings:
     sampling_nbest_size: int | tuple[int, int] = setting(
         0,
         one_or_two(integer(-1, 512)),  # what SentencePiece takes
-        "Best segmentations of a text that one is drawn from in training, with kind "
-        "unigram; -1 for all, or for bpe; 0 for the best one alone",
+        "With kind unigram: number of best segmentations of a text, one of which is "
+        "drawn in training; -1 for all, or for bpe; 0 for the best one alone",
     )
     sampling_alpha: float = setting(
         0.1,
         number(),
-        "The smaller, the more alike are their probabilities; of bpe the share of "
-        "merges that are left out",
+        "Smoothing of the draws: the smaller, the more alike the probabilities of "
+        "segmentations; of bpe the share of merges that are left out",
     )
     shared_mask: float = setting(
         0.0,

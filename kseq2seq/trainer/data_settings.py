@@ -51,7 +51,7 @@ class DataSettings:
         columns(2),
         "Columns of source and target in a tsv file, from 0, or their names in its "
         "first line; of jsonl the names of fields; of wav and frames the columns of "
-        "paths, from the table's folder on, and texts",
+        "paths, relative to the table's folder, and texts",
     )
     features_column: int | str = setting(
         "",
@@ -60,7 +60,7 @@ class DataSettings:
         "languages; none if not given",
     )
     features_separator: str = setting(
-        ";", string(), "What stands between two features of a row"
+        ";", string(), "Text between two features of a row"
     )
     turns: str = setting(
         "turns",
@@ -94,24 +94,26 @@ class DataSettings:
     held_out: int | float = setting(
         0.1,
         count_or_share(),
-        "Sources held out of train for each part that is not given: their number, or a "
-        "share, of which never more than 2000 are taken",
+        "Sources held out of train for each part that is not given: a number, or a "
+        "share, of 2000 at most",
     )
     limit: int = setting(
-        0, integer(), "Most sources of each part, drawn at random; 0 for all"
+        0,
+        integer(),
+        "Largest number of sources of each part, drawn at random; 0 for all",
     )
     stream: bool = setting(
         False,
         boolean(),
-        "Whether to read train while training goes on, instead of into memory, with "
-        "validation and training.steps_per_epoch; its names may be patterns then, such "
-        "as 'shards/*.tsv.gz', and of 'parallel' there may be several twos of them",
+        "Whether to read train during the training instead of into memory; needs "
+        "validation and training.steps_per_epoch. Names in train may then be patterns, "
+        "such as 'shards/*.tsv.gz', and 'parallel' takes several pairs of names",
     )
     weights: tuple[float, ...] = setting(
         (),
         numbers(above=0),
-        "With stream: shares of the names in train, each of which is a corpus then; "
-        "all files are one if not given",
+        "With stream: shares of the names in train, each of which is then a corpus of "
+        "its own; if not given, all files are one corpus",
     )
     buffer_size: int = setting(
         65536, integer(1), "With stream: pairs that are mixed with each other"

@@ -13,20 +13,20 @@ class ScheduledSamplingSettings:
     schedule: str = setting(
         "none",
         choice(("none", *SAMPLING_SCHEDULES)),
-        "How the share of tokens that are replaced by predictions rises; none for a "
-        "decoder that reads true tokens alone",
+        "Schedule of the share of tokens that are replaced by predictions; none for a "
+        "decoder that reads only true tokens",
     )
     probability: float = setting(
         0.25, number(below=1), "Share of the tokens that are replaced at the end"
     )
     steps: int = setting(
-        1000, integer(1), "Constant of the schedule: steps until linear is at its end"
+        1000, integer(1), "Constant of the schedule: of linear the steps to its end"
     )
     draws: bool = setting(
         False,
         boolean(),
-        "Whether predictions are drawn from the model's probabilities, in the place of "
-        "the most probable token",
+        "Whether predictions are drawn from the model's probabilities; if not, they "
+        "are the most probable tokens",
     )
 
 

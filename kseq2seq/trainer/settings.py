@@ -59,8 +59,8 @@ class TokenizerSettings:
     normalization: str | tuple[str, str] = setting(
         "identity",
         one_or_two(choice(NORMALIZATIONS)),
-        "Normalization of text: nfd takes Hangul and accents apart, and writes them "
-        "together; nfkc reads look-alikes such as full-width digits alike",
+        "Normalization of text: nfd decomposes Hangul and accents, and composes them "
+        "in outputs; nfkc reads look-alikes such as full-width digits alike",
     )
     split_digits: bool | tuple[bool, bool] = setting(
         False,
@@ -85,7 +85,7 @@ class OptimizerSettings:
 
     learning_rate: float = setting(0.001, number(above=0), "The largest learning rate")
     schedule: str = setting(
-        "constant", choice(SCHEDULES), "Learning rate behind the warm-up"
+        "constant", choice(SCHEDULES), "Learning rate after the warm-up"
     )
     warmup_steps: int = setting(
         0, integer(), "Steps in which the learning rate rises from 0"
@@ -96,8 +96,8 @@ class OptimizerSettings:
     weight_decay: float = setting(
         0.0,
         number(),
-        "Share of each matrix, times the learning rate, that a step takes away, as "
-        "Keras's AdamW does; biases and other vectors keep all; 0 for none",
+        "Decay of matrices, times the learning rate, as in Keras's AdamW; biases and "
+        "other vectors do not decay; 0 for none",
     )
     accumulation_steps: int = setting(
         1, integer(1), "Batches whose gradients are averaged for one update"
@@ -105,13 +105,13 @@ class OptimizerSettings:
     plateau_factor: float = setting(
         0.5,
         number(above=0, below=1),
-        "With schedule = 'plateau': what the learning rate is multiplied by",
+        "With schedule = 'plateau': factor of the learning rate",
     )
     plateau_patience: int = setting(
         2,
         integer(1),
-        "With schedule = 'plateau': epochs without a better one after which it is; "
-        "better by the first of training.metrics",
+        "With schedule = 'plateau': epochs without a better score, by the first of "
+        "training.metrics, after which the factor is applied",
     )
 
 
@@ -121,20 +121,20 @@ class TrainingSettings:
 
     epochs: int = setting(10, integer(1), "Passes over the data", may_change=True)
     steps_per_epoch: int = setting(
-        0, integer(), "Batches of an epoch, which is then no pass; 0 for a pass"
+        0, integer(), "Batches of an epoch; 0 for a whole pass over the data"
     )
     checkpoint_steps: int = setting(
         0,
         integer(),
-        "Batches from one checkpoint inside of an epoch to the next, from which "
-        "--resume goes on; 0 for none",
+        "Batches between two checkpoints inside of an epoch, from which --resume goes "
+        "on; 0 for none",
         may_change=True,
     )
     checkpoint_minutes: float = setting(
-        0.0, number(), "Likewise, minutes; 0 for none", may_change=True
+        0.0, number(), "Likewise, minutes between two; 0 for none", may_change=True
     )
     checkpoints_kept: int = setting(
-        2, integer(1), "Newest of these checkpoints that are kept", may_change=True
+        2, integer(1), "Number of these checkpoints that are kept", may_change=True
     )
     devices: tuple[str, ...] = setting(
         (),
@@ -144,13 +144,13 @@ class TrainingSettings:
         may_change=True,
     )
     label_smoothing: float = setting(
-        0.1, number(below=1), "Share of probability for all other tokens"
+        0.1, number(below=1), "Share of a label spread over the whole vocabulary"
     )
     num_sampled: int = setting(
         0,
         integer(),
-        "For large vocabularies: draws of it that the loss looks at, with "
-        "label_smoothing = 0; 0 for all of it",
+        "For large vocabularies: tokens that are drawn for the loss (sampled softmax), "
+        "with label_smoothing = 0; 0 for the whole vocabulary",
     )
     guided_alignment: float = setting(
         0.0,
@@ -179,12 +179,12 @@ class TrainingSettings:
         1, integer(1), "Steps between two calls of the callbacks"
     )
     metrics: tuple[str, ...] = setting(
-        ("bleu",), strings(METRICS), "Scores; the first one tells which epoch is best"
+        ("bleu",), strings(METRICS), "Scores; the first one decides on the best epoch"
     )
     patience: int = setting(
         0,
         integer(),
-        "Epochs without a better one after which to stop; 0 for never",
+        "Epochs without a better score after which the training stops; 0 for never",
         may_change=True,
     )
     ema: float = setting(
@@ -214,9 +214,9 @@ class TrainingSettings:
     val_alignment: bool = setting(
         True,
         boolean(),
-        "Whether to tell, from the translations of the validation set, how attention "
-        "aligns: val_alignment (0: not at all) and its like; and to warn at the end of "
-        "a model that has not learnt to",
+        "Whether to log how attention aligns the translations of the validation set, "
+        "val_alignment (0: not at all) and others, and to warn at the end if the model "
+        "has not learnt to align",
         may_change=True,
     )
     tensorboard: bool = setting(

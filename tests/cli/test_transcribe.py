@@ -130,7 +130,7 @@ def test_other_verbs_take_tables_and_recordings(
         (["transcribe", "RUN", "a", "--input", "a"], "Give FILE, or --input, not both"),
         (["transcribe", "RUN", "WAV", "--column", 1], "name it by --input. Received:"),
         (["transcribe", "RUN", "WAV", "--shortlist"], "leave out --shortlist, for"),
-        (["transcribe", "RUN"], "standard input: no files to write down"),
+        (["transcribe", "RUN"], "standard input: no files to transcribe"),
         (["translate", "RUN"], "reads recordings or frames, not texts: use 'kseq2seq"),
         (["export", "onnx", "RUN", "OUT"], "reads recordings or frames, not texts"),
         (["score", "RUN"], "name a table of paths and texts by --input"),
