@@ -13,15 +13,15 @@ from kseq2seq.utils import Tensor
 class Adam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` with the same results, faster on TensorFlow.
 
-    A small model's optimizer takes a tenth of a training step, most of it in reading
-    and writing its moments several times: TensorFlow's own operation reads and writes
-    each once; and gradients are only scaled where their global norm is too large. Its
-    moments are made outside of the graph, so that the first step is traced once (in
-    `keras.optimizers.LossScaleOptimizer`, if that was built before `fit`). A gradient
-    that comes as rows of an embedding, some of them twice, is summed before its moments
-    are taken (Keras squares each row). On other backends, with `amsgrad` and under a
-    `tf.distribute` strategy it is Keras's; but `global_clipnorm` is then the norm of
-    the whole batch's gradient, as on one device, and not of each replica's part.
+    Keras's optimizer takes a tenth of a small model's training step, most of it to read
+    and write its moments several times. This one uses TensorFlow's own operation, which
+    reads and writes each moment once, and scales gradients only if their global norm is
+    too large. Its moments are made outside of the graph, so the first step is traced
+    once (in `keras.optimizers.LossScaleOptimizer`, if that was built before `fit`).
+    Repeated rows in the gradient of an embedding are summed before its moments are
+    taken (Keras squares each row). On other backends, with `amsgrad` and under a
+    `tf.distribute` strategy it is Keras's optimizer, but `global_clipnorm` is the norm
+    of the whole batch's gradient, as on one device, and not of each replica's part.
 
     Args:
         *args: Passed to `keras.optimizers.Adam`.

@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # Matplotlib is slow to import
 
 
 class Transcriber:
-    """Writes down what frames say, such as those of speech.
+    """Transcribes sequences of frames, such as those of speech.
 
     A source is an array of frames, of shape `(num_frames, size)`, or the path of a
     `.npy` or `.npz` file of one. With `log_mel` it may also be a waveform, an array of
@@ -147,8 +147,8 @@ class Transcriber:
             alignments: Whether to give alignments, where the model has attention.
 
         Returns:
-            For each source a list of `search.num_hypotheses` `Transcription`s, or of
-            fewer, but at least one, where the model gives no more a probability above
+            For each source a list of `search.num_hypotheses` `Transcription`s. There
+            are fewer, but at least one, if the model gives the others the probability
             0.
 
         Raises:

@@ -1,7 +1,7 @@
 """Models in the formats of other runtimes.
 
-A format of one's own is a function that traces `search_function` and hands its files to
-`add_export`; `check_folder` and `search_in_words` are for it, too.
+To add a format, write a function that traces `search_function` and hands its files to
+`add_export`. `check_folder` and `search_in_words` help with it.
 """
 
 from kseq2seq.export.ids import (

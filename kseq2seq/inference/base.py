@@ -107,15 +107,15 @@ class BaseTranslator(ABC):
             progress: Whether to draw a progress bar on standard error.
             num_hypotheses: Number of translations of each text; that of the search if
                 `None`.
-            alignments: Whether to give tokens and alignments. If `None`, where they
+            alignments: Whether to give tokens and alignments; `None` gives them if they
                 come with the search.
             features: List of `str`, the features of each text; missing if `None`.
             prefix: List of `str`, what each translation begins with; `None` or an empty
                 one where it is free. Its last word may go on; a blank ends it.
 
         Returns:
-            For each text a list of `num_hypotheses` `Translation`s, or of fewer, but at
-            least one, where the model gives no more a probability above 0.
+            For each text a list of `num_hypotheses` `Translation`s. There are fewer,
+            but at least one, if the model gives the others the probability 0.
 
         Raises:
             ValueError: If an argument is not as described, or asks for what an export
@@ -126,7 +126,7 @@ class BaseTranslator(ABC):
     def alternatives(
         self, text: str, prefix: str, k: int = 5, features: str | None = None
     ) -> list[Translation]:
-        """The best ways to go on from the beginning of a translation, each completed.
+        """The best continuations of the beginning of a translation, each complete.
 
         Args:
             text: The source.

@@ -83,8 +83,8 @@ class Joinable:
         Args:
             members: List of `Translator`s with the same tokenizers, or of paths of
                 their run folders, such as the best of a sweep.
-            weights: What each counts in the average, positive numbers in any ratio; all
-                the same if `None`.
+            weights: Weights of the average, positive numbers in any ratio; all the same
+                if `None`.
 
         Returns:
             A `Translator`, whose `model` is that of the first one.
@@ -127,14 +127,14 @@ class Joinable:
         """A translator whose searches ask a language model of the target too.
 
         At each step `weight` times the language model's log-probabilities are added to
-        the translation model's; `log_prob` of a `Translation`, by which it is ranked,
-        is the sum. Which weight is best, a development set tells. `score`, `align`,
-        `encode` and `sample` are of the translation model alone.
+        the translation model's. The sum is the `log_prob` of a `Translation`, by which
+        translations are ranked. Choose the weight by a development set. `score`,
+        `align`, `encode` and `sample` use the translation model alone.
 
         Args:
             model: A model of `kseq2seq.models.build_language_model`, trained with the
                 `target_tokenizer`.
-            weight: What it counts, at least 0.
+            weight: Factor of its log-probabilities, at least 0.
 
         Returns:
             A `Translator` with all methods but `save`; `export` writes both models.

@@ -191,20 +191,19 @@ class SavedTranslator(BaseTranslator):
             features: List of `str`, the features of each text; missing if `None`.
             prefix: As for `Translator.translate`, by the signature `complete`, which
                 gives the best translation alone.
-            forced: To be left out, and so are the next two: a SavedModel has no such
-                searches, as `Translator.translate` of the run folder has.
-            allowed: To be left out.
-            forced_in_order: To be left out.
+            forced: Not supported by a SavedModel: leave it out, and use
+                `Translator.translate` of the run folder.
+            allowed: Not supported, likewise.
+            forced_in_order: Not supported, likewise.
 
         Returns:
-            For each text a list of so many `Translation`s, or of fewer, as
-            `Translator.translate` gives them, of which `text` and `score` are given,
-            and what `alignments` adds.
+            For each text a list of `num_hypotheses` `Translation`s or fewer, as from
+            `Translator.translate`, with `text` and `score`, and what `alignments` adds.
 
         Raises:
             ValueError: If `search` is not that of the export, `num_hypotheses` is
-                more than there are, there are no alignments, or what is to be left out
-                is given.
+                more than there are, there are no alignments, or an argument is given
+                that is not supported.
         """
         _check_left_out(
             forced=forced, allowed=allowed, forced_in_order=forced_in_order or None

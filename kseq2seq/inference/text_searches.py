@@ -69,21 +69,21 @@ class TextSearches(BaseTranslator):
             progress: Whether to draw a progress bar on standard error.
             num_hypotheses: Number of translations of each text, at most the search's
                 `beam_size`; `search.num_hypotheses` if `None`.
-            alignments: Whether to give alignments, where the model has attention. They
-                are given if `None`.
+            alignments: Whether to give alignments, if the model has attention; `None`
+                is like `True`.
             features: List of `str`, the features of each text; missing if `None`.
             prefix: List of `str`, what each translation begins with; `None` or an empty
                 one where it is free. Its last word may go on; a blank ends it.
             forced: For each text a list of `str`, words or phrases that its translation
                 holds; or `None`.
-            allowed: List of `str`, the only translations that there are; any if `None`.
-                A graph is kept for each list.
-            forced_in_order: Whether the words and phrases of `forced` stand in their
-                order, each behind the one before it; in any order if not.
+            allowed: List of `str`, the only translations that may be written; any if
+                `None`. A graph is kept for each list.
+            forced_in_order: Whether the words and phrases of `forced` follow each other
+                in the given order; in any order if not.
 
         Returns:
-            For each text a list of so many `Translation`s, or of fewer, but at least
-            one, where the model gives no more a probability above 0.
+            For each text a list of that many `Translation`s. There are fewer, but at
+            least one, if the model gives the others the probability 0.
 
         Raises:
             ValueError: If `texts` is no list of strings, `search` no `Search`,

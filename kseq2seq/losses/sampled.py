@@ -14,9 +14,9 @@ from kseq2seq.utils import PAD_ID, Tensor, check_integer
 class SampledCrossentropy(keras.losses.Loss):
     """Mean cross-entropy per real token, its normaliser estimated from a sample.
 
-    Half of the time of training goes into the product with the vocabulary's matrix,
-    and more where there are 30,000 tokens or more. This loss makes it with the labels
-    and a sample of the others, drawn anew for each batch. For a label `y` with logits
+    The product with the vocabulary's matrix takes half of the time of a training, and
+    more with 30,000 tokens or more. This loss computes it for the labels and a sample
+    of the other tokens, drawn anew for each batch. For a label `y` with logits
     `z` and `n` draws `k` of probability `q(k)`:
 
         loss = log(exp(z[y]) + sum over k != y of exp(z[k]) / (n * q(k))) - z[y]
@@ -27,8 +27,8 @@ class SampledCrossentropy(keras.losses.Loss):
     SentencePiece do.
 
     It is for training with TensorFlow. `evaluate` samples as well, so judge a model by
-    its translations or by the metric `Perplexity`; a metric of the logits in `fit`
-    would make the whole product again.
+    its translations or by the metric `Perplexity`. A metric of the logits in `fit`
+    needs the whole product again.
 
     Args:
         num_sampled: Number of draws, some hundreds to thousands.

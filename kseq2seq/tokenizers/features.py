@@ -26,9 +26,9 @@ class FeatureVocabulary:
     """The features that a model knows: tags, languages, parts of speech.
 
     The features of a text are one string, such as "V;PST;3;SG", whose parts are symbols
-    of this vocabulary. Two ids are no symbols of the data: 0 stands for features that
-    are missing, an empty string, and 1 for each symbol that is unknown. So a text has
-    always one feature or more. White space around a symbol does not count.
+    of this vocabulary. Two ids are reserved: 0 stands for missing features, an empty
+    string, and 1 for each unknown symbol. So a text always has at least one feature.
+    White space around a symbol does not count.
 
     Args:
         symbols: The symbols, each once.

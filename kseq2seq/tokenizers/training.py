@@ -80,21 +80,20 @@ def train_tokenizer(
             "character" and "word" an upper bound: the most frequent ones are kept.
         kind: "unigram" or "bpe" (subwords), "character", or "word" (symbols that
             blanks separate, such as phones).
-        normalization: How text is changed before it is read, here and in
+        normalization: Change of the text before it is read, here and in
             translation. "identity" keeps it as it is: the choice for targets, which
-            are written as they were read. "nfd" takes characters apart, Hangul into
-            jamo and letters from their accents, and puts what is written together
-            again (NFC): fewer symbols, each seen more often. "nfkd" also takes
-            ligatures and look-alikes apart, which do not come back. "nfkc"
-            reads look-alikes alike: full-width digits and letters as plain ones,
-            half-width katakana as others, ligatures as letters, a no-break space as a
-            blank: the choice for sources that people type and copy. "nmt_nfkc" also
-            reads control and zero-width characters as blanks or not at all;
-            "nfkc_cf" and "nmt_nfkc_cf" fold case too. All but the first make
-            the model 230 to 260 kB larger.
-        split_digits: Whether each digit is a piece of its own, of "unigram" and
-            "bpe", so that numbers that training never saw are written, or copied,
-            digit by digit.
+            are written as they were read. "nfd" decomposes characters, Hangul into
+            jamo and letters from their accents, and composes outputs again (NFC):
+            fewer symbols, each seen more often. "nfkd" also decomposes ligatures and
+            look-alikes, which do not come back. "nfkc" reads look-alikes alike:
+            full-width digits and letters as plain ones, half-width katakana as others,
+            ligatures as letters, a no-break space as a blank: the choice for sources
+            that people type and copy. "nmt_nfkc" also reads control and zero-width
+            characters as blanks, or leaves them out; "nfkc_cf" and "nmt_nfkc_cf" fold
+            case too. All but the first make the model 230 to 260 kB larger.
+        split_digits: Whether each digit is a piece of its own, with "unigram" and
+            "bpe". Numbers that training never saw are then written, or copied, digit
+            by digit.
         allow_smaller: Whether a unigram or BPE vocabulary that the texts cannot fill
             becomes as large as they allow, with a warning of the logger "kseq2seq",
             instead of an error.
