@@ -95,7 +95,8 @@ def _add_shortlist(group):
         action="store_true",
         default=None,
         help="search only among the pieces that the shortlist of 'kseq2seq shortlist' "
-        "has for the source: faster with a large vocabulary",
+        "has for the source: faster with a large vocabulary; not for recordings and "
+        "ONNX",
     )
 
 
@@ -135,7 +136,7 @@ def _add_replacements(group):
         metavar="DICTIONARY",
         help="write in place of an unknown token the source word that it attends to "
         "most, or that word's replacement in this file: on each line a word, a tab, "
-        "its replacement",
+        "its replacement; not for recordings and ONNX",
     )
 
 
