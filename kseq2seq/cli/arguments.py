@@ -107,6 +107,15 @@ def add_path(parser: argparse.ArgumentParser, text: str) -> None:
         text: Kinds of paths that it may be.
     """
     parser.add_argument("path", type=named, metavar="PATH", help=text)
+    add_import(parser)
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """Adds the option `--import`.
+
+    Args:
+        parser: The parser of a verb.
+    """
     parser.add_argument(
         "--import",
         action="append",

@@ -65,8 +65,7 @@ def load_transcriber(path: Path, modules: Sequence[str] = ()) -> Any:
 
 def _load(name, path, modules, **types):
     import_tensorflow()
-    for module in modules:
-        _import_module(module)
+    import_modules(modules)
     import kseq2seq
     from kseq2seq.inference import ProductsError
 
@@ -86,19 +85,27 @@ def _load(name, path, modules, **types):
         ) from error
 
 
-def _import_module(name):
-    """Imports a module, from the working directory too."""
-    if str(Path.cwd()) not in sys.path:
+def import_modules(names: Sequence[str]) -> None:
+    """Imports modules, from the working directory too.
+
+    Args:
+        names: Names of the modules.
+
+    Raises:
+        ValueError: If one cannot be imported.
+    """
+    if names and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise ImportError(f"{name!r} is no name of a module")
-        importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(
-            f"--import {name}: {one_line(error)}. Name a module as in Python's import, "
-            "without .py, in this folder or in an installed package."
-        ) from error
+    for name in names:
+        try:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ImportError(f"{name!r} is no name of a module")
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ValueError(
+                f"--import {name}: {one_line(error)}. Name a module as in Python's "
+                "import, without .py, in this folder or in an installed package."
+            ) from error
 
 
 def check_search_options(options: argparse.Namespace) -> None:

@@ -6,7 +6,14 @@ import shlex
 from pathlib import Path
 from typing import Any, cast
 
-from kseq2seq.cli.arguments import add_data_folder, add_verb, folder_path, named
+from kseq2seq.cli.arguments import (
+    add_data_folder,
+    add_import,
+    add_verb,
+    folder_path,
+    named,
+)
+from kseq2seq.cli.loading import import_modules
 from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.cli.paths import find_run_folder
 from kseq2seq.presets import is_preset_name
@@ -77,6 +84,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.NAME=VALUE",
         help="change a setting, such as training.epochs=3; may be repeated",
     )
+    add_import(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -100,6 +108,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.folder is None:
         options.folder = Path("runs") / path.stem
     import_tensorflow()
+    import_modules(options.modules)
     with log_to_stderr("train"):
         return _train(options, path, begin)
 
@@ -149,6 +158,7 @@ def command(options: argparse.Namespace) -> str:
         name = options.from_run
         words += ["--from", name if is_preset_name(name) else _shown(Path(name))]
     words += [word for change in options.changes for word in ("--set", change)]
+    words += [word for module in options.modules for word in ("--import", module)]
     return shlex.join([*words, *(["--resume"] if options.resume else [])])
 
 

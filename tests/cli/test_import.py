@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 import os
 import subprocess
 import sys
@@ -72,6 +73,34 @@ def test_the_module_is_found_in_the_working_directory(folder):
     assert error.startswith("kseq2seq translate: run: its model has a layer of class ")
     assert "ColdAttention" in error and "--import MODULE" in error
     assert error.count("\n") == 1
+
+
+def test_a_training_has_a_mechanism_of_ones_own(folder, tmp_path):
+    """Whose word is in the table once the module is imported."""
+    table = "kseq2seq.layers.MECHANISMS['cold'] = kseq2seq.layers.Mechanism"
+    factory = "lambda units: lambda **options: ColdAttention(units, **options)"
+    entry = f"{table}('Cold', {factory})\n"
+    (tmp_path / "cold.py").write_text(f"{MODULE}\n{entry}")
+    rows = "".join(f"{x}b\tb{x}\n" for x in "abcdefghijklmnopqrstu")
+    (tmp_path / "pairs.tsv").write_text(rows)
+    settings = '[data]\nformat = "tsv"\ntrain = "pairs.tsv"\n[model]\nunits = 4\n'
+    (tmp_path / "own.toml").write_text(f'{settings}attention = "cold"\n')
+    command = [sys.executable, "-m", "kseq2seq", "train", "own.toml", "--data", "."]
+    command += ["--set=training.epochs=1", "--set=tokenizer.kind=character"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for more, code in ([], 2), (["--import", "cold"], 0):
+        process = subprocess.run(
+            [*command, *more],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == code, process.stderr
+        assert ("`attention` must be one of" in process.stderr) == bool(code)
+    record = json.loads((tmp_path / "runs" / "own" / "training.json").read_text())
+    assert record["starts"][0]["command"].endswith("--import cold")
 
 
 def test_a_module_that_is_not_there_is_named(folder, capsys, monkeypatch):
