@@ -178,7 +178,7 @@ def _tasks(
 
 
 def _lines_of_options(options):
-    """By the argument of a translator: an option's name and a value for each line."""
+    """A dict from a translator's arguments to an option and its value for each line."""
     from kseq2seq.data import read_lines
 
     others = {}

@@ -249,7 +249,7 @@ def bucket_lengths(sources: Any, targets: Any, buckets: Sequence[int]) -> Any:
 
 
 def in_buckets(sources: Any, targets: Any, buckets: Sequence[int]) -> Any:
-    """As `bucket_lengths`; says how many pairs are left out.
+    """The result of `bucket_lengths`; says how many pairs are left out.
 
     Raises:
         ValueError: If no pair is left.

@@ -67,7 +67,7 @@ def piece_links(
 
 
 def _pieces_of_words(texts, tokenizer):
-    """For each text a dict from its words to the lists of their pieces."""
+    """A dict for each text, from its words to the lists of their pieces."""
     _, *offsets = tokenizer.tokenize_with_offsets(texts)
     all_pieces = []
     for text, *own in zip(texts, *(x.to_list() for x in offsets), strict=True):

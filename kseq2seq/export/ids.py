@@ -133,7 +133,7 @@ def search_function(
 
 
 def _copied_places(hypotheses, source, copied_ids):
-    """For UNK the place that is attended to most of what is copied as UNK."""
+    """The place, for UNK, that is attended to most of what is copied as UNK."""
     unknown = tf.gather(tf.constant(copied_ids), source) == UNK_ID  # (B, S)
     seen = tf.where(unknown[:, None, None], hypotheses.alignments, -1.0)
     places = tf.argmax(seen, axis=3, output_type=tf.int32)

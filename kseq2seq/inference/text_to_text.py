@@ -387,7 +387,7 @@ class TextToText(TokenizerGraphs):
         )
 
     def start_own(self, source: Tensor, alignments: bool) -> tuple[Step, Any]:
-        """As `start`, by the translation models alone."""
+        """The result of `start`, by the translation models alone."""
         encode, step, _ = self._own
         return start_search(encode, step, source, alignments, may_shrink=True)
 

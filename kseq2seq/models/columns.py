@@ -160,7 +160,7 @@ def start_column_search(
 
 
 def _features(layers, outputs, states, memory):
-    """In the place of `step_head`: what the logits are made of."""
+    """A head in the place of `step_head`, with what the logits are made of."""
     return outputs.features, states, outputs.alignment
 
 

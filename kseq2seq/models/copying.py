@@ -12,7 +12,7 @@ from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID
 def all_copied_ids(
     config: Seq2SeqConfig, copied_ids: Sequence[int] | None = None
 ) -> list[int]:
-    """For each source id, those of features included, the target id it is copied as.
+    """The target id that each source id is copied as, those of features included.
 
     Args:
         config: The config of a model that copies.
@@ -46,7 +46,7 @@ def all_copied_ids(
 
 
 def copied_ids_of(model: keras.Model) -> list[int] | None:
-    """For each source id the target id that a model copies it as.
+    """The target id that a model copies each source id as.
 
     Args:
         model: A model of `build_model`, or the same loaded from a file.

@@ -214,7 +214,7 @@ def _build_optimizer(model):
 
 
 def _by_name(model, inputs):
-    """Of a dict the entries that are inputs of the model."""
+    """The entries of a dict that are inputs of the model."""
     names = model.input
     if not isinstance(inputs, dict) or not isinstance(names, dict):
         return inputs

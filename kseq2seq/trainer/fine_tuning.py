@@ -144,11 +144,11 @@ def check_begun_with(run: Path, written: Path) -> None:
     Raises:
         SettingsError: If the training's record names another run, or none.
     """
-    found = runs.begun_with(written)
-    if found is None:
+    former = runs.begun_with(written)
+    if former is None:
         began = "it began with new weights"
-    elif found != run.resolve().name:
-        began = f"it began with the run {found!r}"
+    elif former != run.resolve().name:
+        began = f"it began with the run {former!r}"
     else:
         return
     raise SettingsError(

@@ -240,7 +240,7 @@ def _by_setting(result: SweepResult) -> list[list[SweepScore]]:
 
 
 def _mean(scores: Sequence[SweepScore]) -> float:
-    """Of the seeds; a training without a model leaves the setting without a score."""
+    """The mean of all seeds, NaN if one of them has no model."""
     return statistics.fmean(x.score for x in scores)
 
 
@@ -266,7 +266,7 @@ def describe_sweep(result: SweepResult) -> str:
 
 
 def _table(result: SweepResult) -> str:
-    """As CSV, a line for each training, the best first."""
+    """A line of CSV for each training, the best first."""
     names = list(result.scores[0].run.changes)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -153,7 +153,7 @@ def _refuse_fixed(table: str, tried: Mapping[str, Any], errors: list[str]) -> No
 def _variants(
     table: Any, tried: Mapping[str, Any], errors: list[str]
 ) -> dict[str, dict[str, Any]]:
-    """Of each variant its name and a dict from `section.name` to the value."""
+    """A dict for each variant, by its name: from `section.name` to the value."""
     if not isinstance(table, dict) or not all(
         isinstance(section, dict)
         for variant in table.values()
