@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kseq2seq.data.bucketing import (
     DEFAULT_BUCKETS,
     Batching,
+    MostRows,
     cut,
     element_function,
     in_buckets,
@@ -120,8 +121,19 @@ def batches(
     return without_autotune(dataset.prefetch(4))
 
 
-def plan_in_order(kept, lengths, most_rows):
-    """A dataset of (indices, source length, target length), in order; how many."""
+def plan_in_order(
+    kept: Any, lengths: Any, most_rows: MostRows
+) -> tuple["tf.data.Dataset", int]:
+    """The batches in order.
+
+    Args:
+        kept: Array of shape `(M,)`: rows.
+        lengths: Array of shape `(M, 2)`: each pair's bucket lengths.
+        most_rows: Function from a batch's source and target lengths to its rows.
+
+    Returns:
+        A dataset of (indices, source length, target length), and how many they are.
+    """
     import tensorflow as tf
 
     cuts = cut(lengths, most_rows)

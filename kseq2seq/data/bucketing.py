@@ -210,8 +210,12 @@ def _tokenize(pairs, source_tokenizer, target_tokenizer, features, progress):
     return source, target
 
 
-def tell_of_unknown(sides):
-    """Warns where so much text is unknown that it must be another tokenizer's."""
+def tell_of_unknown(sides: Sequence[Any]) -> None:
+    """Warns where so much text is unknown that it must be another tokenizer's.
+
+    Args:
+        sides: Ragged ids of the source and of the target.
+    """
     for name, ids in zip(("source", "target"), sides, strict=True):
         share = float(np.mean(ids.values.numpy() == UNK_ID))
         if share > _MOST_UNKNOWN:

@@ -1,4 +1,4 @@
-"""From a step function to whole hypotheses: greedy, beam search, sampling, forcing.
+"""Searches from a step function to hypotheses: greedy, by a beam, sampled, forced.
 
 Everything here knows a model by one function only, which may be a `Step`, whose search
 has less to do:

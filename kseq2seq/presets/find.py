@@ -1,4 +1,4 @@
-"""From the name of a preset to its folder."""
+"""The folder of a preset, by its name."""
 
 import os
 from collections.abc import Callable
