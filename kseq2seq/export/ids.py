@@ -17,7 +17,7 @@ import tensorflow as tf
 from kseq2seq import __version__, decoding
 from kseq2seq.decoding import Constraint, Search, Step
 from kseq2seq.models import copied_ids_of, encode_and_step, start_search
-from kseq2seq.runs import SAVED_MODEL_FILE
+from kseq2seq.runs import SAVED_MODEL_FILE, SOURCE_FILE, TARGET_FILE
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import (
     PAD_ID,
@@ -29,8 +29,7 @@ from kseq2seq.utils import (
     write_bytes,
 )
 
-SOURCE_FILE, TARGET_FILE = "source.model", "target.model"
-README_FILE, ABOUT_FILE = "README.md", "kseq2seq.json"
+ABOUT_FILE = "kseq2seq.json"
 # Where a token is no copy of an unknown symbol.
 NOT_COPIED = -1
 

@@ -15,6 +15,7 @@ from kseq2seq.export import ids as id_export
 from kseq2seq.export.copying_words import litert_copying
 from kseq2seq.export.feature_words import litert_features
 from kseq2seq.export.ids import NOT_COPIED
+from kseq2seq.export.readme import README_FILE
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
 from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.inference import text_constraints
@@ -126,7 +127,7 @@ def export_litert(
         **litert_features(features, features_length),
         **litert_copying(copied_ids_of(model) is not None, longest),
     )
-    files = {GREEDY_FILE: content, id_export.README_FILE: readme}
+    files = {GREEDY_FILE: content, README_FILE: readme}
     tokenizers = (source_tokenizer, target_tokenizer)
     return id_export.add_export(folder, tokenizers, files, about)
 

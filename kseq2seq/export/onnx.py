@@ -13,6 +13,7 @@ from kseq2seq.decoding import Search
 from kseq2seq.export import ids
 from kseq2seq.export.copying_words import onnx_copying
 from kseq2seq.export.feature_words import onnx_features
+from kseq2seq.export.readme import README_FILE
 from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.inference import text_constraints
 from kseq2seq.models import copied_ids_of, portable_copy
@@ -96,7 +97,7 @@ def export_onnx(
     files: dict[str, bytes | str] = {
         WEIGHTS_FILE: _share_weights(graphs.values()),
         **{name: graph.SerializeToString() for name, graph in graphs.items()},
-        ids.README_FILE: _readme(searches, features, copied_ids_of(model) is not None),
+        README_FILE: _readme(searches, features, copied_ids_of(model) is not None),
     }
     about = {
         "format": "onnx",

@@ -7,6 +7,7 @@ from typing import Protocol
 import keras
 
 from kseq2seq.decoding import Search
+from kseq2seq.export.readme import README_FILE
 from kseq2seq.export.saved_graphs import (
     check_operations,
     check_versions,
@@ -77,7 +78,7 @@ def export_transcriber(
         del values["limits"], values["products"]  # of texts
         text = json.dumps(values, indent=2) + "\n"
         write_text(path / EXPORT_SETTINGS_FILE, text)
-        write_text(path / "README.md", _readme(folder, graphs, functions, settings))
+        write_text(path / README_FILE, _readme(folder, graphs, functions, settings))
 
     return add_numbered_folder(folder, write)
 
