@@ -74,7 +74,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
         features: The vocabulary of features, or `None`.
         has_features: Whether there is one.
         shortlist: The shortlist, or `None`.
-        products: What products by large matrices are made in.
+        products: Type in which products by large matrices are computed.
         run_folder: The `Path` that it was loaded from, of which a model card can tell
             more than of a model alone; or `None`.
 

@@ -165,7 +165,7 @@ def add_features_column(
 
     Args:
         parser: The parser of a verb.
-        text: What it is a column of.
+        text: Words for the table of the column, for the help.
         kind: Function from the argument to the column; `index` if `None`.
     """
     parser.add_argument(

@@ -38,7 +38,7 @@ def cut_lines(
         lines: List of `str`.
         options: Those of a verb.
         first: Number of the first line.
-        name: What a line is, for the message.
+        name: Noun for a line, for the message.
 
     Example:
 

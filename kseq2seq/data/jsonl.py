@@ -99,7 +99,7 @@ def numbered_objects(
 
     Args:
         path: A file, as for `read_jsonl`.
-        expected: What the lines hold, for messages.
+        expected: Noun for the content of the lines, for messages.
 
     Returns:
         An iterator of numbers from 1 and dicts; `None` for a blank line.

@@ -9,10 +9,10 @@ class AlignmentStatistics(NamedTuple):
     """Means over the texts of a corpus, of how attention joins target and source.
 
     Attributes:
-        information: What a place in the target tells of the place in the source that is
-            attended to: their mutual information, as a share of the most that there can
-            be. 0 for the same attention at all steps, uniform or not; 1 for each step
-            at a token of its own.
+        information: How much a place in the target tells of the place in the source
+            that is attended to: their mutual information, as a share of the most that
+            there can be. 0 for the same attention at all steps, uniform or not; 1 for
+            each step at a token of its own.
         sharpness: 0 for attention that is uniform, 1 for attention to single tokens
             (1 less the entropy of a step's attention over its largest value).
         coverage: 0 where all steps attend to one and the same source token, 1 where all

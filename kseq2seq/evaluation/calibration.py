@@ -18,7 +18,7 @@ class Calibration(NamedTuple):
     """The way from scores of an n-best list to probabilities of being right.
 
     Attributes:
-        temperature: What scores are divided by, ahead of the softmax over the list; 1
+        temperature: Divisor of the scores, ahead of the softmax over the list; 1
             where all are as good, as for lists of one.
         share: Probability that one of the list is right.
         error: Expected calibration error of the best one's probability.

@@ -159,7 +159,7 @@ def preset_card(
         dtype: Type of its weights.
         tokenizers: Dict from `source` and `target` to the bytes of each
             SentencePiece model.
-        run: What `kseq2seq.runs.from_run` returned for the run folder; `None` if the
+        run: The result of `kseq2seq.runs.from_run` for the run folder; `None` if the
             model does not come from one.
         features: The `kseq2seq.FeatureVocabulary` of a model with features.
 

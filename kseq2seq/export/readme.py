@@ -76,7 +76,7 @@ def preset_readme(
 
     Args:
         preset: Name of the preset, for `Translator.from_preset`.
-        card: What `preset_card` returned.
+        card: The result of `preset_card`.
         licence: Its licence, as the hub names it, such as "apache-2.0"; left out if
             `None`.
 

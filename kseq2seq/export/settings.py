@@ -18,11 +18,11 @@ class ExportSettings:
         limits: The `kseq2seq.Limits`.
         weights: "float32", "float16" or "int8".
         products: "float32" or "int8".
-        ensemble_weights: What each model of an ensemble counts; `None` if all count the
+        ensemble_weights: The share of each model of an ensemble; `None` if all have the
             same.
         extra_signatures: Those that were asked for, of
             `kseq2seq.inference.signatures.EXTRA_SIGNATURES`.
-        language_model_weight: What a language model counts; `None` without one.
+        language_model_weight: The weight of a language model; `None` without one.
 
     Example:
 

@@ -130,7 +130,7 @@ class BaseTranslator(ABC):
 
         Args:
             text: The source.
-            prefix: What the alternatives begin with; "" for other first words.
+            prefix: The beginning of all alternatives; "" for other first words.
             k: The most alternatives; there are no more than the beam size of the
                 default search.
             features: The features of the text; missing if `None`.

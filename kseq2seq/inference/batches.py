@@ -52,7 +52,7 @@ def check_features(features: Any, has_features: bool) -> None:
     """Refuses features for a model that has none.
 
     Args:
-        features: Whatever was given, or `None`.
+        features: The argument as it was given, or `None`.
         has_features: Whether the model has features.
 
     Raises:

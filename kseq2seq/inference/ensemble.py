@@ -54,7 +54,7 @@ class Joinable:
     Attributes:
         members: Of an ensemble, the list of the translators that it is made of; empty
             for a single model.
-        member_weights: What each of them counts; `None` if all count the same.
+        member_weights: The share of each of them; `None` if all have the same.
         fusion: The `kseq2seq.models.Fusion` with a language model, or `None`.
     """
 

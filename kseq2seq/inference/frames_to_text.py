@@ -45,7 +45,7 @@ class FramesToText:
         log_mel: The `kseq2seq.layers.LogMel` that makes frames of waveforms; `None` for
             sources that are frames.
         weights: "float32", or "float16" or "int8" for matrices stored in fewer bits.
-        shares: What each counts in the mean of probabilities; the same if `None`.
+        shares: The share of each in the mean of probabilities; the same if `None`.
 
     Attributes:
         default_search: The `Search`.

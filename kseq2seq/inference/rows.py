@@ -80,7 +80,7 @@ def score_rows(forced: Hypotheses) -> dict[str, Tensor]:
     """Log-probabilities and perplexities of given targets.
 
     Args:
-        forced: What `kseq2seq.decoding.force` returned.
+        forced: The result of `kseq2seq.decoding.force`.
 
     Returns:
         Dict of `log_prob` and `perplexity`, float32, and `num_tokens`, int32, of shape

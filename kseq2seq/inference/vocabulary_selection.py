@@ -88,7 +88,7 @@ class VocabularySelection:
         """The step function and the first states of a search.
 
         Args:
-            encoded: What the graph that encodes gave for the source.
+            encoded: The result of the graph that encodes, for the source.
             source: Ids of shape `(batch, source_length)`.
             alignments: Whether the search is to collect alignments.
             wanted: Target ids that rows may give too, each of shape `(batch, count)`.

@@ -259,7 +259,7 @@ class MarginalStep(NestedLayers, keras.layers.Layer):
         logits, alignment, query, mask, tokens, state: As of `AlignmentMarginal.step`.
 
     Returns:
-        What `AlignmentMarginal.step` returns.
+        The result of `AlignmentMarginal.step`.
 
     Example:
 

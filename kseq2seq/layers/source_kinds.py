@@ -62,7 +62,7 @@ class FeaturesMemory(keras.layers.Layer):
             text.
         embedded: Tensor of shape `(batch, length, embedding_size)`: the embeddings of
             all ids.
-        kinds: What `SourceKinds` returned for them.
+        kinds: The result of `SourceKinds` for them.
 
     Returns:
         Tensor of shape `(batch, length, size)`: `outputs`, and at features

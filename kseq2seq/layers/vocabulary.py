@@ -156,7 +156,7 @@ class Logits(keras.layers.Layer):
     """Logits in float32, whatever the policy is.
 
     Args:
-        probability_fn: What the model's search makes of them: `"softmax"`,
+        probability_fn: Function that the model's search applies: `"softmax"`,
             `"sparsemax"` or `"entmax15"`. The layer itself gives logits.
         **kwargs: Passed to `keras.layers.Layer`.
 

@@ -117,7 +117,7 @@ def start_column_search(
 
     Args:
         step: The step, as of `column_step`.
-        encoded: What the first half gave for a batch of sources, as of
+        encoded: The result of the first half for a batch of sources, as of
             `encode_and_step`; it may have an entry `weights`.
         columns: The `kseq2seq.decoding.Columns` of the whole batch.
         allowed: Booleans of shape `(batch, columns)`, those of each row: the others

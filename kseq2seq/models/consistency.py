@@ -26,7 +26,7 @@ class Consistency:
     does not hold it. `evaluate`, and the `val_loss` of `fit`, are without it.
 
     Args:
-        weight: What the divergence counts beside the loss, above 0: half of the alpha
+        weight: Factor of the divergence beside the loss, above 0: half of the alpha
             of the paper, which adds the losses of both passes up.
 
     Raises:

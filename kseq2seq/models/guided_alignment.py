@@ -23,7 +23,7 @@ class GuidedAlignment:
     needs TensorFlow; with other backends compile `alignment_model` with both losses.
 
     Args:
-        weight: What the loss of the attention counts beside that of the translation,
+        weight: Factor of the loss of the attention beside that of the translation,
             above 0.
 
     Raises:

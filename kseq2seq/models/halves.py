@@ -153,7 +153,7 @@ def encode_and_step(
         models: List of what `kseq2seq.build_model` returned.
         variables: Variables of the models whose values the two functions are given
             as their last argument, such as rounded ones.
-        shares: What each model counts in the average, positive numbers in any ratio;
+        shares: The share of each model in the average, positive numbers in any ratio;
             all the same if `None`.
 
     Returns:

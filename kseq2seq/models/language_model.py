@@ -28,7 +28,7 @@ class Fusion(NamedTuple):
     """A language model of the target, and what it counts in a search.
 
     Attributes:
-        model: What `build_language_model` returned, trained.
+        model: The result of `build_language_model`, trained.
         weight: Factor of its log-probabilities, which are added to the translation
             model's.
     """
@@ -41,7 +41,7 @@ class Mixture(NamedTuple):
     """The way in which several models search together.
 
     Attributes:
-        shares: What each translation model counts in the mean of their probabilities,
+        shares: The share of each translation model in the mean of their probabilities,
             positive numbers in any ratio; all the same if `None`.
         fusion: The `Fusion` with a language model, or `None`.
     """

@@ -40,7 +40,7 @@ def float16_copy(model: keras.Model) -> keras.Model:
     `float32_copy` of it has the weights rounded to float16, and computes in float32.
 
     Args:
-        model: What `kseq2seq.build_model` returned, of any dtype policy.
+        model: The result of `kseq2seq.build_model`, of any dtype policy.
 
     Returns:
         A `keras.Model` of its own layers and variables.

@@ -106,7 +106,7 @@ def decoder_layers(layers: dict[str, Any]) -> list[Any]:
     """The layers `decoder_0`, `decoder_1` and so on, the lowest first.
 
     Args:
-        layers: What `layers_by_name` returned for a model.
+        layers: The result of `layers_by_name` for a model.
     """
     numbered: list[Any] = []
     while f"decoder_{len(numbered)}" in layers:
@@ -118,7 +118,7 @@ def foreign_model(layers: dict[str, Any]) -> ValueError:
     """The error for a model that does not come from `build_model`.
 
     Args:
-        layers: What `layers_by_name` returned for it.
+        layers: The result of `layers_by_name` for it.
     """
     return ValueError(
         "`model` must come from `build_model`: its layers are found by their "

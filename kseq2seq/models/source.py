@@ -57,7 +57,7 @@ def read_source(config: Seq2SeqConfig, inputs: dict[str, Any]) -> Source:
 
     Args:
         config: The `Seq2SeqConfig` of the model.
-        inputs: What `source_inputs` returned for it.
+        inputs: The result of `source_inputs` for it.
 
     Raises:
         ValueError: If an option in `config.spec_augment` does not fit the layer.

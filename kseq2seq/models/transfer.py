@@ -38,7 +38,7 @@ def transfer_weights(
     model, and the rows of new symbols stay as the new model has them.
 
     Args:
-        model: What `kseq2seq.build_model` returned for the former config with other
+        model: The result of `kseq2seq.build_model` for the former config with other
             sizes of vocabularies.
         former: The model that was trained.
         num_features: The `feature_vocabulary_size` of both configs. Ids of features
@@ -126,7 +126,7 @@ def freeze(model: keras.Model, parts: Iterable[str]) -> None:
     """Keeps parts of a model from being trained; to be called before `compile`.
 
     Args:
-        model: What `kseq2seq.build_model` returned.
+        model: The result of `kseq2seq.build_model`.
         parts: Words of `PARTS`: "embeddings" (both sides), "encoder", "bridge",
             "attention", "decoder" (its cells and what follows on attention) and
             "output".

@@ -46,8 +46,8 @@ def decode_transformer(
 
     Args:
         config: The `Seq2SeqConfig` of the model.
-        inputs: What `embed_positions` made of the target.
-        memory: What `encode_transformer` returned.
+        inputs: The result of `embed_positions` for the target.
+        memory: The result of `encode_transformer`.
         memory_mask: Booleans of shape `(batch, source_length)`.
 
     Returns:

@@ -39,7 +39,7 @@ def forecast_plot(
             `quantiles`.
         quantiles: Probabilities that rise, those of a model's
             `kseq2seq.losses.QuantileLoss`; `None` for a forecast of single values.
-        actual: What came in the end, of shape `(length,)`, or `None`.
+        actual: The values that came, of shape `(length,)`, or `None`.
         times: Numbers or dates of history and forecast, `history_length + length` in
             all; by default the forecast begins at 1, and the history ends at 0.
         title: Text above the plot, or `None`.

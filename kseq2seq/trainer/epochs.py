@@ -47,7 +47,7 @@ def make_scorer(training: Training) -> EpochScores:
     """The callback that scores each epoch, as the section [training] asks for.
 
     Args:
-        training: What `prepare` returned.
+        training: The result of `prepare`.
     """
     settings = training.settings
     search = None
@@ -79,8 +79,8 @@ def make_callbacks(
     """The callbacks, each behind those whose logs and weights it needs.
 
     Args:
-        training: What `prepare` returned.
-        scorer: What `make_scorer` returned for it.
+        training: The result of `prepare`.
+        scorer: The result of `make_scorer` for it.
     """
     folder, settings = training.folder, training.settings
     options, progress = settings.training, training.progress
@@ -119,8 +119,8 @@ def keep_average(training: Training, scorer: EpochScores) -> None:
     """Averages the best epochs' weights at the end of a training, and tells the score.
 
     Args:
-        training: What `prepare` returned, trained.
-        scorer: What `make_scorer` returned for it.
+        training: The result of `prepare`, trained.
+        scorer: The result of `make_scorer` for it.
     """
     folder = training.folder
     folder.keep_average(training.model, scorer.score)

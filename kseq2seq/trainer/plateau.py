@@ -18,7 +18,7 @@ class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
     Args:
         monitor: Name of the log.
         higher_is_better: Whether more of it is better.
-        factor: What the learning rate is multiplied by.
+        factor: Number that the learning rate is multiplied by.
         patience: Number of epochs without a better one after which it is lowered.
         history: The logs of the epochs before, dicts from name to number; read when
             training begins.

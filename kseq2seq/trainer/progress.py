@@ -170,7 +170,7 @@ def set_random_state(model: Any, state: list[list[int]]) -> None:
 
     Args:
         model: The `keras.Model`.
-        state: What `random_state` returned.
+        state: The result of `random_state`.
     """
     for variable, value in zip(_random_variables(model), state, strict=True):
         variable.assign(value)

@@ -66,7 +66,7 @@ class RunFolder(keras.callbacks.Callback):
             empty where it is not known.
         progress: The `Progress` before this callback, whose state is written beside
             checkpoints; `None` without.
-        average: What `keep_average` came to, as in `kseq2seq.runs.History`, or `None`.
+        average: The result of `keep_average`, as in `kseq2seq.runs.History`, or `None`.
 
     Raises:
         ValueError: If `patience` is no positive integer, `average_best` is negative,

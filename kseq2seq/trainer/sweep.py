@@ -201,7 +201,7 @@ def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResu
     """The result of the trainings of a sweep, as far as they have run.
 
     Args:
-        sweep: What `read_sweep` returned.
+        sweep: The result of `read_sweep`.
         folder: Path of the folder of the run folders.
         best: Number of the best ones to name.
     """
@@ -248,7 +248,7 @@ def describe_sweep(result: SweepResult) -> str:
     """A table of a sweep, a line for each setting, the best first.
 
     Args:
-        result: What `run_sweep` returned.
+        result: The result of `run_sweep`.
     """
     names = list(result.scores[0].run.changes)
     rows = [[*names, f"val_{result.metric}", "from", "to", "trainings"]]

@@ -46,7 +46,7 @@ def of_sequences(sequences: list[list[int]], fill: int) -> np.ndarray:
 
     Args:
         sequences: Lists of integers, at least one.
-        fill: What stands ahead of the shorter ones.
+        fill: Integer that stands ahead of the shorter ones.
 
     Returns:
         int32 of shape `(count, longest)`.

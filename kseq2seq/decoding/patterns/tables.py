@@ -21,7 +21,7 @@ def token_table(
         texts: The text of each id; `None` for none.
         blank_ahead: Whether a blank at the very beginning is no part of an output, as
             SentencePiece writes one.
-        others: What ids without a text count as, such as U+FFFD; they may not come if
+        others: Text of the ids that have none, such as U+FFFD; they may not come if
             `None`.
 
     Returns:

@@ -330,7 +330,7 @@ class TransformerDecoderLayer(_TransformerLayer):
             position: int32 of shape `(batch, beam, 1)`, from 0 on.
             cache: Keys and values, of shape `(batch, beam, room, units)` each, `room`
                 above `position`; what stands from `position` on is not read.
-            memory: What `prepare` returned.
+            memory: The result of `prepare`.
 
         Returns:
             A tuple of the outputs, the cache with this position in it, and the
