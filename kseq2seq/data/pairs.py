@@ -47,7 +47,7 @@ def without_empty_sides(pairs: Sequence[Row], name: str) -> list[Row]:
     Args:
         pairs: List of `(source, target)` strings, as a reader has read them; what
             stands behind these two, such as features, may be empty.
-        name: Where they come from, such as the file's path, for messages.
+        name: Their origin, such as the file's path, for messages.
 
     Returns:
         The other pairs.
@@ -91,7 +91,7 @@ def without_header(pairs: list[Row], name: str) -> list[Row]:
 
     Args:
         pairs: List of `(source, target)` strings, as a reader has read them.
-        name: Where they come from, such as the file's path, for the message.
+        name: Their origin, such as the file's path, for the message.
 
     Returns:
         The pairs without the first if both of its sides consist of words such as

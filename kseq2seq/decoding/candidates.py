@@ -56,7 +56,7 @@ def best_tokens(
 
     Args:
         predicted: As for `allowed_log_probs`.
-        count: How many tokens are wanted; fewer come of a smaller vocabulary.
+        count: Number of tokens wanted; fewer come of a smaller vocabulary.
         rules: As for `allowed_log_probs`.
         prefix: As for `allowed_log_probs`.
         states: As for `allowed_log_probs`.
@@ -107,7 +107,7 @@ def top_tokens(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
     Args:
         log_probs: Tensor of shape `(batch, beam, vocabulary)`, of any size.
-        count: How many tokens are wanted.
+        count: Number of tokens wanted.
 
     Returns:
         A tuple `(values, tokens)`, best first, both of shape `(batch, beam, count)`.

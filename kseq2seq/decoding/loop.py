@@ -53,7 +53,7 @@ def decode(
             `slots.lengths` and `slots.coverage` already count this step.
         rules: The `Rules`.
         start: Log-probabilities with which the slots begin, of shape `(beam,)`.
-        num_hypotheses: How many of the first slots are wanted.
+        num_hypotheses: Number of the first slots that are wanted.
         may_shrink: Whether rows may leave the batch as far as `select` is concerned.
 
     Returns:

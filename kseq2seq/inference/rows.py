@@ -64,7 +64,7 @@ def nbest_rows(
     Args:
         write: Function from ids of shape `(rows, length)` to texts, of shape `(rows,)`.
         hypotheses: The `Hypotheses` of a search.
-        count: How many each row has.
+        count: Number of them in each row.
 
     Returns:
         A tuple of strings and float32, of shape `(batch, count)`. A hypothesis that is
@@ -117,7 +117,7 @@ def uniform_numbers(seeds: Tensor, length: int) -> Tensor:
 
     Args:
         seeds: int64 of shape `(batch,)`.
-        length: How many numbers each row has.
+        length: Count of numbers of each row.
 
     Returns:
         float32 of shape `(length, batch)`.

@@ -327,7 +327,7 @@ class TextToText(TokenizerGraphs):
 
         Args:
             source: Ids of shape `(batch, source_length)`.
-            num_hypotheses: How many are wanted, a scalar.
+            num_hypotheses: Number of those wanted, a scalar.
         """
         search, needed = self.default_search, self.needs_alignments(self.default_search)
         # The coverage penalty needs them on the way.

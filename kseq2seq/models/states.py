@@ -17,7 +17,7 @@ def make_room(states: Any, length: int | Tensor) -> Any:
     Args:
         states: Nested structure of the `states` that `encode` gave. Those of shape
             `(batch, places, size)`, as a Transformer has them, get more places.
-        length: How many, an integer or a scalar tensor.
+        length: Number of steps, an integer or a scalar tensor.
 
     Returns:
         The same structure.

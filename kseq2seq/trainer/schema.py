@@ -126,7 +126,7 @@ def strings(choices: Collection[str] | None = None, least: int = 1) -> Kind:
 
     Args:
         choices: The strings allowed; any, or none, if `None`.
-        least: How many of them there must be.
+        least: The least number of them.
     """
 
     def check(name: str, value: Any) -> tuple[str, ...]:

@@ -319,7 +319,7 @@ def check_integers(
         name: Name of the argument.
         values: Value of the argument.
         least: The smallest integer allowed, if there is one.
-        count: How many integers there must be; any number if `None`.
+        count: Number of integers; any if `None`.
         note: Text that the error adds: the use of the integers, or a remedy.
 
     Returns:

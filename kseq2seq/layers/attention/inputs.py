@@ -144,7 +144,7 @@ def check_attend(
         query: Tensor of shape `(batch, num_queries, query_dim)`.
         memory: Dict that `prepare` returned.
         state: Tuple of tensors of shape `(batch, num_queries, size)`.
-        num_states: How many of them the layer needs.
+        num_states: Number of them that the layer needs.
 
     Raises:
         ValueError: If one has other axes, which would mix rows, or is missing.

@@ -19,7 +19,7 @@ class LocalAttention(NestedLayers, Attention):
 
     Args:
         score: Attention layer that compares a query with every source position.
-        half_width: How far the window reaches to each side of its centre.
+        half_width: Positions of the window on each side of its centre.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:

@@ -45,7 +45,7 @@ class FrameConvolution(keras.layers.Layer):
         [Synnaeve et al., 2020](https://arxiv.org/abs/1911.08460), section 2.1.
 
     Attributes:
-        factor: How many frames become one.
+        factor: Number of frames that become one.
     """
 
     def __init__(self, filters: int, kernel_size: int = 5, **kwargs: Any) -> None:

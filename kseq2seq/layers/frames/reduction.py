@@ -107,7 +107,7 @@ class FrameStack(keras.layers.Layer):
     result for a row does not depend on the length that its batch is padded to.
 
     Args:
-        factor: How many positions become one, at least 1.
+        factor: Number of positions that become one, at least 1.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -168,7 +168,7 @@ class FrameMask(keras.layers.Layer):
     A position is real if one of those that it came from is.
 
     Args:
-        factor: How many positions became one, at least 1.
+        factor: Number of positions that became one, at least 1.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
