@@ -10,6 +10,7 @@ from typing import Any
 from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.decoding import Search
 from kseq2seq.trainer.settings import SECTIONS, Settings
+from kseq2seq.utils import default_of
 
 _DOCUMENTED = {"model": Seq2SeqConfig, "search": Search}
 _HEADINGS = {
@@ -51,7 +52,7 @@ def _rows(section: str) -> list[tuple[str, str, Any]]:
     cls = _DOCUMENTED[section]
     texts, hints = _documented_arguments(cls), typing.get_type_hints(cls)
     return [
-        (f"{texts[x.name]} ({_type(hints[x.name])})", x.name, _default(x))
+        (f"{texts[x.name]} ({_type(hints[x.name])})", x.name, default_of(x))
         for x in dataclasses.fields(cls)
         if not x.name.endswith("_vocabulary_size")
     ]
@@ -64,12 +65,6 @@ def _sentence(text: str, kind: Any) -> str:
 
 def _type(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint)
-
-
-def _default(field: dataclasses.Field) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
 
 
 def _documented_arguments(cls: type) -> dict[str, str]:

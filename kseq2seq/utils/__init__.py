@@ -24,6 +24,7 @@ from kseq2seq.utils.combinations import (
     check_hard_attention,
     check_sizes,
     check_wiring,
+    default_of,
 )
 from kseq2seq.utils.files import (
     atomic_folder,
@@ -91,6 +92,7 @@ __all__ = [
     "check_wiring",
     "check_words",
     "custom_gradient",
+    "default_of",
     "gather",
     "hide_stderr",
     "import_tensorflow",

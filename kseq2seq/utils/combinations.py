@@ -36,7 +36,7 @@ def check_architecture(config: Any) -> None:
     given = [
         f"{field.name}={getattr(config, field.name)!r}"
         for field in dataclasses.fields(config)
-        if field.name in others and getattr(config, field.name) != _default(field)
+        if field.name in others and getattr(config, field.name) != default_of(field)
     ]
     if given:
         raise ValueError(
@@ -58,8 +58,21 @@ def check_architecture(config: Any) -> None:
         )
 
 
-def _default(field):
-    """The value of a field of a dataclass that is not given."""
+def default_of(field: dataclasses.Field) -> Any:
+    """The value of a field of a dataclass that is not given.
+
+    Args:
+        field: The field, as of `dataclasses.fields`.
+
+    Example:
+
+    >>> names = dataclasses.field(default_factory=list)
+    >>> shape = dataclasses.make_dataclass(
+    ...     "Shape", [("sides", int, 4), ("names", list, names)]
+    ... )
+    >>> [default_of(field) for field in dataclasses.fields(shape)]
+    [4, []]
+    """
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
