@@ -14,7 +14,7 @@ import keras
 import pytest
 
 import kseq2seq
-from kseq2seq import layers
+from kseq2seq import layers, trainer
 from large_extras import skip_without_extra
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -581,8 +581,11 @@ def test_public_api_has_an_example(home, name):
 
 def test_public_names_are_listed_and_others_refused():
     assert set(kseq2seq.__all__) <= set(dir(kseq2seq))
-    with pytest.raises(AttributeError, match="'kseq2seq' has no attribute 'nothing'"):
-        kseq2seq.nothing  # noqa: B018
+    for module in (kseq2seq, trainer):
+        with pytest.raises(
+            AttributeError, match=f"'{module.__name__}' has no attribute 'nothing'"
+        ):
+            module.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize(

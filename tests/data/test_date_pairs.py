@@ -139,3 +139,15 @@ def test_locales_must_be_known_to_babel(name):
 def test_there_must_be_a_locale():
     with pytest.raises(ValueError, match=r"at least one locale. Received: \(\)"):
         dates(2, locales=())
+
+
+def test_a_locale_must_have_a_way_to_write_a_date(monkeypatch):
+    monkeypatch.setattr(date_pairs, "_forms", lambda locale: iter(()))
+    with pytest.raises(ValueError, match="no names of months .* Received: 'en_NZ'"):
+        dates(2, locales=("en_NZ",))
+
+
+def test_there_must_be_a_way_in_which_each_date_is_clear(monkeypatch):
+    monkeypatch.setattr(date_pairs, "_readings", lambda text, index: {1, 2})
+    with pytest.raises(ValueError, match=r"give more .*: none for date=\d{4}-\d\d-"):
+        dates(2, locales=("de",))

@@ -153,6 +153,10 @@ def bad_step(change):
         (lambda p, s, e: (p, s), "must return a tuple (.|\n)*Received: .*"),
         (lambda p, s, e: p, "must return a tuple"),
         (lambda p, s, e: (p[:, 0], s, e), r"`log_probs`.*\(3, 1, None\).*\(3, 7\)"),
+        (
+            lambda p, s, e: (keras.KerasTensor((*p.shape[:2], None)), s, e),
+            r"vocabulary size that is known statically.*Received: shape=\(3, 1, None\)",
+        ),
         (lambda p, s, e: (p, s["hash"], e), "state of the structure that it was"),
         (
             lambda p, s, e: (p, {**s, "trace": [s["trace"][0][..., :1]]}, e),

@@ -83,17 +83,27 @@ def own_process(translator):
 def test_a_process_that_was_killed_is_told_and_followed_by_another(tiny_saved_model):
     saved = Translator.load(tiny_saved_model.parent)
 
+    def interrupt(file):
+        raise KeyboardInterrupt
+
     def ask():
         first = saved(TEXTS[:1])
         killed = saved.__dict__["_answerer"]
         os.kill(own_process(saved), signal.SIGKILL)
         lost = error_of(lambda: killed.ask(b"a call"))
-        return first, lost, saved(TEXTS[:1])
+        second, another = saved(TEXTS[:1]), saved.__dict__["_answerer"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pickle, "load", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                saved(TEXTS[1:2])
+        return first, lost, second, another.is_alive()
 
-    first, lost, second = in_fork(ask)
+    first, lost, second, is_alive = in_fork(ask)
     assert first == second == saved(TEXTS[:1])
     kind, text = lost
     assert kind == "RuntimeError" and "its end, with exit status -9" in text
+    # Its answer would be taken for that to the next call.
+    assert not is_alive
 
 
 def test_a_process_that_cannot_start_is_told(tiny_saved_model, monkeypatch):
