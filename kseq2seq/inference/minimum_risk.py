@@ -56,8 +56,9 @@ def minimum_risk(
         `score`, the expected utility, and `log_prob` are given.
 
     Raises:
-        ValueError: If an argument is not as described, if there are neither samples nor
-            an n-best list, or if this alone has no probabilities, as of a SavedModel.
+        ValueError: If an argument is not as described or has no effect, if there are
+            neither samples nor an n-best list, or if this alone has no probabilities,
+            as of a SavedModel.
 
     Example:
 
@@ -80,6 +81,16 @@ def minimum_risk(
     if not samples + n_best:
         raise ValueError(
             "`samples` or `n_best` must be above 0. Received: samples=0, n_best=0"
+        )
+    if sampling and not samples:
+        raise ValueError(
+            "`samples` must be above 0 to be drawn by arguments of sampling: leave "
+            f"these out. Received: samples=0, {', '.join(sampling)}"
+        )
+    if search is not None and not n_best:
+        raise ValueError(
+            "`n_best` must be above 0 for candidates of a search: leave `search` out. "
+            f"Received: n_best=0, search={search!r}"
         )
     options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     drawn = searched = [[] for _ in texts]

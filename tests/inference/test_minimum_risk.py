@@ -104,6 +104,8 @@ def test_arguments_that_cannot_be(translator, monkeypatch):
         ({"samples": 0}, "`samples` or `n_best` must be above 0. Received: samples=0"),
         ({"samples": -1}, "`samples` must be .*Received: samples=-1"),
         ({"n_best": 0.5}, "`n_best` must be .*Received: n_best=0.5"),
+        ({"samples": 0, "n_best": 2, "top_k": 3}, "`samples` must.*: samples=0, top_k"),
+        ({"search": SEARCH}, r"`n_best` must.*Received: n_best=0, search=Search\("),
         ({"utility": "ter"}, "`utility` must be one of chrf, .*utility='ter'"),
         ({"temperature": 0}, "`temperature` must be .*Received: temperature=0"),
     ]:
