@@ -207,7 +207,7 @@ class MonotonicAttention(NestedLayers, Attention):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MonotonicAttention":
-        # Version 0.1.0 had a `mode`, of which no number depended.
+        # Version 0.1.0 had a `mode`, on which no number depended.
         config = {name: x for name, x in config.items() if name != "mode"}
         return super().from_config(config)
 
