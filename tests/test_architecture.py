@@ -564,6 +564,41 @@ def test_docstrings_name_the_thing():
     assert not breaches(relative_clauses, MODULES + SCRIPTS + TESTS)
 
 
+def test_arguments_are_described_by_nouns():
+    def relative_clauses(path):
+        text = path.read_text(encoding="utf-8")
+        return re.findall(r"^ +\**\w+: What(?:ever)? .*", text, re.MULTILINE)
+
+    assert not breaches(relative_clauses, MODULES)
+
+
+def public_functions(tree):
+    """Functions, and methods of classes, by names without an underscore."""
+    classes = [x for x in tree.body if isinstance(x, ast.ClassDef)]
+    of_classes = [x for cls in classes if cls.name[0] != "_" for x in cls.body]
+    functions = [x for x in [*tree.body, *of_classes] if isinstance(x, FUNCTIONS)]
+    named = ("__init__", "__call__")
+    return [x for x in functions if x.name[0] != "_" or x.name in named]
+
+
+def is_annotated(function):
+    arguments = function.args
+    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    given += [x for x in (arguments.vararg, arguments.kwarg) if x]
+    annotated = [x.annotation for x in given if x.arg not in ("self", "cls")]
+    return None not in (*annotated, function.returns)
+
+
+def test_what_is_public_is_annotated():
+    def without(path):
+        functions = public_functions(parse(path))
+        return [x.name for x in functions if not is_annotated(x)]
+
+    assert not breaches(without, MODULES)
+    code = "def f(x): pass\nclass A:\n    def __init__(self, *x) -> None: pass"
+    assert not any(map(is_annotated, public_functions(ast.parse(code))))
+
+
 PUBLIC_API = [
     *((kseq2seq, name) for name in kseq2seq.__all__),
     *((layers, x) for x in vars(layers) if x[0].isupper()),

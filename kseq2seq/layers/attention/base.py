@@ -275,13 +275,13 @@ class Attention(keras.layers.Layer):
 
     def __call__(
         self,
-        query,
-        value=None,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        **kwargs,
-    ):
+        query: Any,
+        value: Any = None,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         # Ahead of Keras, which builds the layer first and fails there.
         name = type(self).__name__
         masks = query_mask, value_mask

@@ -104,8 +104,13 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
             self.cell.built = True
 
     def __call__(
-        self, inputs, memory=None, memory_mask=None, initial_state=None, **kwargs
-    ):
+        self,
+        inputs: Any,
+        memory: Any = None,
+        memory_mask: Any = None,
+        initial_state: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         # Ahead of Keras, which builds the layer first and fails there.
         name, attention = type(self).__name__, self.cell.attention
         check_decoder_inputs(
