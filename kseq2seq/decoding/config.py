@@ -55,7 +55,7 @@ class Search:
             `(5 + length) / 6`: at `length_penalty=1` the mean over the tokens.
         num_groups: Groups of the beam, each of which avoids the tokens of those before
             it; 1 for no such rule. `beam_size` is a multiple of it.
-        diversity: What is subtracted from the log-probability of a token for each
+        diversity: Number subtracted from the log-probability of a token for each
             hypothesis of an earlier group that takes it.
         forbid_unknown: Whether to write the next best token in place of an unknown one.
             A model that copies writes what it copies, whatever this is.
