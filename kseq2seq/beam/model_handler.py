@@ -7,6 +7,8 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from kseq2seq.utils import PathLike, check_boolean, check_integer
 
+# Key of a row that the translations get.
+TRANSLATIONS = "translations"
 # Rows that are given to the translator at once, which makes batches of like lengths of
 # them: the more, the less padding. Long texts count for several.
 MAX_ROWS = 2048
@@ -120,7 +122,7 @@ class TranslatorHandler(ModelHandler[dict[str, Any], dict[str, Any], Any]):
             **options,
         )
         return [
-            {**row, "translations": [*map(self._as_dict, best_first)]}
+            {**row, TRANSLATIONS: [*map(self._as_dict, best_first)]}
             for row, best_first in zip(batch, translations, strict=True)
         ]
 

@@ -7,7 +7,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import RunInference
 
-from kseq2seq.beam.model_handler import TranslatorHandler
+from kseq2seq.beam.model_handler import TRANSLATIONS, TranslatorHandler
 from kseq2seq.utils import PathLike, check_integer
 
 REJECTED = "rejected"
@@ -152,6 +152,11 @@ class CheckRows(beam.DoFn):
         if self._text not in row:
             keys = ", ".join(map(repr, row)) or "none"
             return f"A row must have the key {self._text!r}. Received: {keys:.80}"
+        if TRANSLATIONS in row:
+            return (
+                f"A row must not have the key {TRANSLATIONS!r}, which the result adds: "
+                f"rename it first. Received: {row[TRANSLATIONS]!r:.80}"
+            )
         text, most = row[self._text], self._max_characters
         if not isinstance(text, str):
             kind = type(text).__name__

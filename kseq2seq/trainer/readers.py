@@ -137,9 +137,11 @@ def _file(folder: Path, name: str) -> Path:
     """The path of a file that the settings name."""
     path = folder / name
     if not path.exists():
+        is_pattern = any(x in name for x in "*?[")
+        remedy = " For patterns of names set data.stream = true." if is_pattern else ""
         raise data.DataError(
             f"{path}: no such file. Expected the files of the settings in the folder "
-            f"that --data names. Received: {folder}"
+            f"that --data names.{remedy} Received: {folder}"
         )
     return path
 

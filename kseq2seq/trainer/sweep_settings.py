@@ -125,6 +125,7 @@ def _tried(table: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
             continue
         for name, value in values.items():
             if (isinstance(value, list) and value) or _is_range(value):
+                _refuse_repeated(f"sweep.{section}.{name}", value, errors)
                 tried[f"{section}.{name}"] = value
             else:
                 errors.append(
@@ -135,6 +136,12 @@ def _tried(table: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
                 )
     _refuse_fixed("sweep", tried, errors)
     return tried
+
+
+def _refuse_repeated(name: str, values: Any, errors: list[str]) -> None:
+    """Refuses a value that comes twice: its trainings would be the same."""
+    if isinstance(values, list) and any(x in values[:n] for n, x in enumerate(values)):
+        errors.append(f"{name} must have each value once. Received: {values!r}")
 
 
 def _refuse_fixed(table: str, tried: Mapping[str, Any], errors: list[str]) -> None:

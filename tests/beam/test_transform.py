@@ -57,7 +57,8 @@ def test_rows_keep_their_keys_and_get_translations(saved):
 
 def test_bad_rows_go_to_an_output_of_their_own_with_the_reason(saved):
     rows = ["a dog", 5, None, {"id": 1}, {"text": b"a dog"}, {"text": "a" * 31},
-            {"text": "we go", "tags": 3}, {}, ""]  # fmt: skip
+            {"text": "we go", "tags": 3}, {}, "",
+            {"text": "we go", "translations": "mine"}]  # fmt: skip
     with pipeline() as p:
         transform = Translate(saved, features="tags", max_characters=30)
         # The model reads no features; nobody asks it here.
@@ -77,6 +78,11 @@ def test_bad_rows_go_to_an_output_of_their_own_with_the_reason(saved):
                 "{'text': 'we go', 'tags': 3}",
                 "'tags' must be a text, or missing. Received: int",
             ),
+            (
+                "{'text': 'we go', 'translations': 'mine'}",
+                "A row must not have the key 'translations', which the result adds: "
+                "rename it first. Received: 'mine'",
+            ),
         ]
         assert_that(reasons, equal_to(wanted))
         assert_that(
@@ -84,7 +90,7 @@ def test_bad_rows_go_to_an_output_of_their_own_with_the_reason(saved):
         )
     counters = p.result.metrics().query()["counters"]
     counted = {x.key.metric.name: x.committed for x in counters}
-    assert counted["translated"] == 2 and counted["rejected"] == 7
+    assert counted["translated"] == 2 and counted["rejected"] == 8
 
 
 def test_a_handler_gives_alignments_and_reads_features(tmp_path):

@@ -73,6 +73,7 @@ def test_limit_draws_sources_with_all_their_targets(read_parts):
         ({"format": "dates"}, "'dates' reads no files"),
         ({"format": "parallel"}, "two files a part, source and target"),
         ({"train": ("absent",)}, "absent: no such file. .* --data names. Received: "),
+        ({"train": ("no*.tsv",)}, r"no such file.*set data.stream = true\. Received: "),
         ({"columns": (0, 2)}, "column 2"),
     ],
 )

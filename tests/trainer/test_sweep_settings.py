@@ -130,6 +130,7 @@ def test_draws_are_spread_as_asked_for_and_the_same_again(read):
         ("[sweep]\nseeds = [-1]", "`sweep.seeds` must be a list of integers"),
         ("[sweep]\nseeds = [3, 5, 3]", r"must have each seed once.*=\[3, 5, 3\]"),
         ("[sweep]\nseeds = [4294967296]", "`training.seed` must be .* to 4294967295"),
+        ("[sweep.model]\nunits = [8, 5, 8]", r"units must have .* once.*\[8, 5, 8\]"),
         ("[sweep.model]\nunits = []", r"sweep.model.units must be a list .*\[\]"),
         ("[sweep.model]\nunits = 3", "sweep.model.units must be a list .* 3"),
         ("[sweep.model]\nunits = {min = 3}", "must be a list of values, or a range"),
