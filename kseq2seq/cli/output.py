@@ -11,9 +11,6 @@ from typing import Any, TextIO
 
 from kseq2seq.utils import atomic_write
 
-# Files of these names are unpacked where they are read.
-_PACKED = (".gz", ".bz2", ".xz", ".zip")
-
 
 def open_output(path: str | None) -> AbstractContextManager[TextIO]:
     """The file to write to, complete or not at all.
@@ -36,11 +33,12 @@ def check_output(path: str | None, *inputs: str | None) -> None:
     """
     if path is None:
         return
-    if Path(path).suffix in _PACKED:
+    from kseq2seq.data import PACKED_SUFFIXES
+
+    if Path(path).suffix in (*PACKED_SUFFIXES, ".zip"):
         raise ValueError(
-            f"{path}: must have a name of plain text, as that is written: leave out "
-            f"{Path(path).suffix}, and pack the file afterwards. Received: a name of a "
-            "packed file"
+            f"{path}: the output is plain text, and must not have the name of a packed "
+            f"file: leave out {Path(path).suffix}, and pack it afterwards."
         )
     if not Path(path).exists():
         return

@@ -38,6 +38,7 @@ from kseq2seq.data.frames import (
 )
 from kseq2seq.data.jsonl import read_jsonl
 from kseq2seq.data.lines import (
+    PACKED_SUFFIXES,
     DataError,
     iter_lines,
     read_lines,
@@ -76,6 +77,7 @@ __all__ = [
     "DEFAULT_BUCKETS",
     "DEFAULT_FRAME_BUCKETS",
     "LOCALES",
+    "PACKED_SUFFIXES",
     "REPLIES",
     "TURN_SEPARATOR",
     "WORD_BEGINS",

@@ -178,14 +178,14 @@ def _new_model(
 def _tell_place(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
     """Logs where a training goes on, and that its data are others if they are."""
     before = runs.recorded_pairs(run)
-    changed = [name for name in sizes if before.get(name, sizes[name]) != sizes[name]]
-    for name in changed:
-        _logger.warning(
-            "the training goes on with other data: %s pairs for %s, and before %s",
-            f"{sizes[name]:,}",
-            name,
-            f"{before[name]:,}",
-        )
+    for name, size in sizes.items():
+        if before.get(name, size) != size:
+            _logger.warning(
+                "the training goes on with other data: %s pairs for %s, and before %s",
+                f"{size:,}",
+                name,
+                f"{before[name]:,}",
+            )
     epoch, inside = divmod(progress.step, progress.batches.steps_per_epoch)
     rest = f" and {inside} batches" if inside else ""
     _logger.info("going on after epoch %d%s", epoch, rest)

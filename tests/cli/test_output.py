@@ -47,5 +47,7 @@ def test_text_is_not_written_under_the_name_of_a_packed_file(
     monkeypatch.chdir(tmp_path)
     (tmp_path / READ).write_text("a\tb\n")
     words = [str(folder) if word == "RUN" else word for word in arguments]
-    assert_refused(call(*words), r"out.*: must have a name of plain text.*leave out \.")
+    assert_refused(
+        call(*words), r"out.*: the output is plain text.*packed file: leave out \."
+    )
     assert not [*tmp_path.glob("out*")]

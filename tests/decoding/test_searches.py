@@ -257,7 +257,7 @@ def test_forced_hypotheses_are_those_given():
         force(model.step, model.initial_state(), ops.ones((B, 5)))
 
 
-@pytest.mark.parametrize("unknown", [-1, 7])
+@pytest.mark.parametrize("unknown", [-1, 6, 7])
 def test_a_forced_token_that_the_vocabulary_lacks_has_no_probability(unknown):
     def step(tokens, state):
         return ops.log_softmax(ops.ones((*tokens.shape, 6))), state, {}

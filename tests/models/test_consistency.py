@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kseq2seq import MaskedCrossentropy
-from kseq2seq.losses import EntmaxLoss, SampledCrossentropy
+from kseq2seq.losses import EntmaxLoss, SampledCrossentropy, VocabularyLogits
 from kseq2seq.models import Consistency
 from kseq2seq.utils import PAD_ID
 from small_models import make_model, random_model, training_batch
@@ -88,6 +88,37 @@ def model_with_dropout(name):
     for variable, value in zip(model.trainable_weights, weights, strict=True):
         variable.assign(value)
     return model
+
+
+def test_both_losses_share_a_product(monkeypatch):
+    model, given = model_with_dropout("dot_feed"), []
+    compute_loss = model.compute_loss
+
+    def record(x, y, y_pred, *args, **kwargs):
+        given.append(type(y_pred))
+        return compute_loss(x, y, y_pred, *args, **kwargs)
+
+    monkeypatch.setattr(model, "compute_loss", record)
+    model.compile("sgd", MaskedCrossentropy())
+    for consistency in (None, Consistency()):
+        model.consistency = consistency
+        model.train_step((INPUTS, LABELS))
+    assert [x is VocabularyLogits for x in given] == [True, False]
+
+
+def test_positions_count_that_count_for_the_loss():
+    """Though their label is 0, where the loss leaves out another one."""
+    labels = np.where(LABELS == PAD_ID, -1, LABELS)
+    labels[0, 0] = PAD_ID
+    model, crossentropy = model_with_dropout("dot_feed"), MaskedCrossentropy
+    model.compile("sgd", crossentropy(ignore_class=-1))
+    model.consistency = Consistency(3.0)
+    loss = model.train_on_batch(INPUTS, labels)
+    inputs, twice = model.consistency.twice((INPUTS, labels))
+    logits = model_with_dropout("dot_feed")(inputs, training=True)
+    expected = crossentropy(ignore_class=-1)(twice, logits)
+    expected += model.consistency.loss(twice, logits, ignore_class=-1)[0]
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_padding_and_rows_without_weight_change_nothing():
