@@ -31,6 +31,7 @@ class TrainingBatches:
         steps_per_epoch: Number of batches of an epoch.
         sides: The tokenizers of the source and the target; `None` where the source are
             frames, which have no noise here.
+        devices: Number of devices that share each batch; 0 and 1 are the same.
 
     Attributes:
         batches: As given.
@@ -44,9 +45,10 @@ class TrainingBatches:
         seed: int,
         steps_per_epoch: int,
         sides: tuple[Tokenizer, Tokenizer] | None,
+        devices: int = 0,
     ) -> None:
         self.batches, self.steps_per_epoch = batches, steps_per_epoch
-        self._sides = sides
+        self._sides, self._devices = sides, devices
         if sides is None:
             return
         self._rates = {name: getattr(settings, name) for name in NOISES}
@@ -63,12 +65,12 @@ class TrainingBatches:
             place: As `place` returned it for this number, or `None`.
         """
         batches = self.batches.dataset(start, dict(place or {}))
-        if self._sides is None:
-            return batches
-        batches = data.sample_segmentations(batches, *self._sampling)
-        if not any(self._rates.values()):
-            return batches
-        return data.add_noise(batches, **self._rates, **self._options, start=start)
+        if self._sides is not None:
+            batches = data.sample_segmentations(batches, *self._sampling)
+            if any(self._rates.values()):
+                noise = {**self._rates, **self._options, "start": start}
+                batches = data.add_noise(batches, **noise)
+        return _in_equal_parts(batches, self._devices)
 
     def place(self, step: int) -> dict[str, Any]:
         """The place of a batch, of values that JSON has."""
@@ -138,16 +140,17 @@ def make_training_batches(
             size,
             settings.optimizer.learning_rate,
         )
-    return TrainingBatches(batches, settings.batches, training.seed, steps, sides)
+    devices = len(training.devices)
+    return TrainingBatches(
+        batches, settings.batches, training.seed, steps, sides, devices
+    )
 
 
-def make_batches(
-    settings: BatchSettings, pairs: Pairs, vocabularies: Vocabularies
-) -> Any:
+def make_batches(settings: Settings, pairs: Pairs, vocabularies: Vocabularies) -> Any:
     """The batches of a validation set, in order.
 
     Args:
-        settings: The section [batches].
+        settings: The `Settings`.
         pairs: List of `(source, target)`, or with features behind them, or of frames
             and texts.
         vocabularies: A tuple `(source, target, features)`.
@@ -157,9 +160,17 @@ def make_batches(
     """
     source, target, features = vocabularies
     if isinstance(source, FrameReader):
-        return data.frame_batches(pairs, target, **frame_options(settings))
-    options = _options(settings)
-    return data.batches(pairs, source, target, **options, features=features)
+        batches = data.frame_batches(pairs, target, **frame_options(settings.batches))
+    else:
+        options = {**_options(settings.batches), "features": features}
+        batches = data.batches(pairs, source, target, **options)
+    return _in_equal_parts(batches, len(settings.training.devices))
+
+
+def _in_equal_parts(batches, devices):
+    # MirroredStrategy cuts each batch in parts. Keras 3.15 adds those of the first one,
+    # and fails if one of them has a row less.
+    return data.shard_rows(batches, (0, 1), devices) if devices > 1 else batches
 
 
 def _options(settings: BatchSettings) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def prepare(
     else:
         _tell_place(progress, run, sizes)
     _set_ways(model, settings)
-    validation_batches = make_batches(settings.batches, decoded, vocabularies)
+    validation_batches = make_batches(settings, decoded, vocabularies)
     # The last step, as it deletes: whatever cannot be used was refused before.
     open_run(settings, run, vocabularies, resumed)
     provenance = _provenance(command, training.seed, begin)

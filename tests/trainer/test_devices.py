@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 
+from backends import run_on
 from kseq2seq import trainer
 from kseq2seq.trainer.devices import on_devices
 from kseq2seq.trainer.schema import SettingsError
@@ -28,3 +29,38 @@ def test_other_backends_are_refused_before_anything_is_made(monkeypatch, tmp_pat
     with pytest.raises(SettingsError, match="needs TensorFlow.*Received: .*'jax'"):
         trainer.prepare(settings, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+ODD = """
+    import sys
+    import tensorflow as tf
+    from kseq2seq import trainer
+
+    cpus = tf.config.list_physical_devices("CPU")
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpus[0], two)
+    losses = []
+    for devices in ("['CPU:0', 'CPU:1']", "[]"):
+        settings = trainer.read_settings(
+            trainer.find_recipe("dates"),
+            [
+                "data.limit=97",
+                "batches.batch_size=7",
+                "batches.buckets=[31]",
+                "model.units=8",
+                "model.dropout=0.0",
+                "training.epochs=1",
+                "training.seed=5",
+                f"training.devices={devices}",
+            ],
+        )
+        folder = f"{sys.argv[1]}/{len(losses)}"
+        training = trainer.prepare(settings, folder)
+        trainer.fit(training)
+        losses.append(training.folder.history[0]["val_loss"])
+    assert abs(losses[0] / losses[1] - 1) < 1e-4, losses
+"""
+
+
+def test_batches_that_two_devices_cannot_share_equally_train(tmp_path):
+    run_on("tensorflow", ODD, tmp_path)

@@ -63,8 +63,25 @@ def test_noise_is_for_training_alone(tokenizer, tmp_path, attribute):
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(sides(noisy, start=1)[0], first[1])
     assert (first[0] != without[0]).any() and (first[0] != first[1]).any()
-    validation = batches.make_batches(noisy.batches, pairs, vocabularies)
+    validation = batches.make_batches(noisy, pairs, vocabularies)
     np.testing.assert_array_equal(next(iter(validation))[0][side], without[0])
+
+
+def test_devices_have_equal_parts_of_a_batch(tokenizer, tmp_path):
+    """Keras fails where the first batch of a MirroredStrategy has no equal parts."""
+    settings = read_settings("training.devices=['GPU:0', 'GPU:1', 'GPU:2']")
+    pairs = [("abcabcabc", "cba")] * 11
+    vocabularies = tokenizer, tokenizer, None
+    made = batches.make_training_batches(settings, tmp_path, pairs, vocabularies)
+    for dataset in (
+        made.dataset(),
+        batches.make_batches(settings, pairs, vocabularies),
+    ):
+        inputs, labels = next(iter(dataset))
+        assert len(labels) == 12
+        for rows in (*inputs.values(), labels):
+            assert rows[:11].numpy().any(axis=1).all()
+            assert not rows[11:].numpy().any()
 
 
 def test_other_pieces_are_drawn_for_training(tmp_path):
