@@ -7,7 +7,14 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from kseq2seq.cli.arguments import add_data_folder, add_verb, count, folder_path
+from kseq2seq.cli.arguments import (
+    add_data_folder,
+    add_import,
+    add_verb,
+    count,
+    folder_path,
+)
+from kseq2seq.cli.loading import import_modules
 from kseq2seq.cli.output import log_to_stderr
 from kseq2seq.utils import import_tensorflow
 
@@ -59,6 +66,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="K",
         help="best trainings to name, as an ensemble (default: 3)",
     )
+    add_import(parser)
     return parser
 
 
@@ -67,12 +75,18 @@ def run(options: argparse.Namespace) -> int | None:
     if options.folder is None:
         options.folder = Path("sweeps") / options.file.stem
     import_tensorflow()
+    import_modules(options.modules)
     from kseq2seq import trainer
 
     with log_to_stderr("sweep"):
         try:
             result = trainer.run_sweep(
-                options.file, options.folder, options.data, options.jobs, options.best
+                options.file,
+                options.folder,
+                options.data,
+                options.jobs,
+                options.best,
+                options.modules,
             )
         except (KeyboardInterrupt, SystemExit):
             logging.getLogger("kseq2seq").error("stopped; the same command goes on")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from kseq2seq import plots, runs
 from kseq2seq.evaluation import METRICS
+from kseq2seq.trainer.pairs import read_parts
 from kseq2seq.trainer.resuming import check_resumed
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.sweep_process import train_in_process
@@ -63,6 +64,7 @@ def run_sweep(
     data: PathLike = "",
     jobs: int = 1,
     best: int = 3,
+    modules: Sequence[str] = (),
 ) -> SweepResult:
     """Trains what a settings file with a table [sweep] asks for, and compares it.
 
@@ -77,6 +79,8 @@ def run_sweep(
         data: Path of the folder of the data files that the settings name.
         jobs: Number of trainings at a time.
         best: Number of the best trainings to name.
+        modules: Names of Python modules that each training imports first: they
+            register layers of one's own.
 
     Returns:
         A `SweepResult`.
@@ -84,17 +88,19 @@ def run_sweep(
     Raises:
         SettingsError: As `read_sweep`, or if a training in `folder` began with other
             settings.
-        ValueError: If `jobs` or `best` is no positive integer.
+        ValueError: If the data cannot be read, or `jobs` or `best` is no positive
+            integer.
     """
     check_integer("jobs", jobs, 1)
     check_integer("best", best, 1)
     sweep, folder = read_sweep(path), Path(folder)
     # All are looked at before one begins.
     waiting = [run for run in sweep if _is_waiting(run, folder / run.name)]
+    _check_data(waiting, Path(data))
     folder.mkdir(parents=True, exist_ok=True)
     _logger.info("%d trainings, %d of them to go", len(sweep), len(waiting))
     command = shlex.join(["kseq2seq", "sweep", Path(path).name])
-    _train(waiting, folder, Path(data), jobs, command)
+    _train(waiting, folder, Path(data), jobs, (command, tuple(modules)))
     result = compare(sweep, folder, best)
     write_text(folder / SWEEP_TABLE_FILE, _table(result))
     if any(math.isfinite(x.score) for x in result.scores):
@@ -117,8 +123,19 @@ def _is_waiting(run: SweepRun, place: Path) -> bool:
     return not runs.is_finished(place) or former != run.settings.to_dict()
 
 
+def _check_data(waiting: Sequence[SweepRun], folder: Path) -> None:
+    """Reads the data of each section [data] once: else every training would fail."""
+    sections = {repr(run.settings.data): run.settings.data for run in waiting}
+    for section in sections.values():
+        read_parts(section, folder, sampled=False)
+
+
 def _train(
-    waiting: Sequence[SweepRun], folder: Path, data: Path, jobs: int, command: str
+    waiting: Sequence[SweepRun],
+    folder: Path,
+    data: Path,
+    jobs: int,
+    others: tuple[str, tuple[str, ...]],
 ) -> None:
     """Trains in processes of their own, so many at a time."""
     # Threads of TensorFlow do not survive a fork.
@@ -132,7 +149,7 @@ def _train(
                 place, log = folder / run.name, folder / f"{run.name}.log"
                 given = run.settings.to_dict(), *map(str, (place, data))
                 process: Any = context.Process(
-                    target=train_in_process, args=(*given, threads, str(log), command)
+                    target=train_in_process, args=(*given, threads, str(log), *others)
                 )
                 process.start()
                 running[process.sentinel] = process, run

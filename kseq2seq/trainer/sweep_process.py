@@ -1,12 +1,13 @@
 """One training of a sweep, in a process of its own."""
 
+import importlib
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def train_in_process(
     threads: int,
     log: str,
     command: str,
+    modules: Sequence[str] = (),
 ) -> None:
     """Trains, or goes on with a training, and ends when the sweep does.
 
@@ -32,6 +34,7 @@ def train_in_process(
         threads: Number of threads for one operation.
         log: Path of the file that its output is added to.
         command: The command line that is recorded.
+        modules: Names of Python modules to import first.
     """
     _end_with_parent()
     with Path(log).open("ab") as file:
@@ -41,6 +44,8 @@ def train_in_process(
     # TensorFlow reads it when it begins, which importing Keras makes it do.
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     import_tensorflow()
+    for module in modules:
+        importlib.import_module(module)
     from kseq2seq import runs
     from kseq2seq.trainer.pipeline import fit, prepare
     from kseq2seq.trainer.settings import make_settings

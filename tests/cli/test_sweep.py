@@ -39,7 +39,7 @@ def test_table_and_best_runs_are_printed(swept, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path, use = swept
     asked = use([1.0, 3.0, 5.5, 7.0], ["002-seed2", "002-seed1"])
-    result = call("sweep", path, "--jobs", "2", "--best", "2")
+    result = call("sweep", path, "--jobs", "2", "--best", "2", "--import", "colorsys")
     assert result.code == 0
     assert result.out.splitlines() == [
         "model.units  val_bleu  from  to  trainings",
@@ -50,9 +50,9 @@ def test_table_and_best_runs_are_printed(swept, call, tmp_path, monkeypatch):
         f"to export them: kseq2seq export saved-model {tmp_path}/002-seed2 --ensemble "
         f"{tmp_path}/002-seed1",
     ]
-    ((file, folder, data, jobs, best),) = asked
+    ((file, folder, data, jobs, best, modules),) = asked
     assert (file, str(folder), str(data)) == (path, "sweeps/own", ".")
-    assert (jobs, best) == (2, 2)
+    assert (jobs, best, modules) == (2, 2, ["colorsys"])
 
 
 def test_a_training_without_a_model_gives_code_1(swept, call):
@@ -82,6 +82,8 @@ def test_what_cannot_be_swept_is_one_line(call, tmp_path, monkeypatch):
     assert_refused(call("sweep", "absent.toml"), "absent.toml: cannot be read")
     (tmp_path / "own.toml").write_text("[model]\nunits = 8\n")
     assert_refused(call("sweep", "own.toml"), r"must have a table \[sweep\]")
+    result = call("sweep", "own.toml", "--import", "mine.py")
+    assert_refused(result, r"--import mine\.py: No module named")
     result = call("sweep", "own.toml", "--jobs", "0")
     assert_refused(result, "must be an integer from 1 to 10000")
     assert [path.name for path in tmp_path.iterdir()] == ["own.toml"]

@@ -87,11 +87,17 @@ def killed(tmp_path_factory):
     return folder
 
 
-def test_a_killed_sweep_goes_on(killed, caplog):
+def test_a_killed_sweep_goes_on(killed, caplog, monkeypatch):
     caplog.set_level("INFO", "kseq2seq")
     place = killed / "sweeps"
     first = (place / "001-seed1" / "history.json").stat().st_mtime_ns
-    result = trainer.run_sweep(killed / "own.toml", place, jobs=2, best=2)
+    (killed / "layers_of_mine.py").write_text("print('mine', 7 * 11)\n")
+    monkeypatch.syspath_prepend(killed)
+    modules = ["layers_of_mine"]
+    result = trainer.run_sweep(
+        killed / "own.toml", place, jobs=2, best=2, modules=modules
+    )
+    assert "mine 77" in (place / "001-seed2.log").read_text()
     assert "2 trainings, 1 of them to go" in caplog.text
     assert "1 of 1: 001-seed2: val_exact_match " in caplog.text
     assert (place / "001-seed1" / "history.json").stat().st_mtime_ns == first
@@ -143,13 +149,21 @@ def test_other_settings_are_refused_and_failures_told(killed, tmp_path, caplog):
     path.write_text(text.replace("embedding_size = 5", "embedding_size = 7"))
     with pytest.raises(SettingsError, match=r"name another folder .*size was 5, now 7"):
         trainer.run_sweep(path, killed / "sweeps")
-    path.write_text(path.read_text().replace('"dates"', '"tsv"\ntrain = "absent.tsv"'))
-    result = trainer.run_sweep(path, tmp_path / "sweeps")
+    result = trainer.run_sweep(path, tmp_path / "sweeps", modules=["absent_layers"])
     assert math.isnan(result.scores[0].score) and result.best == []
     assert "001-seed1 failed (model.units = 6): see" in caplog.text
-    assert "absent.tsv" in (tmp_path / "sweeps" / "001-seed1.log").read_text()
+    assert "absent_layers" in (tmp_path / "sweeps" / "001-seed1.log").read_text()
     assert "nan" in trainer.describe_sweep(result)
     assert not (tmp_path / "sweeps" / "sweep.png").exists()
+
+
+def test_data_are_read_before_the_first_training(tmp_path):
+    """Each of the trainings would end with the same error."""
+    text = FILE.format(epochs=1).replace('"dates"', '"tsv"\ntrain = "absent.tsv"')
+    (tmp_path / "own.toml").write_text(text)
+    with pytest.raises(ValueError, match=r"data/absent\.tsv"):
+        trainer.run_sweep(tmp_path / "own.toml", tmp_path / "sweeps", tmp_path / "data")
+    assert not (tmp_path / "sweeps").exists()
 
 
 def test_settings_are_ordered_by_their_mean(tmp_path):
