@@ -24,20 +24,17 @@ def check_backend() -> None:
         )
 
 
-def on_devices(devices: Sequence[str]) -> AbstractContextManager:
-    """The scope in which a model is made or loaded that several devices train.
+def check_devices(devices: Sequence[str]) -> None:
+    """Refuses devices that are not there, before any data is read.
 
     Args:
-        devices: Names such as "GPU:0"; none for the device that the backend chooses.
-
-    Returns:
-        A context manager.
+        devices: Names such as "GPU:0".
 
     Raises:
-        SettingsError: If there is no such device.
+        SettingsError: If there is no such device, or one is named twice.
     """
     if not devices:
-        return nullcontext()
+        return
     import tensorflow as tf
 
     names = [x.name for x in tf.config.list_logical_devices()]
@@ -48,4 +45,19 @@ def on_devices(devices: Sequence[str]) -> AbstractContextManager:
             f"training.devices must be some of {', '.join(short)}, each once. "
             f"Received: {list(devices)}"
         )
+
+
+def on_devices(devices: Sequence[str]) -> AbstractContextManager:
+    """The scope in which a model is made or loaded that several devices train.
+
+    Args:
+        devices: Names such as "GPU:0"; none for the device that the backend chooses.
+
+    Returns:
+        A context manager.
+    """
+    if not devices:
+        return nullcontext()
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy(list(devices)).scope()

@@ -23,7 +23,7 @@ from kseq2seq.models import (
 )
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.trainer.batches import make_batches, make_training_batches
-from kseq2seq.trainer.devices import check_backend, on_devices
+from kseq2seq.trainer.devices import check_backend, check_devices, on_devices
 from kseq2seq.trainer.epochs import (
     keep_average,
     make_callbacks,
@@ -92,6 +92,7 @@ def prepare(
     """
     training, run, folder = settings.training, Path(run), Path(folder)
     check_backend()
+    check_devices(training.devices)
     if training.tensorboard:
         check_installed("tensorboard")
     keras.utils.set_random_seed(training.seed)

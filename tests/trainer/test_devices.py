@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from backends import run_on
 from kseq2seq import trainer
-from kseq2seq.trainer.devices import on_devices
+from kseq2seq.trainer.devices import check_devices, on_devices
 from kseq2seq.trainer.schema import SettingsError
 
 
@@ -20,7 +20,7 @@ def test_devices_are_those_of_a_mirrored_strategy():
 @pytest.mark.parametrize("devices", [["GPU:97"], ["CPU:0", "CPU:0"]])
 def test_devices_must_be_there(devices):
     with pytest.raises(SettingsError, match=r"some of CPU:0.*, each once\. Received"):
-        on_devices(devices)
+        check_devices(devices)
 
 
 def test_other_backends_are_refused_before_anything_is_made(monkeypatch, tmp_path):

@@ -218,6 +218,13 @@ def test_a_fresh_start_that_is_refused_leaves_the_former_training(
     assert not (tmp_path / runs.MODEL_FILE).exists()
 
 
+def test_devices_are_checked_before_data_are_read(tmp_path):
+    absent = "data.format=tsv", "data.train=['absent.tsv']"
+    settings = read_settings(*absent, "training.devices=['GPU:7']")
+    with pytest.raises(ValueError, match=r"training\.devices must be some of"):
+        trainer.prepare(settings, tmp_path)
+
+
 def test_tensorboard_is_asked_for_first(tmp_path, monkeypatch):
     settings = read_settings("training.tensorboard=true")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
