@@ -210,7 +210,7 @@ def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
 
 def _add_onnx(parser: argparse.ArgumentParser) -> None:
     add_n_best(parser, "translations of each source")
-    add_search_options(parser)
+    add_search_options(parser, ids=True)
 
 
 def _write_onnx(options: argparse.Namespace, folder: Path) -> Path:

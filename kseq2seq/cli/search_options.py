@@ -33,20 +33,25 @@ NAMES = (
 )
 
 
-def add_search_options(parser: argparse.ArgumentParser, greedy: bool = False) -> None:
+def add_search_options(
+    parser: argparse.ArgumentParser, greedy: bool = False, ids: bool = False
+) -> None:
     """Adds the options of the search but for `--n-best`.
 
     Args:
         parser: The parser of a verb.
-        greedy: Whether there is no search but the greedy one, so that all but the
-            limits of lengths is left out.
+        greedy: Whether there is no search but the greedy one, so that all but limits
+            and rules is left out.
+        ids: Whether the search is one from ids to ids, so that what needs the text of
+            the source is left out.
     """
     group = parser.add_argument_group(
         "search", "The default of each is what the run was trained with."
     )
-    if not greedy:
+    if not greedy and not ids:
         _add_shortlist(group)
         _add_replacements(group)
+    if not greedy:
         group.add_argument(
             "--beam",
             type=count,
@@ -95,8 +100,7 @@ def _add_shortlist(group):
         action="store_true",
         default=None,
         help="search only among the pieces that the shortlist of 'kseq2seq shortlist' "
-        "has for the source: faster with a large vocabulary; not for recordings and "
-        "ONNX",
+        "has for the source: faster with a large vocabulary; not for recordings",
     )
 
 
@@ -136,7 +140,7 @@ def _add_replacements(group):
         metavar="DICTIONARY",
         help="write in place of an unknown token the source word that it attends to "
         "most, or that word's replacement in this file: on each line a word, a tab, "
-        "its replacement; not for recordings and ONNX",
+        "its replacement; not for recordings",
     )
 
 

@@ -115,6 +115,7 @@ def test_a_format_is_named_by_a_subcommand_or_as_of_old(
         ([], "export: the following arguments are required: FORMAT"),
         (["onnx"], "export onnx: the following arguments are required: PATH"),
         (["RUN", "--format", "tflite"], "invalid choice: 'tflite' .*saved-model.*onnx"),
+        (["onnx", "RUN", "--shortlist"], "onnx: unrecognized .*--shortlist"),
         (["onnx", "RUN", "--weights", "int8"], "onnx: unrecognized .*--weights int8"),
         (["litert", "RUN", "--beam", "2"], "litert: unrecognized arguments: --beam 2"),
         (["RUN", "--source-length", "9"], "saved-model: unrecognized .*--source-l"),
