@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import platform
+import shlex
 import statistics
 import subprocess
 import sys
@@ -200,14 +201,27 @@ def _find_package():
 
 
 def write_results(path, report):
-    """Writes a report as JSON, whole or not at all; makes its folder."""
+    """Writes a report as JSON, with the command; whole or not at all.
+
+    Args:
+        path: Path of the file; its folder is made.
+        report: Dict of the results.
+    """
     _find_package()
     from kseq2seq.utils import atomic_write
 
+    report = {"command": _command(), **report}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
         file.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+def _command():
+    """The command of this process, with names alone in the place of whole paths."""
+    script, *words = sys.argv
+    words = [Path(x).name if Path(x).is_absolute() else x for x in words]
+    return shlex.join(["python", f"benchmarks/{Path(script).name}", *words])
 
 
 def table(rows):
