@@ -33,7 +33,7 @@ def parse_arguments(arguments):
     parser.add_argument(
         "--int8",
         action="store_true",
-        help="products in int8 as well, with random weights",
+        help="products in int8 as well",
     )
     parser.add_argument("--run", type=Path, help="run folder with a shortlist")
     parser.add_argument("--data", type=Path, help="folder with multi30k, for --run")
@@ -129,17 +129,16 @@ def real_text(options):
     paths = [options.data / "multi30k" / f"{TEST}.{x}.gz" for x in ("en", "de")]
     pairs = kseq2seq.data.read_parallel(*paths)[: options.sentences]
     texts, references = ([x[side] for x in pairs] for side in (0, 1))
-    translator = kseq2seq.Translator.load(options.run)
-    searches = {
-        name: Search(beam_size=BEAM_SIZE, shortlist=name != "all")
-        for name in ("all", "shortlist")
-    }
-    calls = {
-        name: partial(
-            translator.translate, texts, x, options.batch_size, alignments=False
-        )
-        for name, x in searches.items()
-    }
+    calls = {}
+    for products in ("float32", "int8") if options.int8 else ("float32",):
+        behind = "" if products == "float32" else ", int8"
+        translator = kseq2seq.Translator.load(options.run, products=products)
+        for name in ("all", "shortlist"):
+            search = Search(beam_size=BEAM_SIZE, shortlist=name == "shortlist")
+            arguments = texts, search, options.batch_size
+            calls[name + behind] = partial(
+                translator.translate, *arguments, alignments=False
+            )
     results = timed(calls, options.repeat)
     for name, call in calls.items():
         best = [row[0].text for row in call()]
