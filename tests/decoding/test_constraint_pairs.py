@@ -370,6 +370,18 @@ def test_a_search_has_one_guide():
             call(None)
 
 
+def test_a_guide_without_progress_is_refused():
+    class OnlyWanted(GuidingConstraint):
+        def wanted(self, state):
+            return ops.zeros((1, 1, 1), "int32")
+
+    guide = OnlyWanted()
+    with pytest.raises(TypeError, match="OnlyWanted, which does not .* `progress`"):
+        guide.progress(None, None)
+    with pytest.raises(TypeError, match="does not override `max_progress`"):
+        guide.max_progress(None)
+
+
 def one_of(*beginnings):
     """The rule of hypotheses that begin with one of these."""
     return lambda ids: any(ids[: len(x)] == x for x in beginnings)

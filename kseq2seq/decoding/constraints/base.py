@@ -143,10 +143,11 @@ class Constraint:
 
 
 class GuidingConstraint(Constraint):
-    """Base class of constraints that demand something, which the beam makes room for.
+    """Base class of constraints that demand tokens, for which beam search makes room.
 
-    Beam search adds the tokens of `wanted` to its candidates, and shares its slots out
-    among those that have come equally far by `progress`.
+    Beam search adds the tokens of `wanted` to its candidates, and divides its slots
+    evenly among hypotheses of different `progress`. A subclass overrides both, and
+    `max_progress`.
 
     Reference:
         [Post & Vilar, 2018](https://arxiv.org/abs/1804.06609), section 3.
@@ -164,11 +165,7 @@ class GuidingConstraint(Constraint):
         Raises:
             TypeError: If a subclass does not override it.
         """
-        raise TypeError(
-            "A guiding constraint must override `wanted`, `progress` and "
-            "`max_progress`. "
-            f"Received: {type(self).__name__}, which does not"
-        )
+        raise self._lacks("wanted")
 
     def progress(self, tokens: Tensor, state: Any) -> Tensor:
         """The progress of hypotheses after each of some tokens.
@@ -184,7 +181,7 @@ class GuidingConstraint(Constraint):
         Raises:
             TypeError: If a subclass does not override it.
         """
-        return self.wanted(state)
+        raise self._lacks("progress")
 
     def max_progress(self, state: Any) -> int | Tensor:
         """The highest number that `progress` may give.
@@ -195,4 +192,11 @@ class GuidingConstraint(Constraint):
         Raises:
             TypeError: If a subclass does not override it.
         """
-        return self.wanted(state)
+        raise self._lacks("max_progress")
+
+    def _lacks(self, method):
+        return TypeError(
+            "A guiding constraint must override `wanted`, `progress` and "
+            f"`max_progress`. Received: {type(self).__name__}, which does not override "
+            f"`{method}`"
+        )
