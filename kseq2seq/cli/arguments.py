@@ -14,6 +14,12 @@ RUN_FOLDER = (
     "folder; a folder of the name comes first"
 )
 MODEL = f"SavedModel, {RUN_FOLDER}"
+# Options of the search whose names in `Search` are not those of the command line.
+_FLAGS = {
+    "beam_size": "--beam",
+    "num_hypotheses": "--n-best",
+    "forbidden_words": "--forbid-words",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,6 +78,20 @@ def one_line(error: object) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         text = f"{error.filename}: {error.strerror}."
     return " ".join(text.split())
+
+
+def flag(name: str) -> str:
+    """An option as it is typed.
+
+    Args:
+        name: Name of its value in the parsed options.
+
+    Example:
+
+    >>> flag("max_length"), flag("beam_size")
+    ('--max-length', '--beam')
+    """
+    return _FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
 def add_verb(

@@ -171,10 +171,8 @@ def _read_test_set(
     )
 
     if is_transcriber(options.path):
-        flags = {"source": "--source", "jsonl": "--jsonl", "reference": "--reference"}
-        flags |= {"dialogues": "--dialogues", "products": "--products"}
-        flags |= {"features": "--features", "language_model": "--language-model"}
-        refuse(options, **flags, mbr="--mbr")
+        files = "source", "jsonl", "reference", "dialogues"
+        refuse(options, *files, "products", "features", "language_model", "mbr")
         rows = read_table(options, options.tsv, options.columns or (0, 1))
         return [x[0] for x in rows], None, [[text] for _, text in rows]
     if options.dialogues:

@@ -182,9 +182,8 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
 def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
     check_language_model(options)
     if is_transcriber(options.path):
-        names = "products", "ensemble", "max_bytes", "max_tokens", "signatures"
-        names = *names, "language_model"
-        refuse(options, **{name: f"--{name.replace('_', '-')}" for name in names})
+        limits = "max_bytes", "max_tokens"
+        refuse(options, "products", "ensemble", *limits, "signatures", "language_model")
         transcriber = loading.load_transcriber(options.path, options.modules)
         types = _given(options, "weights")
         return transcriber.export(folder, search_frames(options), **types)

@@ -3,6 +3,7 @@
 import argparse
 from os.path import realpath
 
+from kseq2seq.cli.arguments import flag
 from kseq2seq.cli.pair_scores import PairScores
 from kseq2seq.evaluation import AlignmentErrorRate, alignment_error_rate
 
@@ -41,10 +42,9 @@ def check_link_file(options: argparse.Namespace) -> None:
     for name in ("input", "output", "reference_links"):
         other = getattr(options, name)
         if other is not None and realpath(other) == realpath(options.links):
-            flag = f"--{name.replace('_', '-')}"
             raise ValueError(
                 f"--links must be a file of its own, since it is written: name another "
-                f"one. Received: --links {options.links} and {flag} {other}"
+                f"one. Received: --links {options.links} and {flag(name)} {other}"
             )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kseq2seq.cli import loading
+from kseq2seq.cli.arguments import flag
 from kseq2seq.cli.pair_scores import PairScores
 from kseq2seq.cli.search_options import make_search
 from kseq2seq.runs import load_log_mel
@@ -35,17 +36,17 @@ def read_table(options: argparse.Namespace, path: str, columns: Any) -> list[Any
     return data.read_wav_table(path, columns, config["sample_rate"])
 
 
-def refuse(options: argparse.Namespace, **flags: str) -> None:
-    """Refuses options that are for texts.
+def refuse(options: argparse.Namespace, *names: str) -> None:
+    """Refuses options that are for models of texts alone.
 
     Args:
         options: Those of a verb.
-        **flags: From the names of options to what they are on the command line.
+        *names: Names of the options that are refused.
 
     Raises:
         ValueError: If one of them was given.
     """
-    given = [flag for name, flag in flags.items() if getattr(options, name, None)]
+    given = [flag(name) for name in names if getattr(options, name, None)]
     if given:
         raise ValueError(
             f"{options.path}: this model reads recordings or frames: leave out "
@@ -62,7 +63,7 @@ def search_frames(options: argparse.Namespace) -> Any:
     Raises:
         ValueError: If a shortlist is asked for, which is for sources that are texts.
     """
-    refuse(options, shortlist="--shortlist")
+    refuse(options, "shortlist")
     return make_search(options)
 
 
@@ -96,7 +97,7 @@ def score_table(options: argparse.Namespace) -> tuple[Iterator[PairScores], int]
     Raises:
         ValueError: If no table is given, or a row is no pair.
     """
-    refuse(options, features="--features")
+    refuse(options, "features")
     if not options.input:
         raise ValueError(
             f"{options.path}: this model reads recordings or frames: name a table of "

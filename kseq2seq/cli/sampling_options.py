@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kseq2seq.cli.arguments import count, index, positive, share
+from kseq2seq.cli.arguments import count, flag, index, positive, share
 from kseq2seq.cli.search_options import given_search_options
 from kseq2seq.evaluation import UTILITIES
 
@@ -120,9 +120,7 @@ def check_drawn(options: argparse.Namespace, drawing: str, is_drawn: bool) -> No
 
 
 def _flags(names):
-    flags = (f"--{name.replace('_', '-')}" for name in names)
-    flags = ", ".join(flags).replace("--num-hypotheses", "--n-best")
-    return flags.replace("--beam-size", "--beam")
+    return ", ".join(map(flag, names))
 
 
 def check_distinct(options: argparse.Namespace) -> None:

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     output.check_output(options.output, options.input)
     reference = None
     if is_transcriber(options.path):
-        refuse(options, links="--links", reference_links="--reference-links")
+        refuse(options, "links", "reference_links")
         windows, number_of_lines = score_table(options)
     else:
         check_link_file(options)

@@ -370,6 +370,7 @@ def test_distinct_samples_are_lines_of_their_own(call, folder, reverser, monkeyp
          "--mbr draws instead.*Received: --alignments, --beam"),
         (["--mbr", "edit", "--prefix", "x", "--force-words", "y", "--allowed", "z"],
          "Received: --allowed, --force-words, --prefix"),
+        (["--mbr", "chrf", "--forbid-words", "x"], "draws.*Received: --forbid-words"),
         (["--in-order"], "--in-order needs --force-words.*Received: --in-order"),
         (["--mbr", "ter"], "argument --mbr: invalid choice: 'ter'"),
     ],
