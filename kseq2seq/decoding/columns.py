@@ -1,4 +1,4 @@
-"""A part of the vocabulary, of which alone a step gives log-probabilities."""
+"""Steps that give log-probabilities of a part of the vocabulary alone."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from kseq2seq.utils import Tensor
 
 
 class Columns(NamedTuple):
-    """The ids that the log-probabilities of a step are of, in their order.
+    """The ids of the tokens whose log-probabilities a step returns.
 
     Attributes:
-        ids: int32 of shape `(columns,)`, each once, in ascending order. The number of
-            columns need not be known statically.
+        ids: int32 of shape `(columns,)`, the id of each column, each once, in ascending
+            order. The number of columns need not be known statically.
         vocabulary_size: Integer, the number of all ids.
 
     Example: log-probabilities of 3, which ends a hypothesis, and of 5.

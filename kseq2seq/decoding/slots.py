@@ -1,4 +1,4 @@
-"""Hypotheses while a search is under way, and their scores.
+"""Hypotheses during a search, its settings, and their scores.
 
 Glossary of shapes, used in the comments of this package:
 - B: batch size.
@@ -44,43 +44,82 @@ class Hypotheses(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The settings of a search."""
+    """The settings of a search, checked.
 
-    max_length: Tensor  # (B,) or (1,)
+    Attributes:
+        max_length: int32 of shape `(batch,)`, or `(1,)` for one limit of all rows.
+        buffer_length: Integer or scalar tensor, the largest of these limits.
+        eos_id: Id that ends a hypothesis.
+        bos_id: Id that is fed to the first step.
+        highest_id: The largest id in the arguments, to compare with the vocabulary.
+        constraints: Tuple of all `Constraint`s, those of `forbidden_ids` and
+            `min_length` included.
+        length_penalty: As for `beam_search`.
+        length_normalization: As for `beam_search`.
+        coverage_penalty: As for `beam_search`.
+        source_mask: Booleans of shape `(batch, source_length)`; `None` for no padding.
+        num_groups: Number of groups of slots. Slots of one group are sorted by score;
+            those of several groups are sorted when the search has ended.
+        diversity: As for `beam_search`.
+        until_end: Whether to go on until every hypothesis has ended, though the scores
+            of the others can no longer change the result.
+        gives_logits: Whether the step function returns logits.
+        columns: The `Columns` of the step function's outputs; `None` for the whole
+            vocabulary.
+    """
+
+    max_length: Tensor
     buffer_length: int | Tensor
     eos_id: int
     bos_id: int
-    highest_id: int  # of all that the arguments name
+    highest_id: int
     constraints: tuple[Constraint, ...] = ()
     length_penalty: float = 0.0
     length_normalization: str = "wu"
     coverage_penalty: float = 0.0
-    source_mask: Any = None  # (B, S), or None: all is source
-    num_groups: int = 1  # of slots; those of several are in no order
-    diversity: float = 0.0  # of groups
-    until_end: bool = False  # of all hypotheses, whatever their scores are
-    gives_logits: bool = False  # whether log-probabilities are still to be made
-    columns: Columns | None = None  # that these are of, or `None`: of all tokens
+    source_mask: Any = None
+    num_groups: int = 1
+    diversity: float = 0.0
+    until_end: bool = False
+    gives_logits: bool = False
+    columns: Columns | None = None
 
 
 class Slots(NamedTuple):
-    """The hypotheses so far; every leaf has shape `(B, K, ...)`."""
+    """The hypotheses so far; every tensor has shape `(B, K, ...)`.
+
+    Attributes:
+        state: Nested structure of tensors, the state of the step function.
+        tokens: int32 of shape `(B, K)`, the last tokens.
+        ids: int32 of shape `(B, K, L)`, all tokens so far, PAD behind them.
+        path: Tuple of one int32 tensor of shape `(B, K, L)`: the slot in which each
+            token was predicted, to find its alignment; `()` without alignments.
+        log_probs: float32 of shape `(B, K)`, the sums over all tokens; -inf for a slot
+            without a hypothesis.
+        scores: float32 of shape `(B, K)`.
+        lengths: int32 of shape `(B, K)`.
+        finished: Booleans of shape `(B, K)`.
+        coverage: Tuple of one float32 tensor of shape `(B, K, S)`, the sum of the
+            alignments so far; `()` without a coverage penalty.
+        constraints: Tuple of the state of each constraint.
+    """
 
     state: Any
-    tokens: Any  # (B, K), the last ones
-    ids: Any  # (B, K, L)
-    path: Any  # ((B, K, L),), the slot in which each token was predicted, or ()
-    log_probs: Any  # (B, K)
-    scores: Any  # (B, K)
-    lengths: Any  # (B, K)
-    finished: Any  # (B, K)
-    coverage: Any  # ((B, K, S),), or () if nothing asks for it
-    constraints: tuple  # a state of each constraint
+    tokens: Any
+    ids: Any
+    path: Any
+    log_probs: Any
+    scores: Any
+    lengths: Any
+    finished: Any
+    coverage: Any
+    constraints: tuple
 
 
-# Parents, or `None` where every hypothesis stays in its slot; tokens, log-probabilities
-# and scores. Each of shape (B, K).
+# `(parents, tokens, log_probs, scores)`, each of shape (B, K). Parents are the slots
+# that the hypotheses come from; `None` if each stays in its own.
 Selected: TypeAlias = tuple[Tensor | None, Tensor, Tensor, Tensor]
+# Function `(predicted, slots, rules, position)`, of the outputs of the step function.
 Select: TypeAlias = Callable[[Tensor, Slots, Rules, Tensor], Selected]
 
 
