@@ -17,8 +17,9 @@ from kseq2seq.decoding.sampling import (
     uniform_numbers,
 )
 from kseq2seq.decoding.selection import end_finished
+from kseq2seq.decoding.shapes import check_shape
 from kseq2seq.decoding.slots import Hypotheses, prefix_of
-from kseq2seq.decoding.step import StepFunction, check_shape
+from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
     BOS_ID,
     EOS_ID,

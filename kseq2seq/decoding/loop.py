@@ -14,6 +14,7 @@ from keras import ops, tree
 
 from kseq2seq.decoding.candidates import pick
 from kseq2seq.decoding.constraints import initial_states, next_states
+from kseq2seq.decoding.shapes import like
 from kseq2seq.decoding.slots import (
     Hypotheses,
     Rules,
@@ -21,7 +22,7 @@ from kseq2seq.decoding.slots import (
     Slots,
     length_penalty,
 )
-from kseq2seq.decoding.step import Step, StepFunction, call_step, like
+from kseq2seq.decoding.step import Step, StepFunction, call_step
 from kseq2seq.utils import PAD_ID, Tensor, gather
 
 

@@ -11,8 +11,8 @@ from kseq2seq.decoding.constraints import (
     MinLength,
     check_constraints,
 )
+from kseq2seq.decoding.shapes import check_shape
 from kseq2seq.decoding.slots import LENGTH_NORMALIZATIONS, Rules
-from kseq2seq.decoding.step import check_shape
 from kseq2seq.utils import (
     Tensor,
     check_choice,

@@ -12,8 +12,9 @@ from kseq2seq.decoding.constraints import Constraint
 from kseq2seq.decoding.loop import decode
 from kseq2seq.decoding.rules import batch_size, make_rules
 from kseq2seq.decoding.selection import elementwise
+from kseq2seq.decoding.shapes import check_shape
 from kseq2seq.decoding.slots import Hypotheses
-from kseq2seq.decoding.step import StepFunction, check_shape
+from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
     BOS_ID,
     EOS_ID,

@@ -43,8 +43,9 @@ from kseq2seq.decoding.selection import (
     select_first,
     select_given,
 )
+from kseq2seq.decoding.shapes import check_shape
 from kseq2seq.decoding.slots import Hypotheses
-from kseq2seq.decoding.step import StepFunction, check_shape
+from kseq2seq.decoding.step import StepFunction
 from kseq2seq.utils import (
     BOS_ID,
     EOS_ID,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from kseq2seq.decoding.constraints.base import Constraint, Prefix
-from kseq2seq.decoding.step import check_shape
+from kseq2seq.decoding.shapes import check_shape
 from kseq2seq.utils import PAD_ID, Tensor
 
 

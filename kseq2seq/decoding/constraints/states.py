@@ -10,7 +10,7 @@ from kseq2seq.decoding.constraints.base import (
     GuidingConstraint,
     Prefix,
 )
-from kseq2seq.decoding.step import check_shape, check_structure, like
+from kseq2seq.decoding.shapes import check_shape, check_structure, like
 from kseq2seq.utils import Tensor
 
 
