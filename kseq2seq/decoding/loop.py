@@ -66,8 +66,8 @@ def decode(
     )
     if isinstance(step, Step) and step.make_room is not None:
         initial_state = step.make_room(initial_state, rules.buffer_length)
-    # The first step stands before the loop: it is needed once for each row only, and
-    # it shows the shapes that the loop will carry.
+    # The first step is outside of the loop: one hypothesis of each row is enough for
+    # it, and its outputs have the shapes that the loop carries.
     state = tree.map_structure(
         lambda leaf: ops.expand_dims(ops.convert_to_tensor(leaf), 1), initial_state
     )
@@ -81,15 +81,8 @@ def decode(
     position = ops.convert_to_tensor(1, dtype="int32")
     first = _Progress(position, slots, _first_alignments(outputs, rules))
     run = _run
-    if may_shrink and isinstance(step, Step) and step.may_shrink:
-        leaves = tree.flatten((initial_state, step.memory, slots.constraints))
-        leaves += [
-            limit
-            for limit in (rules.max_length, rules.source_mask)
-            if limit is not None and limit.shape[0] != 1
-        ]
-        if all(leaf.shape[0] is None for leaf in leaves):
-            run = _run_in_stages
+    if may_shrink and _has_unknown_batch(step, initial_state, slots, rules):
+        run = _run_in_stages
     _, slots, alignments = run(step, select, rules, num_hypotheses, first)
     if rules.num_groups > 1:
         order = _order_of_groups(slots.scores, rules.num_groups)
@@ -97,20 +90,34 @@ def decode(
     return _hypotheses(slots, alignments, num_hypotheses)
 
 
-def _run(step, select, rules, num_hypotheses, first, rows=None):
-    """Steps on until all rows are done; with `rows` only until a quarter of them is.
+def _has_unknown_batch(step, initial_state, slots, rules):
+    """Whether rows may leave the batch: nothing has a batch size known statically."""
+    if not isinstance(step, Step) or not step.may_shrink:
+        return False
+    leaves = tree.flatten((initial_state, step.memory, slots.constraints))
+    leaves += [
+        limit
+        for limit in (rules.max_length, rules.source_mask)
+        if limit is not None and limit.shape[0] != 1
+    ]
+    return all(leaf.shape[0] is None for leaf in leaves)
 
-    `rows`, of shape `(B,)`, tells which rows of the history of alignments are meant.
+
+def _run(step, select, rules, num_hypotheses, first, rows=None):
+    """Runs steps until all rows are done, or a quarter of them if `rows` are given.
+
+    `rows`, of shape (B,), are the numbers that the rows had in the first batch, by
+    which alignments are kept.
     """
 
     def unpack(leaves):
         return _Progress(*tree.pack_sequence_as(tuple(first), list(leaves)))
 
-    def running(*leaves):
-        running = _running(unpack(leaves).slots, rules, num_hypotheses)
+    def goes_on(*leaves):
+        is_open = _open_rows(unpack(leaves).slots, rules, num_hypotheses)
         if rows is None:
-            return ops.any(running)
-        count = ops.sum(ops.cast(running, "int32"))
+            return ops.any(is_open)
+        count = ops.sum(ops.cast(is_open, "int32"))
         return count > ops.shape(rows)[0] * 3 // 4
 
     def body(*leaves):
@@ -124,7 +131,7 @@ def _run(step, select, rules, num_hypotheses, first, rows=None):
         new = tree.flatten((position + 1, slots, alignments))
         return tuple(map(like, new, leaves))
 
-    leaves = ops.while_loop(running, body, tuple(tree.flatten(tuple(first))))
+    leaves = ops.while_loop(goes_on, body, tuple(tree.flatten(tuple(first))))
     return unpack(leaves)
 
 
@@ -139,9 +146,10 @@ def _remember(history, position, rows, values):
 
 
 def _run_in_stages(step, select, rules, num_hypotheses, first):
-    """The same, but rows that are done leave the batch whenever a quarter is.
+    """Runs steps until all rows are done, in batches that become smaller.
 
-    Their hypotheses stay behind, in `done`.
+    Whenever a quarter of the rows is done, their hypotheses are put into `done`, which
+    keeps the first batch size, and the others go on as a batch of their own.
     """
     batch = ops.shape(first.slots.tokens)[0]
     done = _without_state(first.slots)
@@ -151,7 +159,7 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
     def unpack(leaves):
         return tree.pack_sequence_as(start, list(leaves))
 
-    def running(*leaves):
+    def goes_on(*leaves):
         return ops.shape(leaves[0])[0] > 0
 
     def body(*leaves):
@@ -165,7 +173,7 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
             _Progress(*progress),
             rows,
         )
-        kept = ops.nonzero(_running(slots, own_rules, num_hypotheses))[0]
+        kept = ops.nonzero(_open_rows(slots, own_rules, num_hypotheses))[0]
         kept = ops.cast(kept, "int32")
         done = tree.map_structure(
             lambda old, new: ops.scatter_update(old, rows[:, None], new),
@@ -178,19 +186,22 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
         new = (rows, memory, done, (position, slots, alignments))
         return tuple(map(_like_but_rows, tree.flatten(new), leaves))
 
-    leaves = ops.while_loop(running, body, tuple(tree.flatten(start)))
+    leaves = ops.while_loop(goes_on, body, tuple(tree.flatten(start)))
     _, _, done, (_, _, alignments) = unpack(leaves)
     return _Progress(None, done, alignments)
 
 
 def _without_state(slots):
+    """The slots without all that only a next step would need."""
     return slots._replace(state=(), coverage=(), constraints=())
 
 
 def _rules_of_rows(rules, rows):
-    def of_rows(limit):
-        one_for_all = limit is None or limit.shape[0] == 1
-        return limit if one_for_all else gather(limit, rows)
+    """The rules of some rows of the first batch."""
+
+    def of_rows(values):
+        one_for_all = values is None or values.shape[0] == 1
+        return values if one_for_all else gather(values, rows)
 
     names = ("max_length", "source_mask")
     return rules._replace(**{name: of_rows(getattr(rules, name)) for name in names})
@@ -259,8 +270,8 @@ def _advance(position, slots, outputs, select, rules):
     )
 
 
-def _running(slots, rules, num_hypotheses):
-    """Which rows may still change their `num_hypotheses` best."""
+def _open_rows(slots, rules, num_hypotheses):
+    """Booleans, (B,): the rows whose `num_hypotheses` best may still change."""
     possible = slots.log_probs > -np.inf
     live = ops.logical_and(possible, ops.logical_not(slots.finished))  # (B, K)
     if rules.until_end:
@@ -307,6 +318,7 @@ def _order_of_groups(scores, num_groups):
 
 
 def _hypotheses(slots, alignments, num_hypotheses):
+    """The result of a search: the first slots, with alignments along their paths."""
     batch, width, length = ops.shape(slots.ids)
     ids, log_probs, scores, lengths = (
         values[:, :num_hypotheses]
@@ -350,7 +362,7 @@ def _widen(leaf, width):
 
 
 def _like_but_rows(new, old):
-    """The same where the number of rows may change."""
+    """As `like`, for a loop that keeps all sizes but the number of rows."""
     new, shape = ops.cast(new, old.dtype), tuple(old.shape)
     if tuple(new.shape) == shape:
         return new
