@@ -1,4 +1,4 @@
-"""Allocation of a beam to hypotheses that have come differently far."""
+"""Allocation of a beam to hypotheses of different progress."""
 
 import numpy as np
 from keras import ops
@@ -13,12 +13,11 @@ from kseq2seq.utils import PAD_ID, Tensor
 def select_guided(
     predicted: Tensor, slots: Slots, rules: Rules, position: Tensor
 ) -> Selected:
-    """The best continuations, some of each progress by the guiding constraint.
+    """The best continuations of each progress by the guiding constraint.
 
-    Candidates are, beside the best of each hypothesis, the tokens that the constraint
-    wants. Those of the same progress are a bank; the beam is shared out evenly among
-    the banks that have candidates, those that have come further first, and what is left
-    goes to the best of all.
+    The candidates are the most probable tokens of each hypothesis and the tokens that
+    the constraint wants. Candidates of the same progress are a bank. `allocate` divides
+    the beam evenly among the banks.
 
     Reference:
         [Post & Vilar, 2018](https://arxiv.org/abs/1804.06609), section 3.2.
@@ -33,7 +32,8 @@ def select_guided(
         if isinstance(constraint, GuidingConstraint)
     )
     wanted = guide.wanted(state)  # (B, K, W)
-    values = ops.concatenate([values, _new(wanted, tokens, log_probs)], axis=-1)
+    further = _log_probs_of_new(wanted, tokens, log_probs)
+    values = ops.concatenate([values, further], axis=-1)
     tokens = ops.concatenate([tokens, wanted], axis=-1)
     values, tokens = end_finished(values, tokens, slots)
 
@@ -54,7 +54,10 @@ def select_guided(
 def allocate(
     scores: Tensor, banks: Tensor, last_bank: int | Tensor, width: int, ended: Tensor
 ) -> Tensor:
-    """The places of `width` candidates, best first, that the banks share evenly.
+    """The places of `width` candidates, best first, the same number of each bank.
+
+    Where `width` is no multiple of the number of banks, the highest banks get one more.
+    Places that a small bank leaves free go to the best of all other candidates.
 
     Args:
         scores: float32 of shape `(batch, count)`.
@@ -83,14 +86,17 @@ def allocate(
     of_bank = ops.logical_and(ops.equal(banks[..., None], numbers), possible)
     of_bank = ops.cast(of_bank, "int32")  # (B, N, banks)
     is_used = ops.cast(ops.any(of_bank > 0, axis=1), "int32")  # (B, banks)
-    used = ops.maximum(ops.sum(is_used, axis=1, keepdims=True), 1)
-    # How many banks have come at least as far as each.
-    upto = ops.cumsum(is_used, axis=1)
-    rank = ops.sum(is_used, axis=1, keepdims=True) - upto
+    num_used = ops.sum(is_used, axis=1, keepdims=True)
+    # The number of used banks above each one.
+    rank = num_used - ops.cumsum(is_used, axis=1)
+    num_used = ops.maximum(num_used, 1)
     ended = ops.cast(ops.logical_and(ended, scores > -np.inf), "int32")
-    is_kept = ops.logical_and(ops.any(ended > 0, axis=1, keepdims=True), width > used)
+    is_kept = ops.logical_and(
+        ops.any(ended > 0, axis=1, keepdims=True), width > num_used
+    )
     room = width - ops.cast(is_kept, "int32")  # (B, 1)
-    share = room // used + ops.cast(rank < room % used, "int32")
+    share = room // num_used + ops.cast(rank < room % num_used, "int32")
+    # A candidate has a place if fewer of its bank than the bank's share are better.
     before = ops.cumsum(of_bank, axis=1) - of_bank
     is_due = ops.any(
         ops.logical_and(of_bank > 0, before < share[:, None]), axis=-1
@@ -104,8 +110,11 @@ def allocate(
     return pick(order, ops.sort(ops.cast(chosen, "int32"), axis=1))
 
 
-def _new(wanted, tokens, log_probs):
-    """Log-probabilities of wanted tokens, -inf for those that are candidates before."""
+def _log_probs_of_new(wanted, tokens, log_probs):
+    """Log-probabilities of wanted tokens; -inf for PAD and for candidates known before.
+
+    Of the wanted tokens, (B, K, W), only the first of equal ones counts.
+    """
     count = wanted.shape[-1] or ops.shape(wanted)[-1]
     places = ops.arange(count, dtype="int32")
     twice = ops.logical_and(
