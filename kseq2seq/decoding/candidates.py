@@ -15,7 +15,7 @@ from kseq2seq.decoding.constraints import (
 from kseq2seq.decoding.slots import Rules
 from kseq2seq.utils import Tensor, gather
 
-# The best of a large vocabulary are looked for in its best pieces of this size.
+# Number of tokens in a piece of a large vocabulary; see `top_tokens`.
 PIECE_SIZE = 64
 
 
@@ -50,13 +50,14 @@ def best_tokens(
 ) -> tuple[Tensor, Tensor]:
     """The most probable of the tokens that may come next.
 
-    The same as the best of `allowed_log_probs`. Constraints that forbid a few tokens at
-    most take no pass over the vocabulary, and without others the softmax takes a
-    cheaper one, over the columns alone if there are any.
+    They are the best of `allowed_log_probs`, but cost less. Constraints that forbid few
+    tokens (`Constraint.max_forbidden`) see the best candidates alone. If all
+    constraints are such, nothing but the softmax reads the whole vocabulary, or the
+    columns if there are any.
 
     Args:
         predicted: As for `allowed_log_probs`.
-        count: Number of tokens wanted; fewer come of a smaller vocabulary.
+        count: Number of tokens; a smaller vocabulary gives fewer.
         rules: As for `allowed_log_probs`.
         prefix: As for `allowed_log_probs`.
         states: As for `allowed_log_probs`.
@@ -67,32 +68,32 @@ def best_tokens(
     vocabulary = predicted.shape[-1]
     if rules.columns is not None:
         vocabulary = rules.columns.vocabulary_size
-    bounded, own_states, unbounded, their_states = [], [], [], []
-    others = 0
+    bounded, bounded_states, unbounded, unbounded_states = [], [], [], []
+    num_forbidden = 0  # at most, by the bounded ones
     for constraint, state in zip(rules.constraints, states, strict=True):
         most = max_forbidden(constraint)
         if most is None:
             unbounded.append(constraint)
-            their_states.append(state)
+            unbounded_states.append(state)
         else:
             bounded.append(constraint)
-            own_states.append(state)
-            others += most
+            bounded_states.append(state)
+            num_forbidden += most
     if unbounded:
-        their_rules = rules._replace(constraints=unbounded)
-        predicted = allowed_log_probs(predicted, their_rules, prefix, their_states)
+        rules_of_all = rules._replace(constraints=unbounded)
+        predicted = allowed_log_probs(predicted, rules_of_all, prefix, unbounded_states)
         rules = rules._replace(gives_logits=False, columns=None)
-    # So many more that enough are left without the forbidden ones.
-    values, tokens = top_tokens(predicted, min(count + others, vocabulary))
+    # Without the forbidden ones, `count` are left.
+    values, tokens = top_tokens(predicted, min(count + num_forbidden, vocabulary))
     if rules.gives_logits:
-        # The best has its probability from softmax, which never is 0 for it, and the
-        # others follow by their distance: log-softmax takes over twice as long.
+        # Softmax gives the probability of the best token, which is never 0, and
+        # differences of logits give the others: log-softmax takes over twice as long.
         probability = pick(ops.softmax(predicted), tokens[..., :1])
         values = values - values[..., :1] + ops.log(probability)
     if rules.columns is not None:
         tokens = gather(rules.columns.ids, tokens)
-    if others:
-        allowed = allowed_tokens(bounded, tokens, prefix, own_states)
+    if num_forbidden:
+        allowed = allowed_tokens(bounded, tokens, prefix, bounded_states)
         values = ops.where(allowed, values, -np.inf)
         values, places = ops.top_k(values, min(count, vocabulary))
         tokens = pick(tokens, ops.cast(places, "int32"))
@@ -119,7 +120,7 @@ def top_tokens(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
         values, tokens = ops.top_k(log_probs, count)
         return values, ops.cast(tokens, "int32")
     pieces = -(-vocabulary // PIECE_SIZE)
-    # So many that each of the best may be in a piece of its own.
+    # At least `count`: each of the best tokens may be in a piece of its own.
     pieces = max(pieces, count) if is_known else ops.maximum(pieces, count)
     padding = pieces * PIECE_SIZE - vocabulary
     if not is_known or padding:
@@ -136,7 +137,7 @@ def top_tokens(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     values, places = ops.top_k(finalists, count)
     places = ops.cast(places, "int32")
     tokens = pick(best, places // PIECE_SIZE) * PIECE_SIZE + places % PIECE_SIZE
-    # Where all is -inf the padding can win; what is fed must be an id all the same.
+    # Where all values are -inf, padding may win; the next step needs an id even then.
     return values, ops.minimum(tokens, vocabulary - 1)
 
 

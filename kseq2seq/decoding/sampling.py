@@ -11,7 +11,7 @@ from kseq2seq.decoding.candidates import pick, top_tokens
 from kseq2seq.decoding.constraints import Constraint
 from kseq2seq.decoding.loop import decode
 from kseq2seq.decoding.rules import batch_size, make_rules
-from kseq2seq.decoding.selection import elementwise
+from kseq2seq.decoding.selection import select_chosen
 from kseq2seq.decoding.shapes import check_shape
 from kseq2seq.decoding.slots import Hypotheses
 from kseq2seq.decoding.step import StepFunction
@@ -129,7 +129,7 @@ def sample(
         return draw(log_probs, number, *map(per_row, settings))
 
     start = np.zeros(num_samples)
-    return decode(step, initial_state, elementwise(choose), rules, start, num_samples)
+    return decode(step, initial_state, select_chosen(choose), rules, start, num_samples)
 
 
 def uniform_numbers(

@@ -28,8 +28,8 @@ def select_best(
 ) -> Selected:
     """The K best among all continuations of the K hypotheses of each row."""
     batch, width, _ = ops.shape(predicted)
-    # One hypothesis has at most K continuations among the K best, and orders its own
-    # by the token alone. So only this has to look at all V.
+    # At most K of the K best continue the same hypothesis, and they are its most
+    # probable ones. So only `best_tokens` has to look at all V.
     prefix = prefix_of(slots, rules, position)
     values, tokens = best_tokens(
         predicted, width, rules, prefix, slots.constraints
@@ -48,15 +48,16 @@ def select_best(
 
 
 def end_finished(values: Tensor, tokens: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
-    """Gives hypotheses that have finished one continuation, themselves.
+    """Gives each finished hypothesis one continuation: PAD, with log-probability 0.
 
     Args:
-        values: Log-probabilities of continuations, of shape `(batch, beam, count)`.
-        tokens: Their tokens.
-        slots: The hypotheses.
+        values: Log-probabilities of continuations, float32 of shape `(batch, beam,
+            count)`.
+        tokens: Their tokens, int32 of this shape.
+        slots: The `Slots`.
 
     Returns:
-        A tuple of both.
+        A tuple `(values, tokens)` of the same shapes.
     """
     count = values.shape[-1] or ops.shape(values)[-1]
     finished = slots.finished[..., None]
@@ -66,15 +67,15 @@ def end_finished(values: Tensor, tokens: Tensor, slots: Slots) -> tuple[Tensor, 
     return values, ops.where(finished, PAD_ID, tokens)
 
 
-def elementwise(choose: Callable[[Tensor, Tensor], Tensor]) -> Select:
-    """A selection in which each hypothesis stays in its slot and goes on by one token.
+def select_chosen(choose: Callable[[Tensor, Tensor], Tensor]) -> Select:
+    """A selection of one token for each hypothesis, which stays in its slot.
 
     Args:
         choose: Function from log-probabilities of shape `(batch, beam, vocabulary)`
             and the position to tokens of shape `(batch, beam)`.
 
     Returns:
-        A function, as `decode` takes it.
+        A `Select` function.
     """
 
     def select(predicted, slots, rules, position):
@@ -87,10 +88,15 @@ def elementwise(choose: Callable[[Tensor, Tensor], Tensor]) -> Select:
 
 
 def select_given(ids: Tensor) -> Select:
-    """A selection of given tokens: of `ids`, of shape `(batch, length)`.
+    """A selection of given tokens.
 
-    One that the vocabulary lacks has the probability 0: looked up, it would give that
-    of a token in another row.
+    A token that the vocabulary lacks has the probability 0.
+
+    Args:
+        ids: int32 of shape `(batch, length)`.
+
+    Returns:
+        A `Select` function.
     """
 
     def select(predicted, slots, rules, position):
@@ -98,6 +104,7 @@ def select_given(ids: Tensor) -> Select:
         log_probs = allowed_log_probs(predicted, rules, prefix, slots.constraints)
         tokens = gather(ids, position, axis=1)[:, None]  # (B, 1)
         known = ops.logical_and(tokens >= 0, tokens < log_probs.shape[-1])
+        # An unknown id would pick the log-probability of another row's token.
         values = pick(log_probs, ops.where(known, tokens, 0)[..., None])[..., 0]
         return _stay(slots, ops.where(known, values, -np.inf), tokens)
 
@@ -105,7 +112,10 @@ def select_given(ids: Tensor) -> Select:
 
 
 def _stay(slots, values, tokens):
-    """Each hypothesis in its slot, with the next token, (B, K), unless it has ended."""
+    """The `Selected` of hypotheses that stay in their slots; a finished one gets PAD.
+
+    The log-probabilities and the tokens have shape (B, K).
+    """
     tokens = ops.where(slots.finished, PAD_ID, tokens)
     totals = slots.log_probs + ops.where(slots.finished, 0.0, values)
     return None, tokens, totals, totals
