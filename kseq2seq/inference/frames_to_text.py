@@ -16,6 +16,7 @@ from kseq2seq.inference.rows import (
     nbest_rows,
     score_rows,
 )
+from kseq2seq.inference.search_arguments import nbest_count
 from kseq2seq.inference.step_graph import trace_step
 from kseq2seq.inference.text_rules import text_constraints
 from kseq2seq.inference.tokenizer_graphs import IDS, one_graph
@@ -147,7 +148,7 @@ class FramesToText:
             its `beam_size`.
         """
         search = self.default_search
-        count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
+        count = nbest_count(search)
         hypotheses = self.search(*self.read(*source), count)
         texts, scores = nbest_rows(self.write, hypotheses, count)
         return {"texts": texts, "scores": scores}

@@ -1,4 +1,4 @@
-"""The search that is asked for, as an argument or by its beam size alone."""
+"""Arguments of searches: a `Search`, a beam size, a number of translations."""
 
 from typing import Any
 
@@ -50,3 +50,18 @@ def search_of_beam(beam: Any, method: str) -> Search:
             f"`{method}`. Received: beam={beam!r:.80}"
         )
     return Search() if beam is None else Search(beam_size=beam)
+
+
+def nbest_count(search: Search) -> int:
+    """Number of translations that the signatures `nbest` and `alternatives` give.
+
+    Args:
+        search: The `kseq2seq.Search` of the signatures.
+
+    Example:
+
+    >>> nbest_count(Search(beam_size=4, num_hypotheses=2)), nbest_count(Search())
+    (2, 5)
+    """
+    several = search.num_hypotheses > 1
+    return search.num_hypotheses if several else search.beam_size

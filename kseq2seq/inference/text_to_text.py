@@ -26,6 +26,7 @@ from kseq2seq.inference.rows import (
     score_rows,
     uniform_numbers,
 )
+from kseq2seq.inference.search_arguments import nbest_count
 from kseq2seq.inference.step_graph import trace_halves
 from kseq2seq.inference.tokenizer_graphs import IDS, TokenizerGraphs, one_graph
 from kseq2seq.inference.vocabulary_selection import select_vocabulary
@@ -166,7 +167,7 @@ class TextToText(TokenizerGraphs):
             the search's `num_hypotheses`, or, where that is 1, its `beam_size`.
         """
         search = self.default_search
-        count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
+        count = nbest_count(search)
         source, shape = self.source_ids(text, features), [-1, count]
         hypotheses = self.search_ids(source.ids, count)
         translations = self.write_all(text, source, hypotheses, search)
