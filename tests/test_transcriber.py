@@ -300,3 +300,12 @@ def test_the_plot_has_a_row_for_each_token(speech, results):
     best = speech.transcribe([WAVES[0][0]])[0][0]
     assert [x.get_text() for x in labels] == best.tokens
     assert figure.axes[1].get_xlim()[1] == pytest.approx(0.38)
+
+
+def test_a_coverage_penalty_with_and_without_alignments(plain):
+    search = dataclasses.replace(SEARCH, coverage_penalty=0.3)
+    aligned = plain.transcribe(FRAMES, search)
+    without = plain.transcribe(FRAMES, search, alignments=False)
+    for (best,), (other,) in zip(aligned, without, strict=True):
+        assert best.alignment is not None and other.alignment is None
+        assert (best.text, best.score) == (other.text, other.score)

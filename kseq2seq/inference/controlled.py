@@ -24,6 +24,7 @@ from kseq2seq.inference.prefixes import (
     with_beginnings,
 )
 from kseq2seq.inference.rows import blank_for_blank, check_rows
+from kseq2seq.inference.search_arguments import nbest_count
 from kseq2seq.inference.text_to_text import TextToText
 from kseq2seq.utils import EOS_ID, PAD_ID, Tensor
 
@@ -69,11 +70,9 @@ class ControlledSearches:
         """
         check_rows(text, prefix=prefix)
         search = self._text_to_text.default_search
-        # The coverage penalty needs alignments on the way.
-        needs_alignments = search.coverage_penalty > 0
         truncated = self._text_to_text.source_ids(text, features).truncated
         cut = self._text_to_text.read_target(prefix).truncated
-        outputs = self.search_texts(text, search, needs_alignments, features, prefix)
+        outputs = self.search_texts(text, search, False, features, prefix)
         return {
             "translation": outputs["translations"][:, 0],
             "score": outputs["scores"][:, 0],
@@ -99,40 +98,30 @@ class ControlledSearches:
             number of float32. n is as for `TextToText.nbest`.
         """
         check_rows(text, prefix=prefix)
-        graphs = self._text_to_text
-        search, source = graphs.default_search, graphs.source_ids(text, features)
-        count = search.num_hypotheses if search.num_hypotheses > 1 else search.beam_size
-        start = partial(
-            graphs.start,
-            alignments=graphs.needs_alignments(search) or search.coverage_penalty > 0,
-            shortlist=search.shortlist,
-        )
-        beginnings = read_beginnings(graphs, prefix, self._pieces)
-        rules = graphs.text_rules(search)
-        given = forced_prefix(beginnings, self._pieces)
-        room = length_limits(source.ids, search, [given, *rules])["max_length"]
-        following = search_ids(
-            partial(start, wanted=[beginnings.ids]),
-            source.ids,
-            dataclasses.replace(
-                search, beam_size=count, num_hypotheses=count, num_groups=1
-            ),
-            constraints=[_WithRoom(rule, room) for rule in rules],
-            prefix=given,
-            copies=graphs.copies,
-            longest=length_of_next(beginnings, prefix),
-        )
+        text_to_text = self._text_to_text
+        search = text_to_text.default_search
+        count = nbest_count(search)
+        source = text_to_text.source_ids(text, features)
+        beginnings = read_beginnings(text_to_text, prefix, self._pieces)
+        following = self._next_tokens(source, prefix, beginnings)
         # Each becomes a row of its own.
         text, prefix, source, beginnings = tf.nest.map_structure(
             lambda values: tf.repeat(values, count, axis=0),
             (text, prefix, source, beginnings),
         )
         ids = tf.reshape(following.ids, [-1, tf.shape(following.ids)[2]])
-        start, ahead = partial(start, wanted=[ids]), ForcedPrefix(ids)
-        best = search_ids(start, source.ids, search, 1, rules, ahead, graphs.copies)
+        best = search_ids(
+            self._start(search, wanted=[ids]),
+            source.ids,
+            search,
+            num_hypotheses=1,
+            constraints=text_to_text.text_rules(search),
+            prefix=ForcedPrefix(ids),
+            copies=text_to_text.copies,
+        )
         best = blank_for_blank(best, source.ids)
         texts = self._texts(text, source, best, search, prefix, beginnings)[:, 0]
-        # A row of nothing stands for what has no probability, and would be free.
+        # An alternative of no probability has no tokens: as a prefix it would be free.
         is_there = tf.reshape(following.lengths, [-1]) > 0
         is_there &= best.lengths[:, 0] > 0
         scores = tf.where(is_there, best.scores[:, 0], tf.float32.min)
@@ -140,6 +129,37 @@ class ControlledSearches:
             "translations": tf.reshape(tf.where(is_there, texts, ""), [-1, count]),
             "scores": tf.reshape(scores, [-1, count]),
         }
+
+    def _next_tokens(self, source, prefix, beginnings):
+        """The `Hypotheses` of beginnings and the most probable tokens behind them."""
+        text_to_text = self._text_to_text
+        search = text_to_text.default_search
+        constraint = forced_prefix(beginnings, self._pieces)
+        constraints = text_to_text.text_rules(search)
+        room = length_limits(source.ids, search, [constraint, *constraints])
+        count = nbest_count(search)
+        return search_ids(
+            self._start(search, wanted=[beginnings.ids]),
+            source.ids,
+            dataclasses.replace(
+                search, beam_size=count, num_hypotheses=count, num_groups=1
+            ),
+            constraints=[_WithRoom(x, room["max_length"]) for x in constraints],
+            prefix=constraint,
+            copies=text_to_text.copies,
+            longest=length_of_next(beginnings, prefix),
+        )
+
+    def _start(self, search, wanted, alignments=False):
+        """The start of a search that may give the ids `wanted`, for `search_ids`."""
+        needs_alignments = self._text_to_text.needs_alignments(search)
+        return partial(
+            self._text_to_text.start,
+            # The coverage penalty needs them on the way.
+            alignments=alignments or needs_alignments or search.coverage_penalty > 0,
+            shortlist=search.shortlist,
+            wanted=wanted,
+        )
 
     def search_texts(
         self,
@@ -170,17 +190,17 @@ class ControlledSearches:
             Dict of `translations`, strings of shape `(batch, n)`, `source`, ids of
             shape `(batch, source_length)`, and what `kseq2seq.decoding.Hypotheses` has.
         """
-        graphs = self._text_to_text
-        source = graphs.source_ids(text, features)
-        constraint = beginnings = None
-        wanted = []
+        text_to_text = self._text_to_text
+        source = text_to_text.source_ids(text, features)
+        beginnings = prefix_constraint = None
+        wanted = []  # ids that a shortlist may lack
         if prefix is not None:
-            beginnings = read_beginnings(graphs, prefix, self._pieces)
-            constraint = forced_prefix(beginnings, self._pieces)
+            beginnings = read_beginnings(text_to_text, prefix, self._pieces)
+            prefix_constraint = forced_prefix(beginnings, self._pieces)
             wanted.append(beginnings.ids)
-        rules = graphs.text_rules(search)
+        constraints = text_to_text.text_rules(search)
         if forced is not None:
-            rules.append(ForcedPhrases(forced, in_order))
+            constraints.append(ForcedPhrases(forced, in_order))
             wanted.append(tf.reshape(forced, [tf.shape(forced)[0], -1]))
         if allowed:
             if search.shortlist:
@@ -188,15 +208,14 @@ class ControlledSearches:
                     "`allowed` must come without a shortlist, since its texts may need "
                     "any piece: search with shortlist=False. Received: shortlist=True"
                 )
-            rules.append(graphs.allowed_texts(allowed))
-        start = partial(
-            graphs.start,
-            alignments=alignments or graphs.needs_alignments(search),
-            shortlist=search.shortlist,
-            wanted=wanted,
-        )
+            constraints.append(text_to_text.allowed_texts(allowed))
         hypotheses = search_ids(
-            start, source.ids, search, None, rules, constraint, graphs.copies
+            self._start(search, wanted, alignments),
+            source.ids,
+            search,
+            constraints=constraints,
+            prefix=prefix_constraint,
+            copies=text_to_text.copies,
         )
         hypotheses = blank_for_blank(hypotheses, source.ids)
         texts = self._texts(text, source, hypotheses, search, prefix, beginnings)
@@ -211,17 +230,17 @@ class ControlledSearches:
 
     def _texts(self, text, source, hypotheses, search, prefix, beginnings):
         """The texts of hypotheses, whose beginnings are the texts given, if any."""
-        graphs = self._text_to_text
-        texts = graphs.write_all(text, source, hypotheses, search)
+        text_to_text = self._text_to_text
+        texts = text_to_text.write_all(text, source, hypotheses, search)
         if beginnings is None:
             return texts
-        written = graphs.write(beginnings.ids)[:, None]
-        if graphs.needs_alignments(search):  # other words for each hypothesis
+        written = text_to_text.write(beginnings.ids)[:, None]
+        if text_to_text.needs_alignments(search):  # other words for each hypothesis
             lengths = number_of_tokens(beginnings.ids)[:, None, None]
             places = tf.range(tf.shape(hypotheses.ids)[2])
             cut = tf.where(places < lengths, hypotheses.ids, PAD_ID)
             begun = hypotheses._replace(ids=cut)
-            written = graphs.write_all(text, source, begun, search)
+            written = text_to_text.write_all(text, source, begun, search)
         texts = with_beginnings(texts, prefix, written)
         return tf.where(source.ids[:, :1] == EOS_ID, "", texts)
 

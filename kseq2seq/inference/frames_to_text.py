@@ -279,11 +279,7 @@ class FramesToText:
 
     def _search(self, frames, mask, count):
         """The best hypotheses by the default search, without alignments."""
-        search = self.default_search
-        # The coverage penalty needs them on the way.
-        alignments = search.coverage_penalty > 0
-        hypotheses = self._hypotheses(frames, mask, search, count, alignments)
-        return hypotheses._replace(alignments=None)
+        return self._hypotheses(frames, mask, self.default_search, count, False)
 
     def _hypotheses(self, frames, mask, search, count, alignments) -> Hypotheses:
         if search.shortlist:
@@ -297,8 +293,11 @@ class FramesToText:
                 "are no words to copy. Received: replace_unknown=True"
             )
 
+        # The coverage penalty needs them on the way.
+        collected = alignments or search.coverage_penalty > 0
+
         def start(_):
-            return self._start(frames, mask, alignments)
+            return self._start(frames, mask, collected)
 
         # What a search reads of ids is where there are any.
         positions = tf.where(self._reduced_mask(mask), UNK_ID, PAD_ID)
@@ -307,6 +306,8 @@ class FramesToText:
         positions = tf.concat([first, positions[:, 1:]], axis=1)
         rules = text_constraints(search, self._tokenizer)
         hypotheses = search_ids(start, positions, search, count, rules)
+        if not alignments:
+            hypotheses = hypotheses._replace(alignments=None)
         return blank_for_blank(hypotheses, positions)
 
     def _force(self, frames, mask, ids):

@@ -385,11 +385,12 @@ def test_each_graph_is_traced_once(translator):
     assert {x.experimental_get_tracing_count() for x in shared} == {1}
 
 
-def test_a_searchs_alignments_can_be_left_out(translator):
+@pytest.mark.parametrize("search", [SEARCH, Search(coverage_penalty=0.3)])
+def test_a_searchs_alignments_can_be_left_out(translator, search):
     ours = text_to_text([translator])
     texts = strings(TEXTS)
-    with_them = ControlledSearches(ours).search_texts(texts, SEARCH)
-    without = ControlledSearches(ours).search_texts(texts, SEARCH, alignments=False)
+    with_them = ControlledSearches(ours).search_texts(texts, search)
+    without = ControlledSearches(ours).search_texts(texts, search, alignments=False)
     assert set(with_them) - set(without) == {"alignments"}
     for name, values in without.items():
         np.testing.assert_array_equal(values, with_them[name])
