@@ -103,9 +103,9 @@ def export_litert(
     shapes = {"source": (1, source_length)}
     if features is not None:
         shapes["features"] = (1, features_length)
-    rules = text_constraints(search, target_tokenizer)
-    longest = _longest(search, shapes, rules)
-    function = _static_search(portable_copy(model), search, shapes, rules)
+    constraints = text_constraints(search, target_tokenizer)
+    longest = _longest(search, shapes, constraints)
+    function = _static_search(portable_copy(model), search, shapes, constraints)
     content = _convert(function, weights)
     _check(content, shapes)
     about = {
@@ -132,19 +132,19 @@ def export_litert(
     return id_export.add_export(folder, tokenizers, files, about)
 
 
-def _longest(search, shapes, rules):
+def _longest(search, shapes, constraints):
     """The most tokens of a translation, of as many tokens as the inputs hold."""
     source = np.full((1, sum(length for _, length in shapes.values())), EOS_ID)
     limit = int(length_limits(source, search)["max_length"][0])
-    return max([limit, *(rule.least_room for rule in rules)])
+    return max([limit, *(x.least_room for x in constraints)])
 
 
-def _static_search(model, search, shapes, rules):
+def _static_search(model, search, shapes, constraints):
     """The search with outputs of fixed shapes, for which a caller can make room."""
     search_ids = id_export.search_function(
-        model, search, *shapes.values(), constraints=rules
+        model, search, *shapes.values(), constraints=constraints
     )
-    longest = _longest(search, shapes, rules)
+    longest = _longest(search, shapes, constraints)
 
     def search_static(*inputs):
         outputs = search_ids(*inputs)

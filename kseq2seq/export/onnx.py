@@ -89,9 +89,9 @@ def export_onnx(
     searches = {GREEDY_FILE: ids.greedy(search)}
     if search.beam_size > 1:
         searches[BEAM_FILE] = search
-    copy, rules = portable_copy(model), text_constraints(search, target_tokenizer)
+    copy, constraints = portable_copy(model), text_constraints(search, target_tokenizer)
     graphs = {
-        name: _convert(copy, search, features is not None, rules)
+        name: _convert(copy, search, features is not None, constraints)
         for name, search in searches.items()
     }
     files: dict[str, bytes | str] = {
@@ -112,12 +112,12 @@ def export_onnx(
     )
 
 
-def _convert(model, search, has_features, rules):
+def _convert(model, search, has_features, constraints):
     """One search as an ONNX model, its weights inside."""
     import tf2onnx
 
     shapes = [[None, None]] * (2 if has_features else 1)
-    function = ids.search_function(model, search, *shapes, constraints=rules)
+    function = ids.search_function(model, search, *shapes, constraints=constraints)
     function.get_concrete_function()  # whose errors are not those of a conversion
     try:
         with _quick_and_quiet():

@@ -106,22 +106,22 @@ def sampling_graph(
     return tf.function(sample, input_signature=specs, autograph=False)
 
 
-def _sample(graphs, num_samples, text, seed, temperature, features=None):
+def _sample(text_to_text, num_samples, text, seed, temperature, features=None):
     """The texts, log-probabilities and scores of samples, `(batch, num_samples)`."""
-    search, source = Search(), graphs.source_ids(text, features)
+    search, source = Search(), text_to_text.source_ids(text, features)
     shape = [search.max_length, num_samples, 2 * num_samples, -1]
     numbers = uniform_numbers(seed, int(np.prod(shape[:3])))
     samples = decoding.sample_distinct(
-        *graphs.start_own(source.ids, alignments=graphs.copies),
+        *text_to_text.start_own(source.ids, alignments=text_to_text.copies),
         uniform=tf.transpose(tf.reshape(numbers, shape), [0, 3, 1, 2]),
         num_samples=num_samples,
         temperature=temperature,
         **length_limits(source.ids, search),
-        constraints=constraints_of_search(search, graphs.copies),
+        constraints=constraints_of_search(search, text_to_text.copies),
     )
     samples = blank_for_blank(samples, source.ids)
     return {
-        "texts": graphs.write_all(text, source, samples, search),
+        "texts": text_to_text.write_all(text, source, samples, search),
         "log_probs": samples.log_probs,
         "scores": samples.scores,
     }

@@ -304,8 +304,8 @@ class FramesToText:
         is_blank = tf.logical_not(tf.reduce_any(mask, axis=1, keepdims=True))
         first = tf.where(is_blank, EOS_ID, UNK_ID)
         positions = tf.concat([first, positions[:, 1:]], axis=1)
-        rules = text_constraints(search, self._tokenizer)
-        hypotheses = search_ids(start, positions, search, count, rules)
+        constraints = text_constraints(search, self._tokenizer)
+        hypotheses = search_ids(start, positions, search, count, constraints)
         if not alignments:
             hypotheses = hypotheses._replace(alignments=None)
         return blank_for_blank(hypotheses, positions)

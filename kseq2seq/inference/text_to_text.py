@@ -120,7 +120,7 @@ class TextToText(TokenizerGraphs):
             features,
             limits,
             search.max_length,
-            # Their alignments tell what was copied.
+            # A model that does not copy has no alignment to find copies by.
             copied_ids=None if None in copied_ids else copied_ids[0],
         )
         self.default_search = search
@@ -161,10 +161,9 @@ class TextToText(TokenizerGraphs):
             features: String tensor of shape `(batch,)`, or `None`.
 
         Returns:
-            Dict of `translations`, strings of shape `(batch, n)`, and `scores`, float32
-            of shape `(batch, n)`; where there are fewer, they are empty and the lowest
-            number of float32, since JSON has no infinity. n is
-            the search's `num_hypotheses`, or, where that is 1, its `beam_size`.
+            Dict of `translations`, strings, and `scores`, float32, each `(batch, n)`.
+            Missing ones are empty and the lowest float32, since JSON has no infinity.
+            n is the search's `num_hypotheses`, or, where that is 1, its `beam_size`.
         """
         search = self.default_search
         count = nbest_count(search)
@@ -302,8 +301,9 @@ class TextToText(TokenizerGraphs):
         check_rows(text, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         source = self.source_ids(text, features)
         search = self.default_search
-        rules = [*constraints_of_search(search, self.copies), *self.text_rules(search)]
-        most = max([search.max_length, *(rule.least_room for rule in rules)])
+        constraints = constraints_of_search(search, self.copies)
+        constraints += self.text_rules(search)
+        most = max([search.max_length, *(x.least_room for x in constraints)])
         sampled = decoding.sample(
             *self.start_own(source.ids, self.needs_alignments(search)),
             uniform=uniform_numbers(seed, most)[..., None],
@@ -311,8 +311,8 @@ class TextToText(TokenizerGraphs):
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
             # At least one token is left.
             top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),
-            **length_limits(source.ids, search, rules),
-            constraints=rules,
+            **length_limits(source.ids, search, constraints),
+            constraints=constraints,
         )
         sampled = blank_for_blank(sampled, source.ids)
         return {
@@ -337,9 +337,9 @@ class TextToText(TokenizerGraphs):
             alignments=needed or search.coverage_penalty > 0,
             shortlist=search.shortlist,
         )
-        rules = self.text_rules(search)
+        constraints = self.text_rules(search)
         hypotheses = search_ids(
-            start, source, search, num_hypotheses, rules, copies=self.copies
+            start, source, search, num_hypotheses, constraints, copies=self.copies
         )
         if not needed:
             hypotheses = hypotheses._replace(alignments=None)
