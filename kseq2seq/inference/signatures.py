@@ -99,8 +99,9 @@ def signature_functions(
             name: SignatureFunction(function, (*specs, FEATURES))
             for name, (function, specs) in functions.items()
         }
+    # Without the argument `features`, which a graph would keep as a constant.
     return {
-        name: SignatureFunction(_without_features(function), specs)
+        name: SignatureFunction(_with_names(function, specs), specs)
         for name, (function, specs) in functions.items()
     }
 
@@ -155,7 +156,11 @@ def frame_signature_functions(
 
 
 def _with_names(function, specs):
-    """The function of any inputs, with arguments that have the names of the specs."""
+    """A function whose arguments have the names of the specs, in their order.
+
+    A concrete function of TensorFlow names its inputs after the arguments of the
+    function that is traced.
+    """
 
     def named(*inputs):
         return function(*inputs)
@@ -165,22 +170,6 @@ def _with_names(function, specs):
     named.__name__ = function.__name__
     vars(named)["__signature__"] = inspect.Signature(parameters)
     return named
-
-
-def _without_features(function):
-    """The function without its last argument, which a graph would keep as a constant.
-
-    A graph's inputs are told by its function's signature.
-    """
-    signature = inspect.signature(function)
-    *others, _ = signature.parameters.values()
-
-    def narrowed(*inputs):
-        return function(*inputs)
-
-    narrowed.__name__ = function.__name__
-    vars(narrowed)["__signature__"] = signature.replace(parameters=others)
-    return narrowed
 
 
 def find_signature(signatures: Mapping[str, Entry], name: str) -> Entry:
@@ -199,13 +188,12 @@ def find_signature(signatures: Mapping[str, Entry], name: str) -> Entry:
     2
     """
     if name not in signatures:
-        is_extra = name in EXTRA_SIGNATURES
-        remedy = f", and {name} in exports that ask for it: export again with "
-        remedy = (
-            f"{remedy}extra_signatures=[{name!r}], or --signatures {name}"
-            if is_extra
-            else ""
-        )
+        remedy = ""
+        if name in EXTRA_SIGNATURES:
+            remedy = (
+                f", and {name} in exports that ask for it: export again with "
+                f"extra_signatures=[{name!r}], or --signatures {name}"
+            )
         raise ValueError(
             f"`signature` must be one of {', '.join(sorted(signatures))}; alignments "
             f"are there for models with attention alone{remedy}. Received: {name!r}"
