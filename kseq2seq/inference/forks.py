@@ -1,7 +1,8 @@
-"""Forks of a process with translators, for which a process of their own answers.
+"""Translators in forked processes, whose methods run in a process that is spawned.
 
-TensorFlow's threads do not survive a fork: whatever is asked of it there may wait for
-ever. A translator that a fork has inherited is sent to a new process instead.
+TensorFlow's threads do not survive a fork, so that a call of TensorFlow there may wait
+forever. A fork sends its translator to a new process, and each call of a method after
+it; that process sends the results back.
 """
 
 import functools
@@ -20,29 +21,29 @@ from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-# The processes in which there have been translators.
+# Ids of the processes that have made translators.
 _processes: set[int] = set()
-# By process, since a fork may inherit one that a thread holds which it does not have.
+# A lock for each process id: a thread that is not in the fork may hold the parent's.
 _locks: dict[int, threading.Lock] = {}
 
 _START = (
     "import sys; sys.path[:] = sys.argv[1:]; "
-    "from kseq2seq.inference.forks import answer; answer()"
+    "from kseq2seq.inference.forks import run_calls; run_calls()"
 )
 
 
 def enter_process() -> None:
-    """Notes that there are translators in this process.
+    """Notes that this process makes a translator.
 
     Raises:
-        RuntimeError: If there has been one before this process was forked.
+        RuntimeError: If this process was forked after another translator was made.
     """
     check_fork()
     _processes.add(os.getpid())
 
 
 def is_fork() -> bool:
-    """Whether there has been a translator before this process was forked.
+    """Whether this process was forked after a translator was made.
 
     Example:
 
@@ -53,10 +54,10 @@ def is_fork() -> bool:
 
 
 def check_fork() -> None:
-    """Refuses to load or make a translator in a fork of a process that has had one.
+    """Refuses a new translator in a process that was forked after another was made.
 
     Raises:
-        RuntimeError: If this is such a fork.
+        RuntimeError: If this is such a process.
 
     Example:
 
@@ -69,7 +70,7 @@ def check_fork() -> None:
 def works_in_forks(
     method: Callable[Concatenate[Any, _Arguments], _Result],
 ) -> Callable[Concatenate[Any, _Arguments], _Result]:
-    """Method of a translator that a fork, too, can call, by a process that it starts.
+    """Makes a method of a translator work in forks, by a process that they start.
 
     The translator and the arguments are pickled.
 
@@ -77,7 +78,7 @@ def works_in_forks(
         method: The method.
 
     Returns:
-        The same method; in forks one that warns at its first call.
+        The method, which warns at its first call in a fork.
 
     Example:
 
@@ -98,7 +99,7 @@ def works_in_forks(
             named = {name: _listed(value) for name, value in kwargs.items()}
             call = method.__name__, [*map(_listed, args)], named
             sent = _pickled(call, f"arguments of `{method.__name__}`")
-            return _answerer_of(self).ask(sent)
+            return _copy_process_of(self).ask(sent)
 
     return call
 
@@ -118,16 +119,16 @@ def _refuse(received: str) -> NoReturn:
     )
 
 
-def _answerer_of(translator: Any) -> "_Answerer":
-    """The process that answers for a translator, started when there is none yet."""
-    answerer = translator.__dict__.get("_answerer")
-    if answerer is None or not answerer.is_alive():
-        answerer = translator.__dict__["_answerer"] = _Answerer(translator)
-    return answerer
+def _copy_process_of(translator: Any) -> "_CopyProcess":
+    """The process that runs a translator's methods, started at the first call."""
+    process = translator.__dict__.get("_copy_process")
+    if process is None or not process.is_alive():
+        process = translator.__dict__["_copy_process"] = _CopyProcess(translator)
+    return process
 
 
-class _Answerer:
-    """A new process with a copy of a translator, for one fork."""
+class _CopyProcess:
+    """A new process with a copy of a translator, which serves one fork."""
 
     def __init__(self, translator: Any) -> None:
         warnings.warn(
@@ -141,12 +142,13 @@ class _Answerer:
         copy = _pickled(translator, f"a {type(translator).__name__}")
         self._owner = os.getpid()
         self._process = subprocess.Popen(
-            # In servers that Python runs inside of, by multiprocessing.set_executable.
+            # Not `sys.executable`: Python may be embedded in another program, which
+            # calls `multiprocessing.set_executable`.
             [spawn.get_executable(), "-c", _START, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        with suppress(BrokenPipeError):  # of its end `ask` tells
+        with suppress(BrokenPipeError):  # `ask` raises an error if it has ended
             self._send(copy)
 
     def is_alive(self) -> bool:
@@ -165,7 +167,7 @@ class _Answerer:
                 "answered; the next call starts another. Received: its end, with exit "
                 f"status {code}"
             ) from error
-        except BaseException:  # such as Ctrl-C: its answer would be taken for the next
+        except BaseException:  # such as Ctrl-C: the next call would get this reply
             self._process.kill()
             self._process.wait()
             raise
@@ -175,7 +177,7 @@ class _Answerer:
 
     def _send(self, data):
         stdin: Any = self._process.stdin
-        pickle.dump(data, stdin)  # whole, whether it can be read there or not
+        pickle.dump(data, stdin)  # bytes: the receiver gets all before it unpickles
         stdin.flush()
 
 
@@ -186,12 +188,13 @@ def _pickled(value, name):
         _refuse(f"Received: {name} that cannot be pickled ({error})")
 
 
-def answer() -> None:
-    """Answers on standard output to the calls on standard input, until it ends."""
-    # The terminal's Ctrl-C is for the fork, at whose end the input ends.
+def run_calls() -> None:
+    """Runs the calls on standard input; their results go to standard output."""
+    # Ctrl-C reaches all processes of a terminal. This one ends with the fork, which
+    # closes its standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing else is printed among the answers
+    calls, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what else is printed goes to standard error
     try:
         copy, translator = pickle.load(calls), None
         while True:
@@ -202,11 +205,11 @@ def answer() -> None:
                 reply = False, getattr(translator, name)(*args, **kwargs)
             except Exception as error:
                 reply = True, _sendable(error)
-            pickle.dump(reply, answers)
-            answers.flush()
+            pickle.dump(reply, replies)
+            replies.flush()
     except (EOFError, BrokenPipeError, pickle.UnpicklingError):  # the fork has ended
         with suppress(BrokenPipeError):
-            answers.close()
+            replies.close()
 
 
 def _sendable(error):

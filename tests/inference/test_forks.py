@@ -77,7 +77,7 @@ def test_a_fork_gives_the_answers_of_the_process_that_it_was_forked_from(transla
 
 
 def own_process(translator):
-    return translator.__dict__["_answerer"]._process.pid
+    return translator.__dict__["_copy_process"]._process.pid
 
 
 def test_a_process_that_was_killed_is_told_and_followed_by_another(tiny_saved_model):
@@ -88,10 +88,10 @@ def test_a_process_that_was_killed_is_told_and_followed_by_another(tiny_saved_mo
 
     def ask():
         first = saved(TEXTS[:1])
-        killed = saved.__dict__["_answerer"]
+        killed = saved.__dict__["_copy_process"]
         os.kill(own_process(saved), signal.SIGKILL)
         lost = error_of(lambda: killed.ask(b"a call"))
-        second, another = saved(TEXTS[:1]), saved.__dict__["_answerer"]
+        second, another = saved(TEXTS[:1]), saved.__dict__["_copy_process"]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pickle, "load", interrupt)
             with pytest.raises(KeyboardInterrupt):
@@ -147,7 +147,7 @@ def test_what_a_fork_cannot_do_is_refused_at_once(translator, tmp_path):
 def test_each_method_that_needs_tensorflow_is_sent(monkeypatch, kind, names):
     asked = []
 
-    class Answerer:
+    class Process:
         def __init__(self, translator):
             assert isinstance(translator, kind)
 
@@ -158,7 +158,7 @@ def test_each_method_that_needs_tensorflow_is_sent(monkeypatch, kind, names):
             asked.append(pickle.loads(call))
 
     monkeypatch.setattr(forks, "_processes", {os.getpid() + 1})
-    monkeypatch.setattr(forks, "_Answerer", Answerer)
+    monkeypatch.setattr(forks, "_CopyProcess", Process)
     translator = object.__new__(kind)
     for name in names.split():
         getattr(translator, name)(iter(["x"]), progress=False)
