@@ -103,8 +103,8 @@ def search_function(
         # Alignments are collected for the coverage penalty and for copies alone.
         alignments = search.coverage_penalty > 0 or copied_ids is not None
         search_step, states = start_search(encode, step, source, alignments)
-        # Its log-probabilities of all tokens: the search looks into a `Step` to have
-        # less to compute in TensorFlow, at the cost of more operations in the graph.
+        # A search calls the function of a `Step` to compute less in TensorFlow, which
+        # makes a larger graph. This one hides it, and gives all log-probabilities.
         plain = Step(
             lambda tokens, state, memory: search_step(tokens, state),
             make_room=search_step.make_room,
@@ -132,7 +132,10 @@ def search_function(
 
 
 def _copied_places(hypotheses, source, copied_ids):
-    """The place, for UNK, that is attended to most of what is copied as UNK."""
+    """For each UNK the place of the source token that it is a copy of, (B, N, L).
+
+    Of the tokens that are copied as UNK, it is the one with the most attention.
+    """
     unknown = tf.gather(tf.constant(copied_ids), source) == UNK_ID  # (B, S)
     seen = tf.where(unknown[:, None, None], hypotheses.alignments, -1.0)
     places = tf.argmax(seen, axis=3, output_type=tf.int32)

@@ -10,7 +10,7 @@ import keras
 
 from kseq2seq import __version__
 from kseq2seq.decoding import Search
-from kseq2seq.export import ids
+from kseq2seq.export import ids as id_export
 from kseq2seq.export.copying_words import onnx_copying
 from kseq2seq.export.feature_words import onnx_features
 from kseq2seq.export.readme import README_FILE
@@ -20,14 +20,17 @@ from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.utils import PathLike, check_installed
 
-# Has all that is needed, and runtimes read it since December 2021 (ONNX Runtime 1.10).
-# With tf2onnx's newest, 18, models are no smaller, and need a runtime of 2023.
+# It has all operations that are needed, and runtimes read it since December 2021 (ONNX
+# Runtime 1.10). The newest of tf2onnx, 18, makes no smaller models, and needs a runtime
+# of 2023.
 OPSET = 15
 GREEDY_FILE, BEAM_FILE, WEIGHTS_FILE = "greedy.onnx", "beam.onnx", "weights.bin"
-# Of at least so many bytes, tensors go into the file of the weights, where those that
-# several graphs have in common are once; each begins at a multiple of the second.
+# Tensors of at least so many bytes go into the file of the weights, once for all
+# graphs that have them. Each begins there at a multiple of the alignment.
 LEAST_SHARED, ALIGNMENT = 256, 64
-VARIABLE = "TF2ONNX_CATCH_ERRORS"
+# Environment variable of tf2onnx: if it is set, to any value, failed optimizations are
+# errors, and the graph is not copied before each of them.
+CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
 
 def export_onnx(
@@ -85,8 +88,8 @@ def export_onnx(
     `folder` must hold no SavedModels, si
     """
     check_installed("onnx")
-    folder, search = ids.check_folder(folder), search or Search()
-    searches = {GREEDY_FILE: ids.greedy(search)}
+    folder, search = id_export.check_folder(folder), search or Search()
+    searches = {GREEDY_FILE: id_export.greedy(search)}
     if search.beam_size > 1:
         searches[BEAM_FILE] = search
     copy, constraints = portable_copy(model), text_constraints(search, target_tokenizer)
@@ -105,9 +108,9 @@ def export_onnx(
         "searches": {
             name: dataclasses.asdict(search) for name, search in searches.items()
         },
-        **ids.about_features(source_tokenizer, features),
+        **id_export.about_features(source_tokenizer, features),
     }
-    return ids.add_export(
+    return id_export.add_export(
         folder, (source_tokenizer, target_tokenizer), files, about, check=_check
     )
 
@@ -117,10 +120,13 @@ def _convert(model, search, has_features, constraints):
     import tf2onnx
 
     shapes = [[None, None]] * (2 if has_features else 1)
-    function = ids.search_function(model, search, *shapes, constraints=constraints)
-    function.get_concrete_function()  # whose errors are not those of a conversion
+    function = id_export.search_function(
+        model, search, *shapes, constraints=constraints
+    )
+    # Errors of the search itself come here, ahead of the conversion.
+    function.get_concrete_function()
     try:
-        with _quick_and_quiet():
+        with _settings_of_tf2onnx():
             converted, _ = tf2onnx.convert.from_function(
                 function, input_signature=function.input_signature, opset=OPSET
             )
@@ -137,24 +143,22 @@ def _convert(model, search, has_features, constraints):
 
 
 @contextmanager
-def _quick_and_quiet():
-    """tf2onnx in a third of the time, and without what it logs.
+def _settings_of_tf2onnx():
+    """A scope in which tf2onnx logs nothing, and copies no graphs.
 
-    What matters of that becomes an error. It copies the graph before each attempt to
-    make it smaller, to have it still if that fails, unless there is this variable,
-    whatever its value: then a failure is an error too.
+    Copies take two thirds of its time. What matters of its log becomes an error.
     """
     logger = logging.getLogger("tf2onnx")
-    before, variable = logger.level, os.environ.get(VARIABLE)
+    level, variable = logger.level, os.environ.get(CATCH_ERRORS)
     logger.setLevel(logging.CRITICAL + 1)
-    os.environ[VARIABLE] = "FALSE"
+    os.environ[CATCH_ERRORS] = "FALSE"
     try:
         yield
     finally:
-        logger.setLevel(before)
-        os.environ.pop(VARIABLE)
+        logger.setLevel(level)
+        os.environ.pop(CATCH_ERRORS)
         if variable is not None:
-            os.environ[VARIABLE] = variable
+            os.environ[CATCH_ERRORS] = variable
 
 
 def _check_operations(converted):
@@ -195,7 +199,7 @@ def _name_axes(values, names):
 
 
 def _share_weights(models):
-    """Takes large tensors out of models into one file, whose bytes it returns."""
+    """Moves large tensors out of models; the content of the file of all of them."""
     from onnx.external_data_helper import set_external_data
 
     places, weights = {}, bytearray()

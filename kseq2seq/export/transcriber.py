@@ -6,6 +6,7 @@ from typing import Protocol
 
 import keras
 
+from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export.readme import README_FILE
 from kseq2seq.export.saved_graphs import (
@@ -92,7 +93,7 @@ def _readme(folder, graphs, functions, settings):
     return fill_template(
         "transcriber",
         name=folder.resolve().name,
-        version=settings.as_dict()["kseq2seq"],
+        version=__version__,
         search=search_in_words(settings.search),
         signatures="\n".join(rows),
     )
