@@ -27,12 +27,12 @@ PURPOSES = {
     "align": "The same for a given text and its translation.",
     "score": "How probable the model finds a given translation.",
     "encode": "What the encoder makes of each text.",
-    "sample": "A translation drawn by chance. The same seed gives the same one.",
+    "sample": "A translation drawn at random. The same seed gives the same one.",
     "complete": "The best translation of each text that begins with a given text.",
     "alternatives": "Ways to go on from the beginning of a translation, the most "
     "probable first, each completed.",
 }
-# Letters of the axes, and the meaning.
+# By the name of an input or output: letters of its axes, and its meaning.
 MEANINGS = {
     "text": ("B", "text to translate, UTF-8"),
     "target": ("B", "its translation, UTF-8"),
@@ -41,11 +41,15 @@ MEANINGS = {
     "temperature": ("B", "1 draws as the model has it, less makes it more certain"),
     "top_k": ("B", "draw among the k most probable tokens alone; 0: among all"),
     "top_p": ("B", "draw among the tokens that make up p together; 1: among all"),
-    "seed": ("B", "which drawing"),
+    "seed": ("B", "seed of the draws; the same one gives the same translation"),
     "translation": ("B", "the translation, UTF-8"),
     "score": ("B", "by which beam search ranked it; more is better"),
     "translations": ("Bn", 'the translations, UTF-8; "" where there are fewer than n'),
-    "scores": ("Bn", "by which beam search ranked them; -inf where there are fewer"),
+    "scores": (
+        "Bn",
+        "by which beam search ranked them; -3.4028235e+38, the lowest float32, where "
+        "there are fewer",
+    ),
     "source_tokens": ("BS", 'pieces of the text, "▁" for a blank; "" in padding'),
     "source_starts": ("BS", "the byte of the text where each piece begins"),
     "source_ends": ("BS", "the byte of the text behind each piece"),

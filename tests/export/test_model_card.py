@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -241,6 +242,12 @@ def test_each_signature_has_a_table_of_its_tensors():
     # What is not of this package is shown as it is.
     assert rows[-1] == "| output | `mine` | int64 | [3] |  |"
     assert len(rows) == 3 + 6 and {row.count("|") for row in rows} == {6}
+
+
+def test_the_score_of_a_missing_translation_is_the_lowest_number():
+    _, meaning = model_card.MEANINGS["scores"]
+    (number,) = re.findall(r"-[\d.]+e\+\d+", meaning)
+    assert np.float32(number) == np.finfo("float32").min
 
 
 def test_the_requests_can_be_pasted_into_a_shell():
