@@ -46,6 +46,7 @@ _CELLS = {
     "gru": keras.layers.GRUCell,
     "layer_norm_lstm": LayerNormLSTMCell,
 }
+_FUSED_LAYERS = {"lstm": LSTM, "gru": keras.layers.GRU}
 
 
 def build_model(
@@ -150,13 +151,15 @@ def _drop(config, inputs, name):
 
 
 def _make_cell(config, units, name=None):
+    """The recurrent cell of a layer, with the wrappers that the config asks for."""
     is_deep = config.transition_depth > 1
     is_regularized = config.recurrent_dropout or config.zoneout
-    # The outermost has the name.
-    cell = _CELLS[config.cell](units, name=None if is_deep or is_regularized else name)
+    # Only the outermost has the name.
+    inner_name = None if is_deep or is_regularized else name
+    cell = _CELLS[config.cell](units, name=inner_name)
     if is_deep:
-        own_name = None if is_regularized else name
-        cell = TransitionCell(cell, config.transition_depth, name=own_name)
+        inner_name = None if is_regularized else name
+        cell = TransitionCell(cell, config.transition_depth, name=inner_name)
     if is_regularized:
         fractions = config.recurrent_dropout, config.zoneout
         cell = RegularizedCell(cell, *fractions, name=name)
@@ -164,25 +167,24 @@ def _make_cell(config, units, name=None):
 
 
 def _recurrent_layer(config, units, **kwargs):
-    # At padding cuDNN gives zeros; asking for them makes all devices agree.
-    layer = {"lstm": LSTM, "gru": keras.layers.GRU}.get(config.cell)
+    """A layer that runs the cell of `_make_cell` over a sequence."""
+    # cuDNN gives zeros at padding, and Keras's own loop does not unless told to.
+    kwargs |= {
+        "return_sequences": True,
+        "return_state": True,
+        "zero_output_for_mask": True,
+    }
     if config.recurrent_dropout or config.zoneout:
-        layer, units = RegularizedRNN, _make_cell(config, units)
-    elif layer is None or config.transition_depth > 1:
-        layer, units = keras.layers.RNN, _make_cell(config, units)
-    return layer(
-        units,
-        return_sequences=True,
-        return_state=True,
-        zero_output_for_mask=True,
-        **kwargs,
-    )
+        return RegularizedRNN(_make_cell(config, units), **kwargs)
+    if config.transition_depth > 1 or config.cell not in _FUSED_LAYERS:
+        return keras.layers.RNN(_make_cell(config, units), **kwargs)
+    return _FUSED_LAYERS[config.cell](units, **kwargs)
 
 
 def _encode(config, source):
     """Memory, its mask and the last states (a list for each layer).
 
-    Of gated features the mask tells the kinds of positions.
+    With gated features the mask has the kind of each position, as of `SourceKinds`.
     """
     inputs = _drop(config, source.vectors, "source_dropout")
     embedded, mask, all_states = inputs, source.mask, []
@@ -207,11 +209,13 @@ def _encode(config, source):
 
 
 def _encoder_layer(config, level, inputs, mask):
-    """Outputs and last states of a layer, both directions of it together."""
-    name, both = f"encoder_{level}", config.encoder_layers
-    if config.bidirectional_layers is not None:
-        both = config.bidirectional_layers
-    if not config.bidirectional or level >= both:
+    """Outputs and last states of a layer; of two directions they are concatenated."""
+    name, num_bidirectional = f"encoder_{level}", 0
+    if config.bidirectional:
+        num_bidirectional = config.encoder_layers
+        if config.bidirectional_layers is not None:
+            num_bidirectional = config.bidirectional_layers
+    if level >= num_bidirectional:
         layer = _recurrent_layer(config, config.memory_size, name=name)
         output, *states = layer(inputs, mask=mask)
         return output, states
@@ -232,8 +236,8 @@ def _is_residual(config, level):
 
 def _bridge(config, encoder_states):
     """First states of the decoder's layers, flat, each an output of a `bridge_*`."""
-    # Of a deeper encoder the upper layers count; a deeper decoder starts its upper
-    # layers alike.
+    # A deeper encoder gives the states of its upper layers; in a deeper decoder the
+    # upper layers have the same states as the encoder's last one.
     states, top = [], len(encoder_states) - 1
     first = max(0, len(encoder_states) - config.decoder_layers)
     for level in range(config.decoder_layers):
@@ -245,7 +249,7 @@ def _bridge(config, encoder_states):
                 layer = keras.layers.Identity(name=name)
             else:
                 layer = keras.layers.Identity(name=name)
-                # Of the encoder's state, for its batch size.
+                # From a state of the encoder, which has the batch size.
                 zeros = ops.zeros_like(state[:, :1])  # (B, 1)
                 state = ops.repeat(zeros, config.units, axis=1)
             states.append(layer(state))
@@ -324,7 +328,7 @@ def _attentional_layer(config):
 def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mask):
     """The decoder as one loop: each step's input depends on the step before.
 
-    Its outputs, and the alignment where tokens are copied by it.
+    Returns its outputs, and the alignment if the model copies, else `None`.
     """
     cell = DecoderCell(
         [
@@ -354,37 +358,42 @@ def _decode_stepwise(config, attention, inputs, memory, mask, states, target_mas
 
 
 def _decode_at_once(config, attention, inputs, memory, mask, states, target_mask):
-    """The decoder layer by layer: attention is one product for the whole target."""
-    count = len(states) // config.decoder_layers
-    asking = 0 if config.query_layer == "first" else config.decoder_layers - 1
-    context = alignment = None
+    """The decoder layer by layer: attention is one product for the whole target.
+
+    Returns its outputs, and the alignment as of `_attend`.
+    """
+    states_per_layer = len(states) // config.decoder_layers
+    query_level = 0 if config.query_layer == "first" else config.decoder_layers - 1
+    outputs, context, alignment = inputs, None, None
     for level in range(config.decoder_layers):
-        name, below = f"decoder_{level}", inputs
+        name, below = f"decoder_{level}", outputs
         if level:
-            below = _drop(config, inputs, f"{name}_dropout")
-        inputs = below
+            below = _drop(config, below, f"{name}_dropout")
+        entering = below
         if level and config.context_to_layers:
             layer = keras.layers.Concatenate(name=f"{name}_input")
-            inputs = layer([below, context])
-        own = states[level * count : (level + 1) * count]
+            entering = layer([below, context])
+        first = level * states_per_layer
         layer = _recurrent_layer(config, config.units, name=name)
-        inputs = layer(inputs, initial_state=own)[0]
+        outputs, *_ = layer(
+            entering, initial_state=states[first : first + states_per_layer]
+        )
         if _is_residual(config, level):
-            inputs = keras.layers.Add(name=f"{name}_residual")([inputs, below])
-        if level == asking and attention is not None:
+            outputs = keras.layers.Add(name=f"{name}_residual")([outputs, below])
+        if level == query_level and attention is not None:
             context, alignment = _attend(
-                config, attention, inputs, memory, mask, target_mask
+                config, attention, outputs, memory, mask, target_mask
             )
     if attention is None:
-        return inputs, None
-    inputs = keras.layers.Concatenate(name="attention_input")([context, inputs])
-    return _attentional_layer(config)(inputs), alignment
+        return outputs, None
+    joined = keras.layers.Concatenate(name="attention_input")([context, outputs])
+    return _attentional_layer(config)(joined), alignment
 
 
 def _attend(config, attention, query, memory, mask, target_mask):
-    """Context of a whole target, and its alignment where a head reads it."""
+    """Context of a whole target, and its alignment if a head reads it, else `None`."""
     if config.query_layer == "first":
-        # By whose name `halves` knows which layer asks.
+        # `halves` finds out by this name that the query is of the first layer.
         query = keras.layers.Identity(name="first_query")(query)
     aligns = config.copying or config.hard_attention != "none"
     context = attention(
