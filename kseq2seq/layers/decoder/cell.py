@@ -1,4 +1,4 @@
-"""One decoder step: recurrent cells, attention and feedback."""
+"""One decoder step: recurrent cells, attention and input feeding."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         a_t = attentional([context_t; h_t])
 
     and without `input_feeding` the cells see `x_t` alone. With
-    `query="previous"` (Bahdanau) attention comes first, asked with the output of
+    `query="previous"` (Bahdanau) attention comes first, its query is the output of
     the step before, and its context enters the cells:
 
         context_t = attention(h_{t-1}, memory)
@@ -45,33 +45,31 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
 
     Without attention the step is the cells alone, and `a_t` is `h_t`.
 
-    With `query_cell="first"` it is the first cell's output that attention is asked
-    with. With `context_to_cells` the context enters the other cells, too: of the cell
-    `l` above the first, `x_t` is `[h^{l-1}_t; context_t]` (Wu et al.).
+    With `query_cell="first"` the query is the output of the first cell, not of the
+    last. With `context_to_cells` the context enters the other cells, too: the input of
+    the cell `l` above the first is `[h^{l-1}_t; context_t]` (Wu et al.).
 
-    The cell keeps nothing between calls: the memory comes with each. A memory
-    of `batch` rows serves any number of hypotheses a row, which come as
-    `batch * beam` rows of inputs and states: it is never repeated for them.
+    The cell keeps nothing between calls; each call gets the memory. A memory of `batch`
+    rows is never repeated for the hypotheses of a row, which are `batch * beam` rows of
+    inputs and states.
 
     Args:
         cells: List of recurrent cells, such as `keras.layers.LSTMCell`, from the
-            bottom up, without dropout of their own: `DecoderRNN` has it. A single
-            cell stands for a list of one.
-        attention: Attention layer that keeps the contract of `kseq2seq.layers`,
-            such as those there; or `None`.
+            bottom up, without dropout, which `DecoderRNN` applies. A single cell stands
+            for a list of one.
+        attention: Subclass of `kseq2seq.layers.Attention`, or `None`.
         attentional: Layer from context and cell output to the step's output,
             such as `Dense(units, "tanh", use_bias=False)`; with `None` the context
             itself is the output.
         input_feeding: Whether the last attentional vector enters the cells.
-        query: `"current"` or `"previous"`: the output that attention is asked
-            with. With `"previous"` there is no input feeding.
+        query: `"current"` or `"previous"`: the step whose output is the query of
+            attention. With `"previous"` there is no input feeding.
         residual: Whether cells above the first add their input, without a context
             that enters with it, to their output.
         residual_from: The first cell that does, counted from 1: 2 or more.
-        query_cell: `"last"` or `"first"`: the cell whose output attention is asked
-            with.
-        context_to_cells: Whether the context enters all cells above the first. The
-            output of the last one at the same step cannot be the query then.
+        query_cell: `"last"` or `"first"`: the cell whose output is the query.
+        context_to_cells: Whether the context enters all cells above the first. It needs
+            `query="previous"` or `query_cell="first"`, so that it is known before.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Raises:
@@ -145,15 +143,15 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         comes_last = self.query == "current" and self.query_cell == "last"
         if self.context_to_cells and (self.attention is None or comes_last):
             raise ValueError(
-                "`context_to_cells` needs attention that is asked ahead of the cells "
-                "above the first, with query='previous' or query_cell='first'. "
+                "`context_to_cells` needs attention whose context is known before the "
+                "cells above the first: query='previous' or query_cell='first'. "
                 f"Received: attention={self.attention}, query={self.query!r}, "
                 f"query_cell={self.query_cell!r}"
             )
 
     @property
     def has_usual_wiring(self) -> bool:
-        """Whether the last cell asks, and those above the first differ in nothing."""
+        """Whether `query_cell`, `context_to_cells` and `residual_from` are defaults."""
         is_last = self.query_cell == "last" and not self.context_to_cells
         return is_last and self.residual_from == 2
 
@@ -161,15 +159,15 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
     def state_size(self) -> list[int]:
         """Sizes of the states: those of each cell, then the attentional vector.
 
-        The states of attention come behind them. Their sizes are known when the memory
-        is.
+        The states of attention, which follow, are not among them: their sizes may
+        depend on the memory.
         """
         sizes = keras.tree.flatten([cell.state_size for cell in self.cells])
         return [*sizes, self.output_size] if self.input_feeding else sizes
 
     @property
     def output_size(self) -> int:
-        """Size of the step's output; where it depends on the context's, once built."""
+        """Size of the step's output; it may be known only once the cell is built."""
         if self.attention is None:
             return self.cells[-1].output_size
         if self.attentional is None:
@@ -208,8 +206,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             size += self.context_size if self.context_to_cells else 0
         if self.attention is None:
             return
-        size, asking = self.cells[-1].output_size, self.cells[self._asking]
-        query_shape = (None, None, asking.output_size)
+        size, query_cell = self.cells[-1].output_size, self.cells[self._query_level]
+        query_shape = (None, None, query_cell.output_size)
         build_attention(self.attention, query_shape, (None, None, self.context_size))
         if self.attentional is not None and not self.attentional.built:
             self.attentional.build((None, self.context_size + size))
@@ -283,10 +281,10 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         """
         cell_states, others = self._split_states(states)
         fed = [others.pop(0)] if self.input_feeding else []
-        attention, asking = self.attention, self._asking
+        attention, query_level = self.attention, self._query_level
         context = alignment = None
         if attention is not None and self.query == "previous":
-            query = cell_states[asking][0]
+            query = cell_states[query_level][0]
             context, alignment, others = self._attend(
                 attention, query, memory, others, beam, draws, training
             )
@@ -297,7 +295,11 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         for level, own in enumerate(cell_states):
             output, own = self._run_cell(level, output, context, own, memory, draws)
             new_states += own
-            if attention is not None and self.query == "current" and level == asking:
+            if (
+                attention is not None
+                and self.query == "current"
+                and level == query_level
+            ):
                 context, alignment, others = self._attend(
                     attention, output, memory, others, beam, draws, training
                 )
@@ -311,12 +313,12 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
         return output, alignment, [*new_states, *fed, *others]
 
     @property
-    def _asking(self):
-        """Place of the cell whose output attention is asked with."""
+    def _query_level(self):
+        """Index of the cell whose output is the query of attention."""
         return 0 if self.query_cell == "first" else len(self.cells) - 1
 
     def _split_states(self, states):
-        """Those of each cell, and all others."""
+        """A list of the states of each cell, and the list of all others."""
         by_cell, first = [], 0
         for cell in self.cells:
             count = len(keras.tree.flatten(cell.state_size))
@@ -327,11 +329,11 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
     def _attend(self, attention, query, memory, state, beam, draws, training):
         batch = ops.shape(memory["mask"])[0]
 
-        # In full, since a size of -1 cannot be told where there are no rows.
+        # All sizes are given: without rows, a size of -1 has no value.
         def by_source(x):  # (B * K, D) to (B, K, D)
             return ops.reshape(x, (batch, beam, ops.shape(x)[-1]))
 
-        def by_row(x):
+        def by_row(x):  # and back
             return ops.reshape(x, (batch * beam, ops.shape(x)[-1]))
 
         context, alignment, state = attention.attend(
@@ -350,8 +352,8 @@ class DecoderCell(NestedLayers, keras.layers.Layer):
             inputs: Tensor of shape `(batch, target_length, input_dim)`.
 
         Returns:
-            A dict of tensors of shape `(batch, target_length, units)`, of which `step`
-            gets those of its step among its `draws`.
+            A dict of tensors of shape `(batch, target_length, units)`. `step` gets
+            their part of its time step in `draws`.
         """
         return {
             f"cell_{level}_{name}": drawn

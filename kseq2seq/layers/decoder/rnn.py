@@ -14,7 +14,7 @@ from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import run_steps
 from kseq2seq.utils import Tensor, check_fraction
 
-# Arguments of `keras.layers.RNN`, of which there is one way here.
+# Arguments of `keras.layers.RNN` that `DecoderRNN` does not have.
 _ARGUMENTS_OF_RNN = (
     "return_sequences",
     "return_state",
@@ -29,12 +29,12 @@ _ARGUMENTS_OF_RNN = (
 class DecoderRNN(NestedLayers, keras.layers.Layer):
     """Runs a `DecoderCell` over a whole target sequence, for training.
 
-    Keys are projected, padding is zeroed and what attention draws by chance is drawn
-    once, ahead of the loop. Between stacked cells one dropout mask serves all steps
-    (Gal & Ghahramani).
+    Ahead of the loop, keys are projected, padding is zeroed, and all random numbers of
+    attention are drawn. Between stacked cells one dropout mask serves all steps (Gal &
+    Ghahramani).
 
-    The outputs need no mask of the target's padding, which stands behind the real
-    tokens; a loss that attention adds does, where there is padding.
+    Padding of the target is behind the real tokens, and so changes none of their
+    outputs. A loss that attention adds needs `target_mask` to leave it out.
 
     Args:
         cell: The `DecoderCell`.
@@ -111,7 +111,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         initial_state: Any = None,
         **kwargs: Any,
     ) -> Any:
-        # Ahead of Keras, which builds the layer first and fails there.
+        # Before Keras builds the layer, which would fail with another error.
         name, attention = type(self).__name__, self.cell.attention
         check_decoder_inputs(
             name,
@@ -127,8 +127,8 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
                 f"{name} with attention must be called with a memory, such as the "
                 "outputs of an encoder: decoder(inputs, memory). Received: memory=None"
             )
-        # By name, as Keras takes what is no input, and only what is given, which lets
-        # it pass on the mask that a memory carries.
+        # By name, and without `None`, so that Keras fills in the mask that a memory
+        # carries.
         given = {
             "memory": memory,
             "memory_mask": memory_mask,
@@ -173,7 +173,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         return (outputs, alignment) if return_attention_scores else outputs
 
     def _run(self, inputs, states, memory, with_alignment, training):
-        """Outputs of all steps, each with its alignment behind it if that is kept."""
+        """Outputs of all steps; with the alignment on the same axis, if it is kept."""
         cell, draws = self.cell, {}
         if cell.attention is not None:
             draws = cell.attention.draw(memory, ops.shape(inputs)[1], training)
@@ -184,7 +184,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
             output, alignment, states = cell.step(
                 inputs, states, memory, 1, draws, bool(training)
             )
-            if with_alignment and alignment is not None:  # it costs to keep them
+            if with_alignment and alignment is not None:
                 output = ops.concatenate([output, alignment[:, 0]], axis=-1)
             return output, states
 
@@ -252,7 +252,7 @@ def _check_cell(cell):
 
 
 class _CellLayer(NestedLayers, keras.layers.Layer):
-    """A layer that uses a `DecoderCell` that another layer may own."""
+    """Base class of layers that call a `DecoderCell`, which another one may own."""
 
     def __init__(self, cell: DecoderCell, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -348,7 +348,7 @@ class DecoderStep(_CellLayer):
         check_step(type(self).__name__, inputs, states, memory, self.cell.state_size)
         check_input_size(type(self).__name__, inputs, self.cell.input_size)
         batch, beam, size = ops.shape(inputs)
-        # In full, since a size of -1 cannot be told where there are no rows.
+        # All sizes are given: without rows, a size of -1 has no value.
         output, alignment, states = self.cell.step(
             ops.reshape(inputs, (batch * beam, size)),
             [ops.reshape(x, (batch * beam, ops.shape(x)[-1])) for x in states],

@@ -602,7 +602,7 @@ def test_attention_needs_a_memory():
 
 
 def test_a_context_for_all_cells_comes_ahead_of_them():
-    message = "asked ahead of the cells.*query='current', query_cell='last'"
+    message = "known before the cells.*query='current', query_cell='last'"
     for attention in (LuongAttention("general"), None):
         with pytest.raises(ValueError, match=message):
             DecoderCell(cells(), attention, input_feeding=False, context_to_cells=True)
