@@ -7,7 +7,7 @@ joins those of one model, or of several, in the form that `kseq2seq.decoding` ta
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
@@ -33,6 +33,11 @@ from kseq2seq.models.transformer import (
     step_transformer,
 )
 from kseq2seq.utils import Tensor, check_number
+
+# `encode(source, weights=())` and `step(tokens, states, memory, weights=())`, as
+# `encode_and_step` describes them.
+Encode: TypeAlias = Callable[..., dict[str, Any]]
+StepHalf: TypeAlias = Callable[..., tuple[Tensor, Any, dict]]
 
 
 def encoder_model(model: keras.Model) -> keras.Model:
@@ -71,20 +76,19 @@ def encoder_model(model: keras.Model) -> keras.Model:
 
 
 def step_model(model: keras.Model) -> keras.Model:
-    """The half of a model that makes one step of the target, cut likewise.
+    """The half of a model that makes one step of the target, cut from the same layers.
 
     Args:
         model: A model of `build_model`, or the same loaded from a file.
 
     Returns:
-        A `keras.Model` from a dict of `tokens`, the last ids of each hypothesis, of
-        shape `(batch, beam)`, `states`, a list of tensors of shape `(batch, beam,
-        size)`, of a Transformer with what `make_room` made of them, and `memory`, the
-        dict that the encoder model gave; to a dict of
-        `logits` of shape `(batch, beam, target_vocabulary_size)` in float32 (of
-        sparsemax and entmax log-probabilities, -inf where there is none), `states`
-        as they came, and, with attention, `alignment` of shape `(batch, beam,
-        source_length)`.
+        A `keras.Model` from one dict to another one. The inputs are `tokens`, int32 of
+        shape `(batch, beam)`, the last id of each hypothesis; `states`, a list of
+        tensors of shape `(batch, beam, size)`, those of a Transformer with room by
+        `make_room`; and `memory`, the dict that the encoder model returned. The outputs
+        are `logits`, float32 of shape `(batch, beam, target_vocabulary_size)`, for
+        sparsemax and entmax log-probabilities; `states`, as among the inputs; and, with
+        attention, `alignment`, of shape `(batch, beam, source_length)`.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.
@@ -143,16 +147,16 @@ def encode_and_step(
     models: Sequence[keras.Model],
     variables: Sequence[keras.Variable] = (),
     shares: Sequence[float] | None = None,
-) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
-    """The two halves of a model, or of several as one.
+) -> tuple[Encode, StepHalf]:
+    """The two halves of a model, or of an ensemble.
 
-    Several have their probabilities averaged at each step, and their alignments too
-    if all have attention. All must have the same vocabularies.
+    An ensemble averages the probabilities of its models at each step, and their
+    alignments too if all have attention. All must have the same vocabularies.
 
     Args:
         models: List of what `kseq2seq.build_model` returned.
-        variables: Variables of the models whose values the two functions are given
-            as their last argument, such as rounded ones.
+        variables: Variables of the models whose values are the last argument of both
+            functions, such as weights that are stored in fewer bits.
         shares: The share of each model in the average, positive numbers in any ratio;
             all the same if `None`.
 
@@ -220,8 +224,8 @@ def encode_and_step(
 
 
 def start_search(
-    encode: Callable[..., dict[str, Any]],
-    step: Callable[..., tuple[Tensor, Any, dict]],
+    encode: Encode,
+    step: StepHalf,
     source: Any,
     alignments: bool = True,
     may_shrink: bool = False,
@@ -236,7 +240,7 @@ def start_search(
         source: Ids of shape `(batch, source_length)`, or what else `encode` takes.
         alignments: Whether the search is to collect alignments, where there are any.
         may_shrink: Whether rows that are done may leave the batch.
-        gives_logits: Whether `step` gives logits; if not, what a search adds up.
+        gives_logits: Whether `step` gives logits; else it gives log-probabilities.
 
     Returns:
         A tuple `(step, initial_state)`: a `kseq2seq.decoding.Step`, and the states that
@@ -361,7 +365,9 @@ def decoder_cell(layers: dict[str, Any]) -> DecoderCell:
 def values_of(
     variables: Sequence[keras.Variable], values: Sequence[Tensor]
 ) -> AbstractContextManager:
-    """A scope in which variables have other values; of none, one around it stays.
+    """A scope in which variables have other values.
+
+    Without variables, a `keras.StatelessScope` around it stays as it is.
 
     Args:
         variables: The variables.

@@ -1,6 +1,6 @@
 """Language models of the target, and their part in the search of a translation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -14,14 +14,20 @@ from kseq2seq.layers import (
     VocabularyEmbedding,
     VocabularyProjection,
 )
-from kseq2seq.models.halves import decoder_cell, encode_and_step, values_of
+from kseq2seq.models.halves import (
+    Encode,
+    StepHalf,
+    decoder_cell,
+    encode_and_step,
+    values_of,
+)
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
 from kseq2seq.models.sizes import (
     decoder_layers,
     layers_by_name,
     vocabulary_sizes,
 )
-from kseq2seq.utils import Tensor, check_fraction, check_integer, check_number
+from kseq2seq.utils import check_fraction, check_integer, check_number
 
 
 class Fusion(NamedTuple):
@@ -50,7 +56,7 @@ class Mixture(NamedTuple):
     fusion: Fusion | None = None
 
 
-# The mean of their probabilities; of a single model its own.
+# The usual mixture: models that count the same, and no language model.
 MEAN = Mixture()
 
 
@@ -61,7 +67,7 @@ def build_language_model(
     num_layers: int = 1,
     dropout: float = 0.3,
 ) -> Seq2SeqModel:
-    """A decoder without a source: an LSTM that tells how texts of the target go on.
+    """A language model of the target: LSTMs that predict the next token of a text.
 
     Args:
         vocabulary_size: Number of the target's ids, as the translation model has it.
@@ -121,7 +127,7 @@ def mixed_halves(
     models: Sequence[keras.Model],
     variables: Sequence[keras.Variable] = (),
     mixture: Mixture = MEAN,
-) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
+) -> tuple[Encode, StepHalf]:
     """The two halves of models that search together.
 
     Args:
@@ -130,8 +136,8 @@ def mixed_halves(
         mixture: The `Mixture`.
 
     Returns:
-        A tuple `(encode, step)`, as that of `encode_and_step`; with a language model as
-        that of `fuse_language_model`, of which `step` gives no logits.
+        A tuple `(encode, step)`, as of `encode_and_step`, or with a language model as
+        of `fuse_language_model`, whose `step` gives no logits.
 
     Raises:
         ValueError: As of `encode_and_step`; if the language model does not come from
@@ -221,11 +227,11 @@ def language_model_step(model: keras.Model) -> keras.Model:
 
 
 def fuse_language_model(
-    encode: Callable[..., dict[str, Any]],
-    step: Callable[..., tuple[Tensor, Any, dict]],
+    encode: Encode,
+    step: StepHalf,
     fusion: Fusion,
     variables: Sequence[keras.Variable] = (),
-) -> tuple[Callable[..., dict[str, Any]], Callable[..., tuple[Tensor, Any, dict]]]:
+) -> tuple[Encode, StepHalf]:
     """The two halves of a translation model, with a language model in the step.
 
     The step gives the sum of the translation model's log-probabilities and the weighted
@@ -238,11 +244,10 @@ def fuse_language_model(
         variables: As for `encode_and_step`.
 
     Returns:
-        A tuple `(encode, step)` as that of `encode_and_step`, but that `step` gives
-        sums of log-probabilities, of which the exponentials do not sum to 1, in the
-        place of logits: `start_search` is to be told so by `gives_logits=False`, or it
-        would make their softmax. The language model is the last entry of states and
-        memory.
+        A tuple `(encode, step)` as that of `encode_and_step`, but `step` returns
+        weighted sums of log-probabilities, not logits: pass `gives_logits=False` to
+        `start_search`, or a softmax would change them. The language model is the last
+        entry of states and memory.
 
     Example:
 
