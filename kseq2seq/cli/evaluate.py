@@ -2,7 +2,7 @@
 
 import argparse
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 from kseq2seq.cli import loading, output, windows
 from kseq2seq.cli.arguments import (
@@ -29,6 +29,8 @@ from kseq2seq.utils import atomic_write, join_lines
 
 # Columns of JSON Lines where none are given.
 _FIELDS = ("source", "target")
+# Sources, their features if any, and for each source the list of its references.
+_TestSet: TypeAlias = tuple[list[Any], list[str] | None, list[list[str]]]
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -121,8 +123,8 @@ def run(options: argparse.Namespace) -> None:
         metrics = training.get("metrics") or DEFAULT_METRICS
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
-    read = options.source, options.tsv, options.jsonl, options.dialogues
-    output.check_output(options.output, *read, *(options.reference or ()))
+    files = options.source, options.tsv, options.jsonl, options.dialogues
+    output.check_output(options.output, *files, *(options.reference or ()))
     sources, features, references = _read_test_set(options)
     opened = atomic_write(options.output) if options.output else nullcontext()
     with opened as file:
@@ -158,40 +160,49 @@ def _translate(
     return hypotheses
 
 
-def _read_test_set(
-    options: argparse.Namespace,
-) -> tuple[list[Any], list[str] | None, list[list[str]]]:
-    """Sources, their features if any, and for each the list of its references."""
-    from kseq2seq.data import (
-        group_references,
-        group_triples,
-        read_jsonl,
-        read_lines,
-        read_tsv,
-    )
-
+def _read_test_set(options: argparse.Namespace) -> _TestSet:
+    """The test set that the options name, which stands in one of four formats."""
     if is_transcriber(options.path):
-        files = "source", "jsonl", "reference", "dialogues"
-        refuse(options, *files, "products", "features", "language_model", "mbr")
-        rows = read_table(options, options.tsv, options.columns or (0, 1))
-        return [x[0] for x in rows], None, [[text] for _, text in rows]
+        return _read_recordings(options)
     if options.dialogues:
         return _read_dialogues(options)
     if options.tsv or options.jsonl:
-        if options.reference:
-            word = "--tsv" if options.tsv else "--jsonl"
-            raise ValueError(f"--reference goes with --source, not with {word}.")
-        columns: Any = options.columns or ((0, 1) if options.tsv else _FIELDS)
-        if options.features is not None:
-            columns = (*columns, options.features)
-        if options.tsv:
-            rows = read_tsv(options.tsv, columns)
-        else:
-            rows = read_jsonl(options.jsonl, columns)
-        if options.features is not None:
-            return group_triples(rows)
-        sources, references = group_references(rows)
-        return sources, None, references
+        return _read_table(options)
+    return _read_lines(options)
+
+
+def _read_recordings(options: argparse.Namespace) -> _TestSet:
+    """Recordings, or files of frames, and a text of each."""
+    files = "source", "jsonl", "reference", "dialogues"
+    refuse(options, *files, "products", "features", "language_model", "mbr")
+    rows = read_table(options, options.tsv, options.columns or (0, 1))
+    return [x[0] for x in rows], None, [[text] for _, text in rows]
+
+
+def _read_table(options: argparse.Namespace) -> _TestSet:
+    """The rows of `--tsv` or `--jsonl`, each source once."""
+    from kseq2seq.data import group_references, group_triples, read_jsonl, read_tsv
+
+    if options.reference:
+        word = "--tsv" if options.tsv else "--jsonl"
+        raise ValueError(f"--reference goes with --source, not with {word}.")
+    columns: Any = options.columns or ((0, 1) if options.tsv else _FIELDS)
+    if options.features is not None:
+        columns = (*columns, options.features)
+    if options.tsv:
+        rows = read_tsv(options.tsv, columns)
+    else:
+        rows = read_jsonl(options.jsonl, columns)
+    if options.features is not None:
+        return group_triples(rows)
+    sources, references = group_references(rows)
+    return sources, None, references
+
+
+def _read_lines(options: argparse.Namespace) -> _TestSet:
+    """The lines of `--source`, and those of each file of `--reference`."""
+    from kseq2seq.data import read_lines
+
     if options.features is not None:
         raise ValueError(
             "--features is a column of --tsv or --jsonl, not of --source. Received: "
@@ -215,9 +226,7 @@ def _read_test_set(
     return sources, None, references
 
 
-def _read_dialogues(
-    options: argparse.Namespace,
-) -> tuple[list[str], None, list[list[str]]]:
+def _read_dialogues(options: argparse.Namespace) -> _TestSet:
     """Contexts of dialogues, as the run was trained with, and the replies to each."""
     from kseq2seq.data import group_references, read_dialogues
 
