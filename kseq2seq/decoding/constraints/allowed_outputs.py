@@ -1,4 +1,4 @@
-"""A list of the outputs that there are."""
+"""A list of the only outputs that are allowed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,10 @@ from kseq2seq.decoding.constraints.base import Constraint, Prefix
 from kseq2seq.decoding.constraints.marks import mark_tokens
 from kseq2seq.utils import EOS_ID, Tensor, check_integer, check_integers
 
+# More tokens than any output has.
 NEVER = 2**30
-# Of a node with more children, and of all nodes of a small tree, a table has a row.
+# A node with more children than this has a row in a table over the vocabulary. All
+# nodes have one if the table has at most this number of entries.
 MOST_CHILDREN = 32
 MAX_TABLE = 2**20
 
@@ -19,8 +21,8 @@ MAX_TABLE = 2**20
 class AllowedOutputs(Constraint):
     """Allows the outputs of a list, and no others.
 
-    A tree of the outputs is in the graph: a hypothesis is at a node, and its children
-    may come, if one of their outputs is short enough.
+    The outputs form a tree, a constant of the graph. A hypothesis is at a node. It may
+    go on to a child if an output below that child fits into the tokens that are left.
 
     Args:
         sequences: List of lists of ids, without EOS.
@@ -59,26 +61,33 @@ class AllowedOutputs(Constraint):
         children = _tree(sequences, vocabulary_size, eos_id)
         needed = _needed(children, eos_id)
         self.least_room = 1 + max(map(len, sequences))
-        small = len(children) * vocabulary_size <= MAX_TABLE
+        is_small = len(children) * vocabulary_size <= MAX_TABLE
         wide = [
             node
             for node, edges in enumerate(children)
-            if small or len(edges) > MOST_CHILDREN
+            if is_small or len(edges) > MOST_CHILDREN
         ]
-        # Row 0 is of the nodes that have none.
-        self._row = np.zeros(len(children), "int32")
+        self._make_table(children, needed, wide)
+        self._make_edges(children, needed)
+
+    def _make_table(self, children, needed, wide):
+        """Makes a row of the table for each wide node; row 0 is for all others."""
+        self._row = np.zeros(len(children), "int32")  # of each node
         self._row[wide] = 1 + np.arange(len(wide))
-        shape = (1 + len(wide), vocabulary_size)
-        self._next, self._needed = np.zeros(shape, "int32"), np.full(shape, NEVER)
+        shape = (1 + len(wide), self._vocabulary)
+        self._next = np.zeros(shape, "int32")  # the child
+        self._needed = np.full(shape, NEVER, "int32")  # tokens of the shortest output
         for row, node in enumerate(wide, 1):
             for token, child in children[node].items():
                 self._next[row, token] = child
                 self._needed[row, token] = needed[node, token]
-        self._needed = self._needed.astype("int32")
+
+    def _make_edges(self, children, needed):
+        """Makes the list of the edges of all other nodes, one node after the other."""
         narrow = [{} if row else x for row, x in zip(self._row, children, strict=True)]
         counts = np.array([len(edges) for edges in narrow])
         self._most = int(counts.max())
-        self._first = (np.cumsum(counts) - counts).astype("int32")
+        self._first = (np.cumsum(counts) - counts).astype("int32")  # edge of each node
         self._count = counts.astype("int32")
         edges = [(n, *edge) for n, x in enumerate(narrow) for edge in x.items()]
         edges += [(0, 0, 0)] * self._most  # so that no slice is cut short
@@ -118,7 +127,7 @@ class AllowedOutputs(Constraint):
         return child + ops.sum(taken, axis=-1)
 
     def _edges(self, state):
-        """The places of the edges from nodes, and which there are; (B, K, most)."""
+        """Places of the edges of nodes, and which of these exist; (B, K, most)."""
         numbers = np.arange(self._most, dtype="int32")
         places = _take(self._first, state)[..., None] + numbers
         return places, _take(self._count, state)[..., None] > numbers
@@ -153,7 +162,7 @@ def _tree(sequences: Any, vocabulary_size: int, eos_id: int) -> list[dict[int, i
 
 
 def _needed(children, eos_id):
-    """The tokens that the shortest output takes from each edge on, (node, token)."""
+    """By edge, `(node, token)`: the tokens of the shortest output from there on."""
     needed = {}
     shortest = [NEVER] * len(children)
     # Children have higher numbers than their parents.

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from kseq2seq.decoding.constraints.base import Constraint, Prefix
-from kseq2seq.decoding.constraints.marks import of_sequences
 from kseq2seq.utils import Tensor, check_integers
+
+# Ahead of shorter phrases, where any token may stand.
+ANY_TOKEN = -1
 
 
 class ForbiddenPhrases(Constraint):
@@ -37,8 +40,7 @@ class ForbiddenPhrases(Constraint):
         checked = check_phrases("phrases", phrases)
         self.phrases = checked
         self.max_forbidden = len({phrase[-1] for phrase in checked})
-        # -1 is for any token, ahead of the shorter ones.
-        rows = of_sequences([list(phrase) for phrase in checked], fill=-1)
+        rows = _padded_ahead(checked)
         self._heads, self._lasts = rows[:, :-1], rows[:, -1]
 
     def initial_state(self, batch_size: int | Tensor) -> Tensor:
@@ -48,7 +50,7 @@ class ForbiddenPhrases(Constraint):
     def allowed(self, tokens: Tensor, prefix: Prefix, state: Tensor) -> Tensor:
         """See `Constraint.allowed`."""
         same = ops.logical_or(
-            ops.equal(state[:, :, None], self._heads), self._heads == -1
+            ops.equal(state[:, :, None], self._heads), self._heads == ANY_TOKEN
         )
         begun = ops.all(same, axis=-1)[:, :, None]  # (B, K, 1, phrases)
         ends = ops.equal(tokens[..., None], self._lasts)
@@ -84,3 +86,10 @@ def check_phrases(name: str, phrases: Any) -> tuple[tuple[int, ...], ...]:
             f"empty. Received: {name}={phrases!r:.200}"
         )
     return tuple(check_integers(f"{name}[{n}]", x, 0) for n, x in enumerate(phrases))
+
+
+def _padded_ahead(phrases):
+    """Phrases as int32 of shape `(count, longest)`, `ANY_TOKEN` ahead of them."""
+    longest = max(map(len, phrases))
+    rows = [[ANY_TOKEN] * (longest - len(ids)) + [*ids] for ids in phrases]
+    return np.array(rows, "int32")

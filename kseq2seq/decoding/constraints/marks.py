@@ -1,17 +1,16 @@
-"""Tokens of lists, as marks in the vocabulary."""
+"""Tokens of each hypothesis, as booleans over the vocabulary."""
 
-import numpy as np
 from keras import ops
 
 from kseq2seq.utils import Tensor
 
 
 def mark_tokens(ids: Tensor, are_meant: Tensor, vocabulary: int) -> Tensor:
-    """Marks the tokens of a list of each hypothesis.
+    """Marks the tokens that each hypothesis has in its list.
 
     Args:
         ids: int32 of shape `(batch, beam, count)`.
-        are_meant: Booleans of this shape: which of them count.
+        are_meant: Booleans of this shape: which of them are marked.
         vocabulary: Vocabulary size.
 
     Returns:
@@ -28,7 +27,7 @@ def mark_tokens(ids: Tensor, are_meant: Tensor, vocabulary: int) -> Tensor:
     [[[False, False, False, True, False]]]
     """
     batch, width, count = ops.shape(ids)
-    # What does not count falls into a column behind the vocabulary.
+    # All others fall into a column behind the vocabulary, which is cut off.
     columns = ops.where(are_meant, ids, vocabulary)
     rows = ops.arange(batch * width, dtype="int32") * (vocabulary + 1)
     places = ops.reshape(columns, (batch * width, count)) + rows[:, None]
@@ -39,23 +38,3 @@ def mark_tokens(ids: Tensor, are_meant: Tensor, vocabulary: int) -> Tensor:
     )
     marks = ops.reshape(marks, (batch, width, vocabulary + 1))
     return marks[..., :vocabulary]
-
-
-def of_sequences(sequences: list[list[int]], fill: int) -> np.ndarray:
-    """Sequences of ids as an int32 array, filled up on the left.
-
-    Args:
-        sequences: Lists of integers, at least one.
-        fill: Integer that stands ahead of the shorter ones.
-
-    Returns:
-        int32 of shape `(count, longest)`.
-
-    Example:
-
-    >>> of_sequences([[5], [6, 7]], fill=-1).tolist()
-    [[-1, 5], [6, 7]]
-    """
-    longest = max(map(len, sequences))
-    rows = [[fill] * (longest - len(ids)) + list(ids) for ids in sequences]
-    return np.array(rows, "int32")

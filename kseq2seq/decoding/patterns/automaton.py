@@ -9,11 +9,11 @@ from kseq2seq.decoding.patterns.expression import (
     ANY,
     Characters,
     Choice,
+    InTurn,
     Node,
     Repeat,
     parse_pattern,
 )
-from kseq2seq.decoding.patterns.expression import Sequence as InTurn
 
 MAX_STATES = 20_000
 TOO_LARGE = (
@@ -117,7 +117,7 @@ def words_automaton(words: Sequence[str], characters: Iterable[str]) -> Automato
 
 
 class _States:
-    """States of an automaton that may be in several of them at once."""
+    """States of a nondeterministic automaton."""
 
     def __init__(self):
         self.skips: list[list[int]] = []  # states reached without a character
@@ -173,7 +173,10 @@ class _States:
 
 
 def _deterministic(node, characters):
-    """The subset construction, over kinds of characters that nothing tells apart."""
+    """The deterministic automaton of a pattern, by the subset construction.
+
+    Characters that are in the same sets of the pattern are of one kind.
+    """
     states = _States()
     start = states.add()
     end = states.build(node, start)

@@ -43,29 +43,29 @@ class Characters:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sequence:
-    """One after the other."""
+class InTurn:
+    """Parts that follow one another."""
 
     parts: tuple["Node", ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """One of several."""
+    """A choice between parts."""
 
     parts: tuple["Node", ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Repeat:
-    """A part at least and at most so many times; `None` for any number."""
+    """A part that is repeated `least` to `most` times; `None` for any number."""
 
     part: "Node"
     least: int
     most: int | None
 
 
-Node: TypeAlias = Characters | Sequence | Choice | Repeat
+Node: TypeAlias = Characters | InTurn | Choice | Repeat
 ANY = Characters(is_negated=True)
 
 
@@ -137,7 +137,7 @@ class _Parser:
         parts = []
         while self._next() not in ("", "|", ")"):
             parts.append(self._repeated(self._single()))
-        return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
+        return parts[0] if len(parts) == 1 else InTurn(tuple(parts))
 
     def _repeated(self, part):
         if self._next() not in ("*", "+", "?", "{"):
