@@ -303,7 +303,7 @@ def _with_share(loss, weight):
     """The loss of a replica, by its share of the weights of all tokens."""
     import tensorflow as tf
 
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    replicas = _num_replicas()
     if replicas == 1:
         return loss
     total = tf.distribute.get_replica_context().all_reduce("sum", weight)
@@ -312,11 +312,18 @@ def _with_share(loss, weight):
     return tf.where(weight > 0, loss, 0.0) * share * replicas
 
 
+def _num_replicas():
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def _divergence(model, labels, logits, sample_weight):
     """The part of a replica's loss that is of `model.consistency`."""
     ignore_class = getattr(model.loss, "ignore_class", PAD_ID)
     own, tokens = model.consistency.loss(labels, logits, sample_weight, ignore_class)
-    return _with_share(own, tokens)
+    # `_with_share` expects what Keras makes of a loss, its part of the replicas' mean.
+    return _with_share(own / _num_replicas(), tokens)
 
 
 def _track_loss(model, inputs, loss):
@@ -324,7 +331,7 @@ def _track_loss(model, inputs, loss):
     import tensorflow as tf
 
     # The mean over the whole batch, of which each replica has a part.
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    if _num_replicas() > 1:
         loss = tf.distribute.get_replica_context().all_reduce("sum", loss)
     batch_size = tf.shape(keras.tree.flatten(inputs)[0])[0]
     # As Keras's guide to custom training steps finds it; it is the first one.

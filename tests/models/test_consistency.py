@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from backends import run_on
 from kseq2seq import MaskedCrossentropy
 from kseq2seq.losses import EntmaxLoss, SampledCrossentropy, VocabularyLogits
 from kseq2seq.models import Consistency
@@ -174,3 +175,48 @@ def test_what_cannot_be_compared_is_refused(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"`consistency` needs TensorFlow.*'jax'"):
         model.train_step((INPUTS, LABELS))
+
+
+REPLICAS = """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from keras import ops
+    from kseq2seq import MaskedCrossentropy, Seq2SeqConfig, build_model
+    from kseq2seq.losses import token_weights
+    from kseq2seq.models import Consistency
+    from reference import randomize
+
+    class Squares(Consistency):
+        # In place of the divergence, which draws other numbers on each replica.
+        def loss(self, labels, logits, sample_weight=None, ignore_class=0):
+            weights = token_weights(labels, sample_weight, ignore_class)
+            total = ops.sum(weights)
+            squares = ops.sum(ops.mean(logits**2, axis=-1) * weights)
+            return self.weight * ops.divide_no_nan(squares, total), total
+
+    cpus = tf.config.list_physical_devices("CPU")
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpus[0], two)
+    config = Seq2SeqConfig(
+        source_vocabulary_size=23, target_vocabulary_size=29, embedding_size=8, units=8,
+        dropout=0.0,
+    )
+    ids = np.random.default_rng(0).integers(4, 23, (13, 5)).astype("int32")
+    ids[:4, 1:] = 0  # one replica has few tokens, and in the last batch no row
+    inputs = {"source": ids, "target": ids[:, ::-1]}
+    data = tf.data.Dataset.from_tensor_slices((inputs, ids)).batch(6)
+    losses = []
+    for devices in (["CPU:0", "CPU:1"], ["CPU:0"]):
+        with tf.distribute.MirroredStrategy(devices).scope():
+            model = build_model(config)
+            randomize(model, scale=0.4)
+            model.compile(keras.optimizers.Adam(0.01), MaskedCrossentropy())
+            model.consistency = Squares(3.0)
+        losses.append(model.fit(data, epochs=2, verbose=0).history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+"""
+
+
+def test_two_replicas_are_as_one_device():
+    run_on("tensorflow", REPLICAS)
