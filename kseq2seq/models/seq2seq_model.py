@@ -25,23 +25,23 @@ from kseq2seq.utils import PAD_ID
 class Seq2SeqModel(keras.Model):
     """A functional model to logits that trains faster on TensorFlow.
 
-    It is used as any `keras.Model`. In `fit` and `evaluate` on TensorFlow its losses
-    and metrics get `kseq2seq.losses.VocabularyLogits` as `y_pred`. These stand for the
-    logits, and the losses and metrics of this package compute them at the positions of
-    tokens alone, not at padding. A call of the model and `predict` give plain logits;
-    on other backends losses and metrics get those, too. The numbers are the same.
+    It is used like any `keras.Model`. In `fit` and `evaluate` on TensorFlow its losses
+    and metrics get `kseq2seq.losses.VocabularyLogits` as `y_pred`. From these the
+    losses and metrics of this package compute logits at the positions of tokens alone,
+    not at padding. A call of the model and `predict` return plain logits, which losses
+    and metrics get on other backends, too. The numbers are the same.
 
     Args:
         inputs: Inputs of the graph, as `keras.Model` takes them.
-        outputs: Outputs of the graph. Logits are recognised where they are the
-            output of a layer `Logits` behind a `VocabularyProjection` or a
-            `VocabularyEmbedding`, whose input is that of the layer `output_dropout`.
+        outputs: Outputs of the graph. `VocabularyLogits` need the output of a layer
+            `Logits` behind a `VocabularyProjection` or a `VocabularyEmbedding`, whose
+            input is the output of the layer `output_dropout`.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
-        scheduled_sampling: A `kseq2seq.models.ScheduledSampling` that `fit` goes by, on
-            TensorFlow; `None` for training with the true targets alone. To be set ahead
-            of `fit`; a file of the model does not hold it.
+        scheduled_sampling: The `kseq2seq.models.ScheduledSampling` of `fit`, on
+            TensorFlow; `None` for training with the true targets alone. Set it before
+            `fit`; a file of the model does not hold it.
         guided_alignment: A `kseq2seq.models.GuidedAlignment`, likewise; `None` for
             attention that learns from the translations alone.
         consistency: A `kseq2seq.models.Consistency`, likewise; `None` for one pass of
@@ -86,6 +86,7 @@ class Seq2SeqModel(keras.Model):
             check_takes_logits(loss)
         return super().compute_loss(*args, **kwargs)
 
+    # Here and below, `wraps` gives editors and `inspect.signature` Keras's arguments.
     @functools.wraps(keras.Model.fit, assigned=())
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model`.
@@ -222,15 +223,15 @@ def _by_name(model, inputs):
     return {name: inputs[name] for name in names if name in inputs}
 
 
-class _Split(NamedTuple):
-    """A model with the features that enter its product with the vocabulary."""
+class _FeaturesModel(NamedTuple):
+    """A model whose logits are the product of known features with one matrix."""
 
-    model: keras.Model  # from the model's inputs to a list of features and logits
-    layer: VocabularyProjection | VocabularyEmbedding  # makes logits of features
+    model: keras.Model  # from the same inputs to a list of features and logits
+    layer: VocabularyProjection | VocabularyEmbedding  # the layer of the product
 
 
 class _Mask(keras.layers.Layer):
-    """The mask that Keras passes on with a tensor, or `None`."""
+    """Returns the mask that Keras passes on with a tensor, or `None`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -240,8 +241,8 @@ class _Mask(keras.layers.Layer):
         return mask
 
 
-def _split(model):
-    """The `_Split` of a model whose output is logits of known features; else `None`."""
+def _features_model(model):
+    """The `_FeaturesModel` of a model; `None` if its output is anything else."""
     layers = {layer.name: layer for layer in model.layers}
     is_tensor = isinstance(model.output, keras.KerasTensor)
     if not is_tensor or "output_dropout" not in layers:
@@ -258,23 +259,24 @@ def _split(model):
     if not isinstance(behind[0], (VocabularyProjection, VocabularyEmbedding)):
         return None
     outputs = [features, model.output]
-    return _Split(keras.Model(model.input, outputs, name="features"), behind[0])
+    whole = keras.Model(model.input, outputs, name="features")
+    return _FeaturesModel(whole, behind[0])
 
 
 def _predictions(model, inputs, training, guided=None):
     """The `y_pred` of losses and metrics, and attention if it is guided, or `None`.
 
-    The first is `VocabularyLogits` where they can be made.
+    `y_pred` are `VocabularyLogits` if there is a `_FeaturesModel`, else logits.
     """
-    split, inputs = _split(model), _by_name(model, inputs)
+    inputs, of_features = _by_name(model, inputs), _features_model(model)
     graph = None if guided is None else guided.graph(model)
-    product = None if split is None else split.layer.product()
-    if split is None or product is None:
+    product = None if of_features is None else of_features.layer.product()
+    if of_features is None or product is None:
         if graph is None:
             return model(inputs, training=training), None
         whole = keras.Model(graph.inputs, [graph.logits, graph.attention])
         return whole(inputs, training=training)
-    whole = split.model
+    whole = of_features.model
     if graph is not None:
         outputs = [graph.outputs["output_dropout"], graph.logits, graph.attention]
         whole = keras.Model(graph.inputs, outputs)
@@ -283,15 +285,15 @@ def _predictions(model, inputs, training, guided=None):
     # Keras's own losses read a mask that comes with the logits.
     if _Mask(name="mask")(logits) is not None:
         return logits, attention
-    features = keras.ops.cast(features, split.layer.compute_dtype)
+    features = keras.ops.cast(features, of_features.layer.compute_dtype)
     return VocabularyLogits(logits, features, product), attention
 
 
 def _weighted_by_replica(model, loss, labels, sample_weight):
-    """The loss of a replica, which summed over all is the mean over all tokens.
+    """The loss of a replica, weighted so that the sum over all is the mean over tokens.
 
-    Keras divides it by the number of replicas: their sum is a mean of means, in which
-    tokens count more where a replica has few of them.
+    Keras divides the mean of each replica by their number, so that a token counts more
+    where its replica has few of them.
     """
     if not hasattr(model.loss, "ignore_class"):
         return loss
@@ -300,7 +302,11 @@ def _weighted_by_replica(model, loss, labels, sample_weight):
 
 
 def _with_share(loss, weight):
-    """The loss of a replica, by its share of the weights of all tokens."""
+    """The mean loss of a replica, times its share of the weights of all tokens.
+
+    `weight` is the sum of the weights of its tokens. Keras divides the sum over the
+    replicas by their number, which is a factor here.
+    """
     import tensorflow as tf
 
     replicas = _num_replicas()
@@ -308,7 +314,7 @@ def _with_share(loss, weight):
         return loss
     total = tf.distribute.get_replica_context().all_reduce("sum", weight)
     share = tf.math.divide_no_nan(weight, total)
-    # One without a row has no loss.
+    # A replica without rows has no mean.
     return tf.where(weight > 0, loss, 0.0) * share * replicas
 
 
