@@ -146,22 +146,3 @@ def test_arguments_of_tables_are_checked(tmp_path, read, number):
     for value in (0, "3"):
         with pytest.raises(ValueError, match=f"`{number}` must be .*of at least 1"):
             read(tmp_path / "no.tsv", **{number: value})
-
-
-def test_batches_go_on_anywhere():
-    tokenizer = train_tokenizer(["abc"], kind="character")
-    pairs = [(np.full((n, 2), n), "abc"[: n % 3 + 1]) for n in range(1, 12)]
-    batches = data.FrameBatches(pairs, tokenizer, batch_size=2, buckets=(16,), seed=3)
-
-    def lengths(start, count):
-        taken = batches.dataset(start).take(count)
-        return [x["frame_mask"].numpy().sum(axis=1).tolist() for x, _ in taken]
-
-    steps = batches.steps_per_pass
-    all_ = lengths(0, 3 * steps)
-    assert lengths(steps + 2, steps) == all_[steps + 2 : 2 * steps + 2]
-    assert batches.place(5) == {}
-    for number in range(3):
-        of_pass = all_[number * steps : (number + 1) * steps]
-        assert sorted(x for batch in of_pass for x in batch) == list(range(1, 12))
-    assert all_[:steps] != all_[steps : 2 * steps]

@@ -1,39 +1,17 @@
-"""Frames: files, and batches against a loop over the pairs."""
+"""Files of frames: what comes back, and what is refused."""
 
-import logging
 import re
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from frame_pairs import check_same, pairs_of_frames
 from kseq2seq import data
-from kseq2seq.tokenizers import train_tokenizer
-from kseq2seq.utils import BOS_ID, EOS_ID
-
-SIZE = 3
-TEXTS = ("ab", "c", "", "abc" * 5, "ba")
-LENGTHS = (7, 2, 11, 3, 5)
 
 
 @pytest.fixture(scope="module", name="pairs")
 def pairs_():
-    rng = np.random.default_rng(0)
-    return [
-        (rng.normal(size=(length, SIZE)).astype("float32"), text)
-        for length, text in zip(LENGTHS, TEXTS, strict=True)
-    ]
-
-
-@pytest.fixture(scope="module", name="tokenizer")
-def tokenizer_():
-    return train_tokenizer(["abc"], kind="character")
-
-
-def check_same(actual, expected, decimal=7):
-    assert [text for _, text in actual] == [text for _, text in expected]
-    for (own, _), (other, _) in zip(actual, expected, strict=True):
-        np.testing.assert_almost_equal(own, other, decimal)
+    return pairs_of_frames()
 
 
 def test_files_and_folders(pairs, tmp_path):
@@ -128,66 +106,3 @@ def test_files_of_a_dtype_without_room_for_a_number_are_refused(name, tmp_path):
     with pytest.raises(ValueError, match="`dtype` must be one of float32, float64, fl"):
         data.write_frames(tmp_path / name, pairs, "int8")
     assert not (tmp_path / name).exists()
-
-
-def test_frames_on_the_disk_must_be_finite_when_they_are_read(
-    pairs, tokenizer, tmp_path
-):
-    data.write_frames(tmp_path / "f", pairs)
-    frames = np.load(tmp_path / "f" / "frames.npy")
-    frames[LENGTHS[0]] = np.nan
-    np.save(tmp_path / "f" / "frames.npy", frames)
-    dataset = data.frame_batches(data.read_frames(tmp_path / "f"), tokenizer)
-    with pytest.raises(tf.errors.OpError, match=r"infinite ones in pairs\[1\]"):
-        next(iter(dataset))
-
-
-@pytest.mark.parametrize("seed", [None, 3])
-def test_batches_hold_each_pair_once(pairs, tokenizer, seed, caplog, tmp_path):
-    data.write_frames(tmp_path / "f", pairs)
-    with caplog.at_level(logging.WARNING, "kseq2seq"):
-        dataset = data.frame_batches(
-            data.read_frames(tmp_path / "f"),
-            tokenizer,
-            batch_size=2,
-            buckets=(4, 8, 16),
-            target_buckets=(3, 6),
-            seed=seed,
-        )
-    assert "1 of 5 pairs are longer than the last bucket, 16 frames or 6" in caplog.text
-    assert dataset.cardinality() == 2
-    rows = []
-    for inputs, labels in dataset:
-        assert inputs["frames"].shape[1] in (4, 8, 16)
-        for frames, mask, target, own in zip(
-            *(inputs[name].numpy() for name in ("frames", "frame_mask", "target")),
-            labels.numpy(),
-            strict=True,
-        ):
-            length, count = mask.sum(), (own != 0).sum()
-            np.testing.assert_array_equal(frames[length:], 0)
-            assert mask[:length].all() and own[count - 1] == EOS_ID
-            assert target[:count].tolist() == [BOS_ID, *own[: count - 1]]
-            assert not target[count:].any()
-            text = tokenizer.detokenize(own[None]).numpy()[0].decode()
-            rows.append((frames[:length], text))
-    expected = [pair for pair in pairs if len(pair[1]) < 6]
-    if seed is not None:
-        rows, expected = (
-            sorted(x, key=lambda row: len(row[0])) for x in (rows, expected)
-        )
-    check_same(rows, expected)
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"buckets": []}, "`buckets` must be a list of lengths, at least one"),
-        ({"target_buckets": [0]}, "`target_buckets` must be .*at least 1"),
-        ({"batch_size": 0}, "`batch_size` must be"),
-        ({"buckets": [1]}, "give longer ones. Received: 5 of 5 pairs are longer"),
-    ],
-)
-def test_arguments_are_checked(pairs, tokenizer, options, match):
-    with pytest.raises(ValueError, match=match):
-        data.frame_batches(pairs, tokenizer, **options)

@@ -1,16 +1,11 @@
-import gzip
 import json
-import re
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from kseq2seq import data, tokenizers
-from kseq2seq.data.corpora import Reader
-
-# Sources are numbers, and each target is its source's.
-PAIRS = [(str(n), f"{n:05d}") for n in range(1201)]
+from shards import PAIRS, flat, read, write_shards
 
 
 @pytest.fixture(scope="module")
@@ -20,35 +15,9 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The pairs in seven files of each format, of unlike lengths."""
     folder = tmp_path_factory.mktemp("shards")
-    for number in range(7):
-        rows = PAIRS[number**2 * 20 : (number + 1) ** 2 * 20 if number < 6 else None]
-        with gzip.open(folder / f"{number}.tsv.gz", "wt") as file:
-            file.writelines(f"{source}\t{target}\n" for source, target in rows)
-        objects = [json.dumps({"a": source, "b": target}) for source, target in rows]
-        (folder / f"{number}.jsonl").write_text("\n".join(objects))
-        for side, suffix in enumerate(("src", "tgt")):
-            lines = "\n".join(row[side] for row in rows)
-            (folder / f"{number}.{suffix}").write_text(lines)
+    write_shards(folder)
     return folder
-
-
-def read(dataset, tokenizer, count=None):
-    """Batches as lists of pairs."""
-    pieces = np.array(["", "?", "", "", *tokenizer.pieces(range(4, 14))])
-
-    def texts(ids):
-        return ["".join(pieces[row]) for row in np.asarray(ids)]
-
-    return [
-        list(zip(texts(inputs["source"]), texts(labels), strict=True))
-        for inputs, labels in (dataset if count is None else dataset.take(count))
-    ]
-
-
-def flat(batches):
-    return [pair for batch in batches for pair in batch]
 
 
 def stream(corpora, tokenizer, **options):
@@ -125,27 +94,6 @@ def test_any_place_can_be_gone_back_to(folder, tokenizer, shard):
     assert read(other.dataset(), tokenizer, 9) != batches[:9]
 
 
-def test_batches_of_memory_can_be_gone_back_to(tokenizer):
-    memory = data.MemoryBatches(PAIRS[:100], tokenizer, tokenizer, 8, seed=3)
-    count = memory.steps_per_pass
-    batches = read(memory.dataset(), tokenizer, 3 * count)
-    passes = [flat(batches[i * count : (i + 1) * count]) for i in range(3)]
-    assert all(sorted(x) == sorted(PAIRS[:100]) for x in passes)
-    assert passes[0] != passes[1] != passes[2]
-    for step in (1, count, 2 * count + 5):
-        assert memory.place(step) == {}
-        assert read(memory.dataset(step), tokenizer, 4) == batches[step : step + 4]
-
-
-@pytest.mark.parametrize("count", [3, 10])
-def test_workers_share_the_pairs(folder, tokenizer, count):
-    """By files, or by rows where there are fewer files than workers."""
-    corpus = data.corpus(folder / "*.tsv.gz")
-    readers = [Reader(corpus, 7, 1, shard=(index, count)) for index in range(count)]
-    parts = [reader.take(5000) for reader in readers]
-    assert sorted(flat(parts)) == sorted(PAIRS) and all(parts)
-
-
 def test_weights_are_shares_of_each_buffer(folder, tokenizer):
     corpora = [
         data.corpus(folder / "6.tsv.gz", weight=3.0),
@@ -178,13 +126,6 @@ def test_the_end_of_one_corpus_does_not_end_another(folder, tokenizer):
     later = flat(read(batches.dataset(30, place), tokenizer))
     whole = flat(read(batches.dataset(), tokenizer))
     assert later and later == whole[-len(later) :]
-
-
-def test_passes_have_another_order_of_files(folder):
-    reader = Reader(data.corpus(folder / "*.tsv.gz"), 7)
-    passes = [reader.take(1201) for _ in range(3)]
-    assert all(sorted(x) == sorted(PAIRS) for x in passes)
-    assert passes[0] != passes[1] != passes[2]
 
 
 def test_reasons_for_leaving_out_are_counted(tmp_path, tokenizer, caplog):
@@ -226,18 +167,6 @@ def test_features_follow_the_source(tmp_path, tokenizer):
     assert sorted(batch[0]["source"].numpy().tolist()) == sorted(
         plain[0]["source"].numpy().tolist()
     )
-
-
-def test_a_sample_is_drawn_by_seed_from_all(folder):
-    corpus = data.corpus(folder / "*.tsv.gz")
-    rows = data.sample(corpus, 300, seed=1)
-    assert len(set(rows)) == 300 and set(rows) <= set(PAIRS)
-    assert rows == data.sample(corpus, 300, seed=1) != data.sample(corpus, 300, seed=2)
-    # Each seventh of the pairs has about a seventh of the sample.
-    places = np.histogram([int(source) for source, _ in rows], bins=7)[0]
-    assert places.min() > 20
-    assert sorted(data.sample(corpus, 5000)) == sorted(PAIRS)
-    assert len(data.sample(corpus, 5000, most=99)) == 99
 
 
 def test_an_error_names_file_and_line(folder, tmp_path, tokenizer):
@@ -287,15 +216,3 @@ def test_a_set_of_tfds_is_a_corpus(monkeypatch, tokenizer):
     corpus = data.tfds_corpus("set", source="a")
     streamed = stream(corpus, tokenizer, passes=1)
     assert sorted(flat(read(streamed.dataset(), tokenizer))) == sorted(PAIRS[:20])
-
-
-def test_csv_is_read_by_the_name(tmp_path, tokenizer):
-    path = tmp_path / "a.csv"
-    path.write_text('en;de\n"1";"2\n3"\n4;5\n')
-    assert data.sample(data.corpus(path, columns=("de", "en"))) == [
-        ("2\n3", "1"),
-        ("5", "4"),
-    ]
-    path.write_text('1;2\n3;"4"5\n')
-    with pytest.raises(data.DataError, match=re.escape("a.csv:2: expected a row of")):
-        data.sample(data.corpus(path))

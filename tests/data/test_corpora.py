@@ -1,0 +1,62 @@
+"""Corpora: the order in which files are read, and samples of them."""
+
+import re
+
+import numpy as np
+import pytest
+
+from kseq2seq import data, tokenizers
+from kseq2seq.data.corpora import Reader
+from shards import PAIRS, flat, write_shards
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tokenizers.train_tokenizer(["0123456789"], kind="character")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    write_shards(folder)
+    return folder
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_workers_share_the_pairs(folder, tokenizer, count):
+    """By files, or by rows where there are fewer files than workers."""
+    corpus = data.corpus(folder / "*.tsv.gz")
+    readers = [Reader(corpus, 7, 1, shard=(index, count)) for index in range(count)]
+    parts = [reader.take(5000) for reader in readers]
+    assert sorted(flat(parts)) == sorted(PAIRS) and all(parts)
+
+
+def test_passes_have_another_order_of_files(folder):
+    reader = Reader(data.corpus(folder / "*.tsv.gz"), 7)
+    passes = [reader.take(1201) for _ in range(3)]
+    assert all(sorted(x) == sorted(PAIRS) for x in passes)
+    assert passes[0] != passes[1] != passes[2]
+
+
+def test_a_sample_is_drawn_by_seed_from_all(folder):
+    corpus = data.corpus(folder / "*.tsv.gz")
+    rows = data.sample(corpus, 300, seed=1)
+    assert len(set(rows)) == 300 and set(rows) <= set(PAIRS)
+    assert rows == data.sample(corpus, 300, seed=1) != data.sample(corpus, 300, seed=2)
+    # Each seventh of the pairs has about a seventh of the sample.
+    places = np.histogram([int(source) for source, _ in rows], bins=7)[0]
+    assert places.min() > 20
+    assert sorted(data.sample(corpus, 5000)) == sorted(PAIRS)
+    assert len(data.sample(corpus, 5000, most=99)) == 99
+
+
+def test_csv_is_read_by_the_name(tmp_path, tokenizer):
+    path = tmp_path / "a.csv"
+    path.write_text('en;de\n"1";"2\n3"\n4;5\n')
+    assert data.sample(data.corpus(path, columns=("de", "en"))) == [
+        ("2\n3", "1"),
+        ("5", "4"),
+    ]
+    path.write_text('1;2\n3;"4"5\n')
+    with pytest.raises(data.DataError, match=re.escape("a.csv:2: expected a row of")):
+        data.sample(data.corpus(path))
