@@ -12,31 +12,32 @@ import pytest
 from keras import ops
 
 from backends import run_on
+from constraint_rules import (
+    FORCED,
+    IN_ORDER,
+    PHRASES,
+    anything,
+    holds_in_order,
+    no_phrase,
+)
 from constraints import assert_exhaustive
 from kseq2seq.decoding import (
-    AfterPrefix,
     AllowedOutputs,
-    Constraint,
     ForbiddenPhrases,
     ForbiddenTokens,
     ForcedPhrases,
     ForcedPrefix,
-    GuidingConstraint,
     MinLength,
     NoRepeatedNgram,
-    OpenEnd,
     Prefix,
     RepetitionPenalty,
-    Step,
     TransitionTable,
-    beam_search,
     greedy_search,
 )
 from kseq2seq.decoding.constraints import allowed_outputs
 from kseq2seq.utils import EOS_ID, UNK_ID
-from search_oracles import BACKEND, Tables, V, as_numpy, ids_of, on_tensorflow
+from search_oracles import BACKEND, Tables, V, as_numpy, ids_of
 
-PHRASES = [[5, 4], [6, 1, 6], [1, 1]]
 LEAST = np.array([1, 3, 2])
 
 
@@ -45,20 +46,8 @@ def no_repeat(row, ids, size):
     return len(set(ngrams)) == len(ngrams)
 
 
-def no_phrase(row, ids):
-    return not any(
-        list(ids[n : n + len(phrase)]) == phrase
-        for phrase in PHRASES
-        for n in range(len(ids))
-    )
-
-
 def long_enough(row, ids, max_length=4):
     return len(ids) >= LEAST[row]
-
-
-def anything(row, ids):
-    return True
 
 
 def no_unknown(row, ids):
@@ -103,28 +92,11 @@ def narrow_outputs(most):
         return AllowedOutputs(OUTPUTS, V)
 
 
-FORCED = np.array(
-    [[[4, 5, 0], [5, 0, 0]], [[6, 6, 0], [0, 0, 0]], [[1, 4, 1], [4, 0, 0]]], "int32"
-)
-
-
 def holds_all(row, ids):
     """Which phrases may overlap."""
     written = " ".join(map(str, ids))
     phrases = [[id_ for id_ in phrase if id_] for phrase in FORCED[row]]
     return all(" ".join(map(str, phrase)) in written for phrase in phrases)
-
-
-# The first two begin alike, and of the next two one is within the other.
-IN_ORDER = np.array(
-    [[[4, 5, 0], [4, 0, 0]], [[6, 0, 0], [6, 6, 0]], [[4, 0, 0], [1, 1, 0]]], "int32"
-)
-
-
-def holds_in_order(row, ids, phrases=IN_ORDER):
-    """One behind the other, without overlap."""
-    phrases = ["".join(str(id_) for id_ in phrase if id_) for phrase in phrases[row]]
-    return bool(re.search(".*".join(phrases), "".join(map(str, ids))))
 
 
 # Functions that make a constraint, since those of arrays hold tensors, and the rules.
@@ -190,56 +162,6 @@ def test_constraints_under_jax_jit():
     )
 
 
-@on_tensorflow
-def test_rows_keep_their_constraints_when_others_leave_the_batch():
-    import tensorflow as tf
-
-    rng = np.random.default_rng(5)
-    table = rng.normal(size=(V, V), scale=2.0).astype("float32")
-
-    def function(tokens, state, memory):
-        return ops.take(table, tokens, axis=0) * memory[:, None, None], state, {}
-
-    def find(sharpness, limits, prefixes, may_shrink):
-        step = Step(function, sharpness, gives_logits=True, may_shrink=may_shrink)
-        return beam_search(
-            step,
-            ops.zeros_like(sharpness),
-            beam_size=3,
-            num_hypotheses=2,
-            max_length=limits,
-            constraints=[
-                ForcedPrefix(prefixes),
-                AfterPrefix(NoRepeatedNgram(2), prefixes),
-                AfterPrefix(ForbiddenPhrases(PHRASES), prefixes),
-                RepetitionPenalty(1.3),
-            ],
-        )[:4]
-
-    signature = [
-        tf.TensorSpec([None]),
-        tf.TensorSpec([None], tf.int32),
-        tf.TensorSpec([None, None], tf.int32),
-    ]
-    sharpness = rng.uniform(0.5, 2.0, 7).astype("float32")
-    limits = np.array([3, 20, 5, 4, 11, 2, 20], "int32")
-    prefixes = rng.choice([4, 5, 6], (7, 5)).astype("int32")
-    prefixes[::2, 1:] = 0
-    results = []
-    for may_shrink in (True, False):
-        graph = tf.function(
-            lambda *arguments, may_shrink=may_shrink: find(*arguments, may_shrink),
-            input_signature=signature,
-            autograph=False,
-        )
-        results.append([x.numpy() for x in graph(sharpness, limits, prefixes)])
-    for shrunk, whole in zip(*results, strict=True):
-        np.testing.assert_allclose(shrunk, whole, atol=1e-5)
-    for row, ids in enumerate(results[0][0]):
-        count = min(limits[row], np.count_nonzero(prefixes[row]))
-        assert (ids[0, :count] == prefixes[row, :count]).all()
-
-
 def test_each_case_forbids_something_and_not_everything():
     for name, (_, rule) in CASES.items():
         ends = [(*ids, EOS_ID) for ids in itertools.product([1, 4, 5, 6], repeat=2)]
@@ -267,24 +189,6 @@ def test_greedy_search_repeats_no_trigram():
     assert any(repeats[0]) and not any(repeats[1])
 
 
-def test_a_base_class_that_changes_scores_allows_everything():
-    class Half(Constraint):
-        changes_scores = True
-
-        def adjusted(self, log_probs, prefix, state):
-            return log_probs * 2.0
-
-    model = Tables(42)
-    one = as_numpy(greedy_search(model.step, model.initial_state(), max_length=5))
-    other = as_numpy(
-        greedy_search(
-            model.step, model.initial_state(), max_length=5, constraints=[Half()]
-        )
-    )
-    np.testing.assert_array_equal(one.ids, other.ids)
-    np.testing.assert_allclose(other.log_probs, 2.0 * one.log_probs, rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -304,109 +208,6 @@ def test_a_base_class_that_changes_scores_allows_everything():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-@pytest.mark.parametrize(
-    ("beam", "in_order"), [(1, False), (2, False), (5, False), (1, True), (3, True)]
-)
-def test_a_narrow_beam_comes_to_all_forced_phrases(beam, in_order):
-    """Though the model has never a mind to."""
-    model = Tables(43, eos_bonus=3.0, sharpness=3.0)
-    model.logits[..., 6] -= 12.0
-    forced = np.array(
-        [
-            [[6, 5, 4, 6], [6, 6, 0, 0], [5, 0, 0, 0]],
-            [[6, 5, 0, 0], [6, 5, 6, 0], [0, 0, 0, 0]],
-            [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
-        ],
-        "int32",
-    )
-    result = as_numpy(
-        beam_search(
-            model.step,
-            model.initial_state(),
-            beam_size=beam,
-            num_hypotheses=beam,
-            max_length=np.array([8, 6, 6]),
-            length_penalty=1.0,
-            constraints=[ForcedPhrases(forced, in_order)],
-        )
-    )
-    for row in range(3):
-        for ids in ids_of(result, row):
-            written = " ".join(map(str, ids))
-            phrases = [[id_ for id_ in phrase if id_] for phrase in forced[row]]
-            held = [" ".join(map(str, phrase)) in written for phrase in phrases]
-            assert all(held) or not ids
-            assert not in_order or not ids or holds_in_order(row, ids, forced)
-        assert result.lengths[row, 0] > 0
-    free = as_numpy(
-        beam_search(
-            model.step,
-            model.initial_state(),
-            beam_size=beam,
-            num_hypotheses=beam,
-            max_length=6,
-            length_penalty=1.0,
-        )
-    )
-    np.testing.assert_array_equal(result.ids[2, :, :6], free.ids[2])
-
-
-def test_a_search_has_one_guide():
-    model = Tables(44)
-    several = [ForcedPhrases(FORCED), ForcedPhrases(FORCED)]
-    with pytest.raises(ValueError, match="at most one `GuidingConstraint`.*2 of them"):
-        beam_search(
-            model.step,
-            model.initial_state(),
-            beam_size=2,
-            max_length=5,
-            constraints=several,
-        )
-    guide = GuidingConstraint()
-    for call in (guide.wanted, guide.max_progress, partial(guide.progress, None)):
-        with pytest.raises(TypeError, match="must override `wanted`, `progress` and"):
-            call(None)
-
-
-def test_a_guide_without_progress_is_refused():
-    class OnlyWanted(GuidingConstraint):
-        def wanted(self, state):
-            return ops.zeros((1, 1, 1), "int32")
-
-    guide = OnlyWanted()
-    with pytest.raises(TypeError, match="OnlyWanted, which does not .* `progress`"):
-        guide.progress(None, None)
-    with pytest.raises(TypeError, match="does not override `max_progress`"):
-        guide.max_progress(None)
-
-
-def one_of(*beginnings):
-    """The rule of hypotheses that begin with one of these."""
-    return lambda ids: any(ids[: len(x)] == x for x in beginnings)
-
-
-def test_a_prefix_with_an_open_end_is_one_of_texts():
-    # Texts: 1 "a", 5 "b", 6 "ba", 4 "bab". Prefixes: "abab", read as 1, 6, 5, whose
-    # last word "bab" is a token as well; "b"; none.
-    ids = np.array([[1, 6, 5], [5, 0, 0], [0, 0, 0]], "int32")
-    end = OpenEnd(
-        order=np.array([-1, 0, -1, -1, 3, 1, 2], "int32"),
-        word_start=np.array([1, 0, 0], "int32"),
-        word_range=np.array([[3, 4], [1, 4], [0, 0]], "int32"),
-        token_range=np.array([[1, 4], [1, 4], [0, 0]], "int32"),
-    )
-    rules = [
-        one_of((1, 6, 5), (1, 6, 6), (1, 6, 4), (1, 4)),
-        one_of((5,), (6,), (4,)),
-        one_of(()),
-    ]
-    for other, rule in ([], anything), ([ForbiddenPhrases(PHRASES)], no_phrase):
-        assert_exhaustive(
-            [ForcedPrefix(ids, end), *other],
-            keeps=lambda row, ids, rule=rule: rules[row](ids) and rule(row, ids),
-        )
 
 
 @pytest.mark.parametrize("position", [0, 1, 4])
