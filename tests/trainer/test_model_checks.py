@@ -1,0 +1,99 @@
+"""Settings that a model must have others with."""
+
+import pytest
+
+from kseq2seq import trainer
+from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.settings import read_settings
+
+DATES = trainer.find_recipe("dates")
+
+
+def test_no_shortlist_before_there_is_one():
+    with pytest.raises(SettingsError, match="search.shortlist must be false in a trai"):
+        read_settings(DATES, ["search.shortlist=true"])
+
+
+def test_no_coverage_without_attention():
+    changes = ["search.coverage_penalty=0.1", "model.attention=none"]
+    with pytest.raises(SettingsError, match="needs a model with attention"):
+        read_settings(DATES, changes)
+    changes = ["search.forbid_unknown=false", "search.replace_unknown=true"]
+    assert read_settings(DATES, changes).search["replace_unknown"]
+    with pytest.raises(SettingsError, match="replace_unknown needs a source of text"):
+        read_settings(DATES, [*changes, "model.attention=none"])
+    with pytest.raises(SettingsError, match="replace_unknown needs a source of text"):
+        read_settings(trainer.find_recipe("spoken_numbers"), changes)
+
+
+def test_no_sampled_targets_with_hard_attention():
+    changes = ["model.hard_attention=first_order", "scheduled_sampling.schedule=linear"]
+    with pytest.raises(SettingsError, match="depend on the true tokens.*'linear'"):
+        read_settings(DATES, changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("model.output_probability_fn=sparsemax", "num_sampled = 7 with 'sparse"),
+        ("model.copying=true", "which model.copying mixes.*num_sampled = 7"),
+    ],
+)
+def test_no_sample_of_another_vocabulary(change, match):
+    changes = ["training.num_sampled=7", "training.label_smoothing=0.0", change]
+    with pytest.raises(SettingsError, match=match):
+        read_settings(DATES, changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (["training.guided_alignment=0.1"], r"go together.*Received: 0\.1 and ''"),
+        (
+            ["data.links=a", "data.format=parallel"],
+            "go together.*: 0.0 and 'a'",
+        ),
+        (["LINKED", "data.format=tsv"], "set data.format to 'parallel'.*'tsv', False"),
+        (["LINKED", "model.attention=none"], r"with attention\. Received: 0\.1 with"),
+        (["LINKED", "batches.source_swap=0.1"], r"source_swap.* to 0\. .*: 0\.1 and 0"),
+        (
+            ["LINKED", "batches.sampling_nbest_size=[0, 5]"],
+            r": 0\.0 and \(0, 5",
+        ),
+    ],
+)
+def test_no_guided_alignment_without_what_it_needs(changes, match):
+    linked = ["data.format=parallel", "data.links=a", "training.guided_alignment=0.1"]
+    if changes[0] == "LINKED":
+        changes = [*linked, *changes[1:]]
+    with pytest.raises(SettingsError, match=match) as error:
+        read_settings(DATES, changes)
+    assert len(error.value.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (
+            ["model.dropout=0.0"],
+            r"set model\.dropout, .*: training\.consistency = 1\.5",
+        ),
+        (
+            ["model.output_probability_fn=entmax15"],
+            r"softmax.*num_sampled = 0, 'entmax",
+        ),
+        (
+            ["training.num_sampled=7", "training.label_smoothing=0.0"],
+            r"softmax over the whole vocabulary.*num_sampled = 7, 'softmax'",
+        ),
+    ],
+)
+def test_no_consistency_without_what_it_needs(changes, match):
+    consistency = "training.consistency=1.5"
+    with pytest.raises(SettingsError, match=match) as error:
+        read_settings(DATES, [consistency, *changes])
+    assert len(error.value.messages) == 1
+    other_noise = ["model.dropout=0.0", "model.zoneout=0.1"]
+    settings = read_settings(DATES, [consistency, *other_noise])
+    assert settings.training.consistency == 1.5
+    read_settings(DATES, changes)
