@@ -5,7 +5,6 @@
 import json
 import runpy
 
-import numpy as np
 import pytest
 
 beam = pytest.importorskip("apache_beam")
@@ -14,9 +13,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
 from kseq2seq import Search, Translator
-from kseq2seq.beam import Translate, TranslatorHandler
+from kseq2seq.beam import Translate
 from paths import ROOT
-from translators import FEATURES_OF_TEXTS, NUM_FEATURES, TEXTS, tiny_translator
+from translators import TEXTS, tiny_translator
 
 SEARCH = Search(beam_size=3, num_hypotheses=2, max_length=11)
 
@@ -91,31 +90,6 @@ def test_bad_rows_go_to_an_output_of_their_own_with_the_reason(saved):
     counters = p.result.metrics().query()["counters"]
     counted = {x.key.metric.name: x.committed for x in counters}
     assert counted["translated"] == 2 and counted["rejected"] == 8
-
-
-def test_a_handler_gives_alignments_and_reads_features(tmp_path):
-    translator = tiny_translator(feature_vocabulary_size=NUM_FEATURES)
-    translator.save(tmp_path / "run")
-    handler = TranslatorHandler(
-        tmp_path / "run", features="tags", num_hypotheses=2, alignments=True, threads=3
-    )
-    rows = [
-        {"text": text, "tags": tags} if tags else {"text": text}
-        for text, tags in zip(TEXTS, FEATURES_OF_TEXTS, strict=True)
-    ]
-    actual = handler.run_inference(rows, handler.load_model())
-    expected = translator.translate(TEXTS, num_hypotheses=2, features=FEATURES_OF_TEXTS)
-    for row, best_first in zip(actual, expected, strict=True):
-        for ours, theirs in zip(row["translations"], best_first, strict=True):
-            assert ours["text"] == theirs.text
-            assert ours["target_tokens"] == theirs.target_tokens
-            assert ours["source_tokens"] == theirs.source_tokens
-            np.testing.assert_allclose(ours["alignment"], theirs.alignment, atol=1e-5)
-    assert json.loads(json.dumps(actual)) == actual
-    assert handler.run_inference([], translator) == []
-    assert handler.get_num_bytes(rows) == sum(map(len, TEXTS))
-    sizes = [handler.size_of_row({"text": "a" * n}) for n in (0, 127, 128, 10**6)]
-    assert sizes == [1, 1, 2, 2048]
 
 
 @pytest.mark.parametrize(

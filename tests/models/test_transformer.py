@@ -11,32 +11,24 @@ from keras import ops
 from kseq2seq import Seq2SeqConfig, decoding
 from kseq2seq.layers import (
     BahdanauAttention,
-    SinusoidalPositions,
-    TransformerDecoderLayer,
-    TransformerEncoderLayer,
-    TransformerStart,
 )
 from kseq2seq.models import (
     build_model,
     encode_and_step,
-    encoder_model,
     final_states,
     start_decoding,
     start_search,
-    step_model,
 )
 from kseq2seq.utils import PAD_ID
 from reference import randomize
 from small_models import (
     SOURCE,
     K,
-    S,
     T,
     V,
     make_model,
     random_ids,
     random_model,
-    run_step,
 )
 
 HEADS, UNITS = 3, 33
@@ -150,70 +142,6 @@ def search(start, source):
     )
 
 
-def start_without_caches(model):
-    """A step that reads the whole target so far again, by the whole model."""
-
-    def start(source):
-        def step(tokens, state):
-            places = np.arange(MAX_LENGTH)
-            here = ops.equal(places, state["position"])  # (B, K, L)
-            ids = ops.where(here, tokens[..., None], state["ids"])
-            rows = int(np.prod(tokens.shape))
-            logits = model(
-                {
-                    "source": ops.repeat(source, tokens.shape[1], axis=0),
-                    "target": ops.reshape(ids, (rows, MAX_LENGTH)),
-                }
-            )
-            logits = ops.reshape(logits, (*tokens.shape, MAX_LENGTH, V))
-            logits = ops.sum(ops.where(here[..., None], logits, 0.0), axis=2)
-            state = {"ids": ids, "position": state["position"] + 1}
-            return ops.log_softmax(logits), state, {}
-
-        batch = len(source)
-        ids = ops.full((batch, MAX_LENGTH), 5, "int32")
-        return step, {"ids": ids, "position": ops.zeros((batch, 1), "int32")}
-
-    return start
-
-
-def in_graph(function):
-    ids = tf.TensorSpec([None, None], tf.int32)
-    return tf.function(function, input_signature=[ids], autograph=False)
-
-
-def by_xla(function):
-    return tf.function(function, jit_compile=True, autograph=False)
-
-
-@pytest.mark.parametrize(
-    ("name", "ways"),
-    [("transformer", [in_graph, by_xla]), ("transformer_deep", [lambda run: run])],
-)
-def test_a_search_with_caches_is_one_without(name, ways):
-    model = random_model(name)
-    expected = search(start_without_caches(model), SOURCE)
-    # What is kept changes its place, or the caches would not have to.
-    assert len({tuple(ids[:2]) for ids in np.asarray(expected.ids[0])}) > 1
-
-    def run(source):
-        return search(start_decoding(model), source)
-
-    for way in ways:
-        actual = way(run)(tf.constant(SOURCE))
-        np.testing.assert_array_equal(actual.ids, expected.ids)
-        np.testing.assert_allclose(actual.scores, expected.scores, atol=1e-5)
-        assert actual.alignments.shape == (2, K, MAX_LENGTH, S)
-
-
-def test_a_step_needs_room():
-    model = random_model("transformer")
-    encoded = encoder_model(model)(SOURCE)
-    states = [x[:, None] for x in encoded["states"]]
-    with pytest.raises(ValueError, match=r"make_room.*cache of shape \(2, 1, 0, 6\)"):
-        run_step(step_model(model), np.full((2, 1), 2), states, encoded["memory"])
-
-
 def test_the_vector_of_a_source_is_the_mean_of_the_memory():
     model = random_model("transformer")
     encode, _ = encode_and_step([model])
@@ -224,62 +152,6 @@ def test_the_vector_of_a_source_is_the_mean_of_the_memory():
         for row, length in enumerate(np.sum(SOURCE != PAD_ID, axis=1))
     ]
     np.testing.assert_allclose(final_states([model], encoded), expected, atol=1e-6)
-
-
-def test_vectors_of_another_size_are_refused():
-    five, six = (ops.ones((2, 3, size)) for size in (5, 6))
-    encoder, decoder = TransformerEncoderLayer(6, 2), TransformerDecoderLayer(6, 2)
-    calls = [
-        ("inputs", lambda: encoder(five)),
-        ("inputs", lambda: encoder(six[0])),
-        ("inputs", lambda: TransformerEncoderLayer(6, 2)(keras.Input((None, 5)))),
-        ("inputs", lambda: decoder(five, six)),
-        ("memory", lambda: decoder(six, five)),
-        ("memory", lambda: decoder(keras.Input((None, 6)), keras.Input((None, 5)))),
-    ]
-    for name, call in calls:
-        with pytest.raises(ValueError, match=rf"`{name}` must have .*length, 6\), as"):
-            call()
-    with pytest.raises(ValueError, match=r"embeddings .*inputs.shape=\(1, 5\)"):
-        SinusoidalPositions()(ops.ones((1, 5)))
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 1), (2, 3, 7), (3, 6)])
-def test_positions_are_of_vectors_of_one_size(shape):
-    layer = SinusoidalPositions()
-    layer(ops.ones((2, 3, 6)))
-    with pytest.raises(ValueError, match=r"\(batch, length, 6\).*Received: inputs"):
-        layer(ops.ones(shape))
-
-
-@pytest.mark.parametrize("symbolic", [False, True])
-@pytest.mark.parametrize("name", ["encoder", "decoder", "start"])
-@pytest.mark.parametrize(
-    ("shape", "dtype", "match"),
-    [
-        ((2, 5), "float32", "mask` of Transformer.* must be boolean"),
-        ((1, 5), "bool", "mask` of Transformer.* the batch size of"),
-        ((2, 3), "bool", "mask` of Transformer.* the length of"),
-    ],
-)
-def test_masks_that_cannot_be_right_are_refused(symbolic, name, shape, dtype, match):
-    make = keras.KerasTensor if symbolic else ops.ones
-    target, source, mask = make((2, 3, 6)), make((2, 5, 6)), make(shape, dtype)
-    decoder = TransformerDecoderLayer(6, 2)
-    with pytest.raises(ValueError, match=match):
-        if name == "encoder":
-            TransformerEncoderLayer(6, 2)(source, mask)
-        elif name == "decoder":
-            decoder(target, source, mask)
-        else:
-            TransformerStart([decoder])(source, mask)
-
-
-@pytest.mark.parametrize("symbolic", [False, True])
-def test_a_memory_of_other_rows_is_refused(symbolic):
-    make = keras.KerasTensor if symbolic else ops.ones
-    with pytest.raises(ValueError, match="`memory` .* the batch size of `inputs`"):
-        TransformerDecoderLayer(6, 2)(make((1, 3, 6)), make((2, 5, 6)))
 
 
 def test_no_other_attention():
