@@ -1,4 +1,4 @@
-"""The masked loss and metrics against loops and against Keras's dense losses."""
+"""The masked loss against loops and against Keras's dense losses."""
 
 import re
 
@@ -17,10 +17,7 @@ from kseq2seq.losses import (
     VocabularyLogits,
 )
 from kseq2seq.utils import PAD_ID
-
-# All different, so that a swapped axis cannot pass.
-B, T, V = 3, 5, 7
-LENGTHS = (5, 2, 1)
+from padded_labels import LENGTHS, B, T, V, compiled_model, log_softmax, reference
 
 
 @pytest.fixture
@@ -42,24 +39,6 @@ def weights():
 
 def sampled():
     return SampledCrossentropy(3)
-
-
-def log_softmax(row):
-    row = row.astype("float64") - row.max()
-    return row - np.log(np.exp(row).sum())
-
-
-def reference(labels, logits, weights=None, smoothing=0.0):
-    """Cross-entropy with the smoothed target, one real token at a time."""
-    total = count = 0.0
-    for b, length in enumerate(LENGTHS):
-        for t in range(length):
-            target = np.full(V, smoothing / V)
-            target[labels[b, t]] += 1 - smoothing
-            weight = 1.0 if weights is None else weights[b, t]
-            total -= weight * target @ log_softmax(logits[b, t])
-            count += weight
-    return total / count
 
 
 @pytest.mark.parametrize("smoothing", [0, 0.1, 0.37])
@@ -223,53 +202,6 @@ def test_batch_of_padding_alone_is_zero_with_zero_gradient(logits, smoothing):
     np.testing.assert_array_equal(tape.gradient(loss, x), np.zeros((B, T, V)))
 
 
-def test_accuracy_counts_real_tokens(labels, logits, weights):
-    guesses, mask = logits.argmax(-1), labels != PAD_ID
-    # Two right guesses at least, so that the shares below are not all 0.
-    guesses[0, 1], guesses[1, 0] = labels[0, 1], labels[1, 0]
-    metric = TokenAccuracy()
-    one_hot = keras.ops.one_hot(guesses, V)
-    expected = np.mean((guesses == labels)[mask])
-    np.testing.assert_allclose(metric(labels, one_hot), expected, rtol=1e-6)
-    metric.reset_state()
-    expected = np.average((guesses == labels)[mask], weights=weights[mask])
-    received = metric(labels, one_hot, sample_weight=weights)
-    np.testing.assert_allclose(received, expected, rtol=1e-6)
-
-
-def test_perplexity_is_the_exponential_of_the_unsmoothed_loss(labels, logits, weights):
-    expected = np.exp(reference(labels, logits))
-    np.testing.assert_allclose(Perplexity()(labels, logits), expected, rtol=1e-5)
-    expected = np.exp(reference(labels, logits, weights))
-    received = Perplexity()(labels, logits, sample_weight=weights)
-    np.testing.assert_allclose(received, expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("metric", [TokenAccuracy, Perplexity])
-def test_metrics_do_not_depend_on_how_data_are_batched(metric, labels, logits):
-    labels[1, 0] = logits[1, 0].argmax()
-    whole, parts = metric(), metric()
-    whole.update_state(labels, logits)
-    # A batch of 5 tokens and, padded less, one of 3; the mean of the two means is
-    # another value.
-    parts.update_state(labels[:1], logits[:1])
-    parts.update_state(labels[1:, :2], logits[1:, :2])
-    np.testing.assert_allclose(parts.result(), whole.result(), rtol=1e-6)
-    parts.reset_state()
-    assert float(parts.result()) == {TokenAccuracy: 0.0, Perplexity: 1.0}[metric]
-
-
-def compiled_model(smoothing=0.0, jit_compile=False):
-    model = keras.Sequential([keras.Input((T,)), keras.layers.Embedding(V, V)])
-    model.compile(
-        keras.optimizers.Adam(0.1),
-        loss=MaskedCrossentropy(smoothing),
-        metrics=[TokenAccuracy(), Perplexity()],
-        jit_compile=jit_compile,
-    )
-    return model
-
-
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_fit_learns_the_real_tokens(labels, jit_compile):
     model = compiled_model(jit_compile=jit_compile)
@@ -283,19 +215,6 @@ def test_fit_learns_the_real_tokens(labels, jit_compile):
     # Fed at the padding alone, where there is nothing to learn.
     np.testing.assert_array_equal(embeddings[PAD_ID], before[PAD_ID])
     assert np.all(embeddings.numpy()[labels[0, 0]] != before[labels[0, 0]])
-
-
-def test_evaluate_reports_perplexity_per_token_and_loss_per_batch(labels):
-    model = compiled_model()
-    reported = model.evaluate(labels, labels, batch_size=2, verbose=0, return_dict=True)
-    logits = model.predict(labels, verbose=0)
-    whole = reference(labels, logits)
-    assert reported["perplexity"] == pytest.approx(np.exp(whole), rel=1e-5)
-    # What Keras makes of the loss: batches weighted by sentences, as documented.
-    parts = [float(MaskedCrossentropy()(labels[p], logits[p])) for p in ([0, 1], [2])]
-    expected = (2 * parts[0] + 1 * parts[1]) / 3
-    assert reported["loss"] == pytest.approx(expected, rel=1e-5)
-    assert expected != pytest.approx(whole, rel=1e-5)
 
 
 def test_config_round_trip():
@@ -328,22 +247,3 @@ def test_labels_must_be_sparse_and_as_long_as_the_logits(use, shape, logits):
     message = rf"not one-hot.*labels.shape=\({B},.*logits.shape=\({B}, {T}, {V}\)"
     with pytest.raises(ValueError, match=message):
         use(np.ones(shape, "int32"), logits)
-
-
-@pytest.mark.parametrize("make", [TokenAccuracy, Perplexity])
-@pytest.mark.parametrize("features", [False, True])
-@pytest.mark.parametrize("label", [-1, V])
-def test_metrics_of_labels_outside_of_the_vocabulary(make, features, label, logits):
-    """With XLA, which raises no error, they would be those of another label."""
-    metric, labels = make(), np.ones((B, T), "int32")
-    labels[1, 2] = label
-
-    @tf.function(jit_compile=True)
-    def update(labels, logits):
-        if features:
-            eye = VocabularyProduct(tf.eye(V), None, transposed=False)
-            logits = VocabularyLogits(logits, logits, eye)
-        metric.update_state(labels, logits)
-
-    update(tf.constant(labels), tf.constant(logits))
-    assert np.isnan(metric.result())
