@@ -1,112 +1,24 @@
-"""Model cards: what a run folder tells, what is not known, and the README."""
+"""Model cards: what a run folder tells, and what JSON has."""
 
 import json
 import re
-import shlex
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-import kseq2seq
-from kseq2seq import FeatureVocabulary, Limits, Search
 from kseq2seq.export import model_card
-from kseq2seq.export.readme import preset_readme, readme
-from kseq2seq.export.settings import ExportSettings
-from kseq2seq.inference import Signature
-from kseq2seq.runs import from_run
-
-SEARCH = {
-    "beam_size": 3,
-    "num_hypotheses": 2,
-    "length_penalty": 0.5,
-    "coverage_penalty": 0.0,
-    "max_length": 41,
-    "max_length_factor": 1.5,
-    "max_length_offset": 7,
-    "min_length": 0,
-    "min_length_factor": 0.0,
-    "forbid_unknown": True,
-    "no_repeat_ngram": 0,
-    "repetition_penalty": 1.0,
-    "pattern": None,
-    "forbidden_words": [],
-    "length_normalization": "wu",
-    "num_groups": 1,
-    "diversity": 0.5,
-    "shortlist": False,
-    "replace_unknown": False,
-}
-SCORES = {
-    "search": {**SEARCH, "num_hypotheses": 1},
-    "sentences": 1013,
-    "scores": {"bleu": {"value": 12.345, "line": "BLEU|nrefs:1|tok:13a = 12.35"}},
-}
-EXAMPLE = 'Don\'t say "犬" | twice'
-
-
-def spec(dtype, *shape):
-    return tf.TensorSpec(shape, dtype)
-
-
-SIGNATURES = {
-    "serving_default": Signature(
-        inputs={"text": spec("string", None)},
-        outputs={"translation": spec("string", None), "score": spec("float32", None)},
-    ),
-    "nbest": Signature(
-        inputs={"text": spec("string", None)},
-        outputs={
-            "translations": spec("string", None, 2),
-            "scores": tf.TensorSpec(None, "float32"),
-        },
-    ),
-    "encode": Signature(
-        inputs={"text": spec("string", None)},
-        outputs={"memory": spec("float32", None, None, 17), "mine": spec("int64", 3)},
-    ),
-}
-
-
-def card_of(search=SEARCH, weights="float32", products="float32", **changes):
-    limits = Limits(max_bytes=10007, max_tokens=211)
-    given = {
-        "name": "en_de",
-        "signatures": SIGNATURES,
-        "settings": ExportSettings(Search(**search), limits, weights, products),
-        "num_parameters": 1234567,
-        "num_bytes": 4938268,
-        "tokenizers": {"source": b"abc", "target": b""},
-        "example": EXAMPLE,
-    }
-    return model_card.model_card(**{**given, **changes})
-
-
-def write_run(folder, **files):
-    folder.mkdir(exist_ok=True)
-    for name, content in files.items():
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    return from_run(folder)
+from kseq2seq.export.readme import readme
+from model_cards import (
+    SCORES,
+    SEARCH,
+    card_of,
+    whole_run,
+)
 
 
 @pytest.fixture
 def run(tmp_path):
-    """The records of a run folder that has everything."""
-    start = {"date": "2026-01-02T03:04:05+00:00", "command": "python train.py 'a b'"}
-    start |= {"code": {"commit": "c0ffee", "changed": True}, "versions": {"keras": "9"}}
-    card = {"source": "English", "target": "German", "data": "Some", "licence": "CC0"}
-    card |= {"example": "A dog.", "example_features": "N;PL"}
-    return write_run(
-        tmp_path / "run",
-        settings={"card": card, "model": {"units": 19}},
-        history={"checkpoint": "checkpoint-2.keras", "epochs": [{}, {}]},
-        training={
-            "pairs": {"training": 29000, "test": 1013},
-            "starts": [start, {**start, "command": "resumed"}],
-            "finished": "2026-01-02T05:00:00+00:00",
-        },
-        scores=SCORES,
-    )
+    return whole_run(tmp_path / "run")
 
 
 def test_a_run_folder_tells_what_a_training_wrote(run):
@@ -129,21 +41,6 @@ def test_a_run_folder_tells_what_a_training_wrote(run):
     }
 
 
-def test_requests_have_the_features_of_the_card(run):
-    features = FeatureVocabulary(["N", "V", "SG", "PL"], separator=";")
-    card = card_of(runs=[run], features=features)
-    assert '"features": "N;PL"}]}' in readme(card)
-    assert "features=['N;PL']" in readme(card)
-    tokenizers = {"source": b"abc", "target": b""}
-    card = model_card.preset_card(17, 68, "float32", tokenizers, run, features)
-    preset = preset_readme("en_de", card)
-    assert "translator([\"A dog.\"], features=['N;PL'])" in preset
-    line = "printf '%s\\t%s\\n' 'A dog.' 'N;PL' | kseq2seq translate --features 1 en_de"
-    assert f"$ {line}\n" in preset
-    # Without a card of the training, the first symbols.
-    assert '"features": "N;V"' in readme(card_of(features=features))
-
-
 def test_a_card_is_what_json_has(run):
     card = card_of(runs=[run])
     again = json.loads(json.dumps(card, allow_nan=False))
@@ -161,109 +58,7 @@ def test_a_card_is_what_json_has(run):
     assert card_of(created="then")["created"] == "then"
 
 
-def test_the_readme_tells_where_the_model_comes_from(run, monkeypatch):
-    code = {"commit": "beef", "changed": False}
-    monkeypatch.setattr(model_card, "git_state", lambda: code)
-    text = readme(card_of(runs=[run]))
-    for fact in (
-        "# en_de\n",
-        "From: English. To: German.",
-        "Data: Some. Licence: CC0.",
-        "29,000 for training, 1,013 for test. Epochs: 2",
-        "`python train.py 'a b'`",
-        "trained it: `c0ffee`, with changes.",
-        "exported it: `beef`.",
-        "Exported with: python 3",
-        "Trained with: keras 9.",
-        "`BLEU|nrefs:1|tok:13a = 12.35`",
-        "Measured on 1,013 texts, by the search",
-        "1,234,567 parameters in float32, 4,938,268 bytes",
-        "sha256 `ba7816bf",
-        "Search: beam 3, length penalty 0.5",
-        "at most min(41, 1.5 n + 7) tokens",
-        "longer than 10,007 bytes",
-        "longer than 211 tokens",
-        "`truncated` tells it in `encode`.",
-        "not UTF-8, and NUL",
-        f"by kseq2seq {kseq2seq.__version__} on 20",
-    ):
-        assert fact in text, fact
-    assert text.endswith(".\n") and "None" not in text and "not known" not in text
-    assert "ensemble" not in text and "another search" not in text
-
-
-def test_the_readme_says_what_is_not_known(tmp_path):
-    text = readme(card_of(runs=[write_run(tmp_path)]))
-    for fact in (
-        "From: not known. To: not known.",
-        "Data: not known. Licence: not known.",
-        "Pairs: not known. Epochs: not known.",
-        "Command: not known.",
-        "Begun: not known. Finished: not known.",
-        "trained it: not known.",
-        "Trained with: not known.",
-        "They are not known.",
-    ):
-        assert fact in text, fact
-    assert "None" not in text
-    text = readme(card_of())
-    assert "not exported from a run folder" in text and "None" not in text
-
-
-def test_scores_of_another_search_and_of_other_weights_are_said_to_be(run):
-    search = {**SEARCH, "beam_size": 1, "num_hypotheses": 1}
-    text = readme(card_of(runs=[run], search=search, weights="int8"))
-    assert "by another search than that above, when the training ended." in text
-    assert "Search: greedy" in text and "Search: beam 3" in text
-    assert "weights before they became int8" in text
-    assert "products" not in text.partition("Scores")[2]
-    text = readme(card_of(runs=[run], products="int8"))
-    assert "68 bytes. Products with them: int8." in text
-    assert "those of the products with them before they became int8" in text
-    assert "weights before" not in text
-
-
-def test_an_ensemble_tells_of_each_of_its_models(run):
-    other = {**run, "data": "Other"}
-    text = readme(card_of(runs=[run, other]))
-    first, second = text.index("## Training of model 1"), text.index("of model 2")
-    assert first < text.index("Data: Some") < second < text.index("Data: Other")
-    assert "an ensemble of 2 models" in text
-    assert text.count("those of this model alone") == 2
-
-
-def test_each_signature_has_a_table_of_its_tensors():
-    text = readme(card_of())
-    for name in SIGNATURES:
-        assert f"\n### `{name}`\n\n{model_card.PURPOSES[name]}\n" in text
-    rows = [line for line in text.splitlines() if line.startswith(("| in", "| out"))]
-    assert rows[0] == "| input | `text` | string | [B] | text to translate, UTF-8 |"
-    assert "| output | `memory` | float32 | [B, S, 17] | vector of each" in rows[-2]
-    # What is not of this package is shown as it is.
-    assert rows[-1] == "| output | `mine` | int64 | [3] |  |"
-    assert len(rows) == 3 + 6 and {row.count("|") for row in rows} == {6}
-
-
 def test_the_score_of_a_missing_translation_is_the_lowest_number():
     _, meaning = model_card.MEANINGS["scores"]
     (number,) = re.findall(r"-[\d.]+e\+\d+", meaning)
     assert np.float32(number) == np.finfo("float32").min
-
-
-def test_the_requests_can_be_pasted_into_a_shell():
-    text = readme(card_of(name="it's mine"))
-    block = re.search(r"```console\n(.*?)```", text, re.DOTALL).group(1)
-    commands = block.replace("\\\n", " ").split("$ ")[1:]
-    docker, first, second = (shlex.split(command) for command in commands)
-    assert "$PWD/it's mine:/models/it's mine" in docker
-    assert "MODEL_NAME=it's mine" in docker
-    assert json.loads(first[2]) == {"instances": [{"text": EXAMPLE}]}
-    assert json.loads(second[2]) == {
-        "signature_name": "nbest",
-        "inputs": {"text": [EXAMPLE]},
-    }
-    assert first[-1] == "localhost:8501/v1/models/it%27s%20mine:predict"
-    served = {"serving_default": SIGNATURES["serving_default"]}
-    text = readme(card_of(signatures=served, example=""))
-    assert text.count("curl") == 1 and '{"text": "a text"}' in text
-    assert "`truncated`" not in text
