@@ -1,8 +1,6 @@
 """A model that trains at the real positions alone, against its plain graph."""
 
-import dataclasses
 import functools
-import inspect
 
 import keras
 import numpy as np
@@ -10,59 +8,27 @@ import pytest
 import tensorflow as tf
 
 from backends import run_on
-from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.losses import (
     MaskedCrossentropy,
     Perplexity,
     SampledCrossentropy,
-    TokenAccuracy,
     VocabularyLogits,
     vocabulary_logits,
 )
-from kseq2seq.models import Seq2SeqModel, build_model, float32_copy
-from kseq2seq.utils import PAD_ID
-from reference import randomize
-
-# All different, so that a swapped axis cannot pass: batch, source, target, vocabulary,
-# embedding.
-B, S, T, V, E = 3, 7, 5, 29, 13
-LENGTHS = (5, 1, 3)
-REAL = np.arange(T) < np.array(LENGTHS)[:, None]
-RNG = np.random.default_rng(0)
-LABELS = np.where(REAL, RNG.integers(4, V, (B, T)), PAD_ID).astype("int32")
-WEIGHTS = RNG.uniform(0.5, 2, (B, T)).astype("float32")
-INPUTS = {
-    "source": RNG.integers(4, 23, (B, S)).astype("int32"),
-    "target": np.where(REAL, RNG.integers(4, V, (B, T)), PAD_ID).astype("int32"),
-}
-CONFIG = Seq2SeqConfig(
-    source_vocabulary_size=23,
-    target_vocabulary_size=V,
-    embedding_size=E,
-    units=E,
-    attention="luong_dot",
-    dropout=0.0,
-    bidirectional=False,
+from kseq2seq.models import Seq2SeqModel, float32_copy
+from real_positions import (
+    INPUTS,
+    LABELS,
+    RNG,
+    WEIGHTS,
+    B,
+    E,
+    T,
+    V,
+    compiled,
+    make_model,
 )
-
-
-def make_model(plain=False, **values):
-    """A model with random weights, or the same graph as a model of Keras's own."""
-    model = build_model(dataclasses.replace(CONFIG, **values))
-    randomize(model, scale=0.4)
-    return keras.Model(model.input, model.output) if plain else model
-
-
-def compiled(model, **kwargs):
-    arguments = {
-        "optimizer": "sgd",
-        "loss": MaskedCrossentropy(0.1),
-        "metrics": [TokenAccuracy(), Perplexity()],
-        "jit_compile": False,
-        **kwargs,
-    }
-    model.compile(**arguments)
-    return model
+from reference import randomize
 
 
 def reported(model, **kwargs):
@@ -474,67 +440,3 @@ def test_a_file_of_a_plain_model_trains_plainly(tmp_path, runs):
     for model in (restored, renewed):
         compiled(model, loss=SampledCrossentropy(5), run_eagerly=True)
         assert np.isfinite(model.train_on_batch(INPUTS, LABELS)).all()
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [
-        "sparse_categorical_crossentropy",
-        "SparseCategoricalCrossentropy",
-        keras.losses.sparse_categorical_crossentropy,
-        keras.losses.SparseCategoricalCrossentropy(),
-        keras.losses.CategoricalCrossentropy(),
-        ["categorical_crossentropy"],
-    ],
-)
-def test_losses_of_probabilities_are_refused(loss):
-    model = make_model()
-    model.compile("adam", loss=loss)
-    inputs = {"source": np.full((2, 3), 4), "target": np.full((2, 5), 4)}
-    for use in (model.fit, model.evaluate):
-        with pytest.raises(ValueError, match="must take logits.*from_logits=True"):
-            use(inputs, np.full((2, 5), 4), verbose=0)
-
-
-@pytest.mark.parametrize("name", ["fit", "train_on_batch"])
-def test_weights_of_classes_are_refused(name):
-    train = getattr(compiled(make_model()), name)
-    weights = dict.fromkeys(range(V), 2.0)
-    with pytest.raises(
-        ValueError, match=r"numpy.take\(weights, .*Received: class_weig"
-    ):
-        train(INPUTS, LABELS, class_weight=weights)
-    if name == "train_on_batch":
-        with pytest.raises(ValueError, match="Received: class_weight="):
-            train(INPUTS, LABELS, None, weights)
-    assert "class_weight" in inspect.signature(train).parameters
-
-
-def test_arguments_that_there_are_none_of_are_told_by_keras():
-    with pytest.raises(TypeError, match=r"fit\(\) got an unexpected .*'epoch'"):
-        compiled(make_model()).fit(INPUTS, LABELS, epoch=1)
-
-
-@pytest.mark.parametrize("name", ["fit", "evaluate", "predict", "train_on_batch"])
-@pytest.mark.parametrize(
-    "texts",
-    [
-        [("a cat", "eine Katze")],
-        ["a cat", "a dog"],
-        {"source": np.array(["a cat"]), "target": np.array(["eine Katze"])},
-        np.array(["a cat"], object),
-    ],
-    ids=["pairs", "list", "dict", "objects"],
-)
-def test_texts_are_refused_with_the_way_to_ids(name, texts):
-    model = compiled(make_model())
-    with pytest.raises(ValueError, match=r"reads ids: .*data.batches\(.*x=.*a cat"):
-        getattr(model, name)(texts)
-
-
-def test_losses_of_logits_are_taken():
-    model = make_model()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss=loss)
-    inputs = {"source": np.full((2, 3), 4), "target": np.full((2, 5), 4)}
-    assert np.isfinite(model.evaluate(inputs, np.full((2, 5), 4), verbose=0))
