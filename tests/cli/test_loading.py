@@ -1,4 +1,4 @@
-"""`--import`: run folders with layers of one's own, from the command."""
+"""Models that verbs load: layers of one's own by `--import`, and SavedModels."""
 
 import importlib.util
 import io
@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import kseq2seq
+from commands import assert_refused
 from kseq2seq.cli import loading, main
 from paths import ROOT
 
@@ -115,3 +116,27 @@ def test_a_module_that_is_not_there_is_named(folder, capsys, monkeypatch):
 def test_what_is_no_name_of_a_module_is_refused(name):
     with pytest.raises(ValueError, match="is no name of a module. Name a module as in"):
         loading.load_translator("run", [name])
+
+
+@pytest.mark.parametrize("version", [".", "12"])
+def test_a_saved_model_is_asked_for_no_more_than_it_gives(
+    call, tmp_path, reverser, version
+):
+    saved = tmp_path / "saved"
+    (saved / version).mkdir(parents=True)
+    (saved / version / "saved_model.pb").touch()
+    assert call("translate", saved, stdin="ab").out == "ba\n"
+    assert reverser.searches == [None]
+    for arguments in (
+        ["translate", saved, "--beam", "3"],
+        ["translate", saved, "--alignments", "--n-best", "2"],
+        ["translate", saved, "--max-length-offset", "1"],
+        ["evaluate", saved, "--tsv", "x", "--length-penalty", "1"],
+    ):
+        assert_refused(call(*arguments), "is a SavedModel, which searches as it was")
+    assert_refused(call("export", saved), "is a SavedModel: give the run folder")
+    actual = call("translate", saved, "--n-best", "2", stdin="ab").out
+    assert actual == "1\t0.0000\tba\n1\t-0.1250\tba'\n"
+    assert call("score", saved, stdin="ab\tc").out == "-2.000000\t1\n"
+    plot = ["plot", saved, "--history", "--output", "x.png"]
+    assert_refused(call(*plot), "is a SavedModel: give the run folder")

@@ -101,31 +101,6 @@ def test_each_line_is_answered_before_the_next_at_a_terminal(
     assert answers == ["ba\n", "ba\ndc\n"]
 
 
-def test_options_change_the_search_of_the_run(call, folder, reverser):
-    call("translate", folder, stdin="x")
-    (folder / "settings.json").write_text('{"search": {"beam_size": 3}}')
-    for arguments in (
-        ["--length-penalty", "0.5"],
-        ["--n-best", "7"],
-        ["--beam", "2", "--max-length", "9", "--coverage-penalty", "0.25"],
-        ["--max-length-factor", "1.5", "--max-length-offset", "3"],
-        ["--min-length", "4", "--min-length-factor", "0.25"],
-        ["--beam", "6", "--num-groups", "3", "--diversity", "0.25"],
-        ["--length-normalization", "mean"],
-    ):
-        call("translate", folder, *arguments, stdin="x")
-    assert reverser.searches == [
-        Search(),
-        Search(beam_size=3, length_penalty=0.5),
-        Search(beam_size=7, num_hypotheses=7),
-        Search(beam_size=2, max_length=9, coverage_penalty=0.25),
-        Search(beam_size=3, max_length_factor=1.5, max_length_offset=3),
-        Search(beam_size=3, min_length=4, min_length_factor=0.25),
-        Search(beam_size=6, num_groups=3, diversity=0.25),
-        Search(beam_size=3, length_normalization="mean"),
-    ]
-
-
 def test_output_is_written_whole_or_not_at_all(call, folder, reverser, monkeypatch):
     monkeypatch.setattr(windows, "WINDOW_LINES", 1)
     path = folder.parent / "out.txt"
@@ -162,30 +137,6 @@ def test_closed_output_gives_no_traceback(folder):
     process.stdout.close()
     _, err = process.communicate(b"a\n" * 2000)
     assert (process.returncode, err) == (141, b"")
-
-
-@pytest.mark.parametrize("version", [".", "12"])
-def test_a_saved_model_is_asked_for_no_more_than_it_gives(
-    call, tmp_path, reverser, version
-):
-    saved = tmp_path / "saved"
-    (saved / version).mkdir(parents=True)
-    (saved / version / "saved_model.pb").touch()
-    assert call("translate", saved, stdin="ab").out == "ba\n"
-    assert reverser.searches == [None]
-    for arguments in (
-        ["translate", saved, "--beam", "3"],
-        ["translate", saved, "--alignments", "--n-best", "2"],
-        ["translate", saved, "--max-length-offset", "1"],
-        ["evaluate", saved, "--tsv", "x", "--length-penalty", "1"],
-    ):
-        assert_refused(call(*arguments), "is a SavedModel, which searches as it was")
-    assert_refused(call("export", saved), "is a SavedModel: give the run folder")
-    actual = call("translate", saved, "--n-best", "2", stdin="ab").out
-    assert actual == "1\t0.0000\tba\n1\t-0.1250\tba'\n"
-    assert call("score", saved, stdin="ab\tc").out == "-2.000000\t1\n"
-    plot = ["plot", saved, "--history", "--output", "x.png"]
-    assert_refused(call(*plot), "is a SavedModel: give the run folder")
 
 
 def test_beginnings_and_words_for_each_line(
@@ -229,44 +180,6 @@ def test_beginnings_and_words_for_each_line(
     for option in (words, ("--distinct-samples", 3)):
         refused = call("translate", tmp_path, *option, stdin="a")
         assert_refused(refused, "is a SavedModel, which searches as it was exported to")
-
-
-def test_rules_of_texts(call, folder, reverser, monkeypatch, tmp_path):
-    for options in ([], ["--shortlist"]):
-        call("translate", folder, *options, stdin="ab")
-        assert reverser.searches[-1].shortlist == bool(options)
-    (tmp_path / "dictionary").write_text("dog\tHund\ncat\tKatze\n")
-    words = {"dog": "Hund", "cat": "Katze"}
-    for value, expected in ([], True), ([tmp_path / "dictionary"], (*words.items(),)):
-        call("translate", folder, "--replace-unknown", *value, stdin="ab")
-        assert reverser.searches[-1].replace_unknown == expected
-        assert not reverser.searches[-1].forbid_unknown
-    given = {}
-    translate = reverser.translate
-
-    def with_allowed(texts, allowed, **options):
-        given.update(options, allowed=allowed)
-        return translate(texts, **options)
-
-    monkeypatch.setattr(reverser, "translate", with_allowed)
-    (tmp_path / "list").write_text("yes\n\nno \n")
-    rules = ["--forbid-words", "x", "y", "--pattern", "a+", "--no-forbid-unknown"]
-    allowed = ["--allowed", tmp_path / "list"]
-    assert call("translate", folder, *allowed, *rules, stdin="ab").out == "ba\n"
-    assert given["allowed"] == ["yes", "no "]
-    search = given["search"]
-    assert (search.forbidden_words, search.pattern) == (("x", "y"), "a+")
-    assert not search.forbid_unknown
-    refused = call("translate", folder, "--pattern", "(", stdin="a")
-    assert_refused(refused, "`pattern` must be a regular expression")
-    (tmp_path / "list").write_text("\n")
-    refused = call("translate", folder, *allowed, stdin="a")
-    assert_refused(refused, "must have a line that is not blank")
-    saved = tmp_path / "saved"
-    saved.mkdir()
-    (saved / "saved_model.pb").touch()
-    refused = call("translate", saved, *allowed, stdin="a")
-    assert_refused(refused, "is a SavedModel, which searches as it was exported to")
 
 
 def test_a_damaged_model_is_refused(call, folder):
@@ -313,67 +226,3 @@ def test_typed_lines_have_no_workers(call, folder, monkeypatch):
     monkeypatch.setattr(windows, "is_terminal", lambda path: True)
     result = call("translate", folder, "--workers", 3)
     assert_refused(result, "needs a file, by --input.*Received: --workers 3")
-
-
-def test_minimum_risk_takes_what_is_most_like_all_samples(
-    call, folder, reverser, monkeypatch
-):
-    drawn = {"x": ["abcd", "abce", "vwzy"], "y": ["k", "kk", "kk"]}
-    given = []
-
-    def sample(texts, **options):
-        given.append(options)
-        return [
-            Translation(drawn[text][n % 3], -n) for n, text in enumerate(texts)
-        ]  # fmt: skip
-
-    monkeypatch.setattr(reverser, "sample", sample)
-    arguments = ["--mbr", "edit", "--samples", 3, "--top-k", 7, "--seed", 2]
-    result = call("translate", folder, *arguments, stdin="x\n\ny\n")
-    assert (result.code, result.out) == (0, "abcd\n\nkk\n")
-    assert given[0]["top_k"] == 7 and given[0]["seed"] == 2
-    result = call("translate", folder, *arguments, "--n-best", 2, stdin="y\n")
-    # 100 and 50 percent of equal characters.
-    assert result.out == f"1\t{500 / 6:.4f}\tkk\n1\t{400 / 6:.4f}\tk\n"
-    source, reference = folder.parent / "source", folder.parent / "reference"
-    source.write_text("x\ny\n")
-    reference.write_text("abcd\nkk\n")
-    files = ["--source", source, "--reference", reference, "--metrics", "exact_match"]
-    assert "= 100.00" in call("evaluate", folder, *files, *arguments).out
-
-
-def test_distinct_samples_are_lines_of_their_own(call, folder, reverser, monkeypatch):
-    given = []
-
-    def sample_distinct(texts, num_samples, **options):
-        given.append((num_samples, options))
-        return [[Translation(f"{x}1", 2.0, -1.5), Translation(x, 1.0, -0.5)]
-                for x in texts]  # fmt: skip
-
-    monkeypatch.setattr(reverser, "sample_distinct", sample_distinct, raising=False)
-    arguments = ["--distinct-samples", 2, "--seed", 7, "--temperature", 0.5]
-    result = call("translate", folder, *arguments, stdin="x\n\ny")
-    lines = ["1\t-1.5000\tx1", "1\t-0.5000\tx", "3\t-1.5000\ty1", "3\t-0.5000\ty"]
-    assert result.out.splitlines() == lines
-    assert given == [(2, {"seed": 7, "temperature": 0.5})]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "match"),
-    [
-        (["--distinct-samples", 2, "--beam", 3, "--prefix", "x"],
-         "--distinct-samples draws instead.*Received: --beam, --prefix"),
-        (["--distinct-samples", 2, "--mbr", "chrf", "--top-k", 3, "--n-best", 2],
-         "--temperature alone.*Received: --mbr, --top-k, --n-best"),
-        (["--samples", 3, "--seed", 1], "need --mbr.*Received: --seed, --samples"),
-        (["--mbr", "chrf", "--beam", 2, "--alignments"],
-         "--mbr draws instead.*Received: --alignments, --beam"),
-        (["--mbr", "edit", "--prefix", "x", "--force-words", "y", "--allowed", "z"],
-         "Received: --allowed, --force-words, --prefix"),
-        (["--mbr", "chrf", "--forbid-words", "x"], "draws.*Received: --forbid-words"),
-        (["--in-order"], "--in-order needs --force-words.*Received: --in-order"),
-        (["--mbr", "ter"], "argument --mbr: invalid choice: 'ter'"),
-    ],
-)  # fmt: skip
-def test_options_without_effect_are_refused(call, folder, arguments, match):
-    assert_refused(call("translate", folder, *arguments, stdin="x\n"), match)
