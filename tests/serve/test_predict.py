@@ -1,54 +1,19 @@
 """Requests to predict: the examples of TensorFlow Serving's REST API, and beyond."""
 
 import json
-import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kseq2seq.serve import RequestError, predict, read_array, written_rows
-from pretend import signature
-
-FLOAT, INT, STRING = (tf.TensorSpec(None, x) for x in ("float32", "int32", "string"))
-TEXT = tf.TensorSpec([None], tf.string)
-SENSORS = {"tag": STRING, "signal": INT, "sensor": INT}
-SIGNATURES = {
-    "serving_default": signature({"x": FLOAT}, {"y": FLOAT}),
-    "ids": signature({"ids": INT}, {"y": FLOAT}),
-    "sensors": signature(SENSORS, {"y": FLOAT}),
-    "images": signature({"image": STRING, "caption": STRING}, {"y": FLOAT}),
-    "text": signature({"text": TEXT}, {"translation": TEXT}),
-    "score": signature({"text": TEXT, "target": TEXT}, {"log_prob": FLOAT}),
-    "sample": signature(
-        {
-            "text": TEXT,
-            "top_k": tf.TensorSpec([None], tf.int32),
-            "seed": tf.TensorSpec([None], tf.int64),
-            "top_p": tf.TensorSpec([None], tf.float32),
-            "greedy": tf.TensorSpec([None], tf.bool),
-        },
-        {"translation": TEXT},
-    ),
-    "doubles": signature({"x": tf.TensorSpec(None, tf.float64)}, {"y": FLOAT}),
-    "bytes": signature({"x": tf.TensorSpec(None, tf.uint8)}, {"y": FLOAT}),
-    "complex": signature({"x": tf.TensorSpec(None, tf.complex64)}, {"y": FLOAT}),
-}
-
-
-def read(body, name=None):
-    if not isinstance(body, (str, bytes)):
-        body = json.dumps(body if name is None else {"signature_name": name, **body})
-    return predict.read_predict(
-        body.encode() if isinstance(body, str) else body, SIGNATURES
-    )
-
-
-def as_lists(request):
-    return {name: array.tolist() for name, array in request.inputs.items()}
-
+from kseq2seq.serve import RequestError, predict
+from predictions import (
+    SIGNATURES,
+    as_lists,
+    both,
+    read,
+)
 
 # ---- Requests, as the documentation has them ----
 
@@ -91,24 +56,6 @@ def test_several_named_inputs_in_columns():
     assert as_lists(request) == SENSOR_ARRAYS
 
 
-def test_bytes_in_base64():
-    rows = [
-        {"image": {"b64": "aW1hZ2UgYnl0ZXM="}, "caption": "seaside"},
-        {"image": {"b64": "YXdlc29tZSBpbWFnZSBieXRlcw=="}, "caption": "mountains"},
-    ]
-    assert as_lists(read({"instances": rows}, "images")) == {
-        "image": [b"image bytes", b"awesome image bytes"],
-        "caption": [b"seaside", b"mountains"],
-    }
-
-
-def test_numbers_that_json_does_not_have():
-    request = read('{"instances": [1.0, -3.14, NaN, Infinity, -Infinity, 5e-1, 2]}')
-    expected = np.array([1, -3.14, np.nan, np.inf, -np.inf, 0.5, 2], np.float32)
-    np.testing.assert_array_equal(request.inputs["x"], expected)
-    assert request.inputs["x"].dtype == np.float32
-
-
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -142,22 +89,6 @@ def test_base64_of_one_value_is_no_object_of_inputs():
     request = read(document, "images")
     assert request.inputs["image"].shape == ()
     assert request.inputs["image"].item() == b"hello"
-
-
-def test_each_dtype_as_it_is():
-    row = {
-        "text": "a",
-        "top_k": -(2**31),
-        "seed": 2**63 - 1,
-        "top_p": 1,
-        "greedy": True,
-    }
-    inputs = read({"instances": [row]}, "sample").inputs
-    assert {name: x.dtype.name for name, x in inputs.items()} == {
-        "text": "object", "top_k": "int32", "seed": "int64", "top_p": "float32",
-        "greedy": "bool",
-    }  # fmt: skip
-    assert inputs["seed"][0] == 2**63 - 1 and inputs["top_k"][0] == -(2**31)
 
 
 @pytest.mark.parametrize("name", [None, "", "serving_default"])
@@ -272,19 +203,6 @@ def test_what_is_refused(body, name, message):
     assert len(str(caught.value)) < 400
 
 
-def test_a_dtype_that_json_has_not():
-    with pytest.raises(RequestError, match="complex64") as caught:
-        read({"instances": [1]}, "complex")
-    assert caught.value.status == 501
-
-
-def test_the_largest_numbers_that_lose_nothing():
-    request = read({"instances": [2**24 - 1, 3.4028234663852886e38]})
-    assert request.inputs["x"].tolist() == [2**24 - 1, 3.4028234663852886e38]
-    request = read({"instances": [2**53 - 1]}, "doubles")
-    assert request.inputs["x"].tolist() == [2**53 - 1]
-
-
 def test_inputs_of_different_numbers_of_rows():
     request = read({"inputs": {"text": ["a", "b"], "target": ["c", "d", "e"]}}, "score")
     with pytest.raises(
@@ -327,13 +245,6 @@ def test_whatever_comes_is_read_or_refused(body):
 # ---- Answers ----
 
 
-def both(outputs):
-    rows = json.loads(predict.write_predictions(outputs, in_rows=True))
-    columns = json.loads(predict.write_predictions(outputs, in_rows=False))
-    assert list(rows) == ["predictions"] and list(columns) == ["outputs"]
-    return rows["predictions"], columns["outputs"]
-
-
 def test_one_output_is_without_its_name():
     array = np.array([[[1, 2], [3, 4], [5, 6]], [[7, 8], [9, 0], [1, 2]]], np.int32)
     assert both({"y": array}) == (array.tolist(), array.tolist())
@@ -368,22 +279,6 @@ def test_several_outputs_have_their_names():
     assert columns == {name: [row[name] for row in rows] for name in outputs}
 
 
-def test_bytes_that_are_not_utf_8_are_replaced():
-    assert both({"y": np.array([b"a\xff"], object)})[0] == ["a\ufffd"]
-
-
-@pytest.mark.parametrize(
-    "shape", [(0,), (0, 2), (2, 0), (2, 3, 0), (2, 0, 3), (0, 3, 5)]
-)
-def test_arrays_of_nothing(shape):
-    array = np.zeros(shape, np.float32)
-    assert both({"y": array, "z": array}) == (
-        [{"y": x, "z": x} for x in array.tolist()],
-        {"y": array.tolist(), "z": array.tolist()},
-    )
-    assert both({"y": array}) == (array.tolist(), array.tolist())
-
-
 @pytest.mark.parametrize(
     "other", [np.zeros(3), np.zeros(0), np.zeros(())], ids=["3", "0", "none"]
 )
@@ -394,33 +289,3 @@ def test_outputs_without_rows_in_common(other):
     assert caught.value.status == 400
     actual = json.loads(predict.write_predictions(outputs, in_rows=False))
     assert actual == {"outputs": {"y": [0.0, 0.0], "z": other.tolist()}}
-
-
-def test_floats_are_written_as_there():
-    numbers = [9000000, 999999, 0.5, 0.0003, 0.00003, 555557.5, 3, -0.0, 0.2, 1 / 3]
-    numbers += [math.nan, math.inf, -math.inf]
-    written = predict.write_predictions({"y": np.array(numbers, np.float32)}, True)
-    assert written == (
-        '{"predictions": [9e+06, 999999.0, 0.5, 0.0003, 3e-05, 555557.5, 3.0, -0.0, '
-        "0.2, 0.333333343, NaN, Infinity, -Infinity]}"
-    )
-    written = predict.write_predictions({"y": np.array([1 / 3, 0.2])}, False)
-    assert written == '{"outputs": [0.33333333333333331, 0.2]}'
-
-
-@given(
-    st.lists(st.floats(width=32)), st.sampled_from([np.float16, np.float32, np.float64])
-)
-def test_floats_are_read_as_they_were(numbers, dtype):
-    with np.errstate(over="ignore"):
-        array = np.array(numbers, dtype)
-    actual = [json.loads(x) for x in written_rows("y", array)]
-    np.testing.assert_array_equal(np.array(actual, dtype), array)
-    assert all(isinstance(x, float) for x in actual)
-
-
-@given(st.lists(st.text(st.characters(codec="utf-8"))))
-def test_strings_are_read_as_they_were(texts):
-    rows = written_rows("y", np.array([*texts, ""], object))
-    array = read_array([json.loads(x) for x in rows], "y", TEXT)
-    assert [x.decode() for x in array] == [*texts, ""]
