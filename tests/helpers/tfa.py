@@ -144,3 +144,21 @@ def follow(parents, values, after_step):
         path[:, t] = values[:, t][rows, slots if after_step else before]
         slots = before
     return path
+
+
+# Sizes of what follows, all different: input, units, memory, attention units and layer.
+D, H, M, U, A = 3, 5, 7, 11, 13
+
+
+def random(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape)
+
+
+def luong_weights(gates=4, joining=True, fed=A):
+    return {
+        "memory_layer/kernel": random(M, H),
+        "cell/kernel": random(D + fed, gates * H),
+        "cell/recurrent_kernel": random(H, gates * H),
+        "cell/bias": random(gates * H),
+        **({"attention_layer/kernel": random(H + M, A)} if joining else {}),
+    }

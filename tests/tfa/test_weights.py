@@ -20,6 +20,7 @@ from kseq2seq.tfa import (
     make_attention,
     make_decoder_cell,
 )
+from tfa import A, D, H, M, U, luong_weights, random
 
 MECHANISMS = {
     "bahdanau": lambda: BahdanauAttention(5),
@@ -142,24 +143,6 @@ def test_stacked_cells_under_the_names_as_they_came(goldens_root, kind):
     close(alignments, golden["alignments"])
 
 
-# Sizes of what follows, all different: input, units, memory, attention units and layer.
-D, H, M, U, A = 3, 5, 7, 11, 13
-
-
-def random(*shape):
-    return np.random.default_rng(sum(shape)).normal(size=shape)
-
-
-def luong_weights(gates=4, joining=True, fed=A):
-    return {
-        "memory_layer/kernel": random(M, H),
-        "cell/kernel": random(D + fed, gates * H),
-        "cell/recurrent_kernel": random(H, gates * H),
-        "cell/bias": random(gates * H),
-        **({"attention_layer/kernel": random(H + M, A)} if joining else {}),
-    }
-
-
 @pytest.mark.parametrize(
     ("bias", "expected"),
     [
@@ -205,47 +188,6 @@ def test_rows_of_the_attention_layer_change_places():
     kernel = make_decoder_cell(weights).attentional.kernel
     close(kernel[:M], weights["attention_layer/kernel"][H:])
     close(kernel[M:], weights["attention_layer/kernel"][:H])
-
-
-def test_numbered_names():
-    weights = luong_weights()
-    weights["x/memory_layer_1/kernel:0"] = weights.pop("memory_layer/kernel")
-    weights["x/attention_layer_12/kernel:0"] = weights.pop("attention_layer/kernel")
-    assert make_decoder_cell(weights).output_size == A
-
-
-def test_mechanisms_with_names_of_their_own():
-    """Made with its memory, outside of a wrapper and in one."""
-    weights = {
-        "mine/attention_v:0": random(U),
-        "w/mine/kernel:0": random(H, U),
-        "mine/kernel:0": random(M, U),
-    }
-    layer = make_attention(weights)
-    close(layer.query_kernel, random(H, U))
-    close(layer.key_kernel, random(M, U))
-    # Nothing tells that this is a mechanism's, unless it is said.
-    weights = luong_weights()
-    weights["mine/kernel:0"] = weights.pop("memory_layer/kernel")
-    with pytest.raises(ValueError, match="Unknown: mine/kernel:0"):
-        make_decoder_cell(weights)
-    weights["memory_layer/kernel"] = weights.pop("mine/kernel:0")
-    assert make_decoder_cell(weights).output_size == A
-
-
-def test_two_variables_of_one_name():
-    """As in a mechanism made with its memory, outside of any wrapper."""
-    weights = {
-        "BahdanauAttention/attention_v:0": random(U),
-        "BahdanauAttention/kernel:0": random(M, U),
-    }
-    with pytest.raises(ValueError, match="Missing: query_layer/kernel"):
-        make_attention(weights)
-
-
-def test_the_path_of_a_file_is_no_mapping():
-    with pytest.raises(ValueError, match="np.load gives.*weights='weights.npz'"):
-        make_decoder_cell("weights.npz")
 
 
 # What is refused.
