@@ -1,51 +1,22 @@
-"""`Transcriber`: its sources, results, files and SavedModels."""
+"""`Transcriber`: its sources, results and files."""
 
 import copy
 import dataclasses
-import re
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import kseq2seq
 from kseq2seq import Search, Transcriber, layers
-from kseq2seq.inference import FramesToText
 from kseq2seq.tokenizers import train_tokenizer
-from loaders import run_session, strings
-from reference import randomize
+from transcribers import BANDS, FRAMES, RATE, SEARCH, SIZE, WAVES, make_model
 from translators import tiny_translator
 from waves import wav
-
-RATE, BANDS, SIZE = 8000, 11, 7
-SEARCH = Search(beam_size=3, max_length=9)
-# Of two thirds of a frame, so that the last position is not full.
-WAVES = [wav(n, RATE, seed=n) for n in (3000, 1717, 50)]
-FRAMES = [np.random.default_rng(n).normal(size=(n, SIZE)) for n in (23, 6, 1)]
 
 
 @pytest.fixture(scope="module", name="tokenizer")
 def tokenizer_():
     return train_tokenizer(["abc de"], kind="character")
-
-
-def make_model(tokenizer, frame_size, **options):
-    config = kseq2seq.Seq2SeqConfig(
-        **{
-            "source_frame_size": frame_size,
-            "target_vocabulary_size": tokenizer.vocabulary_size,
-            "units": 8,
-            "embedding_size": 5,
-            "encoder_layers": 2,
-            "pyramidal_layers": 1,
-            "convolutions": 1,
-            "attention": "bahdanau",
-            **options,
-        }
-    )
-    model = kseq2seq.build_model(config)
-    randomize(model, seed=3)
-    return model
 
 
 @pytest.fixture(scope="module", name="speech")
@@ -112,22 +83,6 @@ def test_n_best_and_no_frames(plain):
     ]
 
 
-def test_patterns_and_forbidden_words(plain):
-    search = Search(beam_size=3, num_hypotheses=3, pattern="a[bc]+", max_length=5)
-    rows = plain.transcribe(FRAMES, search)
-    texts = [row.text for best in rows for row in best]
-    assert len({*texts}) > 1 and all(re.fullmatch("a[bc]+", text) for text in texts)
-    words = [best[0].text for best in rows]
-    without = plain.transcribe(
-        FRAMES, dataclasses.replace(search, forbidden_words=words)
-    )
-    assert not {best[0].text for best in without} & {*words}
-    # The graph of an export has the same rules.
-    graphs = FramesToText([plain.model], plain.tokenizer, search)
-    received = graphs.transcribe(tf.constant(FRAMES[:1], "float32"), tf.constant([23]))
-    assert received["text"].numpy()[0].decode() == words[0]
-
-
 def test_a_model_without_attention(tokenizer):
     model = make_model(tokenizer, SIZE, attention="none")
     transcriber = Transcriber(model, tokenizer)
@@ -156,82 +111,6 @@ def test_saved_loaded_and_copied(speech, plain, results, tmp_path):
     assert copy.copy(plain).model is plain.model
     with pytest.raises(FileNotFoundError, match="one that `Transcriber.save` wrote"):
         Transcriber.load(tmp_path / "other")
-
-
-@pytest.fixture(scope="module", name="saved_models")
-def saved_models_(speech, plain, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved")
-    return (
-        speech.export(folder / "speech", SEARCH),
-        plain.export(folder / "plain", SEARCH, weights="float16"),
-    )
-
-
-def test_a_saved_model_takes_wav_files(saved_models, results):
-    silence, _ = wav(0, RATE)
-    stereo, _ = wav(3000, RATE, seed=3000, channels=2)
-    contents = [content for content, _ in WAVES]
-    audio = strings([*contents, silence, stereo])
-    requests = [
-        ("transcribe_align", {"audio": audio}),
-        ("serving_default", {"audio": audio}),
-        ("nbest", {"audio": audio}),
-        ("score", {"audio": audio, "target": strings(["abc"] * 5)}),
-    ]
-    aligned, best, nbest, scored = run_session(saved_models[0], requests)
-    assert {*best} == {"text", "score"}
-    for n, (expected,) in enumerate([*results, [None], results[0]]):
-        if expected is None:
-            assert (best["text"][n], best["score"][n]) == (b"", 0)
-            continue
-        count = aligned["num_tokens"][n]
-        assert best["text"][n].decode() == expected.text
-        assert [x.decode() for x in aligned["tokens"][n, :count]] == expected.tokens
-        np.testing.assert_allclose(best["score"][n], expected.score, atol=1e-5)
-        np.testing.assert_allclose(aligned["times"][n, :count], expected.times)
-        assert aligned["frames"][n, :count].tolist() == expected.frames
-        assert (aligned["times"][n, count:] == -1).all()
-    np.testing.assert_array_equal(nbest["texts"][:, 0], best["text"])
-    assert nbest["texts"].shape == (5, 3) and (scored["num_tokens"] == 4).all()
-
-
-def test_a_saved_model_takes_frames(plain, saved_models):
-    padded = np.full((3, 25, SIZE), 1e3, "float32")
-    for row, frames in zip(padded, FRAMES, strict=True):
-        row[: len(frames)] = frames
-    inputs = {"frames": padded, "num_frames": np.array([23, 6, 1], "int32")}
-    (outputs,) = run_session(saved_models[1], [("transcribe_align", inputs)])
-    assert "times" not in outputs
-    expected = plain.transcribe(FRAMES, SEARCH)
-    texts = [x.decode() for x in outputs["text"]]
-    assert texts == [best.text for (best,) in expected]
-    for numbers, message in [
-        ([23, 6], "`frames` must have as many rows as `num_frames`"),
-        ([23, 6, 26], "`num_frames` must be from 0 to the number of frames"),
-        ([23, 6, -1], "`num_frames` must be from 0 to the number of frames"),
-    ]:
-        wrong = {**inputs, "num_frames": np.array(numbers, "int32")}
-        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-            run_session(saved_models[1], [("serving_default", wrong)])
-    readme = (saved_models[1] / "README.md").read_text(encoding="utf-8")
-    assert "| `serving_default` | `frames` float32, `num_frames` int32 |" in readme
-
-
-def test_a_wav_file_of_another_kind_is_an_error(speech, saved_models, tmp_path):
-    other, _ = wav(100, 16000)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="8000 samples a second"):
-        request = {"audio": strings([other])}
-        run_session(saved_models[0], [("serving_default", request)])
-    for content in (other, b"no WAV"):
-        with pytest.raises(ValueError, match="16-bit PCM, with 8000 samples a second"):
-            speech([content])
-        (tmp_path / "a.wav").write_bytes(content)
-        with pytest.raises(ValueError, match="ffmpeg.*Received: .*(16000|header)"):
-            speech([tmp_path / "a.wav"])
-    with pytest.raises(FileNotFoundError, match="no.wav', which is no file"):
-        speech([tmp_path / "no.wav"])
-    with pytest.raises(ValueError, match="must be a `layers.LogMel`.*'log_mel'"):
-        Transcriber(speech.model, speech.tokenizer, "log_mel")
 
 
 def test_waveforms_of_16_bit_without_samples_and_not_finite(speech):
@@ -286,12 +165,6 @@ def test_sizes_must_fit(tokenizer, plain):
         Transcriber(plain.model, other)
     with pytest.raises(ValueError, match="size 7 that .* Received: num_bands=11"):
         Transcriber(plain.model, tokenizer, layers.LogMel(BANDS, RATE))
-
-
-def test_models_of_an_ensemble_join_as_many_frames(tokenizer, plain):
-    other = make_model(tokenizer, SIZE, convolutions=0)
-    with pytest.raises(ValueError, match=r"joined, size\) \[\(2, 7\), \(4, 7\)\]"):
-        FramesToText([plain.model, other], tokenizer, SEARCH)
 
 
 def test_the_plot_has_a_row_for_each_token(speech, results):

@@ -4,17 +4,14 @@ import dataclasses
 import json
 import pickle
 import platform
-from functools import partial
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kseq2seq import Search, Translator
-from kseq2seq.decoding import search_ids
 from kseq2seq.inference import (
     ControlledSearches,
-    TextToText,
     VocabularySelection,
     make_shortlist,
     measure_shortlist,
@@ -23,6 +20,7 @@ from kseq2seq.inference.quantization import apply
 from kseq2seq.runs import SHORTLIST_FILE, Shortlist
 from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from loaders import run_session, strings
+from shortlists import assert_equal, searched, text_to_text
 from translators import PAIRS, TEXTS, tiny_translator
 
 SEARCH = Search(beam_size=3, num_hypotheses=3, max_length=9, shortlist=True)
@@ -33,11 +31,6 @@ FREQUENT, PIECES = 2, 3
 @pytest.fixture(scope="module")
 def plain():
     return tiny_translator()
-
-
-def text_to_text(translator, **options):
-    tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    return TextToText([translator.model], *tokenizers, Search(), **options)
 
 
 def with_shortlist(translator, shortlist):
@@ -129,20 +122,6 @@ def test_the_report_counts_tokens_and_pieces(plain, translator, shortlist):
     assert report.columns_of_batch == len(set().union(*columns))
 
 
-def searched(graphs, texts, search):
-    """Hypotheses of texts, without a graph of the whole search."""
-    source = graphs.source_ids(tf.constant(texts)).ids
-    start = partial(graphs.start, alignments=True, shortlist=search.shortlist)
-    return search_ids(start, source, search)
-
-
-def assert_equal(actual, expected):
-    for a, b in zip(actual, expected, strict=True):
-        size = tuple(map(min, a.shape, b.shape))  # of batches of unequal lengths
-        cut = tuple(map(slice, size))
-        np.testing.assert_allclose(a[cut], b[cut], atol=1e-4)
-
-
 def test_a_search_is_that_of_the_model_without_the_other_pieces(plain, translator):
     graphs = text_to_text(plain, shortlist=translator.shortlist)
     hypotheses, all_same = searched(graphs, [TEXTS[0], TEXTS[5]], GREEDY), True
@@ -162,14 +141,6 @@ def test_rows_are_independent(plain, shortlist):
     for row, text in enumerate(TEXTS[2:]):
         alone = searched(graphs, [text], SEARCH)
         assert_equal(alone, [x[row : row + 1] for x in together])
-
-
-def test_a_shortlist_of_all_pieces_changes_nothing(plain):
-    table = np.zeros((plain.source_tokenizer.vocabulary_size, 1), "int32")
-    pieces = np.arange(plain.target_tokenizer.vocabulary_size, dtype="int32")
-    graphs = text_to_text(plain, shortlist=Shortlist(table, pieces))
-    without = dataclasses.replace(SEARCH, shortlist=False)
-    assert_equal(searched(graphs, TEXTS, SEARCH), searched(graphs, TEXTS, without))
 
 
 @pytest.fixture(scope="module")

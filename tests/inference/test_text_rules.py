@@ -6,10 +6,8 @@ import re
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from kseq2seq import Search, Translator
-from kseq2seq.inference import ControlledSearches, TextToText
 from kseq2seq.inference.text_rules import allowed_texts, text_constraints
 from kseq2seq.tokenizers import train_tokenizer
 from translators import TEXTS, tiny_translator
@@ -166,37 +164,6 @@ def test_patterns_are_checked(translator):
     tokenizer = train_tokenizer(["각"], kind="character", normalization="nfd")
     with pytest.raises(ValueError, match="needs? a tokenizer that writes whole char"):
         text_constraints(Search(pattern="."), tokenizer)
-
-
-def test_groups_begin_differently(translator):
-    search = Search(beam_size=4, num_groups=4, diversity=50.0, max_length=7)
-    search = dataclasses.replace(search, num_hypotheses=4)
-    for row in translator.translate(TEXTS, search):
-        if row[0].text:
-            assert len({best.target_tokens[0] for best in row}) == 4
-    with pytest.raises(ValueError, match="`num_groups` must be 1 beside a constraint"):
-        translator.translate(["a dog"], search, forced=[["wir"]])
-    # Alternatives begin differently in any case; three do not make two groups.
-    search = Search(beam_size=4, num_groups=2, num_hypotheses=3, max_length=7)
-    tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    graphs = ControlledSearches(TextToText([translator.model], *tokenizers, search))
-    result = graphs.alternatives(tf.constant(["a dog"]), tf.constant(["die "]))
-    assert len(set(result["translations"].numpy()[0])) == 3
-
-
-def test_alternatives_are_of_tokens_that_the_pattern_has(translator):
-    """Each of four letters may come next, and no other token takes its place."""
-    search = Search(beam_size=4, pattern="di[aerw] [a-z]{30}", max_length=7)
-    tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    graphs = ControlledSearches(TextToText([translator.model], *tokenizers, search))
-    texts, beginnings = tf.constant(["a dog", "we run home"]), tf.constant(["di", "d"])
-    result = graphs.alternatives(texts, beginnings)
-    written = [[x.decode() for x in row] for row in result["translations"].numpy()]
-    assert {text[:4] for text in written[0]} == {"dia ", "die ", "dir ", "diw "}
-    # Where one letter alone may come, there is one alternative.
-    assert [bool(text) for text in written[1]] == [True, False, False, False]
-    for text in [*written[0], written[1][0]]:
-        assert re.fullmatch(search.pattern, text)
 
 
 def test_an_export_keeps_to_its_pattern(tmp_path, export_only):

@@ -1,0 +1,44 @@
+"""Frames to text as graphs: rules of texts, and ensembles."""
+
+import dataclasses
+import re
+
+import pytest
+import tensorflow as tf
+
+from kseq2seq import Search, Transcriber
+from kseq2seq.inference import FramesToText
+from kseq2seq.tokenizers import train_tokenizer
+from transcribers import FRAMES, SEARCH, SIZE, make_model
+
+
+@pytest.fixture(scope="module", name="tokenizer")
+def tokenizer_():
+    return train_tokenizer(["abc de"], kind="character")
+
+
+@pytest.fixture(scope="module", name="plain")
+def plain_(tokenizer):
+    return Transcriber(make_model(tokenizer, SIZE), tokenizer)
+
+
+def test_patterns_and_forbidden_words(plain):
+    search = Search(beam_size=3, num_hypotheses=3, pattern="a[bc]+", max_length=5)
+    rows = plain.transcribe(FRAMES, search)
+    texts = [row.text for best in rows for row in best]
+    assert len({*texts}) > 1 and all(re.fullmatch("a[bc]+", text) for text in texts)
+    words = [best[0].text for best in rows]
+    without = plain.transcribe(
+        FRAMES, dataclasses.replace(search, forbidden_words=words)
+    )
+    assert not {best[0].text for best in without} & {*words}
+    # The graph of an export has the same rules.
+    graphs = FramesToText([plain.model], plain.tokenizer, search)
+    received = graphs.transcribe(tf.constant(FRAMES[:1], "float32"), tf.constant([23]))
+    assert received["text"].numpy()[0].decode() == words[0]
+
+
+def test_models_of_an_ensemble_join_as_many_frames(tokenizer, plain):
+    other = make_model(tokenizer, SIZE, convolutions=0)
+    with pytest.raises(ValueError, match=r"joined, size\) \[\(2, 7\), \(4, 7\)\]"):
+        FramesToText([plain.model, other], tokenizer, SEARCH)
