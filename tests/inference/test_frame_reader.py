@@ -1,0 +1,106 @@
+"""Sources to frames: arrays, files of NumPy and WAV files, beside the layer itself."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from kseq2seq.inference.frame_reader import FrameReader
+from kseq2seq.layers import LogMel
+from waves import wav
+
+RATE, BANDS, SIZE = 8000, 11, 7
+CONTENT, SAMPLES = wav(1717, RATE)
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return FrameReader(BANDS, LogMel(BANDS, RATE))
+
+
+@pytest.fixture(scope="module")
+def expected():
+    frames, _ = LogMel(BANDS, RATE)(SAMPLES[None], np.ones((1, 1717), bool))
+    return np.asarray(frames)[0]
+
+
+def test_recordings_in_all_forms_have_the_same_frames(reader, expected, tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(CONTENT)
+    integers = np.round(SAMPLES * 2**15).astype("int16")
+    sources = [CONTENT, path, str(path), SAMPLES, SAMPLES.astype("float64"), integers]
+    for source in [*sources, SAMPLES.tolist()]:
+        frames = reader(source)
+        assert frames.dtype == "float32"
+        np.testing.assert_allclose(frames, expected, atol=1e-4)
+
+
+def test_frames_are_taken_as_they_are(reader, tmp_path):
+    frames = np.random.default_rng(5).normal(size=(13, BANDS))
+    np.save(tmp_path / "a.npy", frames)
+    np.savez(tmp_path / "b.NPZ", frames)
+    (tmp_path / "b.NPZ.npz").rename(tmp_path / "b.NPZ")
+    for source in (frames, tmp_path / "a.npy", str(tmp_path / "b.NPZ")):
+        received = reader(source)
+        assert received.dtype == "float32"
+        np.testing.assert_array_equal(received, frames.astype("float32"))
+    # Without the layer as well; whole numbers are numbers, too.
+    np.testing.assert_array_equal(
+        FrameReader(SIZE)(np.ones((3, SIZE), "int64")), np.ones((3, SIZE))
+    )
+
+
+def test_nothing_has_no_frames(reader):
+    for source in (np.zeros(0), np.zeros(0, "int64"), wav(0, RATE)[0]):
+        assert reader(source).shape == (0, BANDS)
+    assert reader(np.zeros((0, BANDS))).shape == (0, BANDS)
+
+
+def test_it_is_pickled_with_its_layer(reader, expected):
+    again = pickle.loads(pickle.dumps(reader))
+    assert again.frame_size == BANDS
+    assert again.log_mel.get_config() == reader.log_mel.get_config()
+    np.testing.assert_allclose(again(CONTENT), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (np.full(800, np.nan), "finite numbers.*Received: 800 of 800 that are NaN"),
+        (np.array([[1.0] * 10 + [np.inf]]), "finite.*Received: 1 of 11 that are NaN"),
+        (np.ones(7, "int32"), r"from -1 to 1, or of 16-bit.*: int32 of shape \(7,\)"),
+        (np.ones(7, "uint8"), r"from -1 to 1, or of 16-bit.*: uint8 of shape \(7,\)"),
+        (np.zeros((3, 8)), r"(?s)shape \(num_frames, 11\).*with log_mel=<LogMel"),
+        (np.zeros((1, 3, BANDS)), r"shape \(num_frames, 11\), or.*Received: array"),
+        (["a"], r"shape \(num_frames, 11\).*Received: \['a'\]"),
+        (b"RIFF", r"16-bit PCM, with 8000 samples a second.*Received: b'RIFF'"),
+        (wav(100, 16000)[0], "ffmpeg -i IN -ar 8000 .*Received: b.RIFF"),
+    ],
+)
+def test_what_is_no_source_is_refused(reader, source, message):
+    with pytest.raises(ValueError, match=message):
+        reader(source)
+
+
+def test_without_a_layer_there_are_frames_alone():
+    for source in (CONTENT, np.zeros(7)):
+        with pytest.raises(ValueError, match=r"\(num_frames, 7\).*log_mel=None"):
+            FrameReader(SIZE)(source)
+
+
+def test_a_file_is_named(reader, tmp_path):
+    with pytest.raises(FileNotFoundError, match="Received: '.*no.wav', which is no f"):
+        reader(tmp_path / "no.wav")
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(100, 16000)[0])
+    with pytest.raises(ValueError, match="Received: .*a.wav, with 16000 samples a sec"):
+        reader(path)
+
+
+def test_the_layer_must_fit():
+    with pytest.raises(ValueError, match="must be a `layers.LogMel`.*log_mel='layer'"):
+        FrameReader(BANDS, "layer")
+    with pytest.raises(ValueError, match="frames of the size 7 .*: num_bands=11"):
+        FrameReader(SIZE, LogMel(BANDS, RATE))
+    with pytest.raises(ValueError, match="`frame_size` must be .*frame_size=0"):
+        FrameReader(0)
