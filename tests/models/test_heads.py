@@ -1,0 +1,98 @@
+"""Heads of a decoder's step, against NumPy."""
+
+import keras
+import numpy as np
+
+from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection
+from kseq2seq.models import heads
+from reference import randomize
+
+B, K, V, E, S = 2, 3, 11, 7, 5
+RNG = np.random.default_rng(3)
+FEATURES = RNG.normal(size=(B, K, E)).astype("float32")
+ALIGNMENT = RNG.random((B, K, S)).astype("float32")
+
+
+def outputs_of(alignment=(ALIGNMENT,)):
+    tokens = np.full((B, K), 5, "int32")
+    embedded = np.zeros((B, K, E), "float32")
+    return heads.StepOutputs(tokens, embedded, FEATURES, [*alignment])
+
+
+def make_layers(probability_fn="softmax"):
+    projection = VocabularyProjection(V)
+    projection.build((None, None, E))
+    randomize(projection)
+    return {"projection": projection, "logits": Logits(probability_fn)}
+
+
+def test_logits_are_the_product_of_the_features():
+    layers = make_layers()
+    logits, states, alignment = heads.step_head(layers, outputs_of(), [], {})
+    kernel, bias = layers["projection"].get_weights()
+    np.testing.assert_allclose(logits, FEATURES @ kernel + bias, atol=1e-5)
+    assert states == [] and alignment[0] is ALIGNMENT
+    _, _, alignment = heads.step_head(layers, outputs_of(()), [], {})
+    assert alignment == []
+
+
+def test_tied_logits_are_those_of_the_embeddings():
+    embedding = VocabularyEmbedding(V, E)
+    embedding.build()
+    randomize(embedding)
+    layers = {"target_embedding": embedding, "logits": Logits()}
+    logits, *_ = heads.step_head(layers, outputs_of(), [], {})
+    matrix = keras.ops.convert_to_numpy(embedding.embeddings)
+    np.testing.assert_allclose(logits, FEATURES @ matrix.T, atol=1e-5)
+
+
+def sparsemax(scores):
+    """Martins & Astudillo 2016, algorithm 1, of one row."""
+    falling = np.sort(scores)[::-1]
+    sums = np.cumsum(falling)
+    counts = np.arange(1, len(scores) + 1)
+    count = counts[1 + counts * falling > sums][-1]
+    return np.maximum(scores - (sums[count - 1] - 1) / count, 0)
+
+
+def test_sparse_probabilities_become_logarithms():
+    layers = make_layers("sparsemax")
+    logits, *_ = heads.step_head(layers, outputs_of(), [], {})
+    kernel, bias = layers["projection"].get_weights()
+    received = np.exp(keras.ops.convert_to_numpy(logits))
+    for b, k in np.ndindex(B, K):
+        expected = sparsemax(FEATURES[b, k] @ kernel + bias)
+        np.testing.assert_allclose(received[b, k], expected, atol=1e-5)
+    assert (received == 0).any()
+
+
+def test_what_copies_reads_the_ids_of_the_source():
+    calls = []
+
+    def copying(*arguments):
+        calls.append(arguments)
+        return "mixed"
+
+    layers = {**make_layers(), "copying": copying}
+    outputs = outputs_of()
+    logits, *_ = heads.step_head(layers, outputs, [], {heads.COPIED: "ids"})
+    ((plain, features, embedded, alignment, ids),) = calls
+    assert logits == "mixed" and ids == "ids" and plain.shape == (B, K, V)
+    assert features is FEATURES and embedded is outputs.embedded
+    assert alignment is ALIGNMENT
+
+
+def test_memory_and_states_are_those_that_the_layers_need():
+    assert heads.head_memory({}) == {} and heads.head_states({}, {}) == []
+    copied = keras.layers.Embedding(V, 1, name="copied_ids")
+    expected = copied(keras.Input((S,)))
+    layers = {"copying": None, "copied_ids": copied}
+    assert heads.head_memory(layers)[heads.COPIED] is expected
+
+    class Marginal:
+        def initial_state(self, mask, vocabulary_size):
+            return [mask, vocabulary_size]
+
+    embedding = keras.layers.Embedding(V, E)
+    layers = {"marginal": Marginal(), "target_embedding": embedding}
+    assert heads.head_states(layers, {"mask": "mask"}) == ["mask", V]
