@@ -79,6 +79,8 @@ USES_PRIVATE_NAMES = "kseq2seq/utils/gradients.py"
 OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 
 MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 420, 60, 10
+# A module of so many lines has a test file of its own.
+LINES_WITH_TESTS = 100
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -452,12 +454,34 @@ def test_work_is_finished():
     assert not breaches(left, MODULES + SCRIPTS)
 
 
+def count_lines(path):
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
 def test_modules_are_short():
     def too_long(path):
-        lines = len(path.read_text(encoding="utf-8").splitlines())
+        lines = count_lines(path)
         return lines if lines > MAX_MODULE_LINES else None
 
     assert not breaches(too_long, MODULES + SCRIPTS)
+
+
+def file_of_tests(path):
+    """The file of the tests of a module: under its name, in a folder like its own."""
+    own = path.relative_to(PACKAGE)
+    return ROOT / "tests" / own.with_name(f"test_{own.name}")
+
+
+def test_tests_mirror_the_packages():
+    def without_tests(path):
+        lines = count_lines(path)
+        has_tests = lines < LINES_WITH_TESTS or file_of_tests(path) in TESTS
+        return None if has_tests else lines
+
+    own = [path for path in MODULES if path.stem != "__init__"]
+    assert not breaches(without_tests, own)
+    data = file_of_tests(PACKAGE / "data" / "tsv.py")
+    assert relative_path(data) == "tests/data/test_tsv.py"
 
 
 def test_functions_are_short():
