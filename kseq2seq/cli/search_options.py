@@ -52,44 +52,7 @@ def add_search_options(
         _add_shortlist(group)
         _add_replacements(group)
     if not greedy:
-        group.add_argument(
-            "--beam",
-            type=count,
-            metavar="N",
-            dest="beam_size",
-            help="hypotheses kept at each step; 1 for greedy search",
-        )
-        group.add_argument(
-            "--length-penalty",
-            type=weight,
-            metavar="X",
-            help="exponent of (5 + length) / 6; 0 prefers short translations",
-        )
-        group.add_argument(
-            "--coverage-penalty",
-            type=weight,
-            metavar="X",
-            help="weight of the penalty for source tokens without attention",
-        )
-        group.add_argument(
-            "--length-normalization",
-            choices=["wu", "mean"],
-            help="wu divides scores by a power of (5 + length) / 6, mean by one of the "
-            "length itself",
-        )
-        group.add_argument(
-            "--num-groups",
-            type=count,
-            metavar="N",
-            help="groups of the beam that avoid each other's tokens",
-        )
-        group.add_argument(
-            "--diversity",
-            type=weight,
-            metavar="X",
-            help="subtracted from the log-probability of a token for each hypothesis "
-            "of an earlier group that takes it",
-        )
+        _add_beam(group)
     _add_lengths(group)
     _add_rules(group)
 
@@ -101,6 +64,48 @@ def _add_shortlist(group):
         default=None,
         help="search only among the pieces that the shortlist of 'kseq2seq shortlist' "
         "has for the source: faster with a large vocabulary; not for recordings",
+    )
+
+
+def _add_beam(group):
+    """Adds the options of the beam and of its scores."""
+    group.add_argument(
+        "--beam",
+        type=count,
+        metavar="N",
+        dest="beam_size",
+        help="hypotheses kept at each step; 1 for greedy search",
+    )
+    group.add_argument(
+        "--length-penalty",
+        type=weight,
+        metavar="X",
+        help="exponent of (5 + length) / 6; 0 prefers short translations",
+    )
+    group.add_argument(
+        "--coverage-penalty",
+        type=weight,
+        metavar="X",
+        help="weight of the penalty for source tokens without attention",
+    )
+    group.add_argument(
+        "--length-normalization",
+        choices=["wu", "mean"],
+        help="wu divides scores by a power of (5 + length) / 6, mean by one of the "
+        "length itself",
+    )
+    group.add_argument(
+        "--num-groups",
+        type=count,
+        metavar="N",
+        help="groups of the beam that avoid each other's tokens",
+    )
+    group.add_argument(
+        "--diversity",
+        type=weight,
+        metavar="X",
+        help="subtracted from the log-probability of a token for each hypothesis "
+        "of an earlier group that takes it",
     )
 
 
