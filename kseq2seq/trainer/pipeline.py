@@ -91,10 +91,7 @@ def prepare(
             run on TensorFlow.
     """
     training, run, folder = settings.training, Path(run), Path(folder)
-    check_backend()
-    check_devices(training.devices)
-    if training.tensorboard:
-        check_installed("tensorboard")
+    _check_machine(settings)
     keras.utils.set_random_seed(training.seed)
     begun = resume and has_checkpoint(run)
     pairs, validation, test = read_parts(settings.data, folder, not begun)
@@ -142,6 +139,14 @@ def prepare(
         test=test or validation,
         provenance=provenance,
     )
+
+
+def _check_machine(settings: Settings) -> None:
+    """Refuses what this machine cannot run, before any data is read."""
+    check_backend()
+    check_devices(settings.training.devices)
+    if settings.training.tensorboard:
+        check_installed("tensorboard")
 
 
 def _set_ways(model: Any, settings: Settings) -> None:
