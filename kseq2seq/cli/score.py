@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
     output.check_output(options.output, options.input)
     reference = None
     if is_transcriber(options.path):
-        refuse(options, "links", "reference_links")
+        workers = ["workers"] if options.workers > 1 else []
+        refuse(options, "links", "reference_links", *workers)
         windows, number_of_lines = score_table(options)
     else:
         check_link_file(options)

@@ -134,6 +134,7 @@ def test_other_verbs_take_tables_and_recordings(
         (["translate", "RUN"], "reads recordings or frames, not texts: use 'kseq2seq"),
         (["export", "onnx", "RUN", "OUT"], "reads recordings or frames, not texts"),
         (["score", "RUN"], "name a table of paths and texts by --input"),
+        (["score", "RUN", "--input", "a", "--workers", 2], "leave out --workers, for"),
         (["evaluate", "RUN", "--source", "a"], "leave out --source, for models of"),
         (["export", "RUN", "OUT", "--max-bytes", 7], "leave out --max-bytes, for"),
         (["plot", "RUN", "--recording", "no.wav", "--output", "a.png"], "no such file"),

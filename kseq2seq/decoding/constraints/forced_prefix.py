@@ -4,7 +4,11 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from kseq2seq.decoding.constraints.base import Constraint, Prefix
+from kseq2seq.decoding.constraints.base import (
+    Constraint,
+    GuidingConstraint,
+    Prefix,
+)
 from kseq2seq.decoding.shapes import check_shape
 from kseq2seq.utils import PAD_ID, Tensor
 
@@ -108,8 +112,12 @@ class AfterPrefix(Constraint):
     """Another constraint, which takes no notice of the tokens of a forced prefix.
 
     Args:
-        constraint: The `Constraint`.
+        constraint: The `Constraint`; none that guides the beam, such as
+            `ForcedPhrases`, which counts the tokens of the prefix as its own.
         ids: The ids of the `ForcedPrefix`.
+
+    Raises:
+        ValueError: If the constraint is a `GuidingConstraint`.
 
     Example: the unknown token, 1, may be given, but not chosen.
 
@@ -127,7 +135,13 @@ class AfterPrefix(Constraint):
     """
 
     def __init__(self, constraint: Constraint, ids: Tensor) -> None:
+        if isinstance(constraint, GuidingConstraint):
+            raise ValueError(
+                "`constraint` must be one that does not guide the beam: give it to the "
+                f"search beside the prefix. Received: constraint={constraint!r}"
+            )
         self.constraint = constraint
+        self.least_room = constraint.least_room
         self.max_forbidden = constraint.max_forbidden
         self.changes_scores = constraint.changes_scores
         self._ids = ops.cast(ids, "int32")

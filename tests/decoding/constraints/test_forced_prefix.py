@@ -1,6 +1,7 @@
 """Prefixes, their open ends, and what holds behind them."""
 
 import numpy as np
+import pytest
 from keras import ops
 
 from constraint_rules import PHRASES, anything, no_phrase
@@ -8,6 +9,7 @@ from constraints import assert_exhaustive
 from kseq2seq.decoding import (
     AfterPrefix,
     ForbiddenPhrases,
+    ForcedPhrases,
     ForcedPrefix,
     NoRepeatedNgram,
     OpenEnd,
@@ -93,3 +95,14 @@ def test_a_prefix_with_an_open_end_is_one_of_texts():
             [ForcedPrefix(ids, end), *other],
             keeps=lambda row, ids, rule=rule: rules[row](ids) and rule(row, ids),
         )
+
+
+def test_a_constraint_after_a_prefix_keeps_its_room_and_guides_no_beam():
+    class Roomy(NoRepeatedNgram):
+        least_room = 13
+
+    ids = np.array([[4, 5, 0]], "int32")
+    assert AfterPrefix(Roomy(2), ids).least_room == 13
+    guide = ForcedPhrases(np.array([[[4, 5]]], "int32"))
+    with pytest.raises(ValueError, match="does not guide the beam.*Received: constr"):
+        AfterPrefix(guide, ids)
