@@ -43,8 +43,8 @@ _OF_LOG_MEL = (
 _TOKENIZER_SETTINGS = ("kind", "shared", "normalization")
 
 
-class Beginning(NamedTuple):
-    """The run that a training begins with.
+class InitialRun(NamedTuple):
+    """The run whose weights and tokenizers a training starts from.
 
     Attributes:
         run: `Path` of its run folder.
@@ -67,8 +67,8 @@ class Beginning(NamedTuple):
         """The tokenizers of both sides, and the features."""
         return self.source, self.target, self.features
 
-    def start(self, model: keras.Model) -> None:
-        """Gives a new model the run's weights.
+    def transfer_weights(self, model: keras.Model) -> None:
+        """Copies the run's weights into a new model.
 
         Args:
             model: The model, of the sizes that the tokenizers have.
@@ -83,12 +83,14 @@ class Beginning(NamedTuple):
         return {"run": self.run.resolve().name, "new_symbols": self.new_symbols}
 
 
-def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Beginning:
-    """Reads the run to begin with, and adds the symbols of new pairs.
+def read_initial_run(
+    run: Path, new_run: Path, settings: Settings, pairs: Pairs
+) -> InitialRun:
+    """Reads the initial run, and adds the symbols of new pairs to its tokenizers.
 
     Args:
         run: Path of the run folder.
-        written: Path of the run folder of the new training.
+        new_run: Path of the run folder of the new training.
         settings: The `Settings` of the new training.
         pairs: List of `(source, target)` to train on, or with features behind them.
 
@@ -100,7 +102,7 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
             f"--from must name a run folder, with {runs.MODEL_FILE}, as 'kseq2seq "
             f"train' or Translator.save writes it. Received: {run}"
         )
-    if run.resolve() == written.resolve():
+    if run.resolve() == new_run.resolve():
         raise SettingsError(
             "--from must name another run folder than --run, which is written. "
             f"Received: {run}"
@@ -114,7 +116,7 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
             f"are. Received: --from {run} with data.format={settings.data.format!r}"
         )
     if has_frames:
-        return _begin_with_frames(run, settings, pairs)
+        return _read_run_of_frames(run, settings, pairs)
     _check_settings(run, settings, {"source_vocabulary_size": 1000})
     tokenizers = runs.load_tokenizers(run)
     shared = tokenizers[0].model == tokenizers[1].model
@@ -131,20 +133,20 @@ def begin_with(run: Path, written: Path, settings: Settings, pairs: Pairs) -> Be
     if features is not None:
         symbols["features"] = list(features.now.symbols[len(features.before.symbols) :])
     _check_frozen(settings, any(symbols.values()))
-    return Beginning(run, source, target, symbols, features and features.now)
+    return InitialRun(run, source, target, symbols, features and features.now)
 
 
-def check_begun_with(run: Path, written: Path) -> None:
-    """Refuses to go on with a training that did not begin with the run named.
+def check_initial_run(run: Path, resumed: Path) -> None:
+    """Refuses to resume a training that has another initial run.
 
     Args:
-        run: Path of the run folder that is named.
-        written: Path of the run folder of the training.
+        run: Path of the run folder of the initial run, as given by the user.
+        resumed: Path of the run folder of the training.
 
     Raises:
         SettingsError: If the training's record names another run, or none.
     """
-    former = runs.begun_with(written)
+    former = runs.begun_with(resumed)
     if former is None:
         began = "it began with new weights"
     elif former != run.resolve().name:
@@ -152,7 +154,7 @@ def check_begun_with(run: Path, written: Path) -> None:
     else:
         return
     raise SettingsError(
-        f"the training in {written} cannot go on with --from {run}: {began}. Leave out "
+        f"the training in {resumed} cannot go on with --from {run}: {began}. Leave out "
         "--from, or begin anew with --fresh instead of --resume."
     )
 
@@ -176,8 +178,8 @@ def _extended(
     return add_symbols(tokenizer, texts, kind, size)
 
 
-def _begin_with_frames(run: Path, settings: Settings, pairs: Pairs) -> Beginning:
-    """The run to begin with, of recordings or frames."""
+def _read_run_of_frames(run: Path, settings: Settings, pairs: Pairs) -> InitialRun:
+    """The initial run of a training on recordings or frames."""
     reader = make_frame_reader(settings, pairs)
     former, now = runs.load_log_mel(run), reader.log_mel
     given = None if now is None else now.get_config()
@@ -193,7 +195,7 @@ def _begin_with_frames(run: Path, settings: Settings, pairs: Pairs) -> Beginning
     target, added = _extended(run, settings, 1, tokenizer, texts)
     _report("target", target, added)
     _check_frozen(settings, added)
-    return Beginning(run, reader, target, {"target": added})
+    return InitialRun(run, reader, target, {"target": added})
 
 
 class _Features(NamedTuple):

@@ -30,7 +30,11 @@ from kseq2seq.trainer.epochs import (
     make_run_folder,
     make_scorer,
 )
-from kseq2seq.trainer.fine_tuning import Beginning, begin_with, check_begun_with
+from kseq2seq.trainer.fine_tuning import (
+    InitialRun,
+    check_initial_run,
+    read_initial_run,
+)
 from kseq2seq.trainer.frame_batches import with_frames
 from kseq2seq.trainer.optimizer import leave_out_vectors, make_optimizer
 from kseq2seq.trainer.pairs import read_parts
@@ -93,17 +97,17 @@ def prepare(
     training, run, folder = settings.training, Path(run), Path(folder)
     _check_machine(settings)
     keras.utils.set_random_seed(training.seed)
-    begun = resume and has_checkpoint(run)
-    pairs, validation, test = read_parts(settings.data, folder, not begun)
+    has_begun = resume and has_checkpoint(run)
+    pairs, validation, test = read_parts(settings.data, folder, not has_begun)
     sizes = _tell_sizes(settings, pairs, validation, test)
     callback = make_run_folder(settings, run)
-    begin = _beginning(from_run, run, settings, pairs, begun)
+    initial = _initial_run(from_run, run, settings, pairs, has_begun)
     resumed = is_resumed(settings, run, resume, fresh)
     model = _restored_model(settings, callback) if resumed else None
     if resumed:
         vocabularies = load_vocabularies(run, settings, pairs)
-    elif begin is not None:
-        vocabularies = begin.vocabularies
+    elif initial is not None:
+        vocabularies = initial.vocabularies
     else:
         vocabularies = make_vocabularies(settings, pairs)
     source, target, features = vocabularies
@@ -114,8 +118,8 @@ def prepare(
     if model is None:
         num_steps = training.epochs * batches.steps_per_epoch
         model = _new_model(settings, num_steps, vocabularies)
-        if begin is not None:
-            begin.start(model)
+        if initial is not None:
+            initial.transfer_weights(model)
         start_embeddings(settings, model, source, target, folder, features)
     else:
         _tell_place(progress, run, sizes)
@@ -123,7 +127,7 @@ def prepare(
     validation_batches = make_batches(settings, decoded, vocabularies)
     # The last step, as it deletes: whatever cannot be used was refused before.
     open_run(settings, run, vocabularies, resumed)
-    provenance = _provenance(command, training.seed, begin)
+    provenance = _provenance(command, training.seed, initial)
     runs.record_start(run, provenance, sizes, resumed)
     return Training(
         settings=settings,
@@ -197,25 +201,29 @@ def _tell_place(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
     _logger.info("going on after epoch %d%s", epoch, rest)
 
 
-def _beginning(
-    from_run: PathLike | None, run: Path, settings: Settings, pairs: Pairs, begun: bool
-) -> Beginning | None:
-    """The run that a new training begins with; `None` if there is none."""
+def _initial_run(
+    from_run: PathLike | None,
+    run: Path,
+    settings: Settings,
+    pairs: Pairs,
+    has_begun: bool,
+) -> InitialRun | None:
+    """The initial run of a new training; `None` without one, or to resume."""
     if from_run is None:
         return None
-    if begun:
-        check_begun_with(Path(from_run), run)
+    if has_begun:
+        check_initial_run(Path(from_run), run)
         return None
-    return begin_with(Path(from_run), run, settings, pairs)
+    return read_initial_run(Path(from_run), run, settings, pairs)
 
 
 def _provenance(
-    command: str | None, seed: int, begin: Beginning | None
+    command: str | None, seed: int, initial: InitialRun | None
 ) -> dict[str, Any]:
-    """The provenance of a training, and of the run that it begins with."""
+    """The provenance of a training, and of its initial run."""
     provenance = runs.provenance_of(command, seed)
-    if begin is not None:
-        provenance["from"] = begin.record()
+    if initial is not None:
+        provenance["from"] = initial.record()
     return provenance
 
 
