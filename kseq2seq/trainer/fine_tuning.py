@@ -97,43 +97,11 @@ def read_initial_run(
     Raises:
         SettingsError: If there is no such run, or a setting does not fit it.
     """
-    if not runs.is_run_folder(run):
-        raise SettingsError(
-            f"--from must name a run folder, with {runs.MODEL_FILE}, as 'kseq2seq "
-            f"train' or Translator.save writes it. Received: {run}"
-        )
-    if run.resolve() == new_run.resolve():
-        raise SettingsError(
-            "--from must name another run folder than --run, which is written. "
-            f"Received: {run}"
-        )
+    _check_run(run, new_run, settings)
     _check_embeddings(settings)
-    has_frames = READERS[settings.data.format].has_frames
-    if has_frames != runs.is_transcriber(run):
-        kind = "recordings or frames" if has_frames else "texts"
-        raise SettingsError(
-            f"--from must name a run whose sources are {kind}, as those of the data "
-            f"are. Received: --from {run} with data.format={settings.data.format!r}"
-        )
-    if has_frames:
+    if READERS[settings.data.format].has_frames:
         return _read_run_of_frames(run, settings, pairs)
-    _check_settings(run, settings, {"source_vocabulary_size": 1000})
-    tokenizers = runs.load_tokenizers(run)
-    shared = tokenizers[0].model == tokenizers[1].model
-    texts = [[pair[side] for pair in pairs] for side in (0, 1)]
-    if shared:
-        texts = [texts[0] + texts[1]] * 2
-    new: list[tuple[Tokenizer, list[str]]] = []
-    for side, name in enumerate(("source", "target")):
-        new.append(_extended(run, settings, side, tokenizers[side], texts[side]))
-        _report(name, *new[side])
-    (source, added), (target, others) = new
-    symbols = {"source": added, "target": others}
-    features = _features(run, settings, pairs)
-    if features is not None:
-        symbols["features"] = list(features.now.symbols[len(features.before.symbols) :])
-    _check_frozen(settings, any(symbols.values()))
-    return InitialRun(run, source, target, symbols, features and features.now)
+    return _read_run_of_texts(run, settings, pairs)
 
 
 def check_initial_run(run: Path, resumed: Path) -> None:
@@ -157,6 +125,48 @@ def check_initial_run(run: Path, resumed: Path) -> None:
         f"the training in {resumed} cannot go on with --from {run}: {began}. Leave out "
         "--from, or begin anew with --fresh instead of --resume."
     )
+
+
+def _check_run(run: Path, new_run: Path, settings: Settings) -> None:
+    """Checks that there is a run with sources of the kind that the data have."""
+    if not runs.is_run_folder(run):
+        raise SettingsError(
+            f"--from must name a run folder, with {runs.MODEL_FILE}, as 'kseq2seq "
+            f"train' or Translator.save writes it. Received: {run}"
+        )
+    if run.resolve() == new_run.resolve():
+        raise SettingsError(
+            "--from must name another run folder than --run, which is written. "
+            f"Received: {run}"
+        )
+    has_frames = READERS[settings.data.format].has_frames
+    if has_frames != runs.is_transcriber(run):
+        kind = "recordings or frames" if has_frames else "texts"
+        raise SettingsError(
+            f"--from must name a run whose sources are {kind}, as those of the data "
+            f"are. Received: --from {run} with data.format={settings.data.format!r}"
+        )
+
+
+def _read_run_of_texts(run: Path, settings: Settings, pairs: Pairs) -> InitialRun:
+    """The initial run of a training on texts."""
+    _check_settings(run, settings, {"source_vocabulary_size": 1000})
+    tokenizers = runs.load_tokenizers(run)
+    shared = tokenizers[0].model == tokenizers[1].model
+    texts = [[pair[side] for pair in pairs] for side in (0, 1)]
+    if shared:
+        texts = [texts[0] + texts[1]] * 2
+    new: list[tuple[Tokenizer, list[str]]] = []
+    for side, name in enumerate(("source", "target")):
+        new.append(_extended(run, settings, side, tokenizers[side], texts[side]))
+        _report(name, *new[side])
+    (source, added), (target, others) = new
+    symbols = {"source": added, "target": others}
+    features = _features(run, settings, pairs)
+    if features is not None:
+        symbols["features"] = list(features.now.symbols[len(features.before.symbols) :])
+    _check_frozen(settings, any(symbols.values()))
+    return InitialRun(run, source, target, symbols, features and features.now)
 
 
 def _extended(
