@@ -18,6 +18,7 @@ from kseq2seq.tokenizers import (
     add_symbols,
     kind_of,
 )
+from kseq2seq.trainer.model_checks import VOCABULARY_SIZES, placeholder_sizes
 from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings
@@ -25,12 +26,7 @@ from kseq2seq.trainer.vocabularies import Source, Vocabularies, make_frame_reade
 
 _logger = logging.getLogger("kseq2seq")
 # Settings of a model that have no part in the shape of its weights or their meaning.
-_FREE = (
-    "dropout",
-    "source_vocabulary_size",
-    "target_vocabulary_size",
-    "feature_vocabulary_size",
-)
+_FREE = ("dropout", *VOCABULARY_SIZES)
 _OF_LOG_MEL = (
     "num_bands",
     "sample_rate",
@@ -150,7 +146,7 @@ def _check_run(run: Path, new_run: Path, settings: Settings) -> None:
 
 def _read_run_of_texts(run: Path, settings: Settings, pairs: Pairs) -> InitialRun:
     """The initial run of a training on texts."""
-    _check_settings(run, settings, {"source_vocabulary_size": 1000})
+    _check_settings(run, settings)
     tokenizers = runs.load_tokenizers(run)
     shared = tokenizers[0].model == tokenizers[1].model
     texts = [[pair[side] for pair in pairs] for side in (0, 1)]
@@ -199,7 +195,7 @@ def _read_run_of_frames(run: Path, settings: Settings, pairs: Pairs) -> InitialR
             f"--from {run}: as in this run, frames must be made by [log_mel] of "
             f"recordings with {kept[0]}. Received: {kept[1]}"
         )
-    _check_settings(run, settings, {"source_frame_size": reader.frame_size})
+    _check_settings(run, settings, reader.frame_size)
     tokenizer = Tokenizer.load(run / runs.TARGET_FILE)
     texts = [text for _, text in pairs]
     target, added = _extended(run, settings, 1, tokenizer, texts)
@@ -250,17 +246,13 @@ def _report(side: str, tokenizer: Tokenizer, added: list[str]) -> None:
     )
 
 
-def _check_settings(run: Path, settings: Settings, source: dict[str, int]) -> None:
+def _check_settings(run: Path, settings: Settings, frame_size: int = 0) -> None:
     """Refuses settings of a model or of tokenizers other than the run's."""
     wrong = []
     path = run / runs.CONFIG_FILE
     if path.is_file():
         has_features = settings.data.features_column != ""
-        sizes = {
-            "target_vocabulary_size": 1000,
-            "feature_vocabulary_size": 1000 if has_features else 0,
-            **source,
-        }
+        sizes = placeholder_sizes(frame_size, has_features)
         former = _config_of(path)
         now = Seq2SeqConfig(**{**settings.model, **sizes})
         wrong += [

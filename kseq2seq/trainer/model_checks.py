@@ -5,6 +5,54 @@ from typing import Any
 
 from kseq2seq.config import Seq2SeqConfig
 
+VOCABULARY_SIZES = (
+    "source_vocabulary_size",
+    "target_vocabulary_size",
+    "feature_vocabulary_size",
+)
+# Any size that a config accepts.
+_PLACEHOLDER = 1000
+
+
+def placeholder_sizes(frame_size: int, has_features: bool) -> dict[str, int]:
+    """Sizes to check a config with, before there are vocabularies.
+
+    Args:
+        frame_size: Size of the frames that sources are; 0 for texts.
+        has_features: Whether sources have features.
+
+    Returns:
+        Dict from arguments of `kseq2seq.Seq2SeqConfig` to sizes.
+
+    Example:
+
+    >>> config = Seq2SeqConfig(**placeholder_sizes(frame_size=80, has_features=False))
+    >>> config.source_vocabulary_size, config.source_frame_size
+    (0, 80)
+    """
+    return {
+        "source_vocabulary_size": 0 if frame_size else _PLACEHOLDER,
+        "source_frame_size": frame_size,
+        "target_vocabulary_size": _PLACEHOLDER,
+        "feature_vocabulary_size": _PLACEHOLDER if has_features else 0,
+    }
+
+
+def check_vocabulary_sizes(model: Mapping[str, Any], errors: list[str]) -> None:
+    """Refuses sizes of vocabularies, which come from the tokenizers.
+
+    Args:
+        model: The section [model].
+        errors: List to which a message is added for what cannot be used.
+    """
+    for name in VOCABULARY_SIZES:
+        if name in model:
+            errors.append(
+                f"model.{name} comes from the data: leave it out, and set "
+                "tokenizer.vocabulary_size for the tokenizers. "
+                f"Received: model.{name}={model[name]!r}"
+            )
+
 
 def check_sampled(training: Any, model: Mapping[str, Any], errors: list[str]) -> None:
     """Checks what an estimated softmax goes with.

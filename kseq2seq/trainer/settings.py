@@ -19,6 +19,8 @@ from kseq2seq.trainer.model_checks import (
     check_hard,
     check_sampled,
     check_search,
+    check_vocabulary_sizes,
+    placeholder_sizes,
 )
 from kseq2seq.trainer.recipe_files import read_toml, toml_value
 from kseq2seq.trainer.sampling_settings import ScheduledSamplingSettings
@@ -355,15 +357,10 @@ def make_settings(
     _check_digits(sections["tokenizer"], errors)
     has_features = check_features(sections["data"], errors)
     has_frames = check_frame_settings(sections, model, errors)
-    sizes = {
-        "target_vocabulary_size": 1000,
-        "feature_vocabulary_size": 1000 if has_features else 0,
-    }
-    source = {
-        "source_vocabulary_size": 0 if has_frames else 1000,
-        "source_frame_size": sections["log_mel"].num_bands if has_frames else 0,
-    }
-    _checked("model", Seq2SeqConfig, {**sizes, **model, **source}, errors)
+    check_vocabulary_sizes(model, errors)
+    frame_size = sections["log_mel"].num_bands if has_frames else 0
+    sizes = placeholder_sizes(frame_size, has_features)
+    _checked("model", Seq2SeqConfig, {**model, **sizes}, errors)
     check_stream(sections["data"], sections["training"], errors)
     searches = _checked("search", Search, search, errors)
     settings = Settings(**sections, model=model, search=search)

@@ -4,7 +4,7 @@ import pytest
 
 from kseq2seq import trainer
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import read_settings
+from kseq2seq.trainer.settings import make_settings, read_settings
 
 DATES = trainer.find_recipe("dates")
 
@@ -97,3 +97,11 @@ def test_no_consistency_without_what_it_needs(changes, match):
     settings = read_settings(DATES, [consistency, *other_noise])
     assert settings.training.consistency == 1.5
     read_settings(DATES, changes)
+
+
+@pytest.mark.parametrize("side", ["source", "target", "feature"])
+def test_sizes_of_vocabularies_are_refused_before_data_are_read(side):
+    errors = []
+    make_settings({"model": {f"{side}_vocabulary_size": 50}}, errors)
+    assert len(errors) == 1
+    assert f"model.{side}_vocabulary_size comes from the data" in errors[0]
