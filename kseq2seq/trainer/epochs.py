@@ -82,37 +82,37 @@ def make_callbacks(
         training: The result of `prepare`.
         scorer: The result of `make_scorer` for it.
     """
-    folder, settings = training.folder, training.settings
+    run_folder, settings = training.folder, training.settings
     options, progress = settings.training, training.progress
-    folder.progress = progress
+    run_folder.progress = progress
     callbacks: list[keras.callbacks.Callback] = [progress]
     if options.checkpoint_steps or options.checkpoint_minutes:
         callbacks.append(
             StepCheckpoints(
-                folder.folder,
+                run_folder.folder,
                 progress,
                 options.checkpoint_steps,
                 options.checkpoint_minutes,
                 options.checkpoints_kept,
             )
         )
-    if folder.averaged is not None:
-        callbacks.append(folder.averaged)
+    if run_folder.averaged is not None:
+        callbacks.append(run_folder.averaged)
     callbacks.append(scorer)
     if SCHEDULES[settings.optimizer.schedule].on_plateau:
         callbacks.append(
             ReduceOnPlateau(
-                folder.monitor,
-                folder.higher_is_better,
+                run_folder.monitor,
+                run_folder.higher_is_better,
                 settings.optimizer.plateau_factor,
                 settings.optimizer.plateau_patience,
-                folder.history,
+                run_folder.history,
             )
         )
     if settings.training.tensorboard:
-        logs = folder.folder / runs.TENSORBOARD_FOLDER
+        logs = run_folder.folder / runs.TENSORBOARD_FOLDER
         callbacks.append(keras.callbacks.TensorBoard(str(logs)))
-    return [*callbacks, folder, keras.callbacks.TerminateOnNaN()]
+    return [*callbacks, run_folder, keras.callbacks.TerminateOnNaN()]
 
 
 def keep_average(training: Training, scorer: EpochScores) -> None:
@@ -122,13 +122,15 @@ def keep_average(training: Training, scorer: EpochScores) -> None:
         training: The result of `prepare`, trained.
         scorer: The result of `make_scorer` for it.
     """
-    folder = training.folder
-    folder.keep_average(training.model, scorer.score)
-    if folder.average is not None:
+    run_folder = training.folder
+    run_folder.keep_average(training.model, scorer.score)
+    if run_folder.average is not None:
         _logger.info(
             "average of the epochs %s: %s %.2f, %s",
-            ", ".join(map(str, folder.average["epochs"])),
-            folder.monitor,
-            folder.average["scores"][folder.monitor],
-            "which is kept" if folder.average["kept"] else "no better than the best",
+            ", ".join(map(str, run_folder.average["epochs"])),
+            run_folder.monitor,
+            run_folder.average["scores"][run_folder.monitor],
+            "which is kept"
+            if run_folder.average["kept"]
+            else "no better than the best",
         )

@@ -99,22 +99,21 @@ def prepare(
     keras.utils.set_random_seed(training.seed)
     has_begun = resume and has_checkpoint(run)
     pairs, validation, test = read_parts(settings.data, folder, not has_begun)
-    sizes = _tell_sizes(settings, pairs, validation, test)
-    callback = make_run_folder(settings, run)
+    sizes = {"training": len(pairs), "validation": len(validation), "test": len(test)}
+    _log_sizes(settings, sizes)
+    if settings.data.stream:
+        del sizes["training"]  # those of a sample: nobody counts a stream
+    run_folder = make_run_folder(settings, run)
     initial = _initial_run(from_run, run, settings, pairs, has_begun)
     resumed = is_resumed(settings, run, resume, fresh)
-    model = _restored_model(settings, callback) if resumed else None
-    if resumed:
-        vocabularies = load_vocabularies(run, settings, pairs)
-    elif initial is not None:
-        vocabularies = initial.vocabularies
-    else:
-        vocabularies = make_vocabularies(settings, pairs)
+    model = _restored_model(settings, run_folder) if resumed else None
+    vocabularies = _vocabularies(settings, pairs, initial, run if resumed else None)
     source, target, features = vocabularies
     warn_of_unknown(features, {"validation": validation, "test": test})
-    pairs, decoded = with_frames(source, pairs, validation)
+    # Paths of recordings and frames are replaced by what is in the files.
+    pairs, validation_rows = with_frames(source, pairs, validation)
     batches = make_training_batches(settings, folder, pairs, vocabularies)
-    progress = Progress(batches, callback.num_epochs, callback.state)
+    progress = Progress(batches, run_folder.num_epochs, run_folder.state)
     if model is None:
         num_steps = training.epochs * batches.steps_per_epoch
         model = _new_model(settings, num_steps, vocabularies)
@@ -122,16 +121,16 @@ def prepare(
             initial.transfer_weights(model)
         start_embeddings(settings, model, source, target, folder, features)
     else:
-        _tell_place(progress, run, sizes)
-    _set_ways(model, settings)
-    validation_batches = make_batches(settings, decoded, vocabularies)
+        _log_resumed(progress, run, sizes)
+    _set_training_options(model, settings)
+    validation_batches = make_batches(settings, validation_rows, vocabularies)
     # The last step, as it deletes: whatever cannot be used was refused before.
     open_run(settings, run, vocabularies, resumed)
     provenance = _provenance(command, training.seed, initial)
     runs.record_start(run, provenance, sizes, resumed)
     return Training(
         settings=settings,
-        folder=callback,
+        folder=run_folder,
         source=source,
         target=target,
         features=features,
@@ -139,7 +138,7 @@ def prepare(
         batches=batches,
         progress=progress,
         validation_batches=validation_batches,
-        validation=decoded,
+        validation=validation_rows,
         test=test or validation,
         provenance=provenance,
     )
@@ -153,8 +152,19 @@ def _check_machine(settings: Settings) -> None:
         check_installed("tensorboard")
 
 
-def _set_ways(model: Any, settings: Settings) -> None:
-    """Sets the ways of training that a file of the model does not hold."""
+def _vocabularies(
+    settings: Settings, pairs: Pairs, initial: InitialRun | None, resumed: Path | None
+) -> Vocabularies:
+    """The vocabularies of a resumed run, of an initial run, or new ones."""
+    if resumed is not None:
+        return load_vocabularies(resumed, settings, pairs)
+    return (
+        make_vocabularies(settings, pairs) if initial is None else initial.vocabularies
+    )
+
+
+def _set_training_options(model: Any, settings: Settings) -> None:
+    """Sets the options of a model's training, which `.keras` files do not hold."""
     training = settings.training
     sampling = make_scheduled_sampling(settings.scheduled_sampling, training.seed)
     model.scheduled_sampling = sampling
@@ -164,10 +174,10 @@ def _set_ways(model: Any, settings: Settings) -> None:
         model.consistency = Consistency(training.consistency)
 
 
-def _restored_model(settings: Settings, callback: RunFolder) -> Any:
+def _restored_model(settings: Settings, run_folder: RunFolder) -> Any:
     """The model of the newest checkpoint, on its devices."""
     with on_devices(settings.training.devices):
-        model = callback.restore()
+        model = run_folder.restore()
     leave_out_vectors(model)
     return model
 
@@ -185,8 +195,8 @@ def _new_model(
         return make_model(settings, config, num_steps, copied)
 
 
-def _tell_place(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
-    """Logs where a training goes on, and that its data are others if they are."""
+def _log_resumed(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
+    """Logs where a training goes on; warns if its data have changed since."""
     before = runs.recorded_pairs(run)
     for name, size in sizes.items():
         if before.get(name, size) != size:
@@ -227,18 +237,13 @@ def _provenance(
     return provenance
 
 
-def _tell_sizes(settings: Settings, *parts: Pairs) -> dict[str, int]:
-    """The number of pairs in each part of the data, which is logged."""
-    names = "training", "validation", "test"
-    sizes = {name: len(part) for name, part in zip(names, parts, strict=True)}
+def _log_sizes(settings: Settings, sizes: dict[str, int]) -> None:
+    """Logs the number of pairs in each part of the data."""
     _logger.info(
         "pairs for %s, validation and test: %s, %s and %s",
         "tokenizers" if settings.data.stream else "training",
         *(f"{size:,}" for size in sizes.values()),
     )
-    if settings.data.stream:
-        del sizes["training"]  # which nobody has counted
-    return sizes
 
 
 def open_run(
@@ -386,14 +391,14 @@ def fit(training: Training) -> None:
     Args:
         training: Result of `prepare`.
     """
-    folder, settings = training.folder, training.settings.training
+    run_folder, settings = training.folder, training.settings.training
     scorer, progress = make_scorer(training), training.progress
-    if folder.num_epochs < settings.epochs and not folder.is_done():
+    if run_folder.num_epochs < settings.epochs and not run_folder.is_done():
         try:
             training.model.fit(
                 training.batches.dataset(progress.step, progress.place),
                 epochs=settings.epochs,
-                initial_epoch=folder.num_epochs,
+                initial_epoch=run_folder.num_epochs,
                 steps_per_epoch=training.batches.steps_per_epoch,
                 validation_data=training.validation_batches,
                 callbacks=make_callbacks(training, scorer),
@@ -402,12 +407,12 @@ def fit(training: Training) -> None:
             )
         except tf.errors.OpError as error:
             raise (training.batches.error or _data_error(error) or error) from error
-        runs.remove_step_checkpoints(folder.folder)
-    if folder.diverged:
+        runs.remove_step_checkpoints(run_folder.folder)
+    if run_folder.diverged:
         _logger.warning(
             "the loss was no number in epoch %d: lower optimizer.learning_rate, or set "
             "optimizer.clip_norm",
-            folder.num_epochs + 1,
+            run_folder.num_epochs + 1,
         )
     elif settings.average_best:
         keep_average(training, scorer)
