@@ -8,7 +8,6 @@ from kseq2seq.data.bucketing import (
     Batching,
     MostRows,
     cut,
-    element_function,
     in_buckets,
     order_by_length,
     ragged,
@@ -16,6 +15,7 @@ from kseq2seq.data.bucketing import (
     tell_of_unknown,
     without_autotune,
 )
+from kseq2seq.data.padding import element_function
 from kseq2seq.utils import check_integer
 
 if TYPE_CHECKING:
@@ -108,35 +108,36 @@ def batches(
     sources, targets = batching.tokenize(rows)
     tell_of_unknown((sources, targets))
     kept, lengths = in_buckets(sources, targets, batching.buckets)  # (N,), (N, 2)
-    if seed is None:
-        plan, count = plan_in_order(kept, lengths, batching.most_rows)
-    else:
-        order = order_by_length(kept, lengths, batching.most_rows).tensors()
-        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
-        plan = seeds.flat_map(lambda epoch: shuffled_plan(order, epoch))
-        count = int(order.cuts.shape[0])
+    plan, count = plan_batches(kept, lengths, batching.most_rows, seed)
     element = element_function(sources, targets, batching.links(rows))
     dataset = plan.map(element, num_parallel_calls=2, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return without_autotune(dataset.prefetch(4))
 
 
-def plan_in_order(
-    kept: Any, lengths: Any, most_rows: MostRows
+def plan_batches(
+    kept: Any, lengths: Any, most_rows: MostRows, seed: int | None
 ) -> tuple["tf.data.Dataset", int]:
-    """The batches in order.
+    """The batches of an epoch: in order, or with a seed shuffled anew in each epoch.
 
     Args:
         kept: Array of shape `(M,)`: rows.
         lengths: Array of shape `(M, 2)`: each pair's bucket lengths.
         most_rows: Function from a batch's source and target lengths to its rows.
+        seed: Integer to shuffle by, or `None`.
 
     Returns:
-        A dataset of (indices, source length, target length), and how many they are.
+        A tuple of a dataset of (indices, source length, target length), and the number
+        of batches.
     """
     import tensorflow as tf
 
-    cuts = cut(lengths, most_rows)
-    indices = ragged(kept, cuts[:, 0])
-    plan = tf.data.Dataset.from_tensor_slices((indices, cuts[:, 1], cuts[:, 2]))
-    return plan, len(cuts)
+    if seed is None:
+        cuts = cut(lengths, most_rows)
+        indices = ragged(kept, cuts[:, 0])
+        plan = tf.data.Dataset.from_tensor_slices((indices, cuts[:, 1], cuts[:, 2]))
+        return plan, len(cuts)
+    order = order_by_length(kept, lengths, most_rows).tensors()
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
+    plan = seeds.flat_map(lambda epoch: shuffled_plan(order, epoch))
+    return plan, int(order.cuts.shape[0])

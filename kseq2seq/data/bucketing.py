@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from kseq2seq.data.containers import as_pairs, as_triples
-from kseq2seq.data.link_targets import attention_to_learn, piece_links
+from kseq2seq.data.link_targets import piece_links
 from kseq2seq.data.pairs import Row
 from kseq2seq.utils import (
-    BOS_ID,
-    PAD_ID,
     UNK_ID,
     check_boolean,
     check_integer,
@@ -87,7 +85,7 @@ class Batching(NamedTuple):
                 return size
             return max(1, tokens // max(source_length, target_length))
 
-        lengths, sides = _check_buckets(buckets), (source_tokenizer, target_tokenizer)
+        lengths, sides = check_buckets(buckets), (source_tokenizer, target_tokenizer)
         for name, tokenizer in zip(("source", "target"), sides, strict=True):
             check_tokenizer(f"{name}_tokenizer", tokenizer)
         return cls(*sides, features, lengths, most_rows, linked)
@@ -165,14 +163,32 @@ def _with_text(pairs: Sequence[Row]) -> list[Row]:
     return kept
 
 
-def _check_buckets(buckets):
-    """The buckets in order, each once."""
-    note = "lengths in tokens with EOS, at least one"
-    lengths = check_integers("buckets", buckets, 1, note=note)
+def check_buckets(
+    buckets: Any, name: str = "buckets", unit: str = "lengths in tokens with EOS"
+) -> list[int]:
+    """Checks the lengths that batches are padded to.
+
+    Args:
+        buckets: List of integers.
+        name: Name of the argument.
+        unit: Noun for its values, for the error.
+
+    Returns:
+        The lengths in order, each once.
+
+    Raises:
+        ValueError: If there is none, or one is no integer of at least 1.
+
+    Example:
+
+    >>> check_buckets([8, 4, 8])
+    [4, 8]
+    """
+    note = f"{unit}, at least one"
+    lengths = check_integers(name, buckets, 1, note=note)
     if not lengths:
         raise ValueError(
-            f"`buckets` must be a list of integers, {note}. "
-            f"Received: buckets={buckets!r}"
+            f"`{name}` must be a list of {note}. Received: {name}={buckets!r}"
         )
     return sorted(set(lengths))
 
@@ -357,36 +373,6 @@ def shuffled_plan(order: Order, seed: Any) -> "tf.data.Dataset":
     # Slices of a RaggedTensor would do the same, but TensorFlow calls their graph
     # invalid, on standard error and at length.
     return tf.data.Dataset.from_tensor_slices(shuffled(count, 0)).map(plan)
-
-
-def element_function(
-    sources: Any, targets: Any, links: Any = None
-) -> Callable[..., Any]:
-    """A function from a plan's elements to batches of ragged ids.
-
-    Args:
-        sources: Ragged ids.
-        targets: Likewise.
-        links: Links of their pieces, as `piece_links` gives them, or `None`.
-    """
-    import tensorflow as tf
-
-    def element(indices, source_length, target_length):
-        def padded(ids, length):
-            shape = tf.stack([-1, length])
-            return tf.gather(ids, indices).to_tensor(PAD_ID, shape=shape)
-
-        labels = padded(targets, target_length)  # (B, T)
-        shifted = tf.pad(labels[:, :-1], [[0, 0], [1, 0]], constant_values=BOS_ID)
-        # Where the label is padding, `shifted` may still hold EOS.
-        target = tf.where(labels == PAD_ID, PAD_ID, shifted)
-        inputs = {"source": padded(sources, source_length), "target": target}
-        if links is not None:
-            own = tf.gather(links, indices)
-            inputs["links"] = attention_to_learn(own, source_length, target_length)
-        return inputs, labels
-
-    return element
 
 
 def without_autotune(dataset: "tf.data.Dataset") -> "tf.data.Dataset":

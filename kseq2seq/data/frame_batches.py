@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kseq2seq.data.batching import plan_in_order
+from kseq2seq.data.batching import plan_batches
 from kseq2seq.data.bucketing import (
     DEFAULT_BUCKETS,
+    check_buckets,
     order_by_length,
-    shuffled_plan,
     without_autotune,
 )
 from kseq2seq.data.frames import as_frame_pairs, check_finite
 from kseq2seq.data.memory import endless_plan
-from kseq2seq.utils import BOS_ID, PAD_ID, check_integer, check_integers
+from kseq2seq.data.padding import pad_rows, shift_right
+from kseq2seq.utils import check_integer
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -78,13 +79,7 @@ def frame_batches(
 
     seed = check_integer("seed", seed, optional=True)
     rows = _FrameRows(pairs, target_tokenizer, batch_size, buckets, target_buckets)
-    if seed is None:
-        plan, count = plan_in_order(rows.kept, rows.lengths, rows.most_rows)
-    else:
-        order = rows.order().tensors()
-        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
-        plan = seeds.flat_map(lambda epoch: shuffled_plan(order, epoch))
-        count = int(order.cuts.shape[0])
+    plan, count = plan_batches(rows.kept, rows.lengths, rows.most_rows, seed)
     dataset = rows.batches(plan)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return without_autotune(dataset.prefetch(4))
@@ -168,8 +163,8 @@ class _FrameRows:
 
         size = check_integer("batch_size", batch_size, 1)
         both = (
-            _check_buckets("buckets", buckets),
-            _check_buckets("target_buckets", target_buckets),
+            check_buckets(buckets, unit="lengths in frames"),
+            check_buckets(target_buckets, "target_buckets"),
         )
         self.pairs = as_frame_pairs(pairs)
         # On the CPU, since tf.data runs there.
@@ -204,29 +199,16 @@ class _FrameRows:
         frames = tf.numpy_function(
             self._padded_frames, [indices, source_length], tf.float32, stateful=False
         )
-        shape = tf.stack([-1, target_length])
-        labels = tf.gather(self.targets, indices).to_tensor(PAD_ID, shape=shape)
-        shifted = tf.pad(labels[:, :-1], [[0, 0], [1, 0]], constant_values=BOS_ID)
+        labels = pad_rows(self.targets, indices, target_length)  # (B, T)
         size = self.pairs[0][0].shape[1]
         inputs = {
             "frames": tf.ensure_shape(frames, [None, None, size]),
             "frame_mask": tf.sequence_mask(
                 tf.gather(self.num_frames, indices), source_length
             ),
-            # Where the label is padding, `shifted` may still hold EOS.
-            "target": tf.where(labels == PAD_ID, PAD_ID, shifted),  # (B, T)
+            "target": shift_right(labels),
         }
         return inputs, labels
-
-
-def _check_buckets(name, buckets):
-    """The buckets in order, each once."""
-    lengths = check_integers(name, buckets, 1, note="lengths, at least one")
-    if not lengths:
-        raise ValueError(
-            f"`{name}` must be a list of lengths, at least one. Received: {buckets!r}"
-        )
-    return sorted(set(lengths))
 
 
 def _in_buckets(lengths, buckets):

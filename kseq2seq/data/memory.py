@@ -7,7 +7,6 @@ from kseq2seq.data.bucketing import (
     DEFAULT_BUCKETS,
     Batching,
     Order,
-    element_function,
     in_buckets,
     order_by_length,
     seed_of_pass,
@@ -15,6 +14,7 @@ from kseq2seq.data.bucketing import (
     tell_of_unknown,
     without_autotune,
 )
+from kseq2seq.data.padding import element_function
 from kseq2seq.utils import check_integer
 
 if TYPE_CHECKING:

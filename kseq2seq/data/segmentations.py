@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from kseq2seq.data.bucketing import without_autotune
 from kseq2seq.data.link_targets import has_links
-from kseq2seq.utils import BOS_ID, EOS_ID, PAD_ID, UNK_ID, check_integers, check_number
+from kseq2seq.data.padding import shift_right
+from kseq2seq.utils import EOS_ID, PAD_ID, UNK_ID, check_integers, check_number
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -96,11 +97,7 @@ def sample_segmentations(
     def sampled(inputs, labels):
         source = _sampled(source_tokenizer, inputs["source"], alpha, sizes[0])
         labels = _sampled(target_tokenizer, labels, alpha, sizes[1])
-        begin = tf.fill([tf.shape(labels)[0], 1], BOS_ID)
-        shifted = tf.concat([begin, labels[:, :-1]], axis=1)
-        # Behind EOS there is padding.
-        target = tf.where(shifted == EOS_ID, PAD_ID, shifted)
-        return {**inputs, "source": source, "target": target}, labels
+        return {**inputs, "source": source, "target": shift_right(labels)}, labels
 
     return without_autotune(batches.map(sampled).prefetch(4))
 

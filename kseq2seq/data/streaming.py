@@ -13,7 +13,6 @@ from kseq2seq.data.bucketing import (
     Batching,
     Order,
     bucket_lengths,
-    element_function,
     order_by_length,
     ragged,
     seed_of_pass,
@@ -22,6 +21,7 @@ from kseq2seq.data.bucketing import (
     without_autotune,
 )
 from kseq2seq.data.corpora import Corpus, Reader, as_corpora
+from kseq2seq.data.padding import element_function
 from kseq2seq.utils import check_integer, is_blank
 
 if TYPE_CHECKING:

@@ -74,7 +74,7 @@ def test_batches_hold_each_pair_once(pairs, tokenizer, seed, caplog, tmp_path):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"buckets": []}, "`buckets` must be a list of lengths, at least one"),
+        ({"buckets": []}, "`buckets` must be a list of lengths in frames, at least"),
         ({"target_buckets": [0]}, "`target_buckets` must be .*at least 1"),
         ({"batch_size": 0}, "`batch_size` must be"),
         ({"buckets": [1]}, "give longer ones. Received: 5 of 5 pairs are longer"),
