@@ -12,13 +12,12 @@ import numpy as np
 
 from kseq2seq.data.containers import as_pairs, as_triples
 from kseq2seq.data.link_targets import piece_links
-from kseq2seq.data.pairs import Row
+from kseq2seq.data.pairs import Row, has_empty_side
 from kseq2seq.utils import (
     UNK_ID,
     check_boolean,
     check_integer,
     check_integers,
-    is_blank,
 )
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ class Order(NamedTuple):
 
 def _with_text(pairs: Sequence[Row]) -> list[Row]:
     """The pairs with text on both sides; says how many others there are."""
-    kept = [pair for pair in pairs if not any(map(is_blank, pair[:2]))]
+    kept = [pair for pair in pairs if not has_empty_side(pair)]
     if not kept:
         raise ValueError(
             "`pairs` must hold at least one pair with text on both sides. Received: "

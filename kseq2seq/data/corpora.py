@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from kseq2seq.data.jsonl import is_jsonl, iter_jsonl
 from kseq2seq.data.lines import DataError
+from kseq2seq.data.pairs import has_empty_side
 from kseq2seq.data.parallel import iter_parallel
 from kseq2seq.data.shards import check_shard
 from kseq2seq.data.tfds import iter_tfds
@@ -21,7 +22,6 @@ from kseq2seq.utils import (
     check_choice,
     check_integer,
     check_number,
-    is_blank,
 )
 
 # `(source, target)`, or `(source, target, features)`.
@@ -344,7 +344,7 @@ def sample(
         reader = Reader(one, seed, passes=1)
         size, limit = round(count * share), round(most * share)
         rows += _reservoir(reader, max(1, size), max(1, limit), draws)
-    kept = [row for row in rows if not (is_blank(row[0]) or is_blank(row[1]))]
+    kept = [row for row in rows if not has_empty_side(row)]
     if not kept:
         raise DataError(
             "expected pairs with text on both sides. Received: a sample of "

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from kseq2seq.data.containers import Pairs, Triples
-from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, stream_lines
+from kseq2seq.data.lines import DataError, stream_lines, unpacked_name
 from kseq2seq.data.pairs import without_empty_sides
 from kseq2seq.utils import PathLike, is_blank
 
@@ -86,10 +85,7 @@ def is_jsonl(path: PathLike) -> bool:
     >>> is_jsonl("train.jsonl.gz"), is_jsonl("train.tsv")
     (True, False)
     """
-    name = Path(path).name.lower()
-    for suffix in PACKED_SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name.endswith(_SUFFIXES)
+    return unpacked_name(path).endswith(_SUFFIXES)
 
 
 def numbered_objects(

@@ -50,6 +50,23 @@ class DataError(ValueError):
     """Error of data that cannot be used; the message names file and line."""
 
 
+def unpacked_name(path: PathLike) -> str:
+    """The name of a file in lower case, without the suffix of a packed one.
+
+    Args:
+        path: Path of the file.
+
+    Example:
+
+    >>> unpacked_name("shards/Train.TSV.gz")
+    'train.tsv'
+    """
+    name = Path(path).name.lower()
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
 def read_lines(path: PathLike | None = None) -> list[str]:
     r"""The lines of a file in UTF-8, without their ends.
 

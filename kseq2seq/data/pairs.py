@@ -38,6 +38,20 @@ _HEADER_WORDS = frozenset([
 ])  # fmt: skip
 
 
+def has_empty_side(row: Sequence[str]) -> bool:
+    """Whether source or target shows no text.
+
+    Args:
+        row: Source and target, and perhaps features, which may be empty.
+
+    Example:
+
+    >>> has_empty_side(("Go.", " ")), has_empty_side(("Go.", "Va !", ""))
+    (True, False)
+    """
+    return is_blank(row[0]) or is_blank(row[1])
+
+
 def without_empty_sides(pairs: Sequence[Row], name: str) -> list[Row]:
     """Leaves out pairs with an empty side, and says so by the logger "kseq2seq".
 
@@ -64,12 +78,10 @@ def without_empty_sides(pairs: Sequence[Row], name: str) -> list[Row]:
         raise DataError(
             f"{name}: expected text, a pair in each line. Received: an empty file"
         )
-    kept = [pair for pair in pairs if not any(map(is_blank, pair[:2]))]
+    kept = [pair for pair in pairs if not has_empty_side(pair)]
     if len(kept) == len(pairs):
         return kept
-    first = next(
-        number for number, pair in enumerate(pairs, 1) if any(map(is_blank, pair[:2]))
-    )
+    first = next(n for n, pair in enumerate(pairs, 1) if has_empty_side(pair))
     if not kept:
         raise DataError(
             f"{name}: expected pairs with text on both sides. Received: "

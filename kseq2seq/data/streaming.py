@@ -22,7 +22,8 @@ from kseq2seq.data.bucketing import (
 )
 from kseq2seq.data.corpora import Corpus, Reader, as_corpora
 from kseq2seq.data.padding import element_function
-from kseq2seq.utils import check_integer, is_blank
+from kseq2seq.data.pairs import has_empty_side
+from kseq2seq.utils import check_integer
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -263,7 +264,7 @@ class Stream:
         self, rows: list[Any], counts: Counter, number: int
     ) -> tuple[tuple[Any, ...], Order]:
         """Ids of both sides, and their order; counts the pairs that are left out."""
-        kept = [row for row in rows if not (is_blank(row[0]) or is_blank(row[1]))]
+        kept = [row for row in rows if not has_empty_side(row)]
         left_out = {BLANK: len(rows) - len(kept), TOO_LONG: 0}
         order = Order(*(np.zeros(x, np.int64) for x in ((0,), (0,), (0, 3))))
         sides: tuple[Any, ...] = tuple(

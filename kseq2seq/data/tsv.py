@@ -4,11 +4,10 @@ import csv
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 from kseq2seq.data.containers import Pairs, Triples
-from kseq2seq.data.lines import PACKED_SUFFIXES, DataError, stream_lines
+from kseq2seq.data.lines import DataError, stream_lines, unpacked_name
 from kseq2seq.data.pairs import names_columns, without_empty_sides, without_header
 from kseq2seq.utils import PathLike, check_boolean, check_integers, is_blank
 
@@ -145,10 +144,7 @@ def _are_names(columns: Any) -> bool:
 
 
 def _is_csv(path: PathLike) -> bool:
-    name = Path(path).name.lower()
-    for suffix in PACKED_SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name.endswith(".csv")
+    return unpacked_name(path).endswith(".csv")
 
 
 def _iter_rows(
