@@ -28,9 +28,9 @@ from kseq2seq.utils import (
 Row: TypeAlias = tuple[str, ...]
 _logger = logging.getLogger("kseq2seq")
 FORMATS = ("tsv", "jsonl", "parallel")
-# Files of a corpus that are read at the same time, and rows taken from one in a row.
-_OPEN = 16
-_RUN = 64
+# Files of a corpus that are open at the same time, and rows that each gives in turn.
+_MAX_OPEN = 16
+_ROWS_IN_TURN = 64
 
 
 class Part(NamedTuple):
@@ -166,28 +166,34 @@ def _parallel_parts(names: Sequence[PathLike], columns: Any) -> list[Part]:
     ]
 
 
-class _Open:
-    """A file that is being read, and the number of rows taken from it."""
+class _OpenFile:
+    """A file that is being read, and the number of rows taken from it.
+
+    Args:
+        index: Index of the file in the corpus.
+        rows: Iterator over its rows.
+        taken: Number of rows that were taken before, which are skipped.
+    """
 
     def __init__(self, index: int, rows: Iterator[Row], taken: int = 0) -> None:
         self.index, self.rows, self.taken = index, rows, taken
         deque(islice(rows, taken), maxlen=0)
 
 
-class Reader:
-    """The rows of a corpus, in an order that depends on seed and place alone.
+class CorpusReader:
+    """The rows of a corpus, in an order given by the seed.
 
-    The files come in another order in each pass; up to 16 are read at the same time,
-    some rows of each in turn. A file, or where there are fewer of them than
-    workers a row, is that of one worker alone.
+    The files come in another order in each pass. Up to 16 are open at the same time,
+    and give 64 rows each in turn. Workers share the files; where there are more workers
+    than files, they share the rows of each file.
 
     Args:
         corpus: The `Corpus`.
         seed: Integer seed of the order of the files.
         passes: Number of passes; endless if `None`.
         shard: Index of this worker, from 0, and number of workers.
-        place: A place, as `place` returned it, to go on from. If there are more or
-            fewer files now, its pass begins anew, which a warning tells.
+        place: The place to go on from, as `place` returned it. If the number of files
+            has changed since, the pass begins anew, with a warning.
 
     Raises:
         DataError: If a file cannot be read, or there is no row in all of them.
@@ -204,24 +210,28 @@ class Reader:
     ) -> None:
         self.passes = check_integer("passes", passes, 1, optional=True)
         index, count = check_shard(shard)
-        self._parts, self._rows_of = list(corpus.parts), (0, 1)
+        self._parts = list(corpus.parts)
+        # First row of each file for this worker, and step from one row to the next.
+        self._first_row, self._row_step = 0, 1
         if len(self._parts) >= count:
             self._parts = self._parts[index::count]
         else:
-            self._rows_of = index, count
+            self._first_row, self._row_step = index, count
         self._seed = seed
         start = {"pass": 0, "next": 0, "turn": 0, "rows": 0, "open": []}
         place = start if place is None else self._checked(place, start)
-        self._pass, self._next = place["pass"], place["next"]
-        self._turn, self._rows_of_pass = place["turn"], place["rows"]
+        self._pass, self._rows_of_pass = place["pass"], place["rows"]
+        # In the order of the files, the next one to open; among the open files, the
+        # next one to give rows.
+        self._next_file, self._turn = place["next"], place["turn"]
         self._order = self._order_of_pass()
         self._open = [self._opened(part, taken) for part, taken in place["open"]]
 
     def _checked(
         self, place: Mapping[str, Any], start: dict[str, Any]
     ) -> Mapping[str, Any]:
-        """The place, or where it is one in other files the beginning of its pass."""
-        # One of an older version does not say how many there were.
+        """The place; the beginning of its pass if the number of files has changed."""
+        # Places of older versions do not have the number of files.
         before, now = place.get("files", len(self._parts)), len(self._parts)
         if before == now:
             return place
@@ -239,18 +249,17 @@ class Reader:
         random.Random(f"{self._seed}/{self._pass}").shuffle(order)
         return order
 
-    def _opened(self, index: int, taken: int = 0) -> _Open:
+    def _opened(self, index: int, taken: int = 0) -> _OpenFile:
         rows = self._parts[index].rows()
-        first, step = self._rows_of
-        return _Open(
-            index, rows if step == 1 else islice(rows, first, None, step), taken
-        )
+        if self._row_step > 1:
+            rows = islice(rows, self._first_row, None, self._row_step)
+        return _OpenFile(index, rows, taken)
 
     def place(self) -> dict[str, Any]:
-        """The place behind the rows that were taken, of values that JSON has."""
+        """The place after the rows taken so far, as a dict for JSON."""
         return {
             "pass": self._pass,
-            "next": self._next,
+            "next": self._next_file,
             "turn": self._turn,
             "rows": self._rows_of_pass,
             "open": [[file.index, file.taken] for file in self._open],
@@ -259,35 +268,39 @@ class Reader:
 
     @property
     def has_ended(self) -> bool:
-        """Whether `take` has come to the end of the last pass."""
+        """Whether `take` has reached the end of the last pass."""
         return self._pass == self.passes
 
     def take(self, count: int) -> list[Row]:
-        """The next rows; fewer than `count` at the end of the last pass alone."""
+        """The next `count` rows; fewer only at the end of the last pass.
+
+        Args:
+            count: Number of rows.
+        """
         rows: list[Row] = []
         while len(rows) < count:
-            while len(self._open) < _OPEN and self._next < len(self._order):
-                self._open.append(self._opened(self._order[self._next]))
-                self._next += 1
+            while len(self._open) < _MAX_OPEN and self._next_file < len(self._order):
+                self._open.append(self._opened(self._order[self._next_file]))
+                self._next_file += 1
             if not self._open:
                 if not self._begin_pass():
                     break
                 continue
             self._turn %= len(self._open)
             file = self._open[self._turn]
-            wanted = min(_RUN - file.taken % _RUN, count - len(rows))
+            wanted = min(_ROWS_IN_TURN - file.taken % _ROWS_IN_TURN, count - len(rows))
             taken = list(islice(file.rows, wanted))
             rows += taken
             file.taken += len(taken)
             self._rows_of_pass += len(taken)
             if len(taken) < wanted:
                 self._open.pop(self._turn)
-            elif file.taken % _RUN == 0:
+            elif file.taken % _ROWS_IN_TURN == 0:
                 self._turn += 1
         return rows
 
     def _begin_pass(self) -> bool:
-        """Goes to the next pass, if there is one."""
+        """Begins the next pass; returns whether there is one."""
         if not self._rows_of_pass and self._pass != self.passes:
             names = ", ".join(part.name for part in self._parts[:3])
             raise DataError(
@@ -298,7 +311,7 @@ class Reader:
             self._pass, self._rows_of_pass = self.passes, 0
             return False
         self._pass += 1
-        self._next = self._turn = self._rows_of_pass = 0
+        self._next_file = self._turn = self._rows_of_pass = 0
         self._order = self._order_of_pass()
         return True
 
@@ -341,7 +354,7 @@ def sample(
     for number, one in enumerate(several):
         share = one.weight / total
         draws = random.Random(f"{seed}/{number}")
-        reader = Reader(one, seed, passes=1)
+        reader = CorpusReader(one, seed, passes=1)
         size, limit = round(count * share), round(most * share)
         rows += _reservoir(reader, max(1, size), max(1, limit), draws)
     kept = [row for row in rows if not has_empty_side(row)]
@@ -353,7 +366,10 @@ def sample(
     return kept
 
 
-def _reservoir(reader: Reader, size: int, most: int, draws: random.Random) -> list[Row]:
+def _reservoir(
+    reader: CorpusReader, size: int, most: int, draws: random.Random
+) -> list[Row]:
+    """A sample of `size` rows of the first `most` (reservoir sampling)."""
     held: list[Row] = []
     seen = 0
     while seen < most and (rows := reader.take(min(4096, most - seen))):
@@ -361,8 +377,8 @@ def _reservoir(reader: Reader, size: int, most: int, draws: random.Random) -> li
             seen += 1
             if len(held) < size:
                 held.append(row)
-            elif (place := int(draws.random() * seen)) < size:
-                held[place] = row
+            elif (slot := int(draws.random() * seen)) < size:
+                held[slot] = row
     return held
 
 

@@ -20,7 +20,7 @@ from kseq2seq.data.bucketing import (
     tell_of_unknown,
     without_autotune,
 )
-from kseq2seq.data.corpora import Corpus, Reader, as_corpora
+from kseq2seq.data.corpora import Corpus, CorpusReader, as_corpora
 from kseq2seq.data.padding import element_function
 from kseq2seq.data.pairs import has_empty_side
 from kseq2seq.utils import check_integer
@@ -138,10 +138,10 @@ class Stream:
         self.left_out: dict[str, int] = {}
         self.error: Exception | None = None
 
-    def _readers(self, place: Mapping[str, Any]) -> list[Reader]:
+    def _readers(self, place: Mapping[str, Any]) -> list[CorpusReader]:
         places = place.get("corpora") or [None] * len(self._corpora)
         return [
-            Reader(one, self._seed, self._passes, self._shard, of_one)
+            CorpusReader(one, self._seed, self._passes, self._shard, of_one)
             for one, of_one in zip(self._corpora, places, strict=True)
         ]
 
@@ -242,7 +242,7 @@ class Stream:
                 seed = int(seed_of_pass(self._seed, number))
                 yield *ids, tuple(order), seed, max(0, start - first)
 
-    def _rows(self, readers: Sequence[Reader], number: int) -> list[Any]:
+    def _rows(self, readers: Sequence[CorpusReader], number: int) -> list[Any]:
         """The rows of a buffer, of each corpus by its weight."""
         total = sum(one.weight for one in self._corpora)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kseq2seq import data, tokenizers
-from kseq2seq.data.corpora import Reader
+from kseq2seq.data.corpora import CorpusReader
 from shards import PAIRS, flat, write_shards
 
 
@@ -26,13 +26,15 @@ def folder(tmp_path_factory):
 def test_workers_share_the_pairs(folder, tokenizer, count):
     """By files, or by rows where there are fewer files than workers."""
     corpus = data.corpus(folder / "*.tsv.gz")
-    readers = [Reader(corpus, 7, 1, shard=(index, count)) for index in range(count)]
+    readers = [
+        CorpusReader(corpus, 7, 1, shard=(index, count)) for index in range(count)
+    ]
     parts = [reader.take(5000) for reader in readers]
     assert sorted(flat(parts)) == sorted(PAIRS) and all(parts)
 
 
 def test_passes_have_another_order_of_files(folder):
-    reader = Reader(data.corpus(folder / "*.tsv.gz"), 7)
+    reader = CorpusReader(data.corpus(folder / "*.tsv.gz"), 7)
     passes = [reader.take(1201) for _ in range(3)]
     assert all(sorted(x) == sorted(PAIRS) for x in passes)
     assert passes[0] != passes[1] != passes[2]
