@@ -100,28 +100,67 @@ def make_training_batches(
         vocabularies: A tuple `(source, target, features)`.
     """
     training = settings.training
-    source, target, features = vocabularies
-    options = {**_options(settings.batches), "seed": training.seed}
-    sides = None if isinstance(source, FrameReader) else (source, target)
     if settings.data.stream:
-        corpora, of_stream = make_corpora(settings.data, folder), dict(options)
-        of_stream["buffer_size"] = settings.data.buffer_size
-        batches = data.stream(corpora, source, target, **of_stream, features=features)
+        corpora = make_corpora(settings.data, folder)
+        batches = _stream(settings, corpora, vocabularies)
         steps = training.steps_per_epoch
         files = sum(len(corpus.parts) for corpus in corpora)
-        way = f"streamed, of files: {files:,}"
+        origin = f"streamed, of files: {files:,}"
     else:
-        if isinstance(source, FrameReader):
-            options = {**frame_options(settings.batches), "seed": training.seed}
-            batches = data.FrameBatches(pairs, target, **options)
-        else:
-            others = {"features": features, "linked": bool(settings.data.links)}
-            batches = data.MemoryBatches(pairs, source, target, **options, **others)
+        batches = _batches_in_memory(settings, pairs, vocabularies)
         # Whole executions, the last of which may begin the next pass.
         at_once = training.steps_per_execution
         executions = math.ceil(batches.steps_per_pass / at_once)
         steps = training.steps_per_epoch or executions * at_once
-        way = "in memory"
+        origin = "in memory"
+    _log_batches(settings, steps, origin)
+    source, target, _ = vocabularies
+    return TrainingBatches(
+        batches,
+        settings.batches,
+        training.seed,
+        steps,
+        None if isinstance(source, FrameReader) else (source, target),
+        len(training.devices),
+    )
+
+
+def _stream(
+    settings: Settings, corpora: list[data.Corpus], vocabularies: Vocabularies
+) -> data.Stream:
+    source, target, features = vocabularies
+    return data.stream(
+        corpora,
+        source,
+        target,
+        **_options(settings.batches),
+        seed=settings.training.seed,
+        features=features,
+        buffer_size=settings.data.buffer_size,
+    )
+
+
+def _batches_in_memory(
+    settings: Settings, pairs: Pairs, vocabularies: Vocabularies
+) -> data.MemoryBatches | data.FrameBatches:
+    source, target, features = vocabularies
+    seed = settings.training.seed
+    if isinstance(source, FrameReader):
+        options = frame_options(settings.batches)
+        return data.FrameBatches(pairs, target, **options, seed=seed)
+    return data.MemoryBatches(
+        pairs,
+        source,
+        target,
+        **_options(settings.batches),
+        seed=seed,
+        features=features,
+        linked=bool(settings.data.links),
+    )
+
+
+def _log_batches(settings: Settings, steps: int, origin: str) -> None:
+    """Logs the number and size of batches; warns of a size without effect."""
     size = _size(settings.batches)
     if settings.batches.batch_tokens and (
         settings.batches.batch_size != BatchSettings().batch_size
@@ -131,19 +170,16 @@ def make_training_batches(
             settings.batches.batch_size,
         )
     _logger.info(
-        "training pairs %s; %s batches an epoch, of %s", way, f"{steps:,}", size
+        "training pairs %s; %s batches an epoch, of %s", origin, f"{steps:,}", size
     )
-    if training.devices:
+    devices = settings.training.devices
+    if devices:
         _logger.info(
             "devices: %s; each batch of %s is shared by all, at a learning rate of %g",
-            ", ".join(training.devices),
+            ", ".join(devices),
             size,
             settings.optimizer.learning_rate,
         )
-    devices = len(training.devices)
-    return TrainingBatches(
-        batches, settings.batches, training.seed, steps, sides, devices
-    )
 
 
 def make_batches(settings: Settings, pairs: Pairs, vocabularies: Vocabularies) -> Any:
