@@ -100,7 +100,7 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     _logger.info("%d trainings, %d of them to go", len(sweep), len(waiting))
     command = shlex.join(["kseq2seq", "sweep", Path(path).name])
-    _train(waiting, folder, Path(data), jobs, (command, tuple(modules)))
+    _train(waiting, folder, Path(data), jobs, command, modules)
     result = compare(sweep, folder, best)
     write_text(folder / SWEEP_TABLE_FILE, _table(result))
     if any(math.isfinite(x.score) for x in result.scores):
@@ -108,19 +108,19 @@ def run_sweep(
     return result
 
 
-def _is_waiting(run: SweepRun, place: Path) -> bool:
+def _is_waiting(run: SweepRun, run_folder: Path) -> bool:
     """Whether there is something left to train, such as more epochs than before."""
-    former = runs.read_settings(place)
+    former = runs.read_settings(run_folder)
     if not former:
         return True
     try:
         check_resumed(former, run.settings)
     except SettingsError as error:
         raise SettingsError(
-            f"{place} began with other settings than {run.name} has now: name another "
-            f"folder with --run, or take the change back. {error}"
+            f"{run_folder} began with other settings than {run.name} has now: name "
+            f"another folder with --run, or take the change back. {error}"
         ) from error
-    return not runs.is_finished(place) or former != run.settings.to_dict()
+    return not runs.is_finished(run_folder) or former != run.settings.to_dict()
 
 
 def _check_data(waiting: Sequence[SweepRun], folder: Path) -> None:
@@ -135,9 +135,10 @@ def _train(
     folder: Path,
     data: Path,
     jobs: int,
-    others: tuple[str, tuple[str, ...]],
+    command: str,
+    modules: Sequence[str],
 ) -> None:
-    """Trains in processes of their own, so many at a time."""
+    """Trains in processes of their own, `jobs` at a time."""
     # Threads of TensorFlow do not survive a fork.
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -146,10 +147,17 @@ def _train(
         while queue or running:
             while queue and len(running) < jobs:
                 run = queue.pop(0)
-                place, log = folder / run.name, folder / f"{run.name}.log"
-                given = run.settings.to_dict(), *map(str, (place, data))
                 process: Any = context.Process(
-                    target=train_in_process, args=(*given, threads, str(log), *others)
+                    target=train_in_process,
+                    kwargs={
+                        "settings": run.settings.to_dict(),
+                        "run": str(folder / run.name),
+                        "data": str(data),
+                        "threads": threads,
+                        "log": str(folder / f"{run.name}.log"),
+                        "command": command,
+                        "modules": tuple(modules),
+                    },
                 )
                 process.start()
                 running[process.sentinel] = process, run
@@ -157,7 +165,8 @@ def _train(
                 process, run = running.pop(sentinel)
                 process.join()
                 done += 1
-                _tell(f"{done} of {len(waiting)}", run, folder, process.exitcode)
+                count = f"{done} of {len(waiting)}"
+                _log_result(count, run, folder, process.exitcode)
     finally:
         for process, _ in running.values():
             process.terminate()
@@ -165,14 +174,15 @@ def _train(
             process.join()
 
 
-def _tell(count: str, run: SweepRun, folder: Path, code: int) -> None:
-    words = ", ".join(f"{name} = {value}" for name, value in run.changes.items())
+def _log_result(count: str, run: SweepRun, folder: Path, code: int) -> None:
+    """Logs the best score of a training, or that it failed."""
+    changes = ", ".join(f"{name} = {value}" for name, value in run.changes.items())
     if code:
         _logger.warning(
             "%s: %s failed (%s): see %s; it is tried again when the sweep is",
             count,
             run.name,
-            words,
+            changes,
             folder / f"{run.name}.log",
         )
         return
@@ -185,7 +195,7 @@ def _tell(count: str, run: SweepRun, folder: Path, code: int) -> None:
         metric,
         score,
         epoch,
-        words,
+        changes,
     )
 
 
@@ -223,12 +233,11 @@ def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResu
         best: Number of the best ones to name.
     """
     metric = sweep[0].settings.training.metrics[0]
-    sign = -1 if METRICS[metric].higher_is_better else 1
     scores = []
     for run in sweep:
-        place = Path(folder) / run.name
-        scores.append(SweepScore(run, place, *best_score(place, metric)))
-    scores.sort(key=lambda x: sign * x.score if math.isfinite(x.score) else math.inf)
+        run_folder = Path(folder) / run.name
+        scores.append(SweepScore(run, run_folder, *best_score(run_folder, metric)))
+    scores.sort(key=lambda x: _rank(x.score, metric))
     models = [x.folder for x in scores if runs.is_run_folder(x.folder)]
     if models and runs.is_transcriber(models[0]):
         best = 1
@@ -244,16 +253,17 @@ def _vocabularies(folder: Path) -> list[bytes]:
 
 def _by_setting(result: SweepResult) -> list[list[SweepScore]]:
     """The trainings of each setting, that of the best mean first."""
-    sign = -1 if METRICS[result.metric].higher_is_better else 1
     settings: dict[str, list[SweepScore]] = {}
     for score in result.scores:
         settings.setdefault(repr(score.run.changes), []).append(score)
+    return sorted(settings.values(), key=lambda x: _rank(_mean(x), result.metric))
 
-    def rank(scores):
-        mean = _mean(scores)
-        return sign * mean if math.isfinite(mean) else math.inf
 
-    return sorted(settings.values(), key=rank)
+def _rank(score: float, metric: str) -> float:
+    """The key to sort scores by, the best first and those without a model last."""
+    if not math.isfinite(score):
+        return math.inf
+    return -score if METRICS[metric].higher_is_better else score
 
 
 def _mean(scores: Sequence[SweepScore]) -> float:
