@@ -9,10 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.losses.crossentropy import token_weights
+from kseq2seq.losses.crossentropy import shapes_fit, token_weights
 from kseq2seq.utils import Tensor
 
-# Below the smallest weight that a softmax has, for the logarithm of none.
+# In place of a weight of 0, which has no logarithm; smaller than those of a softmax.
 _LEAST = 1e-30
 
 
@@ -97,16 +97,13 @@ def aligned_token_weights(
         ValueError: If `sample_weight` has another shape.
     """
     is_aligned = ops.any(alignment > 0, axis=-1)
-    # As labels, of which 0 is padding.
+    # As labels: 0 is padding.
     return token_weights(ops.cast(is_aligned, "int32"), sample_weight)
 
 
 def _check_shapes(alignment, attention):
     shapes = tuple(alignment.shape), tuple(attention.shape)
-    fits = len(shapes[0]) == len(shapes[1]) == 3 and all(
-        None in sizes or sizes[0] == sizes[1] for sizes in zip(*shapes, strict=True)
-    )
-    if not fits:
+    if len(shapes[0]) != 3 or not shapes_fit(*shapes):
         raise ValueError(
             "The alignment and the attention must both be of shape `(batch, "
             "target_length, source_length)`: give an alignment of these tokens, padded "

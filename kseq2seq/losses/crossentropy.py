@@ -8,6 +8,7 @@ Glossary of shapes, used in the comments below: B batch size, T target length,
 V vocabulary size.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -121,7 +122,7 @@ class MaskedCrossentropy(keras.losses.Loss):
         }
 
 
-class _Given(keras.losses.Loss):
+class _GivenLosses(keras.losses.Loss):
     """Losses that are computed already, reduced as Keras does."""
 
     def call(self, y_true, y_pred):
@@ -140,7 +141,7 @@ def mean_of(losses: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         A float32 scalar, scaled for the replicas of a strategy where there is one.
     """
     # By a name of its own: TensorFlow refuses one that begins with an underscore.
-    given = _Given("given", "mean_with_sample_weight", "float32")
+    given = _GivenLosses("given", "mean_with_sample_weight", "float32")
     return given(labels, losses, weights)
 
 
@@ -249,6 +250,23 @@ def nan_outside(losses: Tensor, labels: Tensor, vocabulary_size: int) -> Tensor:
     return ops.where(inside, losses, float("nan"))
 
 
+def shapes_fit(first: Sequence[int | None], second: Sequence[int | None]) -> bool:
+    """Whether two shapes may be the same, as far as they are known.
+
+    Args:
+        first: A shape, with `None` for sizes that are not known.
+        second: Another one.
+
+    Example:
+
+    >>> shapes_fit((2, None), (2, 5)), shapes_fit((2, 3), (2, 5))
+    (True, False)
+    """
+    return len(first) == len(second) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(first, second, strict=True)
+    )
+
+
 def check_shapes(labels: Tensor, logits: Tensor) -> None:
     """Checks that logits have the axes of labels and one of the vocabulary.
 
@@ -260,11 +278,7 @@ def check_shapes(labels: Tensor, logits: Tensor) -> None:
         ValueError: If the shapes, as far as they are known, do not fit.
     """
     expected, received = tuple(logits.shape)[:-1], tuple(labels.shape)
-    fits = len(expected) == len(received) and all(
-        None in pair or pair[0] == pair[1]
-        for pair in zip(expected, received, strict=True)
-    )
-    if not fits:
+    if not shapes_fit(expected, received):
         raise ValueError(
             "Labels must be ids of shape `(batch, length)` and logits of shape "
             "`(batch, length, vocabulary)`: sparse labels, not one-hot. Pass ids. "

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kseq2seq.losses.crossentropy import token_weights
+from kseq2seq.losses.crossentropy import shapes_fit, token_weights
 from kseq2seq.utils import Tensor, check_quantiles
 
 
@@ -94,11 +94,7 @@ class QuantileLoss(keras.losses.Loss):
         *expected, size = tuple(y_pred.shape)
         if len(received) == len(expected) + 1 and received[-1] == 1:
             y_true = y_true[..., 0]
-        given = tuple(y_true.shape)
-        fits = len(given) == len(expected) and all(
-            None in pair or pair[0] == pair[1]
-            for pair in zip(given, expected, strict=True)
-        )
+        fits = shapes_fit(tuple(y_true.shape), expected)
         if fits and size == len(self.quantiles):
             return y_true
         raise ValueError(
