@@ -10,14 +10,14 @@ from keras import ops
 
 
 class AveragedWeights(keras.callbacks.Callback):
-    """Shows validation, and callbacks behind this one, the average of the weights.
+    """Gives the model the average of its weights for validation and later callbacks.
 
     The optimizer must keep that average: `Adam(0.003, use_ema=True,
-    ema_momentum=0.999)`. Training itself goes on with its own weights, which are put
-    back bit by bit; after `fit` the model has the average, as always in Keras. It
+    ema_momentum=0.999)`. Training goes on with its own weights, which are restored
+    exactly; after `fit` the model has the average, as always in Keras. This callback
     replaces `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which rounds both
-    while it swaps them, and which leaves the wrong ones in the model where training
-    stops early.
+    sets of weights when it swaps them, and leaves the wrong set in the model if
+    training stops early.
 
     Put it before `DecodeAndScore` and before callbacks that write the model.
 
@@ -41,15 +41,16 @@ class AveragedWeights(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
+        # The weights of the training, while the model has the average.
         self._weights: list[Any] | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Checks that there is an average."""
         self._weights = None
-        # At the end of a `fit` before, Keras has put the average in.
-        _part_from_average(self._trained_model().trainable_variables)
+        # A `fit` before has left the average in the model.
+        _copy_arrays(self._trained_model().trainable_variables)
         optimizer: Any = self._trained_model().optimizer
-        # That of a loss in float16 is inside of another one.
+        # With a loss in float16, a `LossScaleOptimizer` wraps it.
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if not optimizer.use_ema:
             raise ValueError(
@@ -59,45 +60,45 @@ class AveragedWeights(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Puts back the weights that training goes on with."""
-        self._put_back()
+        """Restores the weights of the training."""
+        self._restore_weights()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Puts the average in the place of the weights."""
-        self._put_in()
+        """Gives the model the average."""
+        self._use_average()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Puts back the weights."""
-        self._put_back()
+        """Restores the weights of the training."""
+        self._restore_weights()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Puts the average in the place of the weights, for the callbacks behind."""
-        self._put_in()
+        """Gives the model the average, for later callbacks."""
+        self._use_average()
 
     @contextmanager
     def own_weights(self) -> Iterator[None]:
-        """Gives the model the weights that training goes on with, for a checkpoint."""
+        """Gives the model the weights of the training, for a checkpoint."""
         is_average = self._weights is not None
-        self._put_back()
+        self._restore_weights()
         try:
             yield
         finally:
             if is_average:
-                self._put_in()
+                self._use_average()
 
     def _trained_model(self) -> keras.Model:
         return cast(keras.Model, self.model)
 
-    def _put_in(self) -> None:
+    def _use_average(self) -> None:
         if self._weights is None:
             model = self._trained_model()
             variables = model.trainable_variables
             self._weights = [np.array(ops.convert_to_numpy(x)) for x in variables]
             # What Keras does at the end of `fit`.
             cast(Any, model.optimizer).finalize_variable_values(variables)
-            _part_from_average(variables)
+            _copy_arrays(variables)
 
-    def _put_back(self) -> None:
+    def _restore_weights(self) -> None:
         if self._weights is not None:
             variables = self._trained_model().trainable_variables
             for variable, value in zip(variables, self._weights, strict=True):
@@ -105,10 +106,11 @@ class AveragedWeights(keras.callbacks.Callback):
             self._weights = None
 
 
-def _part_from_average(variables: list[Any]) -> None:
-    """Gives variables arrays of their own, where the backend assigns without a copy.
+def _copy_arrays(variables: list[Any]) -> None:
+    """Copies the arrays of variables, which may share them with the optimizer.
 
-    JAX's training deletes the arrays it was given, and cannot be given one twice.
+    Some backends assign an array without a copy. A training step of JAX deletes the
+    arrays that it was given, and cannot take the same one twice.
     """
     for variable in variables:
         variable.assign(ops.copy(variable))

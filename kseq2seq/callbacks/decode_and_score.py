@@ -35,7 +35,7 @@ class DecodeAndScore(EpochScores):
         metrics: Names from `kseq2seq.evaluation.METRICS`, or one of them.
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
-        alignments: Whether to tell of alignments as well.
+        alignments: Whether to log statistics of the alignments as well.
         features: The `kseq2seq.FeatureVocabulary` of a model with features, of which
             `pairs` may be triples, as `kseq2seq.data.as_triples` takes them.
 

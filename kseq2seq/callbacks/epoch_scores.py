@@ -29,7 +29,7 @@ class EpochScores(keras.callbacks.Callback):
         metrics: Names from `kseq2seq.evaluation.METRICS`, or one of them.
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
-        alignments: Whether to tell of alignments as well.
+        alignments: Whether to log statistics of the alignments as well.
 
     Attributes:
         least_coverage: Coverage of the source below which a model counts as one that
@@ -57,7 +57,7 @@ class EpochScores(keras.callbacks.Callback):
         self.every = check_integer("every", every, least=1)
         self.alignments = check_boolean("alignments", alignments)
         self._decoder: Any = None
-        self._told: evaluation.AlignmentStatistics | None = None
+        self._statistics: evaluation.AlignmentStatistics | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the scores to the epoch's logs.
@@ -119,9 +119,8 @@ class EpochScores(keras.callbacks.Callback):
         alignments = [best[0].alignment for best in translations if best]
         if not self.alignments or any(x is None for x in alignments):
             return {}
-        told = evaluation.alignment_statistics(alignments)
-        self._told = told
-        others = told._asdict()
+        self._statistics = evaluation.alignment_statistics(alignments)
+        others = self._statistics._asdict()
         return {
             "val_alignment": others.pop("information"),
             **{f"val_alignment_{name}": value for name, value in others.items()},
@@ -129,28 +128,28 @@ class EpochScores(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forgets an earlier training, and checks that the model can be decoded."""
-        self._told = None
+        self._statistics = None
         # Before the first epoch, which may take hours, and not behind it.
         self._decoder_of(cast(keras.Model, self.model))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Warns of a model that has not learnt to align."""
-        if self._told is None:
+        if self._statistics is None:
             return
-        if self._told.information < LEAST_INFORMATION:
+        if self._statistics.information < LEAST_INFORMATION:
             reason = "where it looks in the source does not depend on the step"
-            name, value, least = "", self._told.information, LEAST_INFORMATION
-        elif self._told.coverage < self.least_coverage:
+            name, value, least = "", self._statistics.information, LEAST_INFORMATION
+        elif self._statistics.coverage < self.least_coverage:
             reason = "it keeps to few tokens of the source"
-            name, value = "_coverage", self._told.coverage
+            name, value = "_coverage", self._statistics.coverage
             least = self.least_coverage
         else:
             return
         _logger.warning(
-            "the model has not learnt to align: %s (val_alignment%s %.3f, of 1 at "
-            "most; below %s is told). Lower the learning rate or give it a warm-up, "
-            "train for longer, take another seed, or another attention. Targets of a "
-            "token or two, or of a small part of the source, need no alignment",
+            "the model has not learnt to align: %s (val_alignment%s is %.3f, below "
+            "%s). Lower the learning rate or give it a warm-up, train for longer, or "
+            "try another seed or another attention. Targets of a token or two, or of a "
+            "small part of the source, need no alignment",
             reason,
             name,
             value,

@@ -15,9 +15,8 @@ from kseq2seq.transcriber import Transcriber
 class TranscribeAndScore(EpochScores):
     """Transcribes a development set after each epoch and scores the result.
 
-    As `DecodeAndScore`, with the same logs, for sources that are frames. Of their
-    alignments none is warned of for its coverage: a token may well be told from a part
-    of its frames.
+    The logs are those of `DecodeAndScore`, for sources that are frames. A low coverage
+    gives no warning here: a part of its frames may be enough to recognise a token.
 
     Args:
         pairs: List of `(source, text)`, sources as a `kseq2seq.Transcriber` takes them.
@@ -26,7 +25,7 @@ class TranscribeAndScore(EpochScores):
         metrics: Names from `kseq2seq.evaluation.METRICS`, or one of them.
         search: A `kseq2seq.Search`; greedy search if `None`.
         every: Number of epochs from one scoring to the next.
-        alignments: Whether to tell of alignments as well.
+        alignments: Whether to log statistics of the alignments as well.
 
     Raises:
         ValueError: If `pairs` is empty, a metric is unknown, `search` is no `Search` or

@@ -66,7 +66,7 @@ def leave_out_vectors(model: keras.Model) -> None:
         model: The compiled model, before it is trained.
     """
     optimizer: Any = model.optimizer
-    # That of a loss in float16 is inside of another one.
+    # With a loss in float16, a `LossScaleOptimizer` wraps it.
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     vectors = [x for x in model.trainable_variables if len(x.shape) < 2]
     optimizer.exclude_from_weight_decay(var_list=vectors)

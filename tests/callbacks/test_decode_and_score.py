@@ -148,14 +148,18 @@ def test_attention_that_is_uniform_gets_a_warning(caplog):
     assert logs["val_alignment"][-1] == pytest.approx(0, abs=1e-5)
     assert logs["val_alignment_sharpness"][-1] == pytest.approx(0, abs=1e-5)
     assert len(warnings) == 1
-    assert "(val_alignment 0.000, of 1 at most; below 0.1 is told)" in warnings[0]
+    assert "(val_alignment is 0.000, below 0.1)" in warnings[0]
 
 
 @pytest.mark.parametrize(
     ("information", "coverage", "words"),
     [
-        (0.099, 0.9, ["(val_alignment 0.099, of 1 at most; below 0.1 is told)"]),
-        (0.3, 0.49, ["few tokens of the source (val_alignment_coverage 0.490, of 1"]),
+        (0.099, 0.9, ["(val_alignment is 0.099, below 0.1)"]),
+        (
+            0.3,
+            0.49,
+            ["few tokens of the source (val_alignment_coverage is 0.490, below 0.5"],
+        ),
         (0.1, 0.5, []),
         (math.nan, math.nan, []),
     ],
