@@ -12,7 +12,7 @@ from kseq2seq.data.bucketing import (
     order_by_length,
     ragged,
     shuffled_plan,
-    tell_of_unknown,
+    warn_of_unknown_tokens,
     without_autotune,
 )
 from kseq2seq.data.padding import element_function
@@ -106,7 +106,7 @@ def batches(
     seed = check_integer("seed", seed, optional=True)
     rows = batching.rows(pairs)
     sources, targets = batching.tokenize(rows)
-    tell_of_unknown((sources, targets))
+    warn_of_unknown_tokens((sources, targets))
     kept, lengths = in_buckets(sources, targets, batching.buckets)  # (N,), (N, 2)
     plan, count = plan_batches(kept, lengths, batching.most_rows, seed)
     element = element_function(sources, targets, batching.links(rows))

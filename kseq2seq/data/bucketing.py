@@ -23,14 +23,14 @@ from kseq2seq.utils import (
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# From the lengths that a batch is padded to, of source and target, to its most rows.
+# Function from the padded lengths of source and target to the most rows of a batch.
 MostRows: TypeAlias = Callable[[int, int], int]
 
 _logger = logging.getLogger("kseq2seq")
 # Pairs tokenised by one call, and the seconds after which progress is shown.
 _CHUNK = 16384
 _PATIENCE = 5.0
-# Share of unknown tokens from which on a tokenizer is hardly the right one.
+# Largest share of unknown tokens without a warning.
 _MOST_UNKNOWN = 0.2
 # Each about a fifth longer than the one before, so that texts of any length are padded
 # by about a tenth of it or less on average. On Multi30k (SentencePiece, 8,000 pieces,
@@ -41,7 +41,7 @@ DEFAULT_BUCKETS = (4, 6, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 64)
 
 
 class Batching(NamedTuple):
-    """The way that pairs become batches.
+    """Settings by which pairs become batches.
 
     Attributes:
         source_tokenizer: A `kseq2seq.Tokenizer`.
@@ -107,7 +107,7 @@ class Batching(NamedTuple):
 
 
 def check_tokenizer(name: str, tokenizer: Any) -> None:
-    """Refuses what cannot tokenise, such as the word of a kind of tokenizer.
+    """Refuses values that are no tokenizer, such as the name of a kind.
 
     Args:
         name: Name of the argument.
@@ -146,7 +146,7 @@ class Order(NamedTuple):
 
 
 def _with_text(pairs: Sequence[Row]) -> list[Row]:
-    """The pairs with text on both sides; says how many others there are."""
+    """The pairs with text on both sides; warns of the others."""
     kept = [pair for pair in pairs if not has_empty_side(pair)]
     if not kept:
         raise ValueError(
@@ -225,8 +225,8 @@ def _tokenize(pairs, source_tokenizer, target_tokenizer, features, progress):
     return source, target
 
 
-def tell_of_unknown(sides: Sequence[Any]) -> None:
-    """Warns where so much text is unknown that it must be another tokenizer's.
+def warn_of_unknown_tokens(sides: Sequence[Any]) -> None:
+    """Warns if a side has so many unknown tokens that its tokenizer must be wrong.
 
     Args:
         sides: Ragged ids of the source and of the target.
@@ -268,7 +268,7 @@ def bucket_lengths(sources: Any, targets: Any, buckets: Sequence[int]) -> Any:
 
 
 def in_buckets(sources: Any, targets: Any, buckets: Sequence[int]) -> Any:
-    """The result of `bucket_lengths`; says how many pairs are left out.
+    """The result of `bucket_lengths`; warns of pairs that are left out.
 
     Raises:
         ValueError: If no pair is left.
@@ -333,12 +333,21 @@ def order_by_length(kept: Any, lengths: Any, most_rows: MostRows) -> Order:
     return Order(kept[order], cell, cuts)
 
 
-def seed_of_pass(seed: int, number: Any) -> Any:
-    """One number, as seed of a shuffle, of a seed and the number of a pass.
+def combine_seed(seed: int, number: Any) -> Any:
+    """The seed of one pass, buffer or batch, by the seed of all of them.
 
     Args:
-        seed: Integer.
-        number: Integer of less than 2 ** 32, or a scalar of int64.
+        seed: Integer seed of all.
+        number: Number of the pass, buffer or batch: an integer of less than 2 ** 32, or
+            an int64 scalar.
+
+    Returns:
+        An integer, or an int64 scalar.
+
+    Example:
+
+    >>> combine_seed(0, 3), combine_seed(1, 3) == combine_seed(0, 3)
+    (3, False)
     """
     return number + (seed % 2**31 << 32)
 

@@ -86,13 +86,12 @@ def frame_batches(
 
 
 class FrameBatches:
-    """Batches of frames and texts, endless, in an order by seed and number alone.
+    """Endless batches of frames and texts; the seed and the step give each batch.
 
-    As `MemoryBatches`, for sources that are frames: a training goes on at any step with
-    the batches of an uninterrupted one.
+    As with `MemoryBatches`, a training can be resumed at any step.
 
     Args:
-        pairs: Frames and texts, and so are the others, as of `frame_batches`.
+        pairs: Frames and texts, as for `frame_batches`, like the other arguments.
         target_tokenizer: A `kseq2seq.Tokenizer`.
         batch_size: Rows of a batch.
         buckets: Lengths in frames.
@@ -100,7 +99,7 @@ class FrameBatches:
         seed: Integer to shuffle by.
 
     Attributes:
-        steps_per_pass: Number of batches in which each pair is seen once.
+        steps_per_pass: Number of batches of a pass over the pairs.
 
     Raises:
         ValueError: As `frame_batches` does.
@@ -137,11 +136,11 @@ class FrameBatches:
     def dataset(
         self, start: int = 0, place: dict[str, Any] | None = None
     ) -> "tf.data.Dataset":
-        """The batches from one of them on.
+        """The batches from a step on.
 
         Args:
             start: Number of the first batch, from 0.
-            place: As `place` returned it; the number says it all.
+            place: Result of `place`; not used, since the step is enough.
 
         Returns:
             An endless `tf.data.Dataset` of elements as of `frame_batches`.
@@ -151,12 +150,16 @@ class FrameBatches:
         return without_autotune(self._rows.batches(plan).prefetch(4))
 
     def place(self, step: int) -> dict[str, Any]:
-        """The place of a batch beyond its number, of values that JSON has: none."""
+        """The place of a batch in the data: an empty dict, since the step is enough.
+
+        Args:
+            step: Number of the batch, from 0.
+        """
         return {}
 
 
 class _FrameRows:
-    """Pairs of frames and texts, with all that makes batches of them."""
+    """Pairs of frames and texts, checked, with the buckets of their lengths."""
 
     def __init__(self, pairs, target_tokenizer, batch_size, buckets, target_buckets):
         import tensorflow as tf
@@ -188,14 +191,14 @@ class _FrameRows:
         rows = np.zeros((len(indices), length, size), "float32")  # (B, S, D)
         for row, index in zip(rows, indices, strict=True):
             frames = np.asarray(self.pairs[index][0])
-            # Those that stayed on the disk until now were not looked at before.
+            # Frames in files are read here for the first time.
             row[: len(frames)] = check_finite(frames, index)
         return rows
 
     def _element(self, indices, source_length, target_length):
         import tensorflow as tf
 
-        # Of NumPy, since the frames may lie in a file.
+        # A NumPy function, since frames may be in files.
         frames = tf.numpy_function(
             self._padded_frames, [indices, source_length], tf.float32, stateful=False
         )

@@ -1,4 +1,4 @@
-"""Batches of pairs in memory, each of which can be gone back to."""
+"""Endless batches of pairs in memory, which a training resumes at any step."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,11 +7,11 @@ from kseq2seq.data.bucketing import (
     DEFAULT_BUCKETS,
     Batching,
     Order,
+    combine_seed,
     in_buckets,
     order_by_length,
-    seed_of_pass,
     shuffled_plan,
-    tell_of_unknown,
+    warn_of_unknown_tokens,
     without_autotune,
 )
 from kseq2seq.data.padding import element_function
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class MemoryBatches:
-    """Batches of pairs in memory, endless, in an order by seed and number alone.
+    """Endless batches of pairs in memory; the seed and the step give each batch.
 
-    They are those of `batches` with a seed, pass for pass. But the order does not
-    depend on TensorFlow's global seed or on the passes before, so that a training goes
-    on at any step with the batches of an uninterrupted one.
+    Each pass has the batches of `batches` with a seed. Their order depends neither on
+    TensorFlow's global seed nor on earlier passes. So a training can be resumed at any
+    step, with the batches of an uninterrupted one.
 
     Args:
-        pairs: Pairs or triples, as for `batches`, and so are the others.
+        pairs: Pairs or triples, as for `batches`, like the other arguments.
         source_tokenizer: A `kseq2seq.Tokenizer`.
         target_tokenizer: Another, or the same.
         batch_size: Rows of a batch.
@@ -40,7 +40,7 @@ class MemoryBatches:
         linked: Whether word links are given, as for `batches`.
 
     Attributes:
-        steps_per_pass: Number of batches in which each pair is seen once.
+        steps_per_pass: Number of batches of a pass over the pairs.
 
     Raises:
         ValueError: As `batches` does.
@@ -76,7 +76,7 @@ class MemoryBatches:
         self._seed = check_integer("seed", seed)
         rows = batching.rows(pairs)
         sides = batching.tokenize(rows)
-        tell_of_unknown(sides)
+        warn_of_unknown_tokens(sides)
         kept, lengths = in_buckets(*sides, batching.buckets)
         order = order_by_length(kept, lengths, batching.most_rows)
         self.steps_per_pass = len(order.cuts)
@@ -85,11 +85,11 @@ class MemoryBatches:
     def dataset(
         self, start: int = 0, place: dict[str, Any] | None = None
     ) -> "tf.data.Dataset":
-        """The batches from one of them on.
+        """The batches from a step on.
 
         Args:
             start: Number of the first batch, from 0.
-            place: As `place` returned it; the number says it all.
+            place: Result of `place`; not used, since the step is enough.
 
         Returns:
             An endless `tf.data.Dataset` of elements as of `batches`.
@@ -100,14 +100,18 @@ class MemoryBatches:
         return without_autotune(batches.prefetch(4))
 
     def place(self, step: int) -> dict[str, Any]:
-        """The place of a batch beyond its number, of values that JSON has: none."""
+        """The place of a batch in the data: an empty dict, since the step is enough.
+
+        Args:
+            step: Number of the batch, from 0.
+        """
         return {}
 
 
 def endless_plan(
     order: Order, seed: int, steps_per_pass: int, start: int
 ) -> "tf.data.Dataset":
-    """The batches of an order from one of them on, in each pass shuffled anew.
+    """The batches of an order from a step on, shuffled anew in each pass.
 
     Args:
         order: The `Order`, of tensors.
@@ -123,7 +127,7 @@ def endless_plan(
     first, skipped = divmod(check_integer("start", start, 0), steps_per_pass)
 
     def plan(number):
-        of_pass = shuffled_plan(order, seed_of_pass(seed, number))
+        of_pass = shuffled_plan(order, combine_seed(seed, number))
         skip = tf.where(number == first, skipped, 0)
         return of_pass.skip(tf.cast(skip, tf.int64))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kseq2seq.data.bucketing import seed_of_pass, without_autotune
+from kseq2seq.data.bucketing import combine_seed, without_autotune
 from kseq2seq.data.link_targets import has_links
 from kseq2seq.utils import (
     EOS_ID,
@@ -48,8 +48,9 @@ def add_noise(
             a model that copies learns to copy unknown symbols.
         copied_ids: For each source id the target id of the same symbol, as
             `kseq2seq.tokenizers.copied_ids` gives them; the same ids if `None`.
-        start: Number of the first batch, of those that can be gone back to: the noise
-            then depends on the seed and the number of the batch alone.
+        start: Number of the first batch, from 0, of endless batches such as those of
+            `MemoryBatches`. The noise of a batch then depends only on the seed and on
+            its number. `None` for batches of one epoch.
 
     Returns:
         A `tf.data.Dataset` of the same cardinality and shapes.
@@ -98,7 +99,7 @@ def add_noise(
         seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
     else:
         numbers = tf.data.Dataset.counter(tf.constant(start, tf.int64))
-        seeds = numbers.map(lambda number: seed_of_pass(seed or 0, number))
+        seeds = numbers.map(lambda number: combine_seed(seed or 0, number))
 
     def noisy(element, number):
         inputs, *others = element
@@ -123,7 +124,7 @@ def add_noise(
 
 
 def _is_token(ids: "Tensor") -> "Tensor":
-    """Which positions hold tokens of the text: neither EOS nor anything behind it."""
+    """Mask of the positions of a text's tokens: before EOS, and no padding."""
     import tensorflow as tf
 
     ended = tf.cumsum(tf.cast(ids == EOS_ID, tf.int32), axis=1) > 0
@@ -140,7 +141,7 @@ def _masked(ids, rate, seed):
 
 
 def _without_shared(sides, copied_ids, rate, seed):
-    """Source, target and labels, in which symbols of both are hidden."""
+    """Source, target and labels with some of their common symbols hidden."""
     import tensorflow as tf
 
     source, target, labels = sides
@@ -177,7 +178,7 @@ def _without_shared(sides, copied_ids, rate, seed):
 
 
 def _swapped(ids, rate, seed):
-    """Pairs of neighbours swapped, of which no token is in two."""
+    """Ids with some neighbours swapped; no token is swapped twice."""
     import tensorflow as tf
 
     if not rate:

@@ -13,11 +13,11 @@ from kseq2seq.data.bucketing import (
     Batching,
     Order,
     bucket_lengths,
+    combine_seed,
     order_by_length,
     ragged,
-    seed_of_pass,
     shuffled_plan,
-    tell_of_unknown,
+    warn_of_unknown_tokens,
     without_autotune,
 )
 from kseq2seq.data.corpora import Corpus, CorpusReader, as_corpora
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _logger = logging.getLogger("kseq2seq")
-# Beginnings of buffers that are remembered, so that a place behind can be told.
+# Number of the last buffers whose places are kept for `Stream.place`.
 _REMEMBERED = 1024
 BLANK, TOO_LONG = "blank", "too long"
-# So many pairs that are left out, and no other, tell that all will be.
+# If so many of the first pairs are left out, and no other, all will be.
 _ENOUGH = 1000
 
 
@@ -99,7 +99,7 @@ def stream(
 
 
 class Stream:
-    """Batches of corpora, in an order by seed and number alone; `stream` makes it.
+    """Batches of corpora, in an order given by the seed; made by `stream`.
 
     Args:
         corpora: The `Corpus` objects.
@@ -148,12 +148,12 @@ class Stream:
     def dataset(
         self, start: int = 0, place: Mapping[str, Any] | None = None
     ) -> "tf.data.Dataset":
-        """The batches from one of them on.
+        """The batches from a step on.
 
         Args:
             start: Number of the first batch, from 0.
-            place: As `place` returned it for this number; the batches before are cut
-                anew without it, which takes as long as to read them.
+            place: Result of `place` for this number. Without it all earlier batches
+                are read and cut again.
 
         Returns:
             A `tf.data.Dataset` of elements as of `batches`, endless or of unknown
@@ -181,7 +181,7 @@ class Stream:
         return without_autotune(batches.prefetch(4))
 
     def place(self, step: int) -> dict[str, Any]:
-        """The place of a batch in the files, of values that JSON has.
+        """The place of a batch in the files, as a dict for JSON.
 
         Args:
             step: Number of a batch that a dataset of this object has come to.
@@ -211,7 +211,7 @@ class Stream:
             raise
 
     def _buffers(self, start: int, place: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-        """Buffers, from the one on in which a batch is, with ids, order and seed."""
+        """Ids, order and seed of each buffer, from that of the batch `start` on."""
         readers = self._readers(place)
         number, step = place.get("buffer", 0), place.get("step", 0)
         counts = Counter(place.get("left_out", {}))
@@ -229,7 +229,7 @@ class Stream:
                 if all(reader.has_ended for reader in readers):
                     self._check_any_left(counts, step, 1)
                     return
-                # What is due here has ended; others have their turn in a later buffer.
+                # The corpora of this buffer have ended; later buffers have the others.
                 number += 1
                 continue
             ids, order = self._batches_of(rows, counts, number)
@@ -239,11 +239,11 @@ class Stream:
             number, first, step = number + 1, step, step + len(order.cuts)
             self._check_any_left(counts, step, _ENOUGH)
             if step > start:
-                seed = int(seed_of_pass(self._seed, number))
+                seed = int(combine_seed(self._seed, number))
                 yield *ids, tuple(order), seed, max(0, start - first)
 
     def _rows(self, readers: Sequence[CorpusReader], number: int) -> list[Any]:
-        """The rows of a buffer, of each corpus by its weight."""
+        """The rows of a buffer: of each corpus a share by its weight."""
         total = sum(one.weight for one in self._corpora)
 
         def share(number, weight):
@@ -251,7 +251,8 @@ class Stream:
 
         rows, before = [], 0.0
         for one, reader in zip(self._corpora, readers, strict=True):
-            # Of all buffers up to this one, so that small corpora have their turn, too.
+            # Shares are rounded over all buffers so far: rounded in each buffer, that
+            # of a small corpus could always be 0.
             taken, due = (
                 share(n, before + one.weight) - share(n, before)
                 for n in (number, number + 1)
@@ -278,26 +279,26 @@ class Stream:
             if len(fit):
                 order = order_by_length(fit, lengths, self._batching.most_rows)
             if number == 0:
-                tell_of_unknown(ids)
+                warn_of_unknown_tokens(ids)
         counts.update({reason: n for reason, n in left_out.items() if n})
         if number == 0 and any(left_out.values()):
-            told = self._told(left_out)
-            _logger.warning("Left out of the first %d pairs: %s.", len(rows), told)
+            reasons = self._reasons(left_out)
+            _logger.warning("Left out of the first %d pairs: %s.", len(rows), reasons)
         return sides, order
 
     def _check_any_left(
         self, left_out: Mapping[str, int], step: int, enough: int
     ) -> None:
-        """Refuses pairs of which all are left out, if they are enough to tell."""
+        """Raises an error if `enough` pairs were read, and all of them left out."""
         count = sum(left_out.values())
         if step == 0 and count >= enough:
             raise ValueError(
-                f"No pair is left to make batches of: {self._told(left_out)} of the "
+                f"No pair is left to make batches of: {self._reasons(left_out)} of the "
                 f"first {count}. Give longer `buckets` or other pairs."
             )
 
-    def _told(self, left_out: Mapping[str, int]) -> str:
-        """Numbers of pairs that are left out, with their reasons, in words."""
-        told = ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n)
+    def _reasons(self, left_out: Mapping[str, int]) -> str:
+        """The numbers of pairs that are left out, by reason, for messages."""
+        reasons = ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n)
         longest = self._batching.buckets[-1]
-        return f"{told} (more than {longest} tokens with EOS are too long)"
+        return f"{reasons} (more than {longest} tokens with EOS are too long)"
