@@ -96,13 +96,14 @@ def check_texts(
         if any(map(is_blank, accepted))
     ]
     if blank:
-        _tell_of_blank(len(blank), len(lists), blank[0])
+        _warn_of_blank(len(blank), len(lists), blank[0])
     return lists
 
 
-# Once, not for each metric of the same references and after each epoch.
+# Cached, so that the same references give one warning, not one for each metric and
+# epoch.
 @functools.lru_cache(maxsize=128)
-def _tell_of_blank(count: int, total: int, first: int) -> None:
+def _warn_of_blank(count: int, total: int, first: int) -> None:
     _logger.warning(
         "%d of %d sentences have a blank reference, which no translation matches; the "
         "first is number %d. Leave such sentences out, or look whether the lines of "

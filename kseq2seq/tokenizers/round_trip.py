@@ -42,7 +42,7 @@ def trainable(text: str, kind: str) -> str:
     return _SPECIAL_PIECE.sub("< ", text)
 
 
-def tell_of_lost_text(
+def warn_of_lost_text(
     tokenizer: Tokenizer, texts: list[str], kind: str, normalization: str
 ) -> None:
     """Warns by the logger "kseq2seq" if texts do not come back from their ids.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kseq2seq.data import as_pairs, as_texts
-from kseq2seq.tokenizers.round_trip import tell_of_lost_text, trainable
+from kseq2seq.tokenizers.round_trip import trainable, warn_of_lost_text
 from kseq2seq.tokenizers.tokenizer import Tokenizer
 from kseq2seq.utils import (
     BOS_ID,
@@ -158,7 +158,7 @@ def train_tokenizer(
         tokenizer = Tokenizer(model)
     except ValueError as error:
         raise _long_word_error(texts) from error
-    tell_of_lost_text(tokenizer, given, kind, normalization)
+    warn_of_lost_text(tokenizer, given, kind, normalization)
     return tokenizer
 
 

@@ -54,7 +54,7 @@ from kseq2seq.trainer.vocabularies import (
     make_vocabularies,
     save_vocabularies,
     source_size,
-    warn_of_unknown,
+    warn_of_unknown_features,
 )
 from kseq2seq.utils import PathLike, check_installed, write_text
 
@@ -109,7 +109,7 @@ def prepare(
     model = _restored_model(settings, run_folder) if resumed else None
     vocabularies = _vocabularies(settings, pairs, initial, run if resumed else None)
     source, target, features = vocabularies
-    warn_of_unknown(features, {"validation": validation, "test": test})
+    warn_of_unknown_features(features, {"validation": validation, "test": test})
     # Paths of recordings and frames are replaced by what is in the files.
     pairs, validation_rows = with_frames(source, pairs, validation)
     batches = make_training_batches(settings, folder, pairs, vocabularies)

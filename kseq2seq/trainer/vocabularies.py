@@ -26,7 +26,7 @@ Source: TypeAlias = Tokenizer | FrameReader
 Vocabularies: TypeAlias = tuple[Source, Tokenizer, FeatureVocabulary | None]
 
 _logger = logging.getLogger("kseq2seq")
-# Unknown features that a warning names.
+# Most unknown features that a warning names.
 _NAMED = 10
 
 
@@ -149,10 +149,10 @@ def make_features(settings: DataSettings, pairs: Pairs) -> FeatureVocabulary | N
     return features
 
 
-def warn_of_unknown(
+def warn_of_unknown_features(
     features: FeatureVocabulary | None, parts: Mapping[str, Pairs]
 ) -> None:
-    """Tells of features that are not of the vocabulary, those of training.
+    """Warns of features that the training data do not have.
 
     Args:
         features: The vocabulary; `None` where there are no features.

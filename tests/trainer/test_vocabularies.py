@@ -66,14 +66,14 @@ def test_unknown_features_are_told(caplog):
     assert vocabularies.make_features(DataSettings(), ROWS) is None
     caplog.clear()
     rows = [("a", "b", "N,V"), ("a", "b", "V,DU"), ("a", "b", "N")]
-    vocabularies.warn_of_unknown(features, {"validation": rows, "test": ROWS})
+    vocabularies.warn_of_unknown_features(features, {"validation": rows, "test": ROWS})
     (message,) = caplog.messages
     assert message == (
         "features of validation that training has not, read as unknown: 2, V (2), "
         "DU (1)"
     )
     many = [("a", "b", ",".join(map(str, range(13))))]
-    vocabularies.warn_of_unknown(features, {"test": many})
+    vocabularies.warn_of_unknown_features(features, {"test": many})
     assert caplog.messages[1].endswith("unknown: 13, " + ", ".join(
         f"{n} (1)" for n in range(10)) + ", ...")  # fmt: skip
 
