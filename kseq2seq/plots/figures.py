@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kseq2seq.utils import PathLike, atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -56,6 +57,31 @@ def new_figure(figsize: tuple[float, float], **options: Any) -> "Figure":
     b'\x89PNG'
     """
     return _figure_class()(figsize=figsize, dpi=SCREEN_DPI, **options)
+
+
+def figure_and_axes(
+    ax: "Axes | None", figsize: tuple[float, float]
+) -> tuple["Figure", "Axes"]:
+    """The axes to draw into, and their figure.
+
+    Args:
+        ax: `matplotlib.axes.Axes` of the caller; a new figure is made if `None`.
+        figsize: Width and height of a new figure in inches.
+
+    Returns:
+        A tuple `(figure, axes)`.
+
+    Example:
+
+    >>> figure, axes = figure_and_axes(None, (3, 2))
+    >>> figure.axes == [axes]
+    True
+    """
+    if ax is None:
+        figure = new_figure(figsize, layout="constrained")
+        return figure, figure.add_subplot()
+    axes: Any = ax
+    return axes.get_figure(), axes
 
 
 def save(figure: "Figure", path: PathLike) -> Path:

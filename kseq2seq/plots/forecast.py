@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kseq2seq.plots.figures import new_figure
+from kseq2seq.plots.figures import figure_and_axes
 from kseq2seq.utils import Tensor, check_quantiles
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 8.0, 3.2  # in inches
 HISTORY_COLOR, FORECAST_COLOR, ACTUAL_COLOR = "#5b6776", "#1769aa", "#d1495b"
-# How much of the colour the widest band has, and how much the narrowest may have.
+# Strength of the colour of the widest band, and the most of the narrowest.
 PALEST, DARKEST = 0.2, 0.65
 
 
@@ -27,7 +27,7 @@ def forecast_plot(
     title: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
-    """Line of a series, and behind it the forecast with a band for each interval.
+    """Line of a series, then the forecast with a band for each interval.
 
     The first and the last quantile bound the widest interval, the second and the last
     but one the next, and so on. Of an odd number of quantiles the middle one is a line.
@@ -69,12 +69,7 @@ def forecast_plot(
     values = _forecast(forecast, levels)
     came = None if actual is None else _series("actual", actual, len(values))
     places = _times(times, len(known), len(values))
-    if ax is None:
-        figure = new_figure((WIDTH, HEIGHT), layout="constrained")
-        axes: Any = figure.add_subplot()
-    else:
-        axes = ax
-        figure = axes.get_figure()
+    figure, axes = figure_and_axes(ax, (WIDTH, HEIGHT))
     ahead = places[len(known) :]
     axes.plot(places[: len(known)], known, color=HISTORY_COLOR, label="history")
     _draw_forecast(axes, ahead, values, levels)

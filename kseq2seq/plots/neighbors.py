@@ -1,11 +1,11 @@
 """Plot of words and of those whose vectors are nearest."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kseq2seq.plots.figures import new_figure
+from kseq2seq.plots.figures import figure_and_axes
 from kseq2seq.plots.fonts import drawable
 from kseq2seq.utils import Tensor, check_integer
 
@@ -94,12 +94,7 @@ def neighbors_plot(
         near = nearest_words(vectors, word, count)
         for name in [word, *(name for name, _ in near)]:
             groups.setdefault(name, group)
-    if ax is None:
-        figure = new_figure((WIDTH, HEIGHT), layout="constrained")
-        axes: Any = figure.add_subplot()
-    else:
-        axes = ax
-        figure = axes.get_figure()
+    figure, axes = figure_and_axes(ax, (WIDTH, HEIGHT))
     places = _plane(_directions([vectors[name] for name in groups]))
     palette, (labels, families) = colormaps["tab10"], drawable(list(groups))
     rows = zip(groups.items(), labels, places, strict=True)
