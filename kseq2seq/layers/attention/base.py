@@ -114,7 +114,7 @@ class Attention(keras.layers.Layer):
             ValueError: If the layer has no weights yet, or if one of the tensors has
                 another shape or is no mask.
         """
-        # A call has checked them; a loop of one's own has not.
+        # `__call__` has checked them already, but loops call `prepare` directly.
         name, names = type(self).__name__, ("value", "value_mask")
         check_memory(name, value, value_mask, names, self.takes_kinds)
         check_key(name, key, value)
@@ -169,7 +169,7 @@ class Attention(keras.layers.Layer):
         draws: Draws | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
-        """One step of each query; a pure function. Queries know nothing of another.
+        """One step of each query; a pure function. Queries are independent.
 
         Args:
             query: Tensor of shape `(batch, num_queries, query_dim)`: hypotheses of
@@ -282,12 +282,12 @@ class Attention(keras.layers.Layer):
         value_mask: Any = None,
         **kwargs: Any,
     ) -> Any:
-        # Ahead of Keras, which builds the layer first and fails there.
+        # Before Keras, which would build the layer first and fail in `build`.
         name = type(self).__name__
         masks = query_mask, value_mask
         check_inputs(name, query, value, key, *masks, takes_kinds=self.takes_kinds)
         check_attention_mask(name, self.takes_attention_mask, query, value, kwargs)
-        # By name, as Keras takes what is no input.
+        # By name, so that Keras does not take masks for inputs.
         masks = {"query_mask": query_mask, "value_mask": value_mask}
         kwargs |= {name: mask for name, mask in masks.items() if mask is not None}
         return super().__call__(query, value, key, **kwargs)
@@ -305,7 +305,7 @@ class Attention(keras.layers.Layer):
         use_causal_mask: bool = False,
         key_mask: Tensor | None = None,
     ) -> Any:
-        # Keras hands on the mask that keys carry, where values carry none.
+        # Keras passes the mask that keys carry as `key_mask`.
         value_mask = key_mask if value_mask is None else value_mask
         memory = self.prepare(value, key, value_mask)
         draws = self.draw(memory, ops.shape(query)[1], training)
@@ -321,7 +321,7 @@ class Attention(keras.layers.Layer):
         return (context, alignment) if return_attention_scores else context
 
     def compute_mask(self, query: Any, query_mask: Any = None) -> Any:
-        # What Keras calls this with: the first argument, and the mask it carries.
+        # Keras calls it with the first argument of the call and its mask.
         return query_mask
 
     def compute_output_spec(

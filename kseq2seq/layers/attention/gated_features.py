@@ -185,7 +185,7 @@ class GatedFeaturesAttention(NestedLayers, Attention):
             query, of_features, (), _part(draws, _FEATURES), training
         )
         joined = ops.concatenate([query, context, other], axis=-1)
-        # In float32 in any case: of half precision the rest of 1 would be coarse.
+        # In float32: in half precision `1 - gate` would be rounded too much.
         logits = project(joined, self.gate_kernel) + self.gate_bias
         logits = ops.cast(logits, "float32")
         has_features = ops.any(of_features["mask"], axis=1)[:, None, None]

@@ -79,7 +79,7 @@ class GlobalAttention(Attention):
 
     @property
     def takes_attention_mask(self) -> bool:
-        # Another `attend` may read the mask in a way of its own.
+        # A subclass with its own `attend` may read the mask in another way.
         return type(self).attend is GlobalAttention.attend
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
@@ -95,13 +95,32 @@ class GlobalAttention(Attention):
         )
 
     def align(self, scores: Tensor, mask: Tensor) -> Tensor:
-        """The alignment of scores, zero where `mask` is False."""
+        """The alignment of scores, zero where `mask` is False.
+
+        Args:
+            scores: Tensor of shape `(..., source_length)`, such as `scores` returned.
+            mask: Boolean tensor of shape `(batch, source_length)`, or of a shape that
+                broadcasts to that of `scores`.
+
+        Returns:
+            Tensor of the shape and dtype of `scores`; each row sums to 1, or is all
+            zero where `mask` leaves no position.
+        """
         return masked_probabilities(scores, mask, self.probability_fn, self.temperature)
 
     def read(
         self, alignment: Tensor, memory: Memory, draws: Draws | None = None
     ) -> Tensor:
-        """The context that an alignment reads from the memory, after dropout."""
+        """The context: the sum of the values, weighted by the alignment after dropout.
+
+        Args:
+            alignment: Tensor of shape `(batch, target_length, source_length)`.
+            memory: Dict that `prepare` returned.
+            draws: Dict that `draw` returned for these queries; no dropout if `None`.
+
+        Returns:
+            Tensor of shape `(batch, target_length, value_dim)`.
+        """
         if draws and "dropout" in draws:
             alignment = alignment * draws["dropout"]
         return ops.matmul(alignment, memory["value"])  # (B, T, Dv)
@@ -139,7 +158,7 @@ class GlobalAttention(Attention):
 
 
 def check_score(score: Any, name: str) -> None:
-    """Checks that `score` is attention that can be asked for scores.
+    """Checks that `score` is a layer whose `scores` depend on query and keys only.
 
     Args:
         score: Value of the argument.
@@ -148,7 +167,7 @@ def check_score(score: Any, name: str) -> None:
     Raises:
         ValueError: If it is not.
     """
-    # One that sees its past cannot be asked for scores alone.
+    # An `attend` of its own may need the state, which `scores` does not get.
     plain = isinstance(score, GlobalAttention) and (
         type(score).attend is GlobalAttention.attend
     )

@@ -265,7 +265,7 @@ class LocalPredictiveAttention(LocalAttention):
         check_attend(type(self).__name__, query, memory)
         hidden = ops.tanh(project(query, self.position_kernel))  # (B, T, U)
         logit = project(hidden, self.position_vector[:, None])  # (B, T, 1)
-        # In float32, of which half precision is too coarse in a long source.
+        # In float32: half precision is too coarse for positions in a long source.
         share = ops.sigmoid(ops.cast(logit, "float32"))
         center = share * ops.cast(memory["length"][:, None], "float32")
         alignment, distance = self._align(query, memory, center)

@@ -30,15 +30,14 @@ class LocationSensitiveAttention(BahdanauAttention):
     Tacotron 2. The convolution slides `F` without turning it round, as all
     convolution layers do, and has zeros beyond both ends.
 
-    Ahead of the first step that alignment is all zeros, which the paper leaves open.
-    The state is it, of shape `(batch, num_queries, source_length)`, with the real
-    source positions in front.
+    Before the first step that alignment is all zeros; the paper does not say what it
+    is. The state is that alignment, of shape `(batch, num_queries, source_length)`,
+    with the real source positions first.
 
     Masking: source positions where `value_mask` is False receive exactly 0,
     and a row without any position left gives a context of zeros. They do not count
     as neighbours either: the filters see the real positions side by side. The
-    query's mask is passed on unchanged; a query that it leaves out is not one that
-    the next one sees.
+    query's mask is passed on unchanged; a masked query leaves the state as it was.
 
     Args:
         units: Size of the space in which query, key and location are compared.
@@ -111,8 +110,8 @@ class LocationSensitiveAttention(BahdanauAttention):
         value_mask: Tensor | None = None,
     ) -> Memory:
         memory = super().prepare(value, key, value_mask)
-        # What is masked may stand between two real positions, which are neighbours
-        # all the same. So scores are taken, and kept, with the real ones in front.
+        # Real positions are neighbours even if masked ones are between them. So the
+        # keys, the scores and the state have the real positions first.
         mask = memory["mask"]
         real = ops.cast(mask, "int32")
         behind = ops.sum(real, axis=1, keepdims=True) + ops.cumsum(1 - real, axis=1)
@@ -132,7 +131,7 @@ class LocationSensitiveAttention(BahdanauAttention):
     def _locations(self, past):
         """Projected outputs of the filters around each position, for the score."""
         batch, count, length = ops.shape(past)
-        # In full, since a size of -1 cannot be told where there are no rows.
+        # With all sizes: a size of -1 cannot be computed for a batch without rows.
         rows = ops.reshape(past, (batch * count, length, 1))
         filtered = ops.conv(
             rows, self.filters, padding="same", data_format="channels_last"

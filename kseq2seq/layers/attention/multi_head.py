@@ -126,8 +126,8 @@ class MultiHeadAttention(GlobalAttention):
         return type(self).attend is MultiHeadAttention.attend
 
     def project_keys(self, key: Tensor) -> Tensor:
-        # By no `ops.matmul`, on whose reshaping that of `_by_head` would follow: of the
-        # two tf2onnx makes one that is wrong.
+        # Not `ops.matmul`: it reshapes, `_by_head` reshapes again, and tf2onnx joins
+        # both to a wrong one.
         return project(key, self.key_kernel)  # (B, S, U)
 
     def prepare(

@@ -14,7 +14,7 @@ from kseq2seq.layers.attention import (
 from kseq2seq.layers.dropout import Dropout
 from kseq2seq.utils import Tensor, check_fraction, check_integer
 
-# As Vaswani et al. have it; Keras's own is larger by far.
+# As in Vaswani et al., 2017; the default of Keras is 1e-3.
 _EPSILON = 1e-6
 
 
@@ -126,7 +126,7 @@ class _TransformerLayer(keras.layers.Layer):
         self.built = True
 
     def _check(self, **vectors):
-        """Refuses what the products of the layer would fail at, or broadcast."""
+        """Refuses vectors of other sizes, which products would fail at or broadcast."""
         for name, x in vectors.items():
             if len(x.shape) != 3 or x.shape[-1] not in (None, self.units):
                 raise ValueError(
@@ -136,7 +136,7 @@ class _TransformerLayer(keras.layers.Layer):
                 )
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        # What Keras calls this with: the first argument, and the mask it carries.
+        # Keras calls it with the first argument of the call and its mask.
         return mask
 
     def get_config(self) -> dict[str, Any]:

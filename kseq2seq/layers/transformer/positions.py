@@ -62,7 +62,7 @@ class SinusoidalPositions(keras.layers.Layer):
         self._phases = (places % 2 * np.pi / 2).astype("float32")
 
     def call(self, inputs: Tensor, positions: Tensor | None = None) -> Tensor:
-        # Vectors of another size, one number each, would be made as many as the waves.
+        # Vectors of size 1 would be broadcast to the size of the waves.
         _check_shape(inputs.shape, len(self._rates))
         if positions is None:
             positions = ops.arange(ops.shape(inputs)[1], dtype="int32")[None]

@@ -28,7 +28,7 @@ class _DecoderLayers(NestedLayers, keras.layers.Layer):
                 layer.build()
 
     def compute_mask(self, *inputs: Any) -> None:
-        # It is among the outputs.
+        # The outputs include the mask.
         return None
 
     def get_config(self) -> dict[str, Any]:
@@ -76,8 +76,8 @@ class TransformerStart(_DecoderLayers):
             made |= {f"{name}_{level}": own[name] for name in ("keys", "value")}
         states = [ops.zeros((batch, 1), "int32")]
         for layer in self.layers:
-            # A length of 0 that is known no earlier than that of the source: a graph is
-            # to take any.
+            # Not a constant 0: in a graph the length of the caches must stay unknown,
+            # since later steps have other lengths.
             shape = (batch, 0 * length, layer.units)
             states += [ops.zeros(shape, self.compute_dtype) for _ in range(2)]
         return states, made
