@@ -15,12 +15,12 @@ _FLAT = 1e-9
 
 
 class Calibration(NamedTuple):
-    """The way from scores of an n-best list to probabilities of being right.
+    """Parameters that turn the scores of an n-best list into probabilities.
 
     Attributes:
         temperature: Divisor of the scores, ahead of the softmax over the list; 1
             where all are as good, as for lists of one.
-        share: Probability that one of the list is right.
+        share: Probability that one translation of the list is right.
         error: Expected calibration error of the best one's probability.
         error_before: The same without calibration, by a softmax of the scores alone.
     """
@@ -60,7 +60,7 @@ def fit_calibration(
     correct: Sequence[Sequence[bool]],
     num_bins: int = 10,
 ) -> Calibration:
-    """Calibrates the scores of n-best lists by those of a development set.
+    """Fits a calibration to the n-best lists of a development set.
 
     A list holds a right translation with a probability that is the same for all, and
     each of its translations is the right one in proportion to `exp(score /
@@ -120,7 +120,7 @@ def fit_calibration(
 def expected_calibration_error(
     probabilities: Sequence[float], correct: Sequence[bool], num_bins: int = 10
 ) -> float:
-    """The mean distance between the probability of being right and how often it is so.
+    """The mean distance between predicted probabilities and observed frequencies.
 
     Predictions are put into bins by their probability; within each the mean probability
     is compared with the share that is right.

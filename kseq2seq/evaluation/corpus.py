@@ -91,10 +91,19 @@ def chrf(
 ) -> Score:
     """chrF2, the F-score of character n-grams up to 6, by sacreBLEU.
 
-    The arguments are those of `bleu`.
+    Args:
+        hypotheses: List of strings.
+        references: As long a list, of strings or of lists of accepted strings.
+        bootstrap: Number of resamples for the confidence interval, 1000 say, or 0.
+            The interval is sacreBLEU's, as for `bleu`.
+        seed: Seed of the resampling.
 
     Returns:
         A `Score`, in percent; higher is better.
+
+    Raises:
+        ValueError: If there is nothing to score, hypotheses and references differ in
+            number, or a sentence has no reference.
 
     Example:
 
@@ -133,10 +142,19 @@ def ter(
 ) -> Score:
     """Translation edit rate, where a shifted phrase is one edit, by sacreBLEU.
 
-    The arguments are those of `bleu`.
+    Args:
+        hypotheses: List of strings.
+        references: As long a list, of strings or of lists of accepted strings.
+        bootstrap: Number of resamples for the confidence interval, 1000 say, or 0.
+            The interval is sacreBLEU's, as for `bleu`.
+        seed: Seed of the resampling.
 
     Returns:
         A `Score`, in percent, possibly over 100; lower is better.
+
+    Raises:
+        ValueError: If there is nothing to score, hypotheses and references differ in
+            number, or a sentence has no reference.
 
     Example:
 
@@ -163,11 +181,19 @@ def exact_match(
     Character for character: case, blanks and Unicode composition count. What
     grapheme-to-phoneme work calls the word error rate is 100 less this.
 
-    The arguments are those of `bleu`, but that the interval runs from the 2.5th to
-    the 97.5th percentile of the resamples' scores.
+    Args:
+        hypotheses: List of strings.
+        references: As long a list, of strings or of lists of accepted strings.
+        bootstrap: Number of resamples for the confidence interval, 1000 say, or 0.
+            The interval runs from the 2.5th to the 97.5th percentile of their scores.
+        seed: Seed of the resampling.
 
     Returns:
         A `Score`, in percent; higher is better.
+
+    Raises:
+        ValueError: If there is nothing to score, hypotheses and references differ in
+            number, or a sentence has no reference.
 
     Example:
 

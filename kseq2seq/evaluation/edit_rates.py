@@ -24,10 +24,19 @@ def word_error_rate(
     the longest if several have as few. Edits and lengths are summed over the
     corpus before they are divided.
 
-    The arguments are those of `exact_match`.
+    Args:
+        hypotheses: List of strings.
+        references: As long a list, of strings or of lists of accepted strings.
+        bootstrap: Number of resamples for the confidence interval, 1000 say, or 0.
+            The interval runs from the 2.5th to the 97.5th percentile of their scores.
+        seed: Seed of the resampling.
 
     Returns:
         A `Score`, in percent, possibly over 100; lower is better.
+
+    Raises:
+        ValueError: If there is nothing to score, hypotheses and references differ in
+            number, or a sentence has no reference.
 
     Example:
 
@@ -49,10 +58,19 @@ def character_error_rate(
     As `word_error_rate`, in Unicode code points: blanks count, and a letter with
     a combining accent is two.
 
-    The arguments are those of `exact_match`.
+    Args:
+        hypotheses: List of strings.
+        references: As long a list, of strings or of lists of accepted strings.
+        bootstrap: Number of resamples for the confidence interval, 1000 say, or 0.
+            The interval runs from the 2.5th to the 97.5th percentile of their scores.
+        seed: Seed of the resampling.
 
     Returns:
         A `Score`, in percent, possibly over 100; lower is better.
+
+    Raises:
+        ValueError: If there is nothing to score, hypotheses and references differ in
+            number, or a sentence has no reference.
 
     Example:
 
@@ -73,10 +91,19 @@ def phone_error_rate(
     As `word_error_rate`, on pronunciations written as phones between blanks.
     Stress marks are part of a phone: take them off first if they do not matter.
 
-    The arguments are those of `exact_match`.
+    Args:
+        hypotheses: List of strings.
+        references: As long a list, of strings or of lists of accepted strings.
+        bootstrap: Number of resamples for the confidence interval, 1000 say, or 0.
+            The interval runs from the 2.5th to the 97.5th percentile of their scores.
+        seed: Seed of the resampling.
 
     Returns:
         A `Score`, in percent, possibly over 100; lower is better.
+
+    Raises:
+        ValueError: If there is nothing to score, hypotheses and references differ in
+            number, or a sentence has no reference.
 
     Example:
 

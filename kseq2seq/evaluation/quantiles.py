@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def interval_coverage(
     forecasts: Tensor, targets: Tensor, quantiles: Sequence[float]
 ) -> dict[float, float]:
-    """Share of the targets within each interval of a forecast, by what it promises.
+    """Share of the targets within each interval of a forecast, by its probability.
 
     The first and the last quantile bound the widest interval, the second and the last
     but one the next, and so on.
@@ -56,7 +56,7 @@ def interval_coverage(
 def track_quantiles(
     forecasts: Tensor, targets: Tensor, quantiles: Sequence[float], rate: float = 0.01
 ) -> "np.ndarray":
-    """Quantiles of rolling forecasts, moved by each value that has come by their time.
+    """Quantiles of rolling forecasts, corrected by the values observed before each.
 
     The forecast of window `n` is for the steps behind time `n`, so that step `h` of the
     window `n - 1 - h` is the last one of its kind that is over. An offset for each step
