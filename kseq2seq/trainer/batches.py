@@ -1,4 +1,4 @@
-"""Batches of a training, in memory or streamed, with noise where it is asked for."""
+"""Batches of a training, in memory or streamed, with optional noise."""
 
 import logging
 import math
@@ -22,16 +22,16 @@ NOISES = ("source_mask", "target_mask", "source_swap", "shared_mask")
 
 
 class TrainingBatches:
-    """Batches to train on, of which any can be gone back to.
+    """Endless batches to train on, from any step.
 
     Args:
         batches: The batches without noise.
         settings: The section [batches].
         seed: Seed of the noise.
         steps_per_epoch: Number of batches of an epoch.
-        sides: The tokenizers of the source and the target; `None` where the source are
-            frames, which have no noise here.
-        devices: Number of devices that share each batch; 0 and 1 are the same.
+        sides: The tokenizers of source and target, for noise; `None` if sources are
+            frames, which get none.
+        devices: Number of devices that share each batch; 0 or 1 for one.
 
     Attributes:
         batches: As given.
@@ -58,7 +58,7 @@ class TrainingBatches:
         self._sampling = *sides, size, settings.sampling_alpha
 
     def dataset(self, start: int = 0, place: Mapping[str, Any] | None = None) -> Any:
-        """The batches from one of them on, endless.
+        """The batches from a step on, endless.
 
         Args:
             start: Number of the first batch, from 0.
@@ -73,7 +73,11 @@ class TrainingBatches:
         return _in_equal_parts(batches, self._devices)
 
     def place(self, step: int) -> dict[str, Any]:
-        """The place of a batch, of values that JSON has."""
+        """The place of a batch in the data, as a dict for JSON.
+
+        Args:
+            step: Number of the batch, from 0.
+        """
         return self.batches.place(step)
 
     @property
@@ -204,8 +208,8 @@ def make_batches(settings: Settings, pairs: Pairs, vocabularies: Vocabularies) -
 
 
 def _in_equal_parts(batches, devices):
-    # MirroredStrategy cuts each batch in parts. Keras 3.15 adds those of the first one,
-    # and fails if one of them has a row less.
+    # MirroredStrategy cuts each batch into a part for each device. Keras 3.15 adds the
+    # parts of the first batch, and fails if one has a row less.
     return data.shard_rows(batches, (0, 1), devices) if devices > 1 else batches
 
 

@@ -13,10 +13,10 @@ from kseq2seq.trainer.vocabularies import Source
 
 
 def with_frames(source: Source, *parts: Pairs) -> tuple[Any, ...]:
-    """Parts of the data with frames in the place of paths, where sources are such.
+    """Parts of the data, with frames in the place of paths if sources are frames.
 
-    Frames of recordings are made here, and kept in memory. Those that have files of
-    their own stay there.
+    Frames of recordings are made here, and kept in memory. Frames in files stay there
+    until a batch needs them.
 
     Args:
         source: The tokenizer of the source, or the reader of its frames.

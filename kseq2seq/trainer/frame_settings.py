@@ -66,7 +66,7 @@ def make_log_mel(settings: LogMelSettings, sample_rate: int) -> LogMel:
             min_frequency=settings.min_frequency,
             max_frequency=settings.max_frequency or None,
             normalize=settings.normalize,
-            # Whatever the model computes in: logarithms need it.
+            # Whatever the precision of the model, since logarithms need it.
             dtype="float32",
         )
     except ValueError as error:
@@ -79,7 +79,7 @@ def make_log_mel(settings: LogMelSettings, sample_rate: int) -> LogMel:
 def check_frame_settings(
     sections: Mapping[str, Any], model: Mapping[str, Any], errors: list[str]
 ) -> bool:
-    """Checks what recordings and frames go with, and what goes with them alone.
+    """Checks settings that recordings and frames need or exclude.
 
     Args:
         sections: Dict from names to sections.

@@ -55,7 +55,7 @@ def check_vocabulary_sizes(model: Mapping[str, Any], errors: list[str]) -> None:
 
 
 def check_sampled(training: Any, model: Mapping[str, Any], errors: list[str]) -> None:
-    """Checks what an estimated softmax goes with.
+    """Checks settings that a sampled softmax excludes.
 
     Args:
         training: The section [training].
@@ -85,7 +85,7 @@ def check_sampled(training: Any, model: Mapping[str, Any], errors: list[str]) ->
 def check_consistency(
     training: Any, model: Mapping[str, Any], errors: list[str]
 ) -> None:
-    """Checks what two passes of each batch go with.
+    """Checks settings that training.consistency needs or excludes.
 
     Args:
         training: The section [training].
@@ -115,7 +115,7 @@ def check_consistency(
 def check_search(
     search: Any, model: Mapping[str, Any], has_frames: bool, errors: list[str]
 ) -> None:
-    """Checks what a search needs of its model.
+    """Checks options of a search that need a certain kind of model.
 
     Args:
         search: The `kseq2seq.Search`.
@@ -142,7 +142,7 @@ def check_search(
 
 
 def check_hard(sampling: Any, model: Mapping[str, Any], errors: list[str]) -> None:
-    """Checks what hard attention goes with.
+    """Checks settings that hard attention excludes.
 
     Args:
         sampling: The section [scheduled_sampling].
@@ -157,7 +157,7 @@ def check_hard(sampling: Any, model: Mapping[str, Any], errors: list[str]) -> No
 
 
 def check_guided(settings: Any, model: Mapping[str, Any], errors: list[str]) -> None:
-    """Checks what guided alignment goes with.
+    """Checks settings that guided alignment needs or excludes.
 
     Args:
         settings: The `Settings`.

@@ -13,7 +13,7 @@ _logger = logging.getLogger("kseq2seq")
 
 
 def make_optimizer(settings: Settings, num_steps: int) -> Adam:
-    """Adam, as the settings say; a warning tells of too few batches for them.
+    """Adam with the options of the settings; warns if there are too few batches.
 
     Args:
         settings: The `Settings`.
@@ -36,10 +36,10 @@ def make_optimizer(settings: Settings, num_steps: int) -> Adam:
 
 
 def _warn_of_few_steps(settings: Settings, num_steps: int) -> None:
-    """Tells of numbers of batches that a training does not come to."""
+    """Warns of settings that need more batches than the training has."""
     options, ema = settings.optimizer, settings.training.ema
     window = round(1 / (1 - ema))  # of the moving average
-    told = {
+    needed = {
         f"optimizer.warmup_steps = {options.warmup_steps}, at whose end the learning "
         "rate is reached": options.warmup_steps,
         f"optimizer.accumulation_steps = {options.accumulation_steps}, behind which "
@@ -47,7 +47,7 @@ def _warn_of_few_steps(settings: Settings, num_steps: int) -> None:
         f"training.ema = {ema}, an average over some {window} batches, which keeps "
         "to the first of them": window if ema else 0,
     }
-    for what, least in told.items():
+    for what, least in needed.items():
         if least > num_steps:
             _logger.warning(
                 "the training has %d batches in all, too few for %s: lower it, or "

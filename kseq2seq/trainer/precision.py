@@ -5,18 +5,18 @@ import time
 import keras
 import tensorflow as tf
 
-# Rows and columns of matrices large enough to be multiplied at full speed; times.
+# Rows and columns of matrices that are multiplied at full speed; number of runs.
 SIZE, REPEATS = 1024, 5
 
 
 def advice(precision: str) -> str | None:
-    """A warning of a precision that slows a training down here, if it does.
+    """A warning if a precision is slower than float32 on this machine.
 
     Args:
         precision: Name of a dtype policy of Keras, such as `"mixed_bfloat16"`.
 
     Returns:
-        One line, or `None`: of float32, where there is a GPU, and where it is fast.
+        One line; `None` for float32, on a GPU, or if the precision is not slower.
 
     Example:
 
@@ -36,12 +36,12 @@ def advice(precision: str) -> str | None:
 
 
 def product_rate(dtype: str) -> float:
-    """GFLOP/s of a matrix product on this machine, the best of a few times.
+    """GFLOP/s of a matrix product on this machine, the best of a few runs.
 
     Args:
         dtype: Type of the matrices.
     """
-    # No random numbers, of which a training with a seed would then draw others.
+    # Not random: a training with a seed would then draw other numbers.
     matrix = tf.ones((SIZE, SIZE), dtype)
     seconds = []
     for _ in range(1 + REPEATS):

@@ -1,4 +1,4 @@
-"""Callbacks that know the place of a training, and keep it inside of epochs."""
+"""Callbacks that count the steps of a training, and write checkpoints of steps."""
 
 import logging
 import math
@@ -16,17 +16,17 @@ _logger = logging.getLogger("kseq2seq")
 
 
 class Progress(keras.callbacks.Callback):
-    """Counts the steps of a training, and makes it go on inside of an epoch.
+    """Counts the steps of a training, and resumes it within an epoch.
 
-    Keras begins each `fit` with a whole epoch. Of one that was begun before, this ends
-    the rest in time, with the metrics of both parts. It stands before all callbacks
-    that read these or stop a training.
+    Keras begins each `fit` with a whole epoch. If an epoch was interrupted, this
+    callback ends the first epoch of `fit` after the remaining steps, and adds the
+    metrics of the steps before. Put it before all callbacks that read metrics or stop
+    the training.
 
     Args:
         batches: The `TrainingBatches`; `fit` gets their dataset from `step` on.
         epoch: Number of whole epochs so far.
-        state: The state to go on from, as `state` returned it; empty for the beginning
-            of an epoch.
+        state: The state to resume, as `state` returned it; empty to begin an epoch.
 
     Attributes:
         step: Number of steps so far, in all epochs.
@@ -54,13 +54,13 @@ class Progress(keras.callbacks.Callback):
         self._first, self._is_rest = self.step, self.step % steps > 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Remembers the first step of the epoch, or of its rest."""
+        """Keeps the first step of the epoch, or of its remaining steps."""
         self._first = self.step
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        """Counts the step, and ends the rest of an epoch.
+        """Counts the step, and ends an interrupted epoch after its last one.
 
         Args:
             batch: Index of the batch in this part of the epoch.
@@ -69,7 +69,8 @@ class Progress(keras.callbacks.Callback):
         model: Any = self.model
         self.step = self._first + batch + 1
         if self._metrics:
-            # Sums and counts; Keras makes them in the first step.
+            # Sums and counts of the steps before the interruption. Here, since Keras
+            # makes the variables in the first step.
             for variable, value in zip(
                 model.metrics_variables, self._metrics, strict=True
             ):
@@ -82,17 +83,17 @@ class Progress(keras.callbacks.Callback):
             model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Goes on with whole epochs."""
+        """Lets `fit` go on with whole epochs."""
         if self._is_rest:
             model: Any = self.model
             model.stop_training = self._is_rest = False
         left_out = self.batches.left_out
         if left_out:
-            told = ", ".join(f"{n:,} {reason}" for reason, n in left_out.items())
-            _logger.info("pairs left out so far: %s", told)
+            counts = ", ".join(f"{n:,} {reason}" for reason, n in left_out.items())
+            _logger.info("pairs left out so far: %s", counts)
 
     def state(self) -> dict[str, Any]:
-        """The state of the training, of values that JSON has."""
+        """The state of the training, as a dict for JSON."""
         model: Any = self.model
         steps = self.batches.steps_per_epoch
         inside = self.step % steps > 0
@@ -107,10 +108,10 @@ class Progress(keras.callbacks.Callback):
 
 
 class StepCheckpoints(keras.callbacks.Callback):
-    """Writes checkpoints inside of epochs.
+    """Writes checkpoints within epochs.
 
-    None is written at the end of an epoch, which has one of its own, or where the loss
-    is no finite number.
+    None is written at the end of an epoch, when `RunFolder` writes one, or while the
+    loss is not finite.
 
     Args:
         folder: Path of the run folder.
@@ -146,7 +147,7 @@ class StepCheckpoints(keras.callbacks.Callback):
         due = self.steps and step // self.steps > self._step // self.steps
         if self.seconds and time.monotonic() - self._time >= self.seconds:
             due = True
-        # The end of an epoch has one of its own.
+        # At the end of an epoch `RunFolder` writes a checkpoint.
         ends = step % self.progress.batches.steps_per_epoch == 0
         if not due and not ends:
             return
@@ -157,7 +158,7 @@ class StepCheckpoints(keras.callbacks.Callback):
 
 
 def random_state(model: Any) -> list[list[int]]:
-    """The state of the random numbers of a model's layers, which no file of Keras has.
+    """The state of the random numbers of a model's layers, which Keras does not save.
 
     Args:
         model: The `keras.Model`.
@@ -166,7 +167,7 @@ def random_state(model: Any) -> list[list[int]]:
 
 
 def set_random_state(model: Any, state: list[list[int]]) -> None:
-    """Gives the random numbers of a model's layers a state.
+    """Sets the state of the random numbers of a model's layers.
 
     Args:
         model: The `keras.Model`.

@@ -10,7 +10,7 @@ from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import SECTIONS, Settings, make_settings
 
-# Sections that a training may be resumed with other values of: they have no part in it.
+# Sections that may change when a training is resumed: the training does not use them.
 NOT_OF_TRAINING = ("search", "card")
 
 
@@ -34,8 +34,8 @@ def is_resumed(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool
         fresh: Whether to delete a training in it.
 
     Raises:
-        SettingsError: If the folder holds a training, or a model that no training has
-            left, and what to do with it was not said.
+        SettingsError: If the folder holds a training, and neither `resume` nor `fresh`
+            is set; or if it holds a model, but no training.
     """
     began = (run / runs.SETTINGS_FILE).is_file()
     has_trained = has_checkpoint(run)
@@ -63,10 +63,10 @@ def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -
         settings: Those to resume it with.
 
     Raises:
-        SettingsError: If others differ than may, such as the number of epochs where a
-            schedule was made for another one.
+        SettingsError: If a setting differs that may not, such as the number of epochs
+            with a schedule that depends on it.
     """
-    # An older version may lack a setting that has its default now.
+    # Settings of an older version may lack new ones, which then have their defaults.
     before = make_settings(former, []).to_dict()
     now = settings.to_dict()
     wrong = []
@@ -90,7 +90,7 @@ def _not_of_training(settings: Settings) -> tuple[str, ...]:
 
 
 def _may_change(settings: Settings, section: str, name: str) -> bool:
-    # The weights of the best epochs are gone when they have been averaged at the end.
+    # The weights of the best epochs are deleted after they are averaged at the end.
     ends = section == "training" and name in ("epochs", "patience")
     if ends and settings.training.average_best:
         return False

@@ -348,7 +348,10 @@ def make_settings(
             f"[{section}] is no section: there are {', '.join(names)}. "
             f"Received: [{section}]"
         )
-    given = {**given, "optimizer": _as_now(given.get("optimizer", {}), errors)}
+    given = {
+        **given,
+        "optimizer": _upgraded_optimizer(given.get("optimizer", {}), errors),
+    }
     sections = {
         name: make_section(cls, name, given.get(name, {}), errors)
         for name, cls in SECTIONS.items()
@@ -394,8 +397,10 @@ def _checked(
         return None
 
 
-def _as_now(optimizer: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
-    """The section [optimizer], of version 0.1 if it has `decay` in it."""
+def _upgraded_optimizer(
+    optimizer: Mapping[str, Any], errors: list[str]
+) -> dict[str, Any]:
+    """The section [optimizer]; `decay` of version 0.1 becomes a schedule."""
     settings = dict(optimizer)
     if "decay" not in settings:
         return settings
