@@ -34,14 +34,14 @@ def source_spans(
     rows = ids.value_rowids()
     if tokenizer.decomposes:
         ends = ends.with_values(_ends_of_characters(rows, starts.values, ends.values))
-    flat = _behind_blanks(texts, rows, starts.values, ends.values)
+    flat = _skip_blanks(texts, rows, starts.values, ends.values)
     return ids, starts.with_values(flat), ends
 
 
 def _ends_of_characters(rows, starts, ends):
-    """Ends of tokens, all `(tokens,)`: parts of a character have all of it.
+    """Ends of tokens, all `(tokens,)`; each part of a character ends where that does.
 
-    SentencePiece gives it to the last one, and nothing to those that begin it.
+    In SentencePiece only the last part does, and the others are empty.
     """
     before = (
         tf.concat([[-1], rows[:-1]], axis=0),
@@ -86,47 +86,47 @@ def target_spans(
     ends = tf.reshape(tf.strings.length(prefixes), [batch, length])
     total = tf.strings.length(texts)[:, None]
     ends = tf.where(ids == EOS_ID, total, tf.minimum(ends, total))
-    # Part of a character, a token of bytes, gives U+FFFD, whose length says nothing:
-    # the first token of a character has all of it.
+    # A token that is a part of a character gives U+FFFD, which has another length: the
+    # first token of a character gets the whole character.
     later = tf.where(tf.transpose(upto), ends[:, None], tf.int32.max)  # (B, T, T)
     ends = tf.reshape(tf.reduce_min(later, axis=2), [-1])
     rows = tf.repeat(tf.range(batch), length)
-    data, offsets = _flat(texts, rows)
+    data, offsets = _joined_bytes(texts, rows)
     begins = tf.bitwise.bitwise_and(data, 0b11000000) != 0b10000000
-    ends = _next(begins, ends + offsets) - offsets
+    ends = _next_true(begins, ends + offsets) - offsets
     before = tf.reshape(ends, [batch, length])[:, :-1]
     starts = tf.concat([tf.zeros([batch, 1], tf.int32), before], axis=1)
-    starts = _behind_blanks(texts, rows, tf.reshape(starts, [-1]), ends)
+    starts = _skip_blanks(texts, rows, tf.reshape(starts, [-1]), ends)
     real = ids != PAD_ID
     starts, ends = (tf.reshape(offsets, [batch, length]) for offsets in (starts, ends))
     return tf.where(real, starts, 0), tf.where(real, ends, 0)
 
 
-def _behind_blanks(texts, rows, starts, ends):
+def _skip_blanks(texts, rows, starts, ends):
     """Starts of tokens, all `(tokens,)`, moved past the white space before each.
 
     A token of nothing but blanks, as character models have, stays as it is.
     """
-    data, offsets = _flat(texts, rows)
+    data, offsets = _joined_bytes(texts, rows)
     is_control = tf.math.logical_and(data >= 9, data <= 13)
     solid = tf.math.logical_not(tf.math.logical_or(data == 32, is_control))
-    first = _next(solid, starts + offsets) - offsets
+    first = _next_true(solid, starts + offsets) - offsets
     return tf.where(first < ends, first, starts)
 
 
-def _flat(texts, rows):
-    """All texts in one row of bytes, and where in it each token's text begins.
+def _joined_bytes(texts, rows):
+    """The bytes of all texts, joined, and the offset of each token's text in them.
 
-    A text is never copied for each of its tokens, of which there may be thousands.
+    So a text is not copied for each of its tokens, which may be thousands.
     """
     data = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)
     begin = tf.cumsum(tf.strings.length(texts), exclusive=True)
     return data, tf.gather(begin, rows)
 
 
-def _next(wanted, places):
-    """The first place from each of `places` on where `wanted` is true, or the end."""
-    before = tf.cumsum(tf.cast(tf.concat([[False], wanted], axis=0), tf.int32))
-    those = tf.cast(tf.where(wanted)[:, 0], tf.int32)
-    those = tf.concat([those, [tf.size(wanted)]], axis=0)
-    return tf.gather(those, tf.gather(before, places))
+def _next_true(flags, positions):
+    """The next index from each position on whose flag is true, or the end."""
+    num_before = tf.cumsum(tf.cast(tf.concat([[False], flags], axis=0), tf.int32))
+    indices = tf.cast(tf.where(flags)[:, 0], tf.int32)
+    indices = tf.concat([indices, [tf.size(flags)]], axis=0)
+    return tf.gather(indices, tf.gather(num_before, positions))
