@@ -1,4 +1,4 @@
-"""Devices that a training runs on."""
+"""The machine and the devices that a training runs on."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -6,6 +6,24 @@ from contextlib import AbstractContextManager, nullcontext
 import keras
 
 from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.settings import TrainingSettings
+from kseq2seq.utils import check_installed
+
+
+def check_machine(settings: TrainingSettings) -> None:
+    """Refuses what this machine cannot run, before any data is read.
+
+    Args:
+        settings: The section [training].
+
+    Raises:
+        ValueError: If TensorBoard, the backend TensorFlow or a device is asked for that
+            is not there.
+    """
+    check_backend()
+    check_devices(settings.devices)
+    if settings.tensorboard:
+        check_installed("tensorboard")
 
 
 def check_backend() -> None:

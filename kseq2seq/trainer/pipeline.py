@@ -23,7 +23,7 @@ from kseq2seq.models import (
 )
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer
 from kseq2seq.trainer.batches import make_batches, make_training_batches
-from kseq2seq.trainer.devices import check_backend, check_devices, on_devices
+from kseq2seq.trainer.devices import check_machine, on_devices
 from kseq2seq.trainer.epochs import (
     keep_average,
     make_callbacks,
@@ -56,7 +56,7 @@ from kseq2seq.trainer.vocabularies import (
     source_size,
     warn_of_unknown_features,
 )
-from kseq2seq.utils import PathLike, check_installed, write_text
+from kseq2seq.utils import PathLike, write_text
 
 # Of a model of frames, which comes from the data; the settings' help has its default.
 _FRAME_SIZE = "source_frame_size"
@@ -95,7 +95,7 @@ def prepare(
             run on TensorFlow.
     """
     training, run, folder = settings.training, Path(run), Path(folder)
-    _check_machine(settings)
+    check_machine(training)
     keras.utils.set_random_seed(training.seed)
     has_begun = resume and has_checkpoint(run)
     pairs, validation, test = read_parts(settings.data, folder, not has_begun)
@@ -142,14 +142,6 @@ def prepare(
         test=test or validation,
         provenance=provenance,
     )
-
-
-def _check_machine(settings: Settings) -> None:
-    """Refuses what this machine cannot run, before any data is read."""
-    check_backend()
-    check_devices(settings.training.devices)
-    if settings.training.tensorboard:
-        check_installed("tensorboard")
 
 
 def _vocabularies(
