@@ -64,7 +64,7 @@ def as_frame_pairs(pairs: Iterable[Any]) -> list[FramePair]:
 def check_finite(
     frames: np.ndarray | FrameFile, number: int, dtype: str = "float32"
 ) -> np.ndarray:
-    """The frames of a pair in another dtype, as which they are finite.
+    """The frames of a pair, converted to a dtype in which all numbers are finite.
 
     Args:
         frames: Array of numbers.
@@ -79,7 +79,7 @@ def check_finite(
     >>> check_finite(np.ones((1, 2)), 0).dtype
     dtype('float32')
     """
-    with np.errstate(over="ignore"):  # it is told below
+    with np.errstate(over="ignore"):  # reported below
         converted = np.asarray(frames).astype(dtype, copy=False)
     if np.isfinite(converted).all():
         return converted

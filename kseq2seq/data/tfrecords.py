@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kseq2seq.data.frames import FramePair, as_frame_pairs
+from kseq2seq.data.frames import FramePair, as_frame_pairs, check_finite
 from kseq2seq.data.lines import DataError
 from kseq2seq.utils import PathLike, atomic_path
 
@@ -25,11 +23,12 @@ def write_tfrecords(path: PathLike, pairs: Iterable[Any]) -> None:
         pairs: Frames and texts, as of `as_frame_pairs`.
 
     Raises:
-        ValueError: If `pairs` are no such pairs.
+        ValueError: If `pairs` are no such pairs, or a number is not finite in float32.
 
     Example:
 
     >>> import tempfile
+    >>> import numpy as np
     >>> path = Path(tempfile.mkdtemp()) / "speech.tfrecord"
     >>> write_tfrecords(path, [(np.zeros((5, 3)), "yes"), (np.ones((2, 3)), "no")])
     >>> [(frames.shape, text) for frames, text in read_tfrecords(path)]
@@ -42,8 +41,8 @@ def write_tfrecords(path: PathLike, pairs: Iterable[Any]) -> None:
         atomic_path(path) as beside,
         tf.io.TFRecordWriter(str(beside), _compression(path)) as writer,
     ):
-        for frames, text in checked:
-            floats = np.asarray(frames, "float32")
+        for row, (frames, text) in enumerate(checked):
+            floats = check_finite(frames, row)
             features = {
                 _FRAMES: tf.train.Feature(
                     float_list=tf.train.FloatList(value=floats.ravel())

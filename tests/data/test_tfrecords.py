@@ -66,3 +66,12 @@ def test_a_file_that_holds_no_records(tmp_path):
     for name in ("a", "empty", "absent"):
         with pytest.raises(data.DataError, match="expected records .*record 0"):
             data.read_tfrecords(tmp_path / name)
+
+
+def test_frames_on_the_disk_must_be_finite(tmp_path):
+    """Frames in memory are looked at before; those of a memmap when they are read."""
+    frames = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", "float32", (5, 3))
+    frames[2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"finite.*infinite ones in pairs\[1\]"):
+        data.write_tfrecords(tmp_path / "a.tfrecord", [PAIRS[0], (frames, "b")])
+    assert not (tmp_path / "a.tfrecord").exists()
