@@ -44,10 +44,10 @@ def test_a_table_is_of_recordings_or_of_frames(options, tmp_path):
 
 
 def test_options_for_texts_are_refused(options):
-    recordings.refuse(options, shortlist="--shortlist", features="--features")
+    recordings.refuse(options, "shortlist", "features")
     options.shortlist, options.features = True, 2
     with pytest.raises(ValueError, match="leave out --shortlist, --features, for mode"):
-        recordings.refuse(options, shortlist="--shortlist", features="--features")
+        recordings.refuse(options, "shortlist", "features")
     with pytest.raises(
         ValueError, match=r"run: this model reads.*out --shortlist, for"
     ):

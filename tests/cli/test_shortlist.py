@@ -59,5 +59,6 @@ def test_what_cannot_be_used(call, copy, tmp_path):
     assert_refused(call("shortlist", copy), "must have the settings of a training, .*")
     (copy / runs.SETTINGS_FILE).write_text('{"data": {"format": "csv"}}')
     assert_refused(call("shortlist", copy), "`data.format` must be one of .*'csv'")
-    onnx = call("export", "onnx", copy, tmp_path / "onnx", "--shortlist")
+    (copy / runs.SETTINGS_FILE).write_text('{"search": {"shortlist": true}}')
+    onnx = call("export", "onnx", copy, tmp_path / "onnx")
     assert_refused(onnx, "must have shortlist=False for ONNX and LiteRT")
