@@ -16,21 +16,9 @@ from letters import (
     epoch,
     groups_of,
     kept,
-    pairs_of_letters,
     shape_of,
-    tokenizers_of_letters,
 )
 from paths import SHARED
-
-
-@pytest.fixture(scope="module", name="tokenizers")
-def tokenizers_():
-    return tokenizers_of_letters()
-
-
-@pytest.fixture(scope="module", name="pairs")
-def pairs_():
-    return pairs_of_letters()
 
 
 def test_shuffled_batches_hold_pairs_of_like_lengths(pairs, tokenizers):

@@ -5,21 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from kseq2seq import data, tokenizers
+from kseq2seq import data
 from kseq2seq.data.corpora import CorpusReader
-from shards import PAIRS, flat, write_shards
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return tokenizers.train_tokenizer(["0123456789"], kind="character")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shards")
-    write_shards(folder)
-    return folder
+from shards import PAIRS, flat
 
 
 @pytest.mark.parametrize("count", [3, 10])

@@ -101,7 +101,8 @@ def test_two_processes_of_jax_have_the_losses_of_one_of_tensorflow(tmp_path):
 
 def test_parts_are_equal_and_have_each_row_once():
     frames = np.arange(13 * 3 * 2, dtype="float32").reshape(13, 3, 2) + 1
-    element = {"frames": frames, "ids": np.arange(1, 14)}, np.ones(13)
+    inputs = {"frames": frames, "mask": frames[..., 0] > 7, "ids": np.arange(1, 14)}
+    element = inputs, np.ones(13)
     batches = tf.data.Dataset.from_tensors(element).repeat(2)
     parts = [data.shard_rows(batches, (n, 3), devices=2) for n in range(3)]
     assert [len(part) for part in parts] == [2, 2, 2]

@@ -5,19 +5,7 @@ import numpy as np
 import pytest
 
 from kseq2seq import data, tokenizers
-from shards import PAIRS, flat, read, write_shards
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return tokenizers.train_tokenizer(["0123456789"], kind="character")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shards")
-    write_shards(folder)
-    return folder
+from shards import PAIRS, flat, read
 
 
 def stream(corpora, tokenizer, **options):

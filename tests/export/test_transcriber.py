@@ -4,27 +4,34 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq import Transcriber, layers
-from kseq2seq.tokenizers import train_tokenizer
+from kseq2seq import Transcriber
 from loaders import run_session, strings
-from transcribers import BANDS, FRAMES, RATE, SEARCH, SIZE, WAVES, make_model
+from transcribers import (
+    FRAMES,
+    RATE,
+    SEARCH,
+    SIZE,
+    WAVES,
+    frames_transcriber,
+    make_tokenizer,
+    speech_transcriber,
+)
 from waves import wav
 
 
 @pytest.fixture(scope="module", name="tokenizer")
 def tokenizer_():
-    return train_tokenizer(["abc de"], kind="character")
+    return make_tokenizer()
 
 
 @pytest.fixture(scope="module", name="speech")
 def speech_(tokenizer):
-    log_mel = layers.LogMel(BANDS, RATE)
-    return Transcriber(make_model(tokenizer, BANDS), tokenizer, log_mel)
+    return speech_transcriber(tokenizer)
 
 
 @pytest.fixture(scope="module", name="plain")
 def plain_(tokenizer):
-    return Transcriber(make_model(tokenizer, SIZE), tokenizer)
+    return frames_transcriber(tokenizer)
 
 
 @pytest.fixture(scope="module", name="results")

@@ -3,7 +3,8 @@
 import numpy as np
 
 import kseq2seq
-from kseq2seq import Search
+from kseq2seq import Search, Transcriber, layers
+from kseq2seq.tokenizers import train_tokenizer
 from reference import randomize
 from waves import wav
 
@@ -31,3 +32,18 @@ def make_model(tokenizer, frame_size, **options):
     model = kseq2seq.build_model(config)
     randomize(model, seed=3)
     return model
+
+
+def make_tokenizer():
+    return train_tokenizer(["abc de"], kind="character")
+
+
+def speech_transcriber(tokenizer):
+    """A `Transcriber` of recordings."""
+    log_mel = layers.LogMel(BANDS, RATE)
+    return Transcriber(make_model(tokenizer, BANDS), tokenizer, log_mel)
+
+
+def frames_transcriber(tokenizer):
+    """A `Transcriber` of frames."""
+    return Transcriber(make_model(tokenizer, SIZE), tokenizer)

@@ -6,20 +6,26 @@ import re
 import pytest
 import tensorflow as tf
 
-from kseq2seq import Search, Transcriber
+from kseq2seq import Search
 from kseq2seq.inference import FramesToText
-from kseq2seq.tokenizers import train_tokenizer
-from transcribers import FRAMES, SEARCH, SIZE, make_model
+from transcribers import (
+    FRAMES,
+    SEARCH,
+    SIZE,
+    frames_transcriber,
+    make_model,
+    make_tokenizer,
+)
 
 
 @pytest.fixture(scope="module", name="tokenizer")
 def tokenizer_():
-    return train_tokenizer(["abc de"], kind="character")
+    return make_tokenizer()
 
 
 @pytest.fixture(scope="module", name="plain")
 def plain_(tokenizer):
-    return Transcriber(make_model(tokenizer, SIZE), tokenizer)
+    return frames_transcriber(tokenizer)
 
 
 def test_patterns_and_forbidden_words(plain):

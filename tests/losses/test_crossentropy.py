@@ -20,23 +20,6 @@ from kseq2seq.utils import PAD_ID
 from padded_labels import LENGTHS, B, T, V, compiled_model, log_softmax, reference
 
 
-@pytest.fixture
-def logits():
-    return np.random.default_rng(0).normal(size=(B, T, V)).astype("float32") * 3
-
-
-@pytest.fixture
-def labels():
-    labels = np.random.default_rng(1).integers(1, V, size=(B, T)).astype("int32")
-    labels[np.arange(T) >= np.array(LENGTHS)[:, None]] = PAD_ID
-    return labels
-
-
-@pytest.fixture
-def weights():
-    return np.random.default_rng(2).uniform(0.5, 2.0, size=(B, T)).astype("float32")
-
-
 def sampled():
     return SampledCrossentropy(3)
 

@@ -11,22 +11,9 @@ from kseq2seq import Seq2SeqConfig, build_model, decoding
 from kseq2seq.losses import EntmaxLoss
 from kseq2seq.models import encode_and_step, start_decoding
 from kseq2seq.utils import EOS_ID, PAD_ID
+from padded_labels import LENGTHS, B, T, V
 
-B, T, V = 3, 5, 7
-LENGTHS = (5, 2, 1)
 ALPHAS = {"entmax15": 1.5, "sparsemax": 2.0}
-
-
-@pytest.fixture
-def logits():
-    return np.random.default_rng(0).normal(size=(B, T, V)).astype("float32") * 3
-
-
-@pytest.fixture
-def labels():
-    labels = np.random.default_rng(1).integers(1, V, size=(B, T)).astype("int32")
-    labels[np.arange(T) >= np.array(LENGTHS)[:, None]] = PAD_ID
-    return labels
 
 
 def entmax(row, alpha):

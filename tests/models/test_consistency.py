@@ -186,6 +186,7 @@ REPLICAS = """
     from kseq2seq.losses import token_weights
     from kseq2seq.models import Consistency
     from reference import randomize
+    from replicas import make_two_cpus
 
     class Squares(Consistency):
         # In place of the divergence, which draws other numbers on each replica.
@@ -195,9 +196,7 @@ REPLICAS = """
             squares = ops.sum(ops.mean(logits**2, axis=-1) * weights)
             return self.weight * ops.divide_no_nan(squares, total), total
 
-    cpus = tf.config.list_physical_devices("CPU")
-    two = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpus[0], two)
+    make_two_cpus()
     config = Seq2SeqConfig(
         source_vocabulary_size=23, target_vocabulary_size=29, embedding_size=8, units=8,
         dropout=0.0,

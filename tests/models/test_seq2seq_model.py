@@ -149,10 +149,9 @@ REPLICAS = """
     )
     from kseq2seq.models import GuidedAlignment
     from reference import randomize
+    from replicas import make_two_cpus
 
-    cpus = tf.config.list_physical_devices("CPU")
-    two = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpus[0], two)
+    make_two_cpus()
     config = Seq2SeqConfig(
         source_vocabulary_size=23, target_vocabulary_size=29, embedding_size=8, units=8,
         dropout=0.0,

@@ -33,12 +33,10 @@ def test_other_backends_are_refused_before_anything_is_made(monkeypatch, tmp_pat
 
 ODD = """
     import sys
-    import tensorflow as tf
     from kseq2seq import trainer
+    from replicas import make_two_cpus
 
-    cpus = tf.config.list_physical_devices("CPU")
-    two = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpus[0], two)
+    make_two_cpus()
     losses = []
     for devices in ("['CPU:0', 'CPU:1']", "[]"):
         settings = trainer.read_settings(
