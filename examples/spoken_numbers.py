@@ -102,7 +102,7 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="folder to write")
-    for name, count in (("train", 7000), ("validation", 200), ("test", 400)):
+    for name, count in (("train", 14000), ("validation", 200), ("test", 400)):
         parser.add_argument(f"--{name}", type=int, default=count, metavar="NUMBERS")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args(arguments)
