@@ -13,6 +13,7 @@ from kseq2seq.decoding import Search
 from kseq2seq.inference.base import BaseTranslator
 from kseq2seq.inference.batches import check_texts
 from kseq2seq.inference.forks import works_in_forks
+from kseq2seq.inference.quantization import INT8_OPERATION, check_processor
 from kseq2seq.inference.results import (
     LOWEST_SCORE,
     Translation,
@@ -50,6 +51,7 @@ class SavedTranslator(BaseTranslator):
 
     Raises:
         FileNotFoundError: If there is no SavedModel.
+        ProductsError: If its products are in int8, and TensorFlow has none here.
         ValueError: If it is not whole, has another signature, or its
             `kseq2seq.json` cannot be read.
 
@@ -70,6 +72,8 @@ class SavedTranslator(BaseTranslator):
             )
         self.path = folder
         self.search = _read_search(folder / EXPORT_SETTINGS_FILE)
+        if INT8_OPERATION.encode() in (folder / SAVED_MODEL_FILE).read_bytes():
+            check_processor()
         try:
             # The variables live only as long as what was loaded.
             self._loaded = tf.saved_model.load(str(folder))

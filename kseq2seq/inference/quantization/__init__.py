@@ -5,6 +5,7 @@ from kseq2seq.inference.quantization.apply import (
     step_in_int8,
 )
 from kseq2seq.inference.quantization.int8_matmul import (
+    INT8_OPERATION,
     int8_product,
     with_int8_products,
 )
@@ -18,6 +19,7 @@ from kseq2seq.inference.quantization.storage import (
 )
 
 __all__ = [
+    "INT8_OPERATION",
     "ProductsError",
     "check_processor",
     "int8_product",

@@ -18,6 +18,8 @@ from kseq2seq.utils import Tensor
 # largest sum, 2 * 255 * 63, must not be cut off there.
 LARGEST, LARGEST_OF_MATRIX = 127, 63
 ZERO_POINT = 128  # of unsigned bytes: the kernel takes no signed ones on the left
+# The operation of the products, in a SavedModel too.
+INT8_OPERATION = "QuantizedMatMulWithBiasAndDequantize"
 LEAST_MAGNITUDE = 1e-30  # of a row's largest entry: a row of zeros stays one
 
 

@@ -5,6 +5,10 @@ import platform
 import re
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
+
+from kseq2seq.inference.quantization.int8_matmul import int8_product
 from kseq2seq.utils import PathLike
 
 _logger = logging.getLogger("kseq2seq")
@@ -34,6 +38,25 @@ def has_vnni(processor: PathLike = "/proc/cpuinfo") -> bool | None:
     return bool(_VNNI & {*flags[1].split()}) if flags else None
 
 
+def computes_int8() -> bool:
+    """Whether TensorFlow computes products in int8 in this process.
+
+    It does so by oneDNN, which it leaves off on processors without VNNI unless the
+    environment says otherwise.
+
+    Example:
+
+    >>> isinstance(computes_int8(), bool)
+    True
+    """
+    product = tf.function(int8_product(np.ones((3, 2), "float32")), autograph=False)
+    try:
+        product(tf.ones((1, 3)))
+    except tf.errors.InternalError:  # its operation has no output
+        return False
+    return True
+
+
 class ProductsError(ValueError):
     """Products in int8 that a processor or a model has not."""
 
@@ -42,13 +65,20 @@ def check_processor() -> None:
     """Checks that products in int8 can be computed here, and tells if they are fast.
 
     Raises:
-        ProductsError: If TensorFlow has none for the processor.
+        ProductsError: If TensorFlow has none for the processor, or leaves them off.
     """
     kind = platform.machine()
     if kind not in ("x86_64", "AMD64"):
         raise ProductsError(
             "`products` must be 'float32' on this machine: TensorFlow computes in int8 "
             f"on x86 processors alone. Received: products='int8' on {kind or 'another'}"
+        )
+    if not computes_int8():
+        raise ProductsError(
+            "Products in int8 need oneDNN, which TensorFlow leaves off on processors "
+            "without VNNI: set TF_ENABLE_ONEDNN_OPTS=1 in the environment before "
+            "Python starts, or leave int8 out: here it may be slower than float32. "
+            "Received: products in int8"
         )
     vnni = has_vnni()
     if vnni:

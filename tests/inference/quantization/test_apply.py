@@ -9,8 +9,13 @@ import tensorflow as tf
 
 from kseq2seq import Limits, Search, Translator, cli
 from kseq2seq.export import export_translators
-from kseq2seq.inference import TextToText, int8_product, with_int8_products
-from kseq2seq.inference.quantization import apply
+from kseq2seq.inference import (
+    ProductsError,
+    TextToText,
+    int8_product,
+    with_int8_products,
+)
+from kseq2seq.inference.quantization import apply, processor
 from loaders import run_session, strings
 from translators import TEXTS, tiny_translator
 
@@ -149,7 +154,7 @@ def test_in_int8_it_is_nearly_the_same(name, weights, every_matrix):
 
 
 def test_a_saved_model_in_int8_answers_as_the_graph(
-    tmp_path, every_matrix, export_only
+    tmp_path, every_matrix, export_only, monkeypatch
 ):
     export_only("serving_default", "score")
     two = [tiny_translator(units=22), tiny_translator(units=14, attention="luong_dot")]
@@ -168,6 +173,9 @@ def test_a_saved_model_in_int8_answers_as_the_graph(
     np.testing.assert_allclose(translated["score"], expected["score"], rtol=1e-4)
     expected = ours.score(text, requests[1][1]["target"])
     np.testing.assert_allclose(scored["log_prob"], expected["log_prob"], rtol=1e-4)
+    monkeypatch.setattr(processor, "computes_int8", lambda: False)
+    with pytest.raises(ProductsError, match="set TF_ENABLE_ONEDNN_OPTS=1"):
+        Translator.load(path)
 
 
 def test_a_run_folder_is_loaded_in_int8(tmp_path, every_matrix, capsys, caplog):

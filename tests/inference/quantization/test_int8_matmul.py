@@ -71,7 +71,11 @@ def test_processors_without_vnni_cut_nothing_off():
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={
+            "ONEDNN_MAX_CPU_ISA": "AVX2",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_ENABLE_ONEDNN_OPTS": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
