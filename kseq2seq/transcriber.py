@@ -27,6 +27,7 @@ from kseq2seq.inference import (
 )
 from kseq2seq.layers import LogMel
 from kseq2seq.models import (
+    check_no_nan,
     float16_copy,
     float32_copy,
     frame_size,
@@ -67,8 +68,8 @@ class Transcriber:
         log_mel: The layer, or `None`.
 
     Raises:
-        ValueError: If the tokenizer or the layer is not of the model's size, or the
-            model reads no frames.
+        ValueError: If the tokenizer or the layer is not of the model's size, the model
+            reads no frames, or a weight is NaN, as of a training that diverged.
 
     Example:
 
@@ -103,6 +104,7 @@ class Transcriber:
                 f"`tokenizer` must have the {size} ids that the model was built with. "
                 f"Received: {tokenizer.vocabulary_size} ids"
             )
+        check_no_nan(model)
         self._reader = FrameReader(frame_size(model), log_mel)
         self.model = model
         self.tokenizer = tokenizer

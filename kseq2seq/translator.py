@@ -24,6 +24,7 @@ from kseq2seq.inference import (
     works_in_forks,
 )
 from kseq2seq.models import (
+    check_no_nan,
     float16_copy,
     float32_copy,
     is_float32,
@@ -81,8 +82,8 @@ class Translator(Joinable, DistinctSamples, TextSearches):
     Raises:
         ValueError: If a tokenizer's vocabulary is not of the model's size, if the
             model reads frames or does not come from `build_model`, if Keras does not
-            run on TensorFlow, if `shortlist` is none, or if there can be no products
-            in int8.
+            run on TensorFlow, if `shortlist` is none, if there can be no products in
+            int8, or if a weight is NaN, as of a training that diverged.
 
     Example:
 
@@ -143,6 +144,7 @@ class Translator(Joinable, DistinctSamples, TextSearches):
                 shortlist=shortlist,
             )
         )
+        check_no_nan(model)
 
     def __reduce__(self):
         if self.members or self.fusion:

@@ -17,6 +17,7 @@ import tensorflow as tf
 import kseq2seq
 from kseq2seq import Search, Translator, presets
 from kseq2seq.models import precision
+from kseq2seq.runs import save_model
 from kseq2seq.utils import EOS_ID
 from translators import PAIRS, TEXTS, tiny_translator
 
@@ -144,6 +145,32 @@ def test_what_training_does_to_the_weights_is_seen():
     for variable in translator.model.trainable_variables:
         variable.assign(np.full(variable.shape, np.nan))
     assert translator(texts, beam=1) == ["", ""]
+
+
+def test_a_model_that_has_diverged_is_refused(tmp_path):
+    translator = tiny_translator()
+    translator.save(tmp_path / "run")
+    kernel = next(x for x in translator.model.weights if x.name == "kernel")
+    values = keras.ops.convert_to_numpy(kernel).copy()
+    values[1, 2] = np.nan
+    kernel.assign(values)
+    message = "weights that are numbers.*lower learning rate.*NaN in 1 of .*kernel"
+    vocabularies = translator.source_tokenizer, translator.target_tokenizer
+    with pytest.raises(ValueError, match=message):
+        Translator(translator.model, *vocabularies)
+    with pytest.raises(ValueError, match=message):
+        translator.export(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+    save_model(translator.model, tmp_path / "run" / "model.keras")
+    with pytest.raises(ValueError, match=message):
+        Translator.load(tmp_path / "run")
+    # A bias of -inf is a way to rule an output out.
+    other = tiny_translator().model
+    other.get_layer("projection").bias.assign(
+        np.where(np.arange(vocabularies[1].vocabulary_size) == EOS_ID, -np.inf, 0.0)
+    )
+    (best,) = Translator(other, *vocabularies).translate(TEXTS[:1], GREEDY)[0]
+    assert len(best.target_tokens) == 17
 
 
 def test_save_and_load(translator, tmp_path):

@@ -38,6 +38,10 @@ from kseq2seq.models.language_model import (
 from kseq2seq.models.loading import (
     load_model,
 )
+from kseq2seq.models.nan import (
+    check_no_nan,
+    has_nan,
+)
 from kseq2seq.models.precision import (
     float16_copy,
     float32_copy,
@@ -83,6 +87,7 @@ __all__ = [
     "all_copied_ids",
     "build_language_model",
     "build_model",
+    "check_no_nan",
     "column_product",
     "column_step",
     "copied_ids_of",
@@ -94,6 +99,7 @@ __all__ = [
     "frame_size",
     "freeze",
     "fuse_language_model",
+    "has_nan",
     "is_float32",
     "language_model_step",
     "load_model",

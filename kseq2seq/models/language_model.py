@@ -21,6 +21,7 @@ from kseq2seq.models.halves import (
     encode_and_step,
     values_of,
 )
+from kseq2seq.models.nan import check_no_nan
 from kseq2seq.models.seq2seq_model import Seq2SeqModel
 from kseq2seq.models.sizes import (
     decoder_layers,
@@ -141,8 +142,8 @@ def mixed_halves(
 
     Raises:
         ValueError: As of `encode_and_step`; if the language model does not come from
-            `build_language_model`, its vocabulary has another size, or its weight is
-            no number of at least 0.
+            `build_language_model`, its vocabulary has another size, its weights are
+            NaN, or `weight` is no number of at least 0.
 
     Example:
 
@@ -187,6 +188,7 @@ def _check_fusion(fusion, vocabulary_size):
             "model: train it with that model's target tokenizer. Received: "
             f"vocabulary sizes {size} and {vocabulary_size}"
         )
+    check_no_nan(fusion.model)
 
 
 def language_model_step(model: keras.Model) -> keras.Model:

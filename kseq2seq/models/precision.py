@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from kseq2seq.models.nan import check_no_nan
+
 
 def is_float32(model: keras.Model) -> bool:
     """Whether all layers of a model compute in float32.
@@ -65,7 +67,11 @@ def portable_copy(model: keras.Model) -> keras.Model:
 
     Returns:
         A `keras.Model` of its own layers and variables.
+
+    Raises:
+        ValueError: If a weight is NaN.
     """
+    check_no_nan(model)
     model = float32_copy(model)
     # Where a GPU is visible, layers would choose operations that no CPU has. The
     # copy is for graphs alone, so that nothing has to be set back.

@@ -402,8 +402,8 @@ def fit(training: Training) -> None:
         runs.remove_step_checkpoints(run_folder.folder)
     if run_folder.diverged:
         _logger.warning(
-            "the loss was no number in epoch %d: lower optimizer.learning_rate, or set "
-            "optimizer.clip_norm",
+            "the loss or a weight was no number in epoch %d: lower "
+            "optimizer.learning_rate, or set optimizer.clip_norm",
             run_folder.num_epochs + 1,
         )
     elif settings.average_best:

@@ -4,10 +4,11 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import keras
 
+from kseq2seq.models import has_nan
 from kseq2seq.runs import save_step_checkpoint
 from kseq2seq.trainer.batches import TrainingBatches
 from kseq2seq.utils import PathLike
@@ -111,7 +112,7 @@ class StepCheckpoints(keras.callbacks.Callback):
     """Writes checkpoints within epochs.
 
     None is written at the end of an epoch, when `RunFolder` writes one, or while the
-    loss is not finite.
+    loss is not finite or a weight is NaN.
 
     Args:
         folder: Path of the run folder.
@@ -152,7 +153,8 @@ class StepCheckpoints(keras.callbacks.Callback):
         if not due and not ends:
             return
         self._step, self._time = step, time.monotonic()
-        if not ends and math.isfinite(float((logs or {}).get("loss", 0.0))):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not ends and math.isfinite(loss) and not has_nan(cast(Any, self.model)):
             state = self.progress.state()
             save_step_checkpoint(self.model, self.folder, state, self.kept)
 

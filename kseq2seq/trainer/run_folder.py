@@ -11,7 +11,7 @@ import keras
 import kseq2seq.trainer.schedules  # noqa: F401  # checkpoints hold them
 from kseq2seq import plots
 from kseq2seq.callbacks import AveragedWeights
-from kseq2seq.models import load_model
+from kseq2seq.models import has_nan, load_model
 from kseq2seq.runs import (
     CURVES_FILE,
     HISTORY_FILE,
@@ -45,8 +45,8 @@ class RunFolder(keras.callbacks.Callback):
     moment leaves a whole epoch to go on from, or a step inside of the next one where
     `StepCheckpoints` stands before this callback.
 
-    An epoch whose loss is no finite number leaves the folder as it was and stops
-    the training: `diverged` is then true.
+    An epoch whose loss is no finite number, or behind which a weight is NaN, leaves
+    the folder as it was and stops the training: `diverged` is then true.
 
     Args:
         folder: Path of the run folder; made if it is not there.
@@ -61,7 +61,7 @@ class RunFolder(keras.callbacks.Callback):
 
     Attributes:
         history: List of the logs of each epoch, dicts from name to number.
-        diverged: Whether the loss was no finite number.
+        diverged: Whether the loss was no finite number, or a weight NaN.
         state: Of a training that was restored: the `Progress.state` to go on from;
             empty where it is not known.
         progress: The `Progress` before this callback, whose state is written beside
@@ -172,7 +172,8 @@ class RunFolder(keras.callbacks.Callback):
         """
         logs = logs or {}
         model: Any = self.model
-        if not math.isfinite(logs.get("loss", 0.0)):
+        # The last step may be the one that diverges: its loss is that of before.
+        if not math.isfinite(logs.get("loss", 0.0)) or has_nan(model):
             self.diverged = model.stop_training = True
             return
         self.history.append({name: float(value) for name, value in logs.items()})

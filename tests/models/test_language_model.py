@@ -119,7 +119,17 @@ def test_a_wide_beam_finds_the_best_sum(name, language_model):
     ],
 )
 def test_what_cannot_help_is_refused(fusion, message, language_model):
-    mixture = Mixture(fusion=fusion(language_model))
+    assert_refused(fusion(language_model), message)
+
+
+def test_one_that_has_diverged_is_refused():
+    language_model = build_language_model(V, 5, 7)
+    language_model.get_layer("projection").bias.assign([np.nan] * V)
+    assert_refused(Fusion(language_model, 0.1), "weights that are numbers.*bias")
+
+
+def assert_refused(fusion, message):
+    mixture = Mixture(fusion=fusion)
     with pytest.raises(ValueError, match=message):
         mixed_halves([random_model(FEW[0])], mixture=mixture)
 

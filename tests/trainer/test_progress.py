@@ -204,3 +204,6 @@ def test_checkpoints_are_written_by_steps_or_minutes(tmp_path, monkeypatch):
     assert steps_of(range(12), 3, steps=5)[1] == [5]
     assert steps_of(range(10), 9, minutes=1.0)[1] == [3, 6, 9]
     assert steps_of(range(10), 9, loss=float("nan"), steps=2)[1] == []
+    # The step of a finite loss may be the one that diverges.
+    model.layers[0].bias.assign([1.0, float("nan"), 2.0])
+    assert steps_of(range(10), 9, steps=2)[1] == []

@@ -139,6 +139,16 @@ def test_a_diverged_epoch_leaves_the_folder_as_it_was(tiny, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
+def test_an_epoch_whose_last_step_diverged_leaves_it_as_it_was(tiny, tmp_path):
+    callback = RunFolder(tmp_path, "bleu", True)
+    end_epochs(callback, tiny, [{"loss": 3.0, "bleu": 1.0}])
+    kept = (tmp_path / "model.keras").read_bytes()
+    tiny.layers[0].bias.assign([1.0, math.nan, 2.0])
+    end_epochs(callback, tiny, [{"loss": 2.0, "bleu": 9.0}])
+    assert callback.diverged and callback.num_epochs == 1
+    assert (tmp_path / "model.keras").read_bytes() == kept
+
+
 def test_a_kill_before_the_history_is_written_leaves_the_epoch_before(
     tiny, tmp_path, monkeypatch
 ):
