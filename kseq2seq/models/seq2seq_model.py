@@ -16,6 +16,7 @@ from kseq2seq.models.training_checks import (
     check_can_compare,
     check_can_guide,
     check_can_sample,
+    check_has_steps,
     check_takes_logits,
 )
 from kseq2seq.utils import PAD_ID
@@ -68,9 +69,14 @@ class Seq2SeqModel(keras.Model):
                 Keras alone would go by their number.
             training: Whether dropout is on.
             mask: Dict of masks, or `None`.
+
+        Raises:
+            ValueError: If sources or targets have no step, as far as that is known.
         """
+        inputs = _by_name(self, inputs)
+        check_has_steps(inputs)
         return super().call(
-            _by_name(self, inputs),
+            inputs,
             training=training,
             mask=None if mask is None else _by_name(self, mask),
         )

@@ -58,6 +58,31 @@ def check_arguments(
     _check_has_no_text(given.get("x"))
 
 
+def check_has_steps(inputs: Any) -> None:
+    """Refuses sequences without a step, of which Keras tells as of a slice.
+
+    Args:
+        inputs: Dict of the inputs of a model by their names, or something else.
+
+    Raises:
+        ValueError: If one is known to have none.
+
+    Example:
+
+    >>> check_has_steps({"source": np.ones((2, 3)), "target": np.ones((2, 1))})
+    """
+    if not isinstance(inputs, dict):
+        return
+    shapes = {name: tuple(x.shape) for name, x in inputs.items() if hasattr(x, "shape")}
+    if any(shape[1:2] == (0,) for shape in shapes.values()):
+        received = ", ".join(f"{name}.shape={shape}" for name, shape in shapes.items())
+        raise ValueError(
+            "Sources and targets must have at least one step: an empty source is EOS, "
+            "an empty target begins with BOS, as `kseq2seq.data.batches` makes them. "
+            f"Received: {received}"
+        )
+
+
 def _check_has_no_class_weight(class_weight):
     """Refuses weights of classes.
 

@@ -77,3 +77,14 @@ def test_losses_of_logits_are_taken():
     model.compile("adam", loss=loss)
     inputs = {"source": np.full((2, 3), 4), "target": np.full((2, 5), 4)}
     assert np.isfinite(model.evaluate(inputs, np.full((2, 5), 4), verbose=0))
+
+
+@pytest.mark.parametrize("empty", ["source", "target"])
+def test_sequences_without_a_step_are_refused(empty):
+    model = make_model()
+    inputs = {"source": np.ones((2, 3), "int32"), "target": np.ones((2, 5), "int32")}
+    assert model(inputs).shape[:2] == (2, 5)
+    inputs[empty] = np.ones((2, 0), "int32")
+    for function in (model, model.predict_on_batch):
+        with pytest.raises(ValueError, match=rf"empty .*EOS.*{empty}.shape=\(2, 0\)"):
+            function(inputs)

@@ -228,7 +228,8 @@ def check_decoder_inputs(
         takes_kinds: Whether the memory's mask may also be of integers.
 
     Raises:
-        ValueError: If one of them has another shape, or a mask is no mask.
+        ValueError: If one of them has another shape, there is no step, or a mask is no
+            mask.
 
     Example:
 
@@ -236,6 +237,12 @@ def check_decoder_inputs(
     """
     _check_shape(name, "inputs", inputs, ("batch", "target_length", "input_dim"))
     _check_mask(name, "target_mask", target_mask, "inputs", inputs)
+    if _shape(inputs)[1] == 0:
+        raise ValueError(
+            f"`inputs` of {name} must have at least one step: an empty target begins "
+            "with BOS, too, so that there is EOS to predict. "
+            f"Received: inputs.shape={_shape(inputs)}"
+        )
     if memory is not None:
         check_memory(name, memory, memory_mask, takes_kinds=takes_kinds)
         _check_same(name, "memory", memory, "inputs", inputs, axis=0)

@@ -11,7 +11,7 @@ from kseq2seq.layers.decoder.cell import DecoderCell
 from kseq2seq.layers.decoder.checks import check_input_size, check_step
 from kseq2seq.layers.dropout import Dropout
 from kseq2seq.layers.nested import NestedLayers
-from kseq2seq.layers.recurrent import run_steps
+from kseq2seq.layers.recurrent import run_steps, with_steps
 from kseq2seq.utils import Tensor, check_fraction
 
 # Arguments of `keras.layers.RNN` that `DecoderRNN` does not have.
@@ -148,6 +148,7 @@ class DecoderRNN(NestedLayers, keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         self._check_attention(return_attention_scores)
+        inputs = with_steps(inputs)
         sizes = keras.tree.flatten([cell.state_size for cell in self.cell.cells])
         if initial_state is None:
             zeros = ops.zeros_like(inputs[:, 0, :1])  # (B, 1)

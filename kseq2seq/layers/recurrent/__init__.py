@@ -19,6 +19,7 @@ from kseq2seq.layers.recurrent.regularized import (
 )
 from kseq2seq.layers.recurrent.scans import (
     scan,
+    with_steps,
 )
 from kseq2seq.layers.recurrent.step_loop import (
     run_steps,
@@ -42,4 +43,5 @@ __all__ = [
     "scan",
     "supports_custom_gradient",
     "weight_gradient",
+    "with_steps",
 ]

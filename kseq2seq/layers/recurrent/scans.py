@@ -53,6 +53,34 @@ def scan(
     return _scan_eagerly(step, carry, inputs, reverse)
 
 
+def with_steps(sequences: Any) -> Any:
+    """Sequences, refused in TensorFlow's graph if they turn out to have no step.
+
+    Args:
+        sequences: Tensor of shape `(batch, length, size)`.
+
+    Returns:
+        The same tensor. Other backends know its length, and XLA checks nothing.
+
+    Example:
+
+    >>> tuple(with_steps(keras.ops.ones((2, 3, 5))).shape)
+    (2, 3, 5)
+    """
+    if keras.backend.backend() != "tensorflow" or sequences.shape[1] is not None:
+        return sequences
+    import tensorflow as tf
+
+    length = tf.shape(sequences)[1]
+    message = (
+        "Sequences must have at least one step: an empty target begins with BOS, too. "
+        "Received: sequences of length"
+    )
+    # Else there would be errors about slices and lists of tensors.
+    with tf.control_dependencies([tf.debugging.Assert(length > 0, [message, length])]):
+        return tf.identity(sequences)
+
+
 def _scan_tensorflow(step, carry, inputs, output_dtypes, reverse):
     import tensorflow as tf
 

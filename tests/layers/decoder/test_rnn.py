@@ -278,3 +278,25 @@ def test_attention_needs_a_memory():
     layer = DecoderRNN(make_cell("general", "gru", 1, "current", True, False))
     with pytest.raises(ValueError, match="with a memory, such as .*memory=None"):
         layer(random(B, T, D))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_target_without_a_step_is_refused(training, jit_compile):
+    layer = DecoderRNN(make_cell("general", "lstm", 1, "current", True, False))
+    memory = random(B, S, M)
+    layer(random(B, T, D), memory)
+    with pytest.raises(ValueError, match=rf"BOS.*inputs.shape=\({B}, 0, {D}\)"):
+        layer(random(B, 0, D), memory, training=training)
+
+    @tf.function(jit_compile=jit_compile, autograph=False)
+    def run(inputs):
+        inputs = tf.ensure_shape(inputs, [None, None, D])
+        return layer(inputs, memory, training=training)
+
+    graph = run.get_concrete_function(tf.TensorSpec([None, None, D]))
+    assert graph(tf.constant(random(B, T, D))).shape == (B, T, A)
+    if jit_compile:  # which knows no check
+        return
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least one step.* BOS"):
+        graph(tf.zeros((B, 0, D)))
