@@ -163,9 +163,10 @@ class Transcriber:
         # Rows of one frame each are no waveforms either.
         is_single = len(shape) == 2 and shape[1] == self._reader.frame_size
         if is_single or isinstance(sources, (str, bytes, Path)):
+            received = f"an array of shape {shape}" if shape else f"{sources!r:.80}"
             raise ValueError(
                 "`sources` must be a list; put a single source into one. "
-                f"Received: {sources!r:.80}"
+                f"Received: {received}"
             )
         frames = [self.frames(source) for source in sources]
         graph = self._search_graph(search, alignments)

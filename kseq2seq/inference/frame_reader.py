@@ -27,6 +27,14 @@ def _finite(array: np.ndarray) -> np.ndarray:
     )
 
 
+def _shown(given: Any, array: np.ndarray | None) -> str:
+    """A source in an error: dtype and shape of an array, not the numbers in it."""
+    if array is None or array.dtype.kind in "OSU":
+        return f"{given!r:.80}"
+    numbers = f"{array.dtype} of shape {array.shape}"
+    return f"{given}, {numbers}" if isinstance(given, (str, Path)) else numbers
+
+
 def _samples(array: np.ndarray) -> np.ndarray:
     """A waveform from -1 to 1; of integers the type tells what they are parts of."""
     if array.dtype == "int16":
@@ -137,7 +145,7 @@ class FrameReader:
         raise ValueError(
             "`sources` must be a list of frames of shape (num_frames, "
             f"{self.frame_size}){others}. "
-            f"Received: {given!r:.80} with log_mel={self.log_mel}"
+            f"Received: {_shown(given, array)} with log_mel={self.log_mel}"
         )
 
     # Each traced once, for all lengths: faster than operation by operation.

@@ -70,8 +70,12 @@ def test_it_is_pickled_with_its_layer(reader, expected):
         (np.array([[1.0] * 10 + [np.inf]]), "finite.*Received: 1 of 11 that are NaN"),
         (np.ones(7, "int32"), r"from -1 to 1, or of 16-bit.*: int32 of shape \(7,\)"),
         (np.ones(7, "uint8"), r"from -1 to 1, or of 16-bit.*: uint8 of shape \(7,\)"),
-        (np.zeros((3, 8)), r"(?s)shape \(num_frames, 11\).*with log_mel=<LogMel"),
-        (np.zeros((1, 3, BANDS)), r"shape \(num_frames, 11\), or.*Received: array"),
+        (
+            np.zeros((3, 8)),
+            r"shape \(num_frames, 11\).*: float32 of shape \(3, 8\) with log_mel=<LogM",
+        ),
+        ([[1, 2, 3]] * 5, r"\(num_frames, 11\), or.*: float32 of shape \(5, 3\) with"),
+        (np.ones((3, BANDS), bool), r"Received: bool of shape \(3, 11\) with"),
         (["a"], r"shape \(num_frames, 11\).*Received: \['a'\]"),
         (b"RIFF", r"16-bit PCM, with 8000 samples a second.*Received: b'RIFF'"),
         (wav(100, 16000)[0], "ffmpeg -i IN -ar 8000 .*Received: b.RIFF"),
@@ -94,6 +98,13 @@ def test_a_file_is_named(reader, tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(wav(100, 16000)[0])
     with pytest.raises(ValueError, match="Received: .*a.wav, with 16000 samples a sec"):
+        reader(path)
+
+
+def test_a_file_of_other_frames_is_named_with_their_shape(reader, tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((5, SIZE)))
+    with pytest.raises(ValueError, match=r"a\.npy, float32 of shape \(5, 7\) with log"):
         reader(path)
 
 
