@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from kseq2seq.utils import check_integer, check_number
+
 
 class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
     """`keras.callbacks.ReduceLROnPlateau` that goes on where a training was killed.
@@ -22,6 +24,10 @@ class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
         patience: Number of epochs without a better one after which it is lowered.
         history: The logs of the epochs before, dicts from name to number; read when
             training begins.
+
+    Raises:
+        ValueError: If `patience` is no positive integer, or `factor` not between 0 and
+            1.
 
     Example:
 
@@ -43,6 +49,9 @@ class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
         history: Sequence[Mapping[str, float]] = (),
     ) -> None:
         mode = "max" if higher_is_better else "min"
+        # Of 0 epochs Keras makes 1.
+        patience = check_integer("patience", patience, 1)
+        factor = check_number("factor", factor, above=0, below=1)
         # As the best epoch is chosen: however little it is better.
         super().__init__(monitor, factor, patience, mode=mode, min_delta=0.0)
         self.history = history

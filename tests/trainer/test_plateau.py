@@ -71,6 +71,20 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize(
+    ("factor", "patience", "message"),
+    [
+        (0.5, 0, "`patience` must be an integer of at least 1. .*patience=0"),
+        (0.5, 1.5, "`patience` must be an integer of at least 1. .*patience=1.5"),
+        (0.0, 2, "`factor` must be .* 0 .*factor=0.0"),
+        (1.0, 2, "`factor` must be .* 1. .*factor=1.0"),
+    ],
+)
+def test_arguments_are_checked(factor, patience, message):
+    with pytest.raises(ValueError, match=message):
+        ReduceOnPlateau("val_bleu", True, factor, patience)
+
+
 def test_of_equal_scores_a_lower_loss_is_better():
     model = make_model()
     callback = ReduceOnPlateau("val_bleu", True, 0.5, 1)
