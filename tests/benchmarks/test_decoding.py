@@ -67,7 +67,7 @@ def test_all_hypotheses_have_the_forced_length(tmp_path, monkeypatch):
         ids = np.array(ours.ids())
         # No EOS but at the end, and no padding.
         assert ids.shape == (4, 5) and (ids[:, :-1] != 3).all() and (ids > 0).all()
-    monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_ENTRIES", 1)
+    monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_MULTIPLIED", 1)
     in_int8 = decoding.Int8(tmp_path / "weights.npz", **settings)
     assert in_int8.decode(3, 2) > 0 and np.shape(in_int8.ids()) == (4, 5)
     with np.load(tmp_path / "weights.npz") as arrays:
@@ -92,7 +92,7 @@ def test_real_text_in_python_and_exported(tmp_path, monkeypatch):
     config |= {"attention": "luong_general", "embedding_size": 4, "units": 4}
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     write_test_set(tmp_path)
-    monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_ENTRIES", 1)
+    monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_MULTIPLIED", 1)
     actual = real_text.real_text(tmp_path, tmp_path / "run", None, 1, 4, int8=True)
     assert actual["same_translations"] == actual["sentences"] > 0
     assert actual["int8"]["sentences_per_second"] > 0

@@ -21,7 +21,7 @@ def script(monkeypatch):
 def test_real_text_with_and_without_a_shortlist_and_int8(
     script, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_ENTRIES", 1)
+    monkeypatch.setattr("kseq2seq.inference.quantization.apply.LEAST_MULTIPLIED", 1)
     translator = tiny_translator()
     translator.save(tmp_path / "run")
     pieces = np.arange(4, translator.target_tokenizer.vocabulary_size, dtype="int32")

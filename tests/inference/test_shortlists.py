@@ -218,7 +218,7 @@ def test_exports_search_by_the_shortlist(translator, tmp_path, export_only):
     reason="TensorFlow has products in int8 on x86 alone",
 )
 def test_products_in_int8(plain, shortlist, monkeypatch):
-    monkeypatch.setattr(apply, "LEAST_ENTRIES", 1)
+    monkeypatch.setattr(apply, "LEAST_MULTIPLIED", 1)
     graphs = text_to_text(plain, shortlist=shortlist, products="int8")
 
     @tf.function(autograph=False)

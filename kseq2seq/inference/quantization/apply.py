@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from kseq2seq.inference.quantization.int8_matmul import with_int8_products
 from kseq2seq.inference.quantization.processor import ProductsError
-from kseq2seq.inference.quantization.storage import store_weights
+from kseq2seq.inference.quantization.storage import is_matrix, store_weights
 from kseq2seq.models import MEAN, Mixture, mixed_halves
 from kseq2seq.utils import Tensor, check_choice
 
 PRODUCTS = ("float32", "int8")
 # Products with a smaller matrix stay in float32: to round the other factor takes
 # longer than is won.
-LEAST_ENTRIES = 2**17
+LEAST_MULTIPLIED = 2**17
 
 
 def quantized_halves(
@@ -113,9 +113,9 @@ def _halves_in_int8(halves, variables, restores):
     if not encode.num_products + step.num_products:
         # A model may have large matrices of which it only looks rows up.
         raise ProductsError(
-            f"`products` in int8 are faster by matrices of {LEAST_ENTRIES:,} entries "
-            "or more, and the model multiplies by none of that size: leave them in "
-            "float32. Received: matrices of at most "
+            "`products` in int8 are faster by matrices of "
+            f"{LEAST_MULTIPLIED:,} entries or more, and the model multiplies by none "
+            "of that size: leave them in float32. Received: matrices of at most "
             f"{max(np.prod(x.shape) for x in variables):,} entries"
         )
 
@@ -142,10 +142,6 @@ def _chosen(values, needed):
 def _matrices(variables):
     """Values of the large ones, and a `tf.TensorSpec` of each of the others."""
     return [
-        x.numpy() if _is_large(x) else tf.TensorSpec(x.shape, x.dtype)
+        x.numpy() if is_matrix(x, LEAST_MULTIPLIED) else tf.TensorSpec(x.shape, x.dtype)
         for x in variables
     ]
-
-
-def _is_large(variable):
-    return len(variable.shape) == 2 and np.prod(variable.shape) >= LEAST_ENTRIES

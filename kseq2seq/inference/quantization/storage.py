@@ -11,7 +11,7 @@ from kseq2seq.utils import Tensor, check_choice
 
 WEIGHTS = ("float32", "float16", "int8")
 # A smaller variable is a bias or the like, which would save next to nothing.
-LEAST_ENTRIES = 256
+LEAST_STORED = 256
 
 
 def stored_variables(
@@ -32,11 +32,22 @@ def stored_variables(
     if weights == "float32":
         return []
     variables = [variable for model in models for variable in model.weights]
-    return [
-        variable
-        for variable in variables
-        if len(variable.shape) == 2 and np.prod(variable.shape) >= LEAST_ENTRIES
-    ]
+    return [x for x in variables if is_matrix(x, LEAST_STORED)]
+
+
+def is_matrix(variable: keras.Variable, least: int) -> bool:
+    """Whether a variable is a matrix of many entries.
+
+    Args:
+        variable: A variable of a model.
+        least: The least number of entries.
+
+    Example:
+
+    >>> is_matrix(keras.Variable(np.ones((3, 5))), 15)
+    True
+    """
+    return len(variable.shape) == 2 and int(np.prod(variable.shape)) >= least
 
 
 def store_weights(

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def every_matrix(monkeypatch):
-    monkeypatch.setattr(apply, "LEAST_ENTRIES", 1)
+    monkeypatch.setattr(apply, "LEAST_MULTIPLIED", 1)
 
 
 def drawn(*shape):
@@ -216,7 +216,7 @@ def test_a_saved_model_computes_as_it_was_exported_to(tiny_saved_model, capsys):
 
 
 def test_matrices_of_which_rows_are_looked_up_make_no_product(monkeypatch):
-    monkeypatch.setattr(apply, "LEAST_ENTRIES", 401)
+    monkeypatch.setattr(apply, "LEAST_MULTIPLIED", 401)
     translator = tiny_translator(units=4, embedding_size=20)  # (21, 20), (24, 20)
     with pytest.raises(ValueError, match="by none of that size.* at most 480 entries"):
         text_to_text([translator], "int8")
