@@ -41,7 +41,7 @@ from kseq2seq.trainer.pairs import read_parts
 from kseq2seq.trainer.precision import advice
 from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
-from kseq2seq.trainer.resuming import has_checkpoint, is_resumed
+from kseq2seq.trainer.resuming import is_resumed
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
 from kseq2seq.trainer.schema import SettingsError
@@ -97,15 +97,14 @@ def prepare(
     training, run, folder = settings.training, Path(run), Path(folder)
     check_machine(training)
     keras.utils.set_random_seed(training.seed)
-    has_begun = resume and has_checkpoint(run)
-    pairs, validation, test = read_parts(settings.data, folder, not has_begun)
+    resumed = is_resumed(settings, run, resume, fresh)
+    pairs, validation, test = read_parts(settings.data, folder, not resumed)
     sizes = {"training": len(pairs), "validation": len(validation), "test": len(test)}
     _log_sizes(settings, sizes)
     if settings.data.stream:
         del sizes["training"]  # those of a sample: nobody counts a stream
     run_folder = make_run_folder(settings, run)
-    initial = _initial_run(from_run, run, settings, pairs, has_begun)
-    resumed = is_resumed(settings, run, resume, fresh)
+    initial = _initial_run(from_run, run, settings, pairs, resumed)
     model = _restored_model(settings, run_folder) if resumed else None
     vocabularies = _vocabularies(settings, pairs, initial, run if resumed else None)
     source, target, features = vocabularies
@@ -208,12 +207,12 @@ def _initial_run(
     run: Path,
     settings: Settings,
     pairs: Pairs,
-    has_begun: bool,
+    resumed: bool,
 ) -> InitialRun | None:
     """The initial run of a new training; `None` without one, or to resume."""
     if from_run is None:
         return None
-    if has_begun:
+    if resumed:
         check_initial_run(Path(from_run), run)
         return None
     return read_initial_run(Path(from_run), run, settings, pairs)

@@ -14,16 +14,6 @@ from kseq2seq.trainer.settings import SECTIONS, Settings, make_settings
 NOT_OF_TRAINING = ("search", "card")
 
 
-def has_checkpoint(run: Path) -> bool:
-    """Whether a run folder has a checkpoint of a training, to go on from.
-
-    Args:
-        run: Path of the run folder, which need not exist.
-    """
-    inside = runs.load_step_checkpoint(run)
-    return (run / runs.HISTORY_FILE).is_file() or inside is not None
-
-
 def is_resumed(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
     """Whether a training in the run folder is to be resumed; nothing is written.
 
@@ -38,7 +28,7 @@ def is_resumed(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool
             is set; or if it holds a model, but no training.
     """
     began = (run / runs.SETTINGS_FILE).is_file()
-    has_trained = has_checkpoint(run)
+    has_trained = _has_checkpoint(run)
     if runs.is_run_folder(run) and not began:
         raise SettingsError(
             f"{run} holds a model, but no training: name another folder with --run."
@@ -98,3 +88,9 @@ def _may_change(settings: Settings, section: str, name: str) -> bool:
         return not SCHEDULES[settings.optimizer.schedule].has_end
     fields = {x.name: x for x in dataclasses.fields(SECTIONS.get(section, Settings))}
     return name in fields and fields[name].metadata.get("may_change", False)
+
+
+def _has_checkpoint(run: Path) -> bool:
+    """Whether a run folder, which need not exist, has a checkpoint to go on from."""
+    inside = runs.load_step_checkpoint(run)
+    return (run / runs.HISTORY_FILE).is_file() or inside is not None

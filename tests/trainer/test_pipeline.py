@@ -12,6 +12,7 @@ import kseq2seq
 from kseq2seq import losses, runs, tokenizers, trainer
 from kseq2seq.trainer import batches, pipeline, vocabularies
 from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
+from kseq2seq.trainer.schema import SettingsError
 
 DATES = trainer.find_recipe("dates")
 SMALL = ["model.units=6", "model.embedding_size=5"]
@@ -223,6 +224,17 @@ def test_devices_are_checked_before_data_are_read(tmp_path):
     settings = read_settings(*absent, "training.devices=['GPU:7']")
     with pytest.raises(ValueError, match=r"training\.devices must be some of"):
         trainer.prepare(settings, tmp_path)
+
+
+def test_a_training_in_the_folder_is_found_before_data_are_read(tmp_path):
+    absent = "data.format=tsv", "data.train=['absent.tsv']"
+    runs.write_settings(tmp_path, read_settings(*absent).to_dict())
+    (tmp_path / runs.HISTORY_FILE).touch()
+    with pytest.raises(SettingsError, match="holds a training already: go on with"):
+        trainer.prepare(read_settings(*absent), tmp_path)
+    other = read_settings(*absent, "model.units=8")
+    with pytest.raises(SettingsError, match=r"model\.units was 6, now 8"):
+        trainer.prepare(other, tmp_path, resume=True)
 
 
 def test_tensorboard_is_asked_for_first(tmp_path, monkeypatch):
