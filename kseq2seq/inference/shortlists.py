@@ -156,7 +156,8 @@ def measure_shortlist(
         of_batch = set(always)
         rows = zip(source.numpy(), target.numpy(), written.numpy(), strict=True)
         for row, target_ids, output_ids in rows:
-            given = always.union(shortlist.table[row].ravel().tolist())
+            own = row[row != PAD_ID]
+            given = always.union(shortlist.table[own].ravel().tolist())
             targets.count(target_ids, given)
             outputs.count(output_ids, given)
             of_texts.append(len(given))

@@ -17,7 +17,7 @@ from kseq2seq.models import (
     vocabulary_sizes,
 )
 from kseq2seq.runs import Shortlist, check_shortlist
-from kseq2seq.utils import EOS_ID, Tensor
+from kseq2seq.utils import EOS_ID, PAD_ID, Tensor
 
 
 class VocabularySelection:
@@ -60,9 +60,12 @@ class VocabularySelection:
         self._model, self._size = model, sizes[1]
         self._variables = stored_variables(models, weights)
         always = [*range(EOS_ID + 1), *shortlist.frequent]
+        table = shortlist.table.copy()
+        # Padding, which depends on the other rows of a batch, gives no pieces.
+        table[PAD_ID] = PAD_ID
         # Variables, which a SavedModel keeps in a file beside its graph.
         self._always = tf.Variable(always, trainable=False, dtype=tf.int32)
-        self._table = tf.Variable(shortlist.table, trainable=False, dtype=tf.int32)
+        self._table = tf.Variable(table, trainable=False, dtype=tf.int32)
         first = tf.constant([EOS_ID])
         product = keras.tree.map_structure(
             lambda x: tf.TensorSpec([*x.shape[:-1], None], x.dtype),

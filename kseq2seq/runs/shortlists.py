@@ -16,7 +16,8 @@ class Shortlist(NamedTuple):
 
     Attributes:
         table: int32 of shape `(source_vocabulary_size, pieces)`: for each source id the
-            target ids that it gives most often, PAD behind them.
+            target ids that it gives most often, PAD behind them. The row of PAD is
+            not read.
         frequent: int32 of shape `(count,)`: target ids that any source may give.
 
     Example:
@@ -117,10 +118,12 @@ def check_shortlist(shortlist: Shortlist, source_size: int, target_size: int) ->
     """
     check_is_shortlist(shortlist)
     table, frequent = shortlist
-    highest = max([PAD_ID, *frequent.tolist(), int(table.max(initial=PAD_ID))])
-    if len(table) != source_size or highest >= target_size:
+    ids = [PAD_ID, *frequent.tolist(), int(table.max(initial=PAD_ID))]
+    lowest, highest = min(*ids, int(table.min(initial=PAD_ID))), max(ids)
+    # A negative one would be a piece of the row above.
+    if len(table) != source_size or highest >= target_size or lowest < 0:
         raise ValueError(
             f"`shortlist` must be of the model's {source_size} source and {target_size}"
             " target ids: make it anew by 'kseq2seq shortlist RUN'. Received: a table "
-            f"of {len(table)} source ids, with target ids up to {highest}"
+            f"of {len(table)} source ids, with target ids from {lowest} to {highest}"
         )

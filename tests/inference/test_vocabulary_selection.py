@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kseq2seq import Search
+from kseq2seq.inference.shortlists import measure_shortlist
 from kseq2seq.inference.vocabulary_selection import (
     VocabularySelection,
     select_vocabulary,
@@ -47,6 +48,22 @@ def test_rows_write_pieces_of_their_own(plain):
         assert {*written[row].ravel().tolist()} <= own
         # Not all of what another row may write.
         assert len(own) < sizes[1].vocabulary_size
+
+
+def test_padding_gives_no_pieces(plain):
+    """Or a row would have those of PAD beside a longer one, and lack them alone."""
+    size = plain.target_tokenizer.vocabulary_size
+    table = np.zeros((plain.source_tokenizer.vocabulary_size, size), "int32")
+    table[:, 0] = 7
+    table[PAD_ID] = np.arange(size)
+    shortlist = Shortlist(table, np.array([8], "int32"))
+    graphs = text_to_text(plain, shortlist=shortlist)
+    short, long = sorted(TEXTS[2:4], key=len)
+    together = searched(graphs, [short, long], SEARCH)
+    alone = searched(graphs, [short], SEARCH)
+    assert_equal([x[:1] for x in together], list(alone))
+    report = measure_shortlist(graphs, shortlist, [(short, "heim"), (long, "heim")])
+    assert report.columns_of_batch == EOS_ID + 3  # those of padding would be all
 
 
 def test_models_and_shortlists_that_do_not_fit_are_refused(plain):

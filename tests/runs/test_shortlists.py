@@ -48,3 +48,12 @@ def test_a_shortlist_of_other_vocabularies_is_refused(sizes):
     runs.check_shortlist(shortlist, 5, 7)
     with pytest.raises(ValueError, match="by 'kseq2seq shortlist RUN'. Received: a ta"):
         runs.check_shortlist(shortlist, *sizes)
+
+
+@pytest.mark.parametrize(
+    ("table", "frequent"), [([[0], [-1]], [6]), ([[0], [4]], [-1])]
+)
+def test_negative_ids_are_refused(table, frequent):
+    shortlist = Shortlist(np.array(table), np.array(frequent))
+    with pytest.raises(ValueError, match="with target ids from -1 to [46]"):
+        runs.check_shortlist(shortlist, 2, 7)
