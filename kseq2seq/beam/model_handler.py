@@ -1,10 +1,13 @@
 """`TranslatorHandler`: a translator as Beam's RunInference takes a model."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
 
+from kseq2seq.runs import EXPORT_SETTINGS_FILE, find_saved_model, is_run_folder
 from kseq2seq.utils import PathLike, check_boolean, check_integer
 
 # Key of a row that the translations get.
@@ -36,7 +39,8 @@ class TranslatorHandler(ModelHandler[dict[str, Any], dict[str, Any], Any]):
             a process for each core; TensorFlow's choice if `None`.
 
     Raises:
-        ValueError: If an argument is not as described.
+        ValueError: If an argument is not as described, or the SavedModel gives fewer
+            translations; if `path` is not on this machine, workers tell of them.
 
     Example:
 
@@ -73,7 +77,26 @@ class TranslatorHandler(ModelHandler[dict[str, Any], dict[str, Any], Any]):
             "num_hypotheses", num_hypotheses, 1, optional=True
         )
         self.alignments = check_boolean("alignments", alignments)
+        self._check_num_hypotheses()
         self.batch_size = check_integer("batch_size", batch_size, 1)
+
+    def _check_num_hypotheses(self):
+        """Refuses more translations than the SavedModel gives, if it is there.
+
+        Else each worker would, when the pipeline runs.
+        """
+        folder = None if is_run_folder(self.path) else find_saved_model(self.path)
+        if self.num_hypotheses is None or folder is None:
+            return
+        most, why = _most_hypotheses(folder), "as many as were asked for at the export"
+        if self.alignments:
+            most, why = 1, "beside `alignments`"
+        if most is not None and self.num_hypotheses > most:
+            raise ValueError(
+                f"`num_hypotheses` must be at most {most}, {why}: export with another "
+                "`search`, or name a run folder. Received: "
+                f"num_hypotheses={self.num_hypotheses} for {self.path}"
+            )
 
     def size_of_row(self, row: Mapping[str, Any]) -> int:
         """The number of rows that a row counts for, by its length.
@@ -146,3 +169,17 @@ class TranslatorHandler(ModelHandler[dict[str, Any], dict[str, Any], Any]):
     def get_metrics_namespace(self) -> str:
         """The namespace of the metrics that RunInference keeps."""
         return "kseq2seq"
+
+
+def _most_hypotheses(folder: Path) -> int | None:
+    """The most translations of a text that a SavedModel gives.
+
+    `None` if it does not tell; without TensorFlow, which workers are to import.
+    """
+    try:
+        text = (folder / EXPORT_SETTINGS_FILE).read_text(encoding="utf-8")
+        search = json.loads(text)["search"]
+        count, beam = search["num_hypotheses"], search["beam_size"]
+        return count if count > 1 else beam
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # workers say so, if it cannot be loaded

@@ -55,7 +55,8 @@ class Translate(beam.PTransform):
             a process for each core; TensorFlow's choice if `None`.
 
     Raises:
-        ValueError: If an argument is not as described.
+        ValueError: If an argument is not as described, or the SavedModel gives fewer
+            translations; if `path` is not on this machine, workers tell of them.
 
     Example:
 

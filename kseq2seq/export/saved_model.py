@@ -27,7 +27,6 @@ from kseq2seq.export.saved_graphs import (
 from kseq2seq.export.settings import ExportSettings
 from kseq2seq.export.warmup import warmup_requests, write_warmup
 from kseq2seq.inference import (
-    EXPORT_SETTINGS_FILE,
     Signature,
     TextToText,
     check_extra,
@@ -35,7 +34,12 @@ from kseq2seq.inference import (
     signature_functions,
 )
 from kseq2seq.models import MEAN, Fusion, Mixture, portable_copy
-from kseq2seq.runs import SAVED_MODEL_FILE, Shortlist, from_run
+from kseq2seq.runs import (
+    EXPORT_SETTINGS_FILE,
+    SAVED_MODEL_FILE,
+    Shortlist,
+    from_run,
+)
 from kseq2seq.tokenizers import FeatureVocabulary, Limits, Tokenizer
 from kseq2seq.utils import (
     PathLike,

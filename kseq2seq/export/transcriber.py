@@ -18,12 +18,12 @@ from kseq2seq.export.saved_graphs import (
 from kseq2seq.export.settings import ExportSettings
 from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.inference import (
-    EXPORT_SETTINGS_FILE,
     FramesToText,
     frame_signature_functions,
 )
 from kseq2seq.layers import LogMel
 from kseq2seq.models import portable_copy
+from kseq2seq.runs import EXPORT_SETTINGS_FILE
 from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.utils import PathLike, add_numbered_folder, write_text
 

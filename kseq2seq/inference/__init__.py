@@ -53,7 +53,6 @@ from kseq2seq.inference.results import (
     translations_of_row,
 )
 from kseq2seq.inference.saved_model import (
-    EXPORT_SETTINGS_FILE,
     SavedTranslator,
 )
 from kseq2seq.inference.search_arguments import check_search, search_of_beam
@@ -91,7 +90,6 @@ from kseq2seq.inference.vocabulary_selection import (
 from kseq2seq.inference.word_links import word_links, word_weights
 
 __all__ = [
-    "EXPORT_SETTINGS_FILE",
     "Alignment",
     "BaseTranslator",
     "ControlledSearches",

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,11 +25,12 @@ from kseq2seq.inference.signatures import (
     check_inputs,
     find_signature,
 )
-from kseq2seq.runs import SAVED_MODEL_FILE, find_saved_model
+from kseq2seq.runs import (
+    EXPORT_SETTINGS_FILE,
+    SAVED_MODEL_FILE,
+    find_saved_model,
+)
 from kseq2seq.utils import PathLike, Tensor, check_integer
-
-# What the graph does not tell; servers take no notice of it.
-EXPORT_SETTINGS_FILE = Path("assets.extra", "kseq2seq.json")
 
 
 class SavedTranslator(BaseTranslator):

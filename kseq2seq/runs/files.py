@@ -21,8 +21,10 @@ FEATURES_FILE = "features.json"
 SHORTLIST_FILE = "shortlist.npz"
 # Of a `Transcriber` that reads waveforms.
 LOG_MEL_FILE = "log_mel.json"
-# Not in a run folder, but in the SavedModel that is exported from it.
+# Not in a run folder, but in the SavedModel that is exported from it: the graph, and
+# what it does not tell, of which servers take no notice.
 SAVED_MODEL_FILE = "saved_model.pb"
+EXPORT_SETTINGS_FILE = Path("assets.extra", "kseq2seq.json")
 # Written when a training begins.
 SETTINGS_FILE, CONFIG_FILE = "settings.json", "config.json"
 RECORD_FILE = "training.json"

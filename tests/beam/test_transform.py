@@ -4,6 +4,7 @@
 
 import json
 import runpy
+import shutil
 
 import pytest
 
@@ -100,6 +101,20 @@ def test_bad_rows_go_to_an_output_of_their_own_with_the_reason(saved):
 def test_arguments_are_checked(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}="):
         Translate("saved", **{name: value})
+
+
+def test_more_translations_than_a_saved_model_gives_are_refused(saved, tmp_path):
+    Translate(saved, num_hypotheses=2)
+    Translate(saved, num_hypotheses=1, alignments=True)
+    with pytest.raises(ValueError, match="at most 2, as many as.* for .*saved"):
+        Translate(saved, num_hypotheses=3)
+    with pytest.raises(ValueError, match="at most 1, beside `alignments`.*: num_hy"):
+        Translate(saved, num_hypotheses=2, alignments=True)
+    # What is not here, or does not tell, may be right for the workers.
+    Translate(tmp_path, num_hypotheses=97)
+    other = shutil.copytree(saved / "1", tmp_path / "1")
+    (other / "assets.extra" / "kseq2seq.json").write_text("{}")
+    Translate(tmp_path, num_hypotheses=97)
 
 
 def test_the_example_reads_and_writes_jsonl_and_text(saved, tmp_path):

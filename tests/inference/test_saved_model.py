@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from kseq2seq import SavedTranslator, Search, Translator
-from kseq2seq.inference import EXPORT_SETTINGS_FILE
+from kseq2seq.runs import EXPORT_SETTINGS_FILE
 from loaders import strings
 from translators import TEXTS, tiny_translator
 
