@@ -89,18 +89,25 @@ def _read_vectors(path: PathLike) -> Iterator[tuple[int, bytes, bytes]]:
                 size = line.count(b" ") if size is None else size
                 yield number, *_split(path, number, line, size)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
+        raise DataError(
+            f"{path}: no such file. Expected word vectors in the format of GloVe or "
+            "word2vec: fetch them, or name the folder that they are in, too."
+        ) from error
     except PACKING_ERRORS as error:
         raise DataError(
             f"{path}, after line {number}: damaged file; fetch it anew. ({error})"
         ) from error
     vectors = number - (count is not None)
     if not vectors:
-        raise DataError(f"{path}: expected a word and its vector in each line; empty.")
+        received = "an empty file" if count is None else "a line of sizes alone"
+        raise DataError(
+            f"{path}: expected a word and its vector in each line. Received: "
+            f"{received}; fetch it anew."
+        )
     if count not in (None, vectors):
         raise DataError(
-            f"{path}, line {number}: the first line promises {count} vectors and the "
-            f"file ends after {vectors}; fetch it anew."
+            f"{path}, line {number}: expected {count} vectors, as the first line says. "
+            f"Received: {vectors}; fetch the file anew."
         )
 
 
@@ -119,7 +126,8 @@ def _split(path, number, line, size):
     if not size or len(fields) < size or _is_number(words.split(b" ")[-1]):
         raise DataError(
             f"{path}, line {number}: expected a word and {size or 'its'} values, "
-            f"separated by single blanks. Received: {line.count(b' ')} values after "
+            "separated by single blanks: delete the line, or fetch the file anew. "
+            f"Received: {line.count(b' ')} values after "
             f"{word[:40].decode(errors='replace')!r}"
         )
     return words, b" ".join(fields)
@@ -136,7 +144,8 @@ def _parse(path, number, values):
     for field in values.split(b" "):
         if not _is_number(field):
             raise DataError(
-                f"{path}, line {number}: expected numbers. "
+                f"{path}, line {number}: expected numbers of float32: delete the "
+                "line, or fetch the file anew. "
                 f"Received: {field[:40].decode(errors='replace')!r}"
             )
     return np.array([float(field) for field in values.split(b" ")], "float32")

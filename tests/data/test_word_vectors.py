@@ -60,21 +60,45 @@ def test_the_last_line_needs_no_end(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "vectors.txt: expected a word.*empty"),
-        (["2 3"], "vectors.txt: expected a word.*empty"),
+        ([], "vectors.txt: expected a word.*Received: an empty file; fetch it anew"),
+        (["2 3"], "vectors.txt: expected a word.*: a line of sizes alone; fetch"),
         (["dog"], "vectors.txt, line 1: expected a word and its values.*0 values"),
-        (["the 1 2", "dog 1"], "line 2: expected a word and 2 values.*1 values.*'dog'"),
+        (
+            ["the 1 2", "dog 1"],
+            "line 2: expected a word and 2 values.*: delete the line.*1 values.*'dog'",
+        ),
         (["the 1 2", "dog 1 2 3"], "line 2: expected a word and 2 .*3 values.*'dog'"),
         (["the 1 2", "", "dog 1 2"], "line 2: expected a word and 2 values.*0 values"),
         (["2 2", "the 1 2", "dog 1"], "line 3: expected a word and 2 values"),
-        (["the 1 2", "dog 1 x"], "line 2: expected numbers. Received: 'x'"),
-        (["the 1 2", "dog nan 1"], "line 2: expected numbers. Received: 'nan'"),
-        (["the 1 2", "dog inf 1"], "line 2: expected numbers. Received: 'inf'"),
-        (["the 1 2", "dog 1 -4e38"], "line 2: expected numbers. Received: '-4e38'"),
-        (["the 1 2", "dog  1"], "line 2: expected numbers. Received: ''"),
+        (
+            ["the 1 2", "dog 1 x"],
+            "line 2: expected numbers .*delete.*. Received: 'x'",
+        ),
+        (
+            ["the 1 2", "dog nan 1"],
+            "line 2: expected numbers .*delete.*. Received: 'nan'",
+        ),
+        (
+            ["the 1 2", "dog inf 1"],
+            "line 2: expected numbers .*delete.*. Received: 'inf'",
+        ),
+        (
+            ["the 1 2", "dog 1 -4e38"],
+            "line 2: expected numbers .*delete.*. Received: '-4e38'",
+        ),
+        (
+            ["the 1 2", "dog  1"],
+            "line 2: expected numbers .*delete.*. Received: ''",
+        ),
         (["the\t1\t2", "dog\t1\t2"], "line 1: expected a word and its .* blanks"),
-        (["3 2", "the 1 2", "dog 1 2"], "line 3: the first .* 3 vectors .* after 2"),
-        (["1 2", "the 1 2", "dog 1 2"], "line 3: the first .* 1 vectors .* after 2"),
+        (
+            ["3 2", "the 1 2", "dog 1 2"],
+            "line 3: expected 3 vectors.* Received: 2; fetch",
+        ),
+        (
+            ["1 2", "the 1 2", "dog 1 2"],
+            "line 3: expected 1 vectors.* Received: 2; fetch",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, lines, message):
@@ -89,7 +113,7 @@ def test_a_single_word_is_no_list_of_words(tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(DataError, match="vectors.txt: no such file"):
+    with pytest.raises(DataError, match="vectors.txt: no such file. Expected .* fetch"):
         load_word_vectors(tmp_path / "vectors.txt", ["dog"])
     path = write(tmp_path / "vectors.gz", [f"word{i} {i} 2 3" for i in range(997)])
     whole = path.read_bytes()
