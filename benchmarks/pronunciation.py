@@ -143,7 +143,7 @@ class Ours:
             "parameters": training.model.count_params(),
             "seconds": time.perf_counter() - began,
             "epochs": clock.seconds,
-            "dev_accuracy": [x["val_exact_match"] for x in training.folder.history],
+            "dev_accuracy": [x["val_exact_match"] for x in training.run_folder.history],
         }
 
     def start_decoding(self, words, products="float32"):

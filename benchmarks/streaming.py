@@ -132,7 +132,7 @@ def train(folder, steps, precision, batch_size, buffer_size):
         # With the validation and the files that are written at the end.
         "seconds": seconds,
         "pairs_per_second": steps * batch_size / seconds,
-        "loss": training.folder.history[-1]["loss"],
+        "loss": training.run_folder.history[-1]["loss"],
         "memory_before": before,
         "peak_memory": machine.peak_memory(),
     }

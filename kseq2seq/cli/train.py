@@ -128,7 +128,7 @@ def _train(options: argparse.Namespace, path: Path, begin: Path | None) -> int |
     logger = logging.getLogger("kseq2seq")
     try:
         trainer.fit(training)
-        if training.folder.best_epoch is None:
+        if training.run_folder.best_epoch is None:
             logger.error("no epoch gave a model to score")
             return 1
         for score in trainer.score(training).values():

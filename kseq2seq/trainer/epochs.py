@@ -82,7 +82,7 @@ def make_callbacks(
         training: The result of `prepare`.
         scorer: The result of `make_scorer` for it.
     """
-    run_folder, settings = training.folder, training.settings
+    run_folder, settings = training.run_folder, training.settings
     options, progress = settings.training, training.progress
     run_folder.progress = progress
     callbacks: list[keras.callbacks.Callback] = [progress]
@@ -122,7 +122,7 @@ def keep_average(training: Training, scorer: EpochScores) -> None:
         training: The result of `prepare`, trained.
         scorer: The result of `make_scorer` for it.
     """
-    run_folder = training.folder
+    run_folder = training.run_folder
     run_folder.keep_average(training.model, scorer.score)
     if run_folder.average is not None:
         _logger.info(

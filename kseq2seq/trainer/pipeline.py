@@ -129,7 +129,7 @@ def prepare(
     runs.record_start(run, provenance, sizes, resumed)
     return Training(
         settings=settings,
-        folder=run_folder,
+        run_folder=run_folder,
         source=source,
         target=target,
         features=features,
@@ -382,7 +382,7 @@ def fit(training: Training) -> None:
     Args:
         training: Result of `prepare`.
     """
-    run_folder, settings = training.folder, training.settings.training
+    run_folder, settings = training.run_folder, training.settings.training
     scorer, progress = make_scorer(training), training.progress
     if run_folder.num_epochs < settings.epochs and not run_folder.is_done():
         try:

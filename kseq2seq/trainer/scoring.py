@@ -26,7 +26,7 @@ def score(training: Training) -> dict[str, Score]:
     Returns:
         A dict from the name of a metric to its `kseq2seq.evaluation.Score`.
     """
-    settings, run = training.settings, training.folder.folder
+    settings, run = training.settings, training.run_folder.folder
     search = Search(**settings.search)
     sources, features, references = reference_set(settings.data, training.test)
     options: dict[str, Any] = {"progress": sys.stderr.isatty()}

@@ -20,7 +20,7 @@ class Training:
 
     Attributes:
         settings: The `Settings`.
-        folder: The `RunFolder`.
+        run_folder: The `RunFolder`, the callback that keeps the training.
         source: The `kseq2seq.Tokenizer` of the source; where it is frames the
             `kseq2seq.inference.FrameReader`.
         target: That of the target.
@@ -36,7 +36,7 @@ class Training:
     """
 
     settings: Settings
-    folder: RunFolder
+    run_folder: RunFolder
     source: Source
     target: Tokenizer
     features: FeatureVocabulary | None

@@ -55,7 +55,7 @@ ODD = """
         folder = f"{sys.argv[1]}/{len(losses)}"
         training = trainer.prepare(settings, folder)
         trainer.fit(training)
-        losses.append(training.folder.history[0]["val_loss"])
+        losses.append(training.run_folder.history[0]["val_loss"])
     assert abs(losses[0] / losses[1] - 1) < 1e-4, losses
 """
 

@@ -39,7 +39,7 @@ def training_of(tokenizer, folder, *changes, **parts):
     settings = settings_of(*changes)
     given = {
         "settings": settings,
-        "folder": epochs.make_run_folder(settings, folder),
+        "run_folder": epochs.make_run_folder(settings, folder),
         "source": tokenizer,
         "target": tokenizer,
         "features": None,
@@ -86,8 +86,8 @@ def test_frames_are_transcribed(tokenizer, tmp_path):
 def kinds_of(training):
     scorer = epochs.make_scorer(training)
     callbacks = epochs.make_callbacks(training, scorer)
-    assert callbacks[0] is training.folder.progress is training.progress
-    assert scorer in callbacks and training.folder in callbacks
+    assert callbacks[0] is training.run_folder.progress is training.progress
+    assert scorer in callbacks and training.run_folder in callbacks
     return [type(x) for x in callbacks[1:]]
 
 
@@ -119,13 +119,13 @@ def test_callbacks_stand_behind_those_that_they_need(tokenizer, tmp_path):
 def test_the_score_of_an_average_is_told(tokenizer, tmp_path, caplog, kept):
     training = training_of(tokenizer, tmp_path, model="model")
     scorer, asked = epochs.make_scorer(training), []
-    scores = {training.folder.monitor: 62.345}
+    scores = {training.run_folder.monitor: 62.345}
 
     def keep_average(model, score):
         asked.append((model, score))
-        training.folder.average = {"epochs": [3, 5], "scores": scores, "kept": kept}
+        training.run_folder.average = {"epochs": [3, 5], "scores": scores, "kept": kept}
 
-    training.folder.keep_average = keep_average
+    training.run_folder.keep_average = keep_average
     with caplog.at_level(logging.INFO, "kseq2seq"):
         epochs.keep_average(training, scorer)
     assert asked == [("model", scorer.score)]
@@ -136,7 +136,7 @@ def test_the_score_of_an_average_is_told(tokenizer, tmp_path, caplog, kept):
 
 def test_nothing_is_told_without_an_average(tokenizer, tmp_path, caplog):
     training = training_of(tokenizer, tmp_path, model="model")
-    training.folder.keep_average = lambda model, score: None
+    training.run_folder.keep_average = lambda model, score: None
     with caplog.at_level(logging.INFO, "kseq2seq"):
         epochs.keep_average(training, epochs.make_scorer(training))
     assert not caplog.messages

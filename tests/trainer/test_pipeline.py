@@ -265,7 +265,7 @@ def test_a_test_set_of_sentences_is_scored_line_by_line(monkeypatch, tmp_path):
         training = dataclasses.replace(
             training,
             settings=settings,
-            folder=folder,
+            run_folder=folder,
             test=pairs,
             provenance=provenance,
         )
@@ -312,4 +312,4 @@ def test_a_training_with_averages_ends_whole(tmp_path, caplog):
     again = trainer.prepare(read_settings(*changes), tmp_path, resume=True)
     trainer.fit(again)
     assert (tmp_path / runs.MODEL_FILE).stat().st_mtime_ns == before
-    assert again.folder.average == average
+    assert again.run_folder.average == average
