@@ -22,11 +22,11 @@ from kseq2seq.export.preset import (
 from kseq2seq.export.saved_model import (
     export_translators,
 )
+from kseq2seq.export.search_words import (
+    search_in_words,
+)
 from kseq2seq.export.transcriber import (
     export_transcriber,
-)
-from kseq2seq.export.words import (
-    search_in_words,
 )
 
 __all__ = [

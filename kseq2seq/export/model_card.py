@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from kseq2seq.export.search_words import longest_in_words
 from kseq2seq.export.settings import ExportSettings
-from kseq2seq.export.words import longest_in_words
 from kseq2seq.inference import Signature
 from kseq2seq.runs import Shortlist, git_state, now, package_versions
 from kseq2seq.tokenizers import FeatureVocabulary

@@ -11,10 +11,10 @@ import keras
 from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export import ids as id_export
-from kseq2seq.export.copying_words import onnx_copying
-from kseq2seq.export.feature_words import onnx_features
 from kseq2seq.export.readme import README_FILE
-from kseq2seq.export.words import fill_template, search_in_words
+from kseq2seq.export.readme_copying import onnx_copying
+from kseq2seq.export.readme_features import onnx_features
+from kseq2seq.export.search_words import fill_template, search_in_words
 from kseq2seq.inference import text_constraints
 from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer

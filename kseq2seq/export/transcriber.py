@@ -15,8 +15,8 @@ from kseq2seq.export.saved_graphs import (
     save_graphs,
     used_variables,
 )
+from kseq2seq.export.search_words import fill_template, search_in_words
 from kseq2seq.export.settings import ExportSettings
-from kseq2seq.export.words import fill_template, search_in_words
 from kseq2seq.inference import (
     FramesToText,
     frame_signature_functions,

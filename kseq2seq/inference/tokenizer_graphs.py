@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from kseq2seq.decoding import Constraint, Hypotheses, Search
+from kseq2seq.inference.attended_words import attended_words
 from kseq2seq.inference.batches import check_features
 from kseq2seq.inference.copying import copied_symbols
 from kseq2seq.inference.rows import check_rows
-from kseq2seq.inference.source_words import attended_words
 from kseq2seq.inference.text_rules import (
     allowed_texts,
     forced_ids,

@@ -7,7 +7,11 @@ import pytest
 
 from kseq2seq import Search
 from kseq2seq.decoding import length_limits
-from kseq2seq.export.words import fill_template, longest_in_words, shortest_in_words
+from kseq2seq.export.search_words import (
+    fill_template,
+    longest_in_words,
+    shortest_in_words,
+)
 
 SEARCHES = [
     Search(max_length=9, max_length_factor=1.5, max_length_offset=2),

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kseq2seq import Search
 from kseq2seq.decoding.replacements import check_replacements
-from kseq2seq.inference.source_words import attended_words
+from kseq2seq.inference.attended_words import attended_words
 from kseq2seq.tokenizers import tokenize_truncated, train_tokenizer
 from kseq2seq.utils import UNK_ID
 from translators import TEXTS, tiny_translator
