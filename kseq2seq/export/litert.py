@@ -16,8 +16,9 @@ from kseq2seq.export.ids import NOT_COPIED
 from kseq2seq.export.readme import README_FILE
 from kseq2seq.export.readme_copying import litert_copying
 from kseq2seq.export.readme_features import litert_features
+from kseq2seq.export.readme_templates import fill_template
 from kseq2seq.export.saved_graphs import save_graphs, used_variables
-from kseq2seq.export.search_words import fill_template, search_in_words
+from kseq2seq.export.search_words import search_in_words
 from kseq2seq.inference import text_constraints
 from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer

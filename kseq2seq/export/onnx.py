@@ -14,7 +14,8 @@ from kseq2seq.export import ids as id_export
 from kseq2seq.export.readme import README_FILE
 from kseq2seq.export.readme_copying import onnx_copying
 from kseq2seq.export.readme_features import onnx_features
-from kseq2seq.export.search_words import fill_template, search_in_words
+from kseq2seq.export.readme_templates import fill_template
+from kseq2seq.export.search_words import search_in_words
 from kseq2seq.inference import text_constraints
 from kseq2seq.models import copied_ids_of, portable_copy
 from kseq2seq.tokenizers import FeatureVocabulary, Tokenizer

@@ -12,11 +12,8 @@ from urllib.parse import quote
 
 from kseq2seq.decoding import Search
 from kseq2seq.export.model_card import CARD_FILE
-from kseq2seq.export.search_words import (
-    fill_template,
-    longest_in_words,
-    shortest_in_words,
-)
+from kseq2seq.export.readme_templates import fill_template
+from kseq2seq.export.search_words import longest_in_words, shortest_in_words
 from kseq2seq.utils import check_string
 
 README_FILE = "README.md"

@@ -1,8 +1,4 @@
-"""Words of exports: a search in a sentence, and the templates of their READMEs."""
-
-from importlib import resources
-from string import Template
-from typing import Any
+"""A search in words, for READMEs and model cards."""
 
 from kseq2seq.decoding import Search
 
@@ -83,17 +79,3 @@ def shortest_in_words(search: Search) -> str:
     if not search.min_length and not search.min_length_factor:
         return ""
     return f"max({search.min_length}, {search.min_length_factor:g} n)"
-
-
-def fill_template(template: str, /, **values: Any) -> str:
-    """A template of this package with values in the place of its `$names`.
-
-    Args:
-        template: Name of a file in `kseq2seq/export/templates`, without its suffix.
-        **values: The values.
-
-    Raises:
-        KeyError: If a value is missing.
-    """
-    file = resources.files("kseq2seq.export") / "templates" / f"{template}.md"
-    return Template(file.read_text(encoding="utf-8")).substitute(values)

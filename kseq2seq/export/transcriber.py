@@ -9,13 +9,14 @@ import keras
 from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export.readme import README_FILE
+from kseq2seq.export.readme_templates import fill_template
 from kseq2seq.export.saved_graphs import (
     check_operations,
     check_versions,
     save_graphs,
     used_variables,
 )
-from kseq2seq.export.search_words import fill_template, search_in_words
+from kseq2seq.export.search_words import search_in_words
 from kseq2seq.export.settings import ExportSettings
 from kseq2seq.inference import (
     FramesToText,

@@ -10,6 +10,7 @@ import kseq2seq
 from kseq2seq import FeatureVocabulary
 from kseq2seq.export import model_card
 from kseq2seq.export.readme import preset_readme, readme
+from kseq2seq.export.readme_templates import fill_template
 from model_cards import (
     EXAMPLE,
     SEARCH,
@@ -140,3 +141,10 @@ def test_the_requests_can_be_pasted_into_a_shell():
     text = readme(card_of(signatures=served, example=""))
     assert text.count("curl") == 1 and '{"text": "a text"}' in text
     assert "`truncated`" not in text
+
+
+def test_a_template_needs_all_its_values():
+    with pytest.raises(KeyError, match="purpose"):
+        fill_template("signature", name="score", rows="")
+    text = fill_template("signature", name="a $b", purpose="", rows="| x |")
+    assert text.startswith("### `a $b`\n") and text.endswith("| x |\n")

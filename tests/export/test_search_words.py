@@ -1,4 +1,4 @@
-"""Searches in words, against the numbers, and the templates."""
+"""Searches in words, against the numbers."""
 
 import re
 
@@ -8,7 +8,6 @@ import pytest
 from kseq2seq import Search
 from kseq2seq.decoding import length_limits
 from kseq2seq.export.search_words import (
-    fill_template,
     longest_in_words,
     shortest_in_words,
 )
@@ -36,10 +35,3 @@ def test_lengths_in_words_are_those_of_the_graph(search, count):
         assert value_of(shortest, count) == int(limits["min_length"][0])
     else:
         assert limits["min_length"] == 0
-
-
-def test_a_template_needs_all_its_values():
-    with pytest.raises(KeyError, match="purpose"):
-        fill_template("signature", name="score", rows="")
-    text = fill_template("signature", name="a $b", purpose="", rows="| x |")
-    assert text.startswith("### `a $b`\n") and text.endswith("| x |\n")
