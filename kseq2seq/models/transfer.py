@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from kseq2seq.layers import Attention, DecoderRNN
+from kseq2seq.models.nan import check_no_nan
 from kseq2seq.utils import check_choice
 
 # Prefixes of the names that `build_model` gives to the layers of each part.
@@ -49,8 +50,8 @@ def transfer_weights(
         `target`.
 
     Raises:
-        ValueError: If a weight of the one does not fit that of the other. `model` is as
-            it was then.
+        ValueError: If a weight of the one does not fit that of the other, or is NaN.
+            `model` is as it was then.
 
     Example:
 
@@ -62,6 +63,7 @@ def transfer_weights(
     >>> transfer_weights(model, former)
     {'source': 0, 'target': 2}
     """
+    check_no_nan(former)
     ours, theirs = _named_weights(model), _named_weights(former)
     if ours.keys() != theirs.keys():
         others = sorted(ours.keys() ^ theirs.keys())

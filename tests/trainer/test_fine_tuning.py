@@ -153,6 +153,15 @@ def test_folders_that_cannot_be_begun_with(former, prepare, tmp_path):
     assert (tmp_path / "former" / runs.MODEL_FILE).is_file()
 
 
+def test_a_run_that_has_diverged_is_refused(former, prepare, tmp_path):
+    bias = former.model.get_layer("projection").bias
+    bias.assign(np.full(bias.shape, np.nan))
+    runs.save_model(former.model, tmp_path / "former" / runs.MODEL_FILE)
+    with pytest.raises(ValueError, match="weights that are numbers.*1 of .*/bias"):
+        prepare("tuned", NEW, from_run=tmp_path / "former")
+    assert not (tmp_path / "tuned").exists()
+
+
 def test_parts_that_the_model_lacks_are_refused_by_name(prepare):
     changes = ["model.attention=none", "training.frozen=attention"]
     with pytest.raises(SettingsError, match=r"training\.frozen: .* 'attention', of"):
