@@ -221,7 +221,10 @@ def _read_lines(options: argparse.Namespace) -> _TestSet:
                 f"{len(columns[-1])} lines"
             )
     if not sources:
-        raise ValueError(f"{options.source}: no lines to translate.")
+        raise ValueError(
+            f"{options.source}: no lines to translate. Expected a text in each line, "
+            "and its reference in the same line of the other. Received: empty files"
+        )
     references = [list(accepted) for accepted in zip(*columns, strict=True)]
     return sources, None, references
 

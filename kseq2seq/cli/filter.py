@@ -78,7 +78,10 @@ def run(options: argparse.Namespace) -> None:
     ranked = np.asarray(scores)
     usable = int(np.sum(ranked > -np.inf))
     if not usable:
-        raise ValueError(f"{options.pairs}: no pairs without a blank side.")
+        raise ValueError(
+            f"{options.pairs}: no pairs without a blank side. Expected pairs, source "
+            f"TAB target, to rank. Received: {len(ranked)} with a blank side"
+        )
     kept = max(1, round(options.keep * usable))
     least = float(np.partition(ranked, -kept)[-kept])
     # Of those that have just the least score, the first ones.

@@ -72,7 +72,10 @@ def run(options: argparse.Namespace) -> None:
             f"Received: {str(options.output)!r}"
         )
     if not options.output.absolute().parent.is_dir():
-        raise ValueError(f"{options.output}: there is no such folder to write into.")
+        raise ValueError(
+            f"{options.output}: there is no such folder to write into. Make it, or "
+            "name another --output."
+        )
     if options.text is None and options.features is not None:
         word = "--history" if options.history else "--recording"
         raise ValueError(
@@ -93,13 +96,19 @@ def _heatmap(options: argparse.Namespace) -> Any:
     from kseq2seq import plots
 
     if is_blank(options.text):
-        raise ValueError("--text must hold something to translate.")
+        raise ValueError(
+            "--text must hold something to translate, such as a word. "
+            f"Received: --text {options.text!r}"
+        )
     # A SavedModel gives alignments by another signature, where it has attention.
     options.alignments = None if is_run_folder(options.path) else True
     others = {} if options.features is None else {"features": [options.features]}
     best, *_ = loading.load_translate_function(options)([options.text], **others)[0]
     if best.alignment is None:
-        raise ValueError(f"{options.path}: this model has no attention to draw.")
+        raise ValueError(
+            f"{options.path}: this model has no attention to draw: draw the curves of "
+            "its training by --history, or give a model with attention."
+        )
     return plots.alignment_heatmap(
         best.alignment, best.source_tokens, best.target_tokens
     )
@@ -108,7 +117,10 @@ def _heatmap(options: argparse.Namespace) -> Any:
 def _spectrogram(options: argparse.Namespace) -> Any:
     """Figure of the alignment of one recording."""
     if not Path(options.recording).is_file():
-        raise ValueError(f"{options.recording}: there is no such file.")
+        raise ValueError(
+            f"{options.recording}: there is no such file. Expected the path of a WAV "
+            "file, or of a .npy or .npz file of frames."
+        )
     options.path = find_run_folder(options.path, "to draw a recording")
     transcriber = loading.load_transcriber(options.path, options.modules)
     return transcriber.plot(options.recording, search=search_frames(options))

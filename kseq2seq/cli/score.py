@@ -105,5 +105,8 @@ def _write(
             update(len(window.scores))
             lines += len(window.scores)
         if not lines:
-            raise ValueError(f"{options.input or 'standard input'}: no lines to score.")
+            raise ValueError(
+                f"{options.input or 'standard input'}: no lines to score. Expected a "
+                "source TAB its target in each line. Received: nothing"
+            )
     return log_probs, tokens, lines

@@ -134,5 +134,8 @@ def _read_pairs(options: argparse.Namespace) -> list[tuple[str, ...]]:
     read = PairReader(options.pairs, options.features)
     rows = [read(line, n) for n, line in enumerate(read_lines(options.pairs), 1)]
     if not rows:
-        raise ValueError(f"{options.pairs}: no pairs to align.")
+        raise ValueError(
+            f"{options.pairs}: no pairs to align. Expected pairs such as those of the "
+            "training, source TAB target in each line. Received: an empty file"
+        )
     return rows

@@ -103,13 +103,18 @@ def _files(options: argparse.Namespace) -> tuple[list[str], list[Any]]:
         folder = Path(options.input).parent if options.input else folder
     if not names:
         raise ValueError(
-            f"{options.input or 'standard input'}: no files to transcribe."
+            f"{options.input or 'standard input'}: no files to transcribe. Expected "
+            "the path of a recording in each line, or give FILE. Received: nothing"
         )
     paths = [folder / name for name in names]
     missing = [path for path in paths if not path.is_file()]
     if missing:
         others = f", and {len(missing) - 1} more" if missing[1:] else ""
-        raise FileNotFoundError(f"{missing[0]}{others}: there is no such file.")
+        raise FileNotFoundError(
+            f"{missing[0]}{others}: there is no such file. Expected paths from the "
+            f"folder {folder.resolve()} on, "
+            + ("that of the table" if options.input else "the working folder")
+        )
     return names, paths
 
 

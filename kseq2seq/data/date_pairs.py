@@ -136,7 +136,9 @@ def _forms_and_index(locales):
                 index.setdefault(skeleton, set()).update(reading)
         if not of_locale:
             raise ValueError(
-                f"Babel has no names of months in this locale. Received: {name!r}"
+                "`locales` must be those whose names of months Babel has, such as "
+                f"'en_GB' or 'de': leave out others. Received: {name!r}, with no names "
+                "of months"
             )
         forms.append(of_locale)
     return forms, index

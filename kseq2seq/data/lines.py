@@ -131,7 +131,10 @@ def stream_lines(
                 count += 1
                 yield line
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
+        raise DataError(
+            f"{path}: no such file. Expected the path of a file, absolute or from the "
+            "working folder on."
+        ) from error
     except IsADirectoryError as error:
         raise DataError(
             f"{path}: expected a file. Received: a folder; name a file in it"

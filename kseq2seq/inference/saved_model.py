@@ -119,7 +119,8 @@ class SavedTranslator(BaseTranslator):
         sizes = {name: len(x) for name, x in tensors.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(
-                f"All inputs must have the same number of rows. Received: {sizes}"
+                f"All inputs of {signature!r} must have the same number of rows: give "
+                f"each text its own value of every input. Received: {sizes}"
             )
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: x.numpy() for name, x in outputs.items()}
@@ -306,8 +307,8 @@ def _tensor(values, spec):
         raise ValueError(f"{spec.name!r} must be {spec.dtype.name}: {error}") from error
     if not spec.shape.is_compatible_with(tensor.shape):
         raise ValueError(
-            f"{spec.name!r} must have one axis, the batch. "
-            f"Received: shape={tuple(tensor.shape)}"
+            f"{spec.name!r} must have one axis, the batch: put a single value into a "
+            f"list. Received: shape={tuple(tensor.shape)}"
         )
     return tensor
 

@@ -36,7 +36,10 @@ def test_evaluate_scores_lines_with_several_references(call, folder, reverser):
     )
     (parent / "none").write_text("")
     files = ["--source", parent / "none", "--reference", parent / "none"]
-    assert_refused(call("evaluate", folder, *files), "none: no lines to translate")
+    assert_refused(
+        call("evaluate", folder, *files),
+        "none: no lines to translate. Expected a text in each",
+    )
 
 
 def test_evaluate_accepts_all_targets_of_a_row(call, folder, reverser):

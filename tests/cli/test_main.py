@@ -92,7 +92,10 @@ def test_version(call):
         (["translate", "RUN", "--length-penalty", "-1"], "from 0 on. Received: '-1'"),
         (["translate", "RUN", "--coverage-penalty", "x"], "from 0 on. Received: 'x'"),
         (["translate", "RUN", "--n-best", "3", "--beam", "2"], "num_hypotheses=3"),
-        (["translate", "RUN", "--input", "absent.txt"], "absent.txt: no such file"),
+        (
+            ["translate", "RUN", "--input", "absent.txt"],
+            "absent.txt: no such file. Expected the path of a file",
+        ),
         (
             ["translate", "RUN", "--input", "."],
             r"\.: expected a file\. Received: a folder",
@@ -109,7 +112,7 @@ def test_version(call):
         (["train", "dates", "--data", ""], "--data: must name a folder, .*: ''"),
         (["sweep", "a.toml", "--run", ""], "--run: must name a folder, .*: ''"),
         (["export", "RUN", ""], "FOLDER: must name a folder, such as .*: ''"),
-        (["score", "RUN"], "standard input: no lines to score"),
+        (["score", "RUN"], "standard input: no lines to score. Expected a source TAB"),
         (
             ["evaluate", "RUN"],
             "one of the arguments --source --tsv --jsonl --dialogues is required",

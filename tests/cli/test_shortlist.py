@@ -46,7 +46,7 @@ def test_what_cannot_be_used(call, copy, tmp_path):
     empty = tmp_path / "empty"
     empty.touch()
     refused = call("shortlist", copy, "--pairs", empty)
-    assert_refused(refused, "empty: no pairs to align")
+    assert_refused(refused, "empty: no pairs to align. Expected pairs such as")
     refused = call("shortlist", copy, "--pairs", empty, "--data", tmp_path)
     assert_refused(refused, "--data is for .* goes without --pairs. Received: --data ")
     refused = call("shortlist", copy, "--features", 2)

@@ -80,7 +80,9 @@ def test_files_are_written_down(call, speech, traced, expected, tmp_path):
     result = call("transcribe", run, "--input", table, "--column", "path")
     assert result.out == f"{texts[0]}\n{texts[2]}\n"
     result = call("transcribe", run, "--input", table, "--column", 1)
-    assert_refused(result, "path: there is no such file")
+    assert_refused(
+        result, "path: there is no such file. Expected paths from .* of the table"
+    )
     result = call("transcribe", run, "--alignments", stdin=f"{paths[0]}\n\n")
     content = json.loads(result.out)
     ((best,),) = traced.transcribe([paths[0]], Search(**SEARCH))
@@ -130,14 +132,17 @@ def test_other_verbs_take_tables_and_recordings(
         (["transcribe", "RUN", "a", "--input", "a"], "Give FILE, or --input, not both"),
         (["transcribe", "RUN", "WAV", "--column", 1], "name it by --input. Received:"),
         (["transcribe", "RUN", "WAV", "--shortlist"], "leave out --shortlist, for"),
-        (["transcribe", "RUN"], "standard input: no files to transcribe"),
+        (["transcribe", "RUN"], "standard input: no files to transcribe. Expected the"),
         (["translate", "RUN"], "reads recordings or frames, not texts: use 'kseq2seq"),
         (["export", "onnx", "RUN", "OUT"], "reads recordings or frames, not texts"),
         (["score", "RUN"], "name a table of paths and texts by --input"),
         (["score", "RUN", "--input", "a", "--workers", 2], "leave out --workers, for"),
         (["evaluate", "RUN", "--source", "a"], "leave out --source, for models of"),
         (["export", "RUN", "OUT", "--max-bytes", 7], "leave out --max-bytes, for"),
-        (["plot", "RUN", "--recording", "no.wav", "--output", "a.png"], "no such file"),
+        (
+            ["plot", "RUN", "--recording", "no.wav", "--output", "a.png"],
+            "no such file. Exp",
+        ),
     ],
 )
 def test_what_a_model_of_recordings_refuses(call, speech, tmp_path, arguments, match):

@@ -152,7 +152,7 @@ def test_inputs_are_checked(loaded):
         loaded.run("encode", {"text": [1, 2]})
     with pytest.raises(ValueError, match=r"'text' must have one axis.*shape=\(1, 1\)"):
         loaded.run("encode", {"text": [["a"]]})
-    with pytest.raises(ValueError, match="same number of rows.*'target': 2"):
+    with pytest.raises(ValueError, match="same number of rows: give.*'target': 2"):
         loaded.run("score", {"text": strings(["a"]), "target": strings(["b", "c"])})
     with pytest.raises(ValueError, match="must be one of align, .*Received: 'parse'"):
         loaded.run("parse", {})

@@ -187,7 +187,11 @@ class Attention(keras.layers.Layer):
             num_queries, value_dim)` and `(batch, num_queries, source_length)`, and
             a tuple as `state`.
         """
-        raise TypeError(f"{type(self).__name__} must define `attend`.")
+        raise TypeError(
+            f"{type(self).__name__} must define `attend`, which makes one step: "
+            "override it, or extend `GlobalAttention`, which asks for `scores` alone. "
+            f"Received: {type(self).__name__} without"
+        )
 
     def attend_all(
         self,
@@ -257,7 +261,11 @@ class Attention(keras.layers.Layer):
         Returns:
             A scalar tensor.
         """
-        raise TypeError(f"{type(self).__name__} must define `alignment_loss`.")
+        raise TypeError(
+            f"{type(self).__name__} must define `alignment_loss`: override it, or let "
+            "`has_alignment_loss` be False. "
+            f"Received: {type(self).__name__} without"
+        )
 
     @property
     def takes_kinds(self) -> bool:

@@ -252,7 +252,11 @@ def test_masks_arrive_from_embeddings_and_the_query_mask_leaves(make_layer):
 
 def test_the_base_class_attends_to_nothing():
     layer = Attention()
-    with pytest.raises(TypeError, match="^Attention must define `attend`"):
+    with pytest.raises(
+        TypeError, match="^Attention must define `attend`.*: override it, or"
+    ):
         layer.attend(None, None, None, None)
-    with pytest.raises(TypeError, match="^Attention must define `alignment_loss`"):
+    with pytest.raises(
+        TypeError, match="^Attention must define `alignment_loss`: override"
+    ):
         layer.alignment_loss(None, None)
