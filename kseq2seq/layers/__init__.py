@@ -75,6 +75,7 @@ from kseq2seq.layers.pair_features import (
 )
 from kseq2seq.layers.recurrent import LSTM as LSTM
 from kseq2seq.layers.recurrent import (
+    LayerNormLSTM,
     LayerNormLSTMCell,
     RegularizedCell,
     RegularizedRNN,
@@ -125,6 +126,7 @@ __all__ = [
     "FrameStack",
     "GatedFeaturesAttention",
     "GlobalAttention",
+    "LayerNormLSTM",
     "LayerNormLSTMCell",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",

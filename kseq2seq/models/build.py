@@ -20,6 +20,7 @@ from kseq2seq.layers import (
     FeaturesMemory,
     FrameMask,
     FrameStack,
+    LayerNormLSTM,
     LayerNormLSTMCell,
     Logits,
     PaddingMask,
@@ -46,7 +47,11 @@ _CELLS = {
     "gru": keras.layers.GRUCell,
     "layer_norm_lstm": LayerNormLSTMCell,
 }
-_FUSED_LAYERS = {"lstm": LSTM, "gru": keras.layers.GRU}
+_LAYERS = {
+    "lstm": LSTM,
+    "gru": keras.layers.GRU,
+    "layer_norm_lstm": LayerNormLSTM,
+}
 
 
 def build_model(
@@ -176,9 +181,9 @@ def _recurrent_layer(config, units, **kwargs):
     }
     if config.recurrent_dropout or config.zoneout:
         return RegularizedRNN(_make_cell(config, units), **kwargs)
-    if config.transition_depth > 1 or config.cell not in _FUSED_LAYERS:
+    if config.transition_depth > 1:
         return keras.layers.RNN(_make_cell(config, units), **kwargs)
-    return _FUSED_LAYERS[config.cell](units, **kwargs)
+    return _LAYERS[config.cell](units, **kwargs)
 
 
 def _encode(config, source):

@@ -1,7 +1,7 @@
 """Decoder over a whole target in training, with hand-written gradients.
 
 It computes what `DecoderRNN` does with LSTM cells, a plain score and a tanh layer, and
-is faster on a CPU; `kseq2seq.layers.recurrent.lstm` says why. Products that do not
+is faster on a CPU; `kseq2seq.layers.recurrent.steps` says why. Products that do not
 depend on the next step are made for all steps at once, behind the loop.
 
 Glossary of shapes, used in the comments below: B batch size, T target length, S source
@@ -16,10 +16,12 @@ from keras import ops
 from kseq2seq.layers.attention import BahdanauAttention, LuongAttention
 from kseq2seq.layers.decoder.cell import DecoderCell
 from kseq2seq.layers.recurrent import (
+    LAYER_NORM_LSTM_STEPS,
+    LSTM_STEPS,
+    LayerNormLSTMCell,
+    Steps,
     as_tensor,
     is_default_lstm,
-    lstm_step,
-    lstm_step_gradient,
     scan,
     supports_custom_gradient,
     weight_gradient,
@@ -30,7 +32,7 @@ from kseq2seq.utils import Tensor, custom_gradient
 class _Plan(NamedTuple):
     """Facts of a decoder that no tensor decides."""
 
-    num_levels: int
+    steps: list[Steps]  # of each level
     residual: bool
     feeds: bool  # the attentional vector into the next step
     asks_first: bool  # attention, before the cells
@@ -47,24 +49,18 @@ class _Inputs(NamedTuple):
     value: Any  # (B, S, D), 0 at padding
     keys: Any  # (B, S, U)
     bias: Any  # (B, S), 0 at real positions and far below it elsewhere, float32
-    kernels: list  # (input and U, 4U): of the first level without the inputs' rows
-    biases: list  # (4U,), without the first level's
+    levels: list  # weights of each level, as its `Steps` has them
     attentional: Any  # (D + U, A)
     score: list  # [(U, units), (units,)] of an additive score
     states: list  # [h, c] of each level, (B, U)
     dropout: list  # (B, U) of each level but the first, or empty
 
 
-class _SavedLevel(NamedTuple):
-    """Inputs of the gradient of one level's step; with an axis T, of all steps."""
-
-    c: Any  # (B, U), the cell state before the step, float32
-    gates: Any  # (B, 4U), float32
-    tanh_c: Any  # (B, U), of the new cell state, float32
-
-
 class _SavedAttention(NamedTuple):
-    """Inputs of the gradient of attention and of the layer behind it, likewise."""
+    """Inputs of the gradient of attention and of the layer behind it.
+
+    With an axis T, of all steps.
+    """
 
     projected: Any  # (B, units), what the keys are compared with
     alignment: Any  # (B, S), float32
@@ -74,7 +70,6 @@ class _SavedAttention(NamedTuple):
 class _SavedInputs(NamedTuple):
     """Inputs of products whose weights get their gradients behind the loop."""
 
-    levels: list  # (B, input and U) of each level
     query: Any  # (B, U)
     joined: Any  # (B, D + U), context and output of the cells
 
@@ -82,15 +77,23 @@ class _SavedInputs(NamedTuple):
 class _Saved(NamedTuple):
     """Tensors of a step that its gradient needs."""
 
-    levels: list  # of `_SavedLevel`
+    levels: list  # as the `Steps` of each level say
     attention: _SavedAttention
     inputs: _SavedInputs
+
+
+class _Transposed(NamedTuple):
+    """Weights that the gradients of each step are multiplied by."""
+
+    levels: list  # as the `Steps` of each level say
+    attentional: Any  # (A, D + U)
+    score: list  # [(units, U)] of an additive score
 
 
 class _Gradients(NamedTuple):
     """Tensors of which the gradients of weights are made behind the loop; likewise."""
 
-    z: list  # (B, 4U) of each level
+    levels: list  # as the `Steps` of each level say
     joined: Any  # (B, A)
     context: Any  # (B, D)
     compared: Any  # (B, units) of the projected query, or (B, S) of scores
@@ -113,7 +116,7 @@ def supports(cell: DecoderCell) -> bool:
         and type(cell) is DecoderCell
         and cell.has_usual_wiring
         and supports_custom_gradient(cell.compute_dtype)
-        and all(is_default_lstm(one) for one in cell.cells)
+        and all(_steps_of(one) is not None for one in cell.cells)
         and attention.probability_fn == "softmax"
         and not attention.dropout
         and type(layer) is keras.layers.Dense
@@ -121,6 +124,13 @@ def supports(cell: DecoderCell) -> bool:
         and not layer.use_bias
         and not layer.quantization_mode
     )
+
+
+def _steps_of(cell):
+    """The functions of a recurrent cell, or `None`."""
+    if type(cell) is LayerNormLSTMCell:
+        return LAYER_NORM_LSTM_STEPS
+    return LSTM_STEPS if is_default_lstm(cell) else None
 
 
 def decode(
@@ -143,11 +153,11 @@ def decode(
         Tensor of shape `(batch, target_length, output_size)`, or a tuple of it and the
         alignment, of shape `(batch, target_length, source_length)`.
     """
-    input_dim = inputs.shape[-1]
     attention = cast(LuongAttention | BahdanauAttention, cell.attention)
     attentional = cast(keras.layers.Dense, cell.attentional)
+    steps = [cast(Steps, _steps_of(one)) for one in cell.cells]
     plan = _Plan(
-        num_levels=len(cell.cells),
+        steps=steps,
         residual=cell.residual,
         feeds=cell.input_feeding,
         asks_first=cell.query == "previous",
@@ -156,24 +166,20 @@ def decode(
         aligns=with_alignment,
         dtype=keras.backend.standardize_dtype(inputs.dtype),
     )
-    kernels, biases = [], []
-    for level, one in enumerate(cell.cells):
-        kernel = as_tensor(one.kernel)
-        if not level:
-            # Not two slices, whose gradients would each be padded to the whole.
-            by_input, kernel = ops.split(kernel, [input_dim])
-        kernels.append(ops.concatenate([kernel, as_tensor(one.recurrent_kernel)]))
-        biases.append(as_tensor(one.bias))
+    by_input, *kernels = _split_kernels(plan, cell.cells, inputs.shape[-1])
+    levels = zip(steps, cell.cells, kernels, strict=True)
     score = []
     if plan.is_additive:
         score = [as_tensor(attention.query_kernel), as_tensor(attention.score_vector)]
     tensors = _Inputs(
-        z=ops.matmul(ops.swapaxes(inputs, 0, 1), by_input) + biases[0],
+        z=steps[0].products(cell.cells[0], ops.swapaxes(inputs, 0, 1), by_input),
         value=memory["value"],
         keys=memory["keys"],
         bias=(ops.cast(memory["mask"], "float32") - 1.0) * 1e9,
-        kernels=kernels,
-        biases=biases[1:],
+        levels=[
+            of_level.weights(one, kernel, not level)
+            for level, (of_level, one, kernel) in enumerate(levels)
+        ],
         attentional=as_tensor(attentional.kernel),
         score=score,
         states=list(states),
@@ -191,6 +197,15 @@ def decode(
         seen = ops.cast(memory["mask"], "float32")[:, None]
         return outputs, ops.cast(alignment * seen, plan.dtype)
     return ops.swapaxes(outputs, 0, 1)
+
+
+def _split_kernels(plan, cells, input_dim):
+    """Rows of the first kernel for the inputs, then each kernel for what enters."""
+    first, *others = (as_tensor(one.kernel) for one in cells)
+    if not (plan.feeds or plan.asks_first):
+        return [first, None, *others]
+    # Not two slices, whose gradients would each be padded to the whole.
+    return [*ops.split(first, [input_dim]), *others]
 
 
 def _is_product(attention):
@@ -215,11 +230,10 @@ def _run(plan, tensors):
         fed, h, c = carry
         return _step(plan, tensors, inputs[0], fed, h, c)
 
-    by_level = [plan.dtype] * plan.num_levels
     dtypes = _Saved(
-        [_SavedLevel("float32", "float32", "float32")] * plan.num_levels,
+        [of_level.dtypes(plan.dtype)[0] for of_level in plan.steps],
         _SavedAttention(plan.dtype, "float32", plan.dtype),
-        _SavedInputs(by_level, plan.dtype, plan.dtype),
+        _SavedInputs(plan.dtype, plan.dtype),
     )
     _, saved = scan(step, (fed, h, c), (tensors.z,), dtypes)
 
@@ -237,20 +251,19 @@ def _step(plan, tensors, z, fed, h, c):
     if plan.asks_first:
         context, projected, alignment = _attend(plan, tensors, query)
         fed = [context]
-    levels, inputs, new_h, new_c = [], [], [], []
-    for level, kernel in enumerate(tensors.kernels):
+    levels, new_h, new_c = [], [], []
+    for level, (of_level, weights) in enumerate(
+        zip(plan.steps, tensors.levels, strict=True)
+    ):
+        entering = fed
         if level:
             below = output * tensors.dropout[level - 1] if tensors.dropout else output
-            entering = ops.concatenate([below, h[level]], axis=1)
-            z = tensors.biases[level - 1]
-        else:
-            entering = ops.concatenate([*fed, h[0]], axis=1)
-        z = ops.cast(z, "float32")
-        z = z + ops.cast(ops.matmul(entering, kernel), "float32")
-        output, level_c, gates = lstm_step(z, c[level])
+            entering, z = [below], None
+        output, level_c, level_saved = of_level.step(
+            weights, z, entering, h[level], c[level]
+        )
         output = ops.cast(output, plan.dtype)
-        levels.append(_SavedLevel(c[level], *gates))
-        inputs.append(entering)
+        levels.append(level_saved)
         new_h.append(output)
         new_c.append(level_c)
         if level and plan.residual:
@@ -263,7 +276,7 @@ def _step(plan, tensors, z, fed, h, c):
     output = ops.cast(output, plan.dtype)
     fed = [output] if plan.feeds else []
     attention = _SavedAttention(projected, alignment, output)
-    saved = _Saved(levels, attention, _SavedInputs(inputs, query, joined))
+    saved = _Saved(levels, attention, _SavedInputs(query, joined))
     return (fed, new_h, new_c), saved
 
 
@@ -310,15 +323,19 @@ def _gradient(plan, tensors, saved, upstream):
     totals = []
     if plan.is_additive:
         totals = [ops.zeros_like(ops.cast(x, "float32")) for x in _additive(tensors)]
-    transposed = [ops.transpose(x) for x in (*tensors.kernels, tensors.attentional)]
-    if plan.is_additive:
-        transposed.append(ops.transpose(tensors.score[0]))
+    both = zip(plan.steps, tensors.levels, strict=True)
+    transposed = _Transposed(
+        [of_level.transpose(weights) for of_level, weights in both],
+        ops.transpose(tensors.attentional),
+        [ops.transpose(x) for x in tensors.score[:1]],
+    )
 
     def step(carry, step_inputs):
         return _step_gradient(plan, tensors, transposed, carry, *step_inputs)
 
     carry = (dfed, zeros[::2], zeros[1::2], totals)
-    dtypes = _Gradients([plan.dtype] * plan.num_levels, *[plan.dtype] * 3)
+    of_levels = [of_level.dtypes(plan.dtype)[1] for of_level in plan.steps]
+    dtypes = _Gradients(of_levels, *[plan.dtype] * 3)
     (_, dh, dc, totals), gradients = scan(
         step, carry, (upstream, saved.levels, attention), dtypes, reverse=True
     )
@@ -329,16 +346,18 @@ def _gradient(plan, tensors, saved, upstream):
         dscore = [weight_gradient(inputs.query, gradients.compared), dvector]
     else:
         dkeys, dscore = _over_time(gradients.compared, inputs.query), []
+    of_levels = [
+        of_level.weight_gradients(*level)
+        for of_level, *level in zip(
+            plan.steps, tensors.levels, saved.levels, gradients.levels, strict=True
+        )
+    ]
     return _Inputs(
-        z=gradients.z[0],
+        z=of_levels[0][0],
         value=_over_time(aligned, gradients.context),
         keys=dkeys,
         bias=ops.zeros_like(tensors.bias),
-        kernels=[
-            weight_gradient(x, dz)
-            for x, dz in zip(inputs.levels, gradients.z, strict=True)
-        ],
-        biases=[ops.sum(x, axis=(0, 1)) for x in gradients.z[1:]],
+        levels=[dweights for _, dweights in of_levels],
         attentional=weight_gradient(inputs.joined, gradients.joined),
         score=dscore,
         states=[ops.cast(x, plan.dtype) for x in dstates],
@@ -364,7 +383,7 @@ def _step_gradient(plan, tensors, transposed, carry, upstream, levels, attention
     doutput = ops.cast(doutput, "float32")
     doutput = doutput + dfed[0] if plan.feeds else doutput
     djoined = ops.cast(doutput * (1.0 - output * output), plan.dtype)
-    both = ops.matmul(djoined, transposed[plan.num_levels])
+    both = ops.matmul(djoined, transposed.attentional)
     size = tensors.value.shape[-1]
     dcontext, doutput = both[:, :size], ops.cast(both[:, size:], "float32")
     attended = (attention.projected, attention.alignment, totals, *dalignment)
@@ -373,16 +392,15 @@ def _step_gradient(plan, tensors, transposed, carry, upstream, levels, attention
             plan, tensors, transposed, dcontext, *attended
         )
         doutput = doutput + dquery
-    new_dh, new_dc, all_dz = ([None] * plan.num_levels for _ in range(3))
-    for level in reversed(range(plan.num_levels)):
-        c, *gates = levels[level]
-        dz, new_dc[level] = lstm_step_gradient(doutput + dh[level], dc[level], c, gates)
-        dz = ops.cast(dz, plan.dtype)
-        dentering = ops.cast(ops.matmul(dz, transposed[level]), "float32")
-        split = dentering.shape[-1] - dh[level].shape[-1]
-        new_dh[level] = dentering[:, split:]
-        all_dz[level] = dz
-        dx = dentering[:, :split]
+    new_dh, new_dc, dlevels = ([None] * len(plan.steps) for _ in range(3))
+    for level, of_level in reversed([*enumerate(plan.steps)]):
+        dx, new_dh[level], new_dc[level], dlevels[level] = of_level.step_gradient(
+            tensors.levels[level],
+            transposed.levels[level],
+            levels[level],
+            doutput + dh[level],
+            dc[level],
+        )
         if level:
             dx = dx + doutput if plan.residual else dx
             doutput = dx
@@ -396,7 +414,7 @@ def _step_gradient(plan, tensors, transposed, carry, upstream, levels, attention
         new_dh[-1] = new_dh[-1] + dquery
     dfed = [dx] if plan.feeds else []
     carry = dfed, new_dh, new_dc, totals
-    return carry, _Gradients(all_dz, djoined, dcontext, dscores)
+    return carry, _Gradients(dlevels, djoined, dcontext, dscores)
 
 
 def _attend_gradient(
@@ -415,5 +433,5 @@ def _attend_gradient(
     denergy = dscores[..., None] * vector * (1.0 - energy * energy)
     totals = [totals[0] + denergy, totals[1] + dvector]
     dprojected = ops.cast(ops.sum(denergy, axis=1), plan.dtype)
-    dquery = ops.cast(ops.matmul(dprojected, transposed[-1]), "float32")
+    dquery = ops.cast(ops.matmul(dprojected, transposed.score[0]), "float32")
     return dquery, dprojected, totals

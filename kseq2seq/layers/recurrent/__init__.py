@@ -1,16 +1,14 @@
 """Recurrent layers, and loops over time."""
 
 from kseq2seq.layers.recurrent.layer_norm_lstm import (
+    LAYER_NORM_LSTM_STEPS,
+    LayerNormLSTM,
     LayerNormLSTMCell,
 )
 from kseq2seq.layers.recurrent.lstm import (
     LSTM,
-    as_tensor,
+    LSTM_STEPS,
     is_default_lstm,
-    lstm_step,
-    lstm_step_gradient,
-    supports_custom_gradient,
-    weight_gradient,
 )
 from kseq2seq.layers.recurrent.regularized import (
     RegularizedCell,
@@ -24,21 +22,29 @@ from kseq2seq.layers.recurrent.scans import (
 from kseq2seq.layers.recurrent.step_loop import (
     run_steps,
 )
+from kseq2seq.layers.recurrent.steps import (
+    Steps,
+    as_tensor,
+    supports_custom_gradient,
+    weight_gradient,
+)
 from kseq2seq.layers.recurrent.transition import (
     TransitionCell,
 )
 
 __all__ = [
+    "LAYER_NORM_LSTM_STEPS",
     "LSTM",
+    "LSTM_STEPS",
+    "LayerNormLSTM",
     "LayerNormLSTMCell",
     "RegularizedCell",
     "RegularizedRNN",
+    "Steps",
     "TransitionCell",
     "as_tensor",
     "is_cell",
     "is_default_lstm",
-    "lstm_step",
-    "lstm_step_gradient",
     "run_steps",
     "scan",
     "supports_custom_gradient",

@@ -13,6 +13,7 @@ from kseq2seq.layers import (
     BahdanauAttention,
     DecoderCell,
     DecoderRNN,
+    LayerNormLSTMCell,
     LuongAttention,
     TransitionCell,
 )
@@ -61,6 +62,15 @@ KINDS = [
     ("bahdanau", "no_feed", 3, False),
     ("bahdanau", "previous", 2, True),
 ]
+# The levels that are with layer normalization, among others without it.
+LAYER_NORM_KINDS = [
+    ("bahdanau", "previous", 1, False, (0,)),
+    ("general", "feed", 2, True, (0, 1)),
+    ("concat", "no_feed", 1, False, (0,)),
+    ("scaled_general", "no_feed", 3, True, (1,)),
+    ("bahdanau", "feed", 2, False, (1,)),
+    ("dot", "previous", 3, True, (0, 2)),
+]
 
 
 def random(*shape, seed=0):
@@ -70,10 +80,20 @@ def random(*shape, seed=0):
 class Case:
     """A decoder with random weights, and what it is called with."""
 
-    def __init__(self, attention, way, levels, residual=False, dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        attention,
+        way,
+        levels,
+        residual=False,
+        normalized=(),
+        dropout=0.0,
+        **kwargs,
+    ):
         if isinstance(attention, str):
             attention = ATTENTIONS[attention](**kwargs)
-        cells = [keras.layers.LSTMCell(U, **kwargs) for _ in range(levels)]
+        kinds = {True: LayerNormLSTMCell, False: keras.layers.LSTMCell}
+        cells = [kinds[x in normalized](U, **kwargs) for x in range(levels)]
         layer = keras.layers.Dense(A, "tanh", use_bias=False, **kwargs)
         options = {**WAYS[way], "residual": residual, **kwargs}
         cell = DecoderCell(cells, attention, layer, **options)
@@ -133,7 +153,7 @@ def assert_close(actual, expected, atol=2e-5):
         np.testing.assert_allclose(x, y, atol=atol, err_msg=f"number {place}")
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", [*KINDS, *LAYER_NORM_KINDS], ids=str)
 def test_equals_the_loop(kind, calls, step_by_step):
     case = Case(*kind)
     actual = case.outputs_and_gradients()
@@ -146,9 +166,11 @@ def test_equals_the_loop(kind, calls, step_by_step):
     assert not np.any(actual[2][~MASK])
 
 
-@pytest.mark.parametrize("name", ["general", "bahdanau"])
-def test_in_graphs_of_any_size(name, calls, step_by_step):
-    case = Case(name, "feed", 2, True)
+@pytest.mark.parametrize(
+    "kind", [("general", "feed", 2, True), ("bahdanau", "feed", 2, True, (0, 1))]
+)
+def test_in_graphs_of_any_size(kind, calls, step_by_step):
+    case = Case(*kind)
     expected = step_by_step(case.outputs_and_gradients)
     specs = [tf.TensorSpec([None] * (x.ndim - 1) + [x.shape[-1]]) for x in case.inputs]
 
@@ -172,10 +194,10 @@ def test_in_graphs_of_any_size(name, calls, step_by_step):
 def test_dropout_between_levels_is_the_same(way, step_by_step):
     results = []
     for run in (lambda f: f(), step_by_step):
-        case = Case("general", way, 3, True, dropout=0.5)
+        case = Case("general", way, 3, True, (1,), dropout=0.5)
         results.append(run(case.outputs_and_gradients))
     assert_close(*results)
-    plain = Case("general", way, 3, True).outputs_and_gradients()
+    plain = Case("general", way, 3, True, (1,)).outputs_and_gradients()
     assert np.abs(plain[0] - results[0][0]).max() > 0.1
 
 
@@ -217,6 +239,7 @@ def test_what_stands_at_padding_is_not_seen(name, value):
         (("bahdanau", "previous", 1), 0.0),
         (("scaled_general", "feed", 3), 0.5),
         (("bahdanau", "previous", 2), 0.5),
+        (("bahdanau", "previous", 2, False, (0, 1)), 0.0),
     ],
 )
 def test_half_precision(kind, dropout, dtype, calls, step_by_step):
@@ -234,12 +257,18 @@ def test_half_precision(kind, dropout, dtype, calls, step_by_step):
     assert np.mean(errors[0]) < 1.2 * np.mean(errors[1])
 
 
+def _numpy_step(cell):
+    step, weights = reference.lstm_step, reference.named_weights(cell)
+    if isinstance(cell, LayerNormLSTMCell):
+        step = reference.layer_norm_lstm_step
+    return lambda x, state: step(weights, x, state)
+
+
 def loop_in_numpy(case, inputs):
     """The loss of a case, written step by step in float64 by `reference`."""
     x, memory, *states = inputs
     cell = case.decoder.cell
-    weights = [reference.named_weights(own) for own in cell.cells]
-    steps = [lambda x, state, w=w: reference.lstm_step(w, x, state) for w in weights]
+    steps = [_numpy_step(own) for own in cell.cells]
     of_attention = reference.named_weights(cell.attention)
     if isinstance(cell.attention, BahdanauAttention):
         score = reference.bahdanau_score(of_attention)
@@ -267,7 +296,13 @@ def loop_in_numpy(case, inputs):
 
 
 @pytest.mark.parametrize(
-    "kind", [("scaled", "feed", 2, True), ("bahdanau", "previous", 1)], ids=str
+    "kind",
+    [
+        ("scaled", "feed", 2, True),
+        ("bahdanau", "previous", 1),
+        ("bahdanau", "previous", 2, True, (0, 1)),
+    ],
+    ids=str,
 )
 def test_gradients_are_slopes(kind):
     """Against differences of the formulas in NumPy, which know of no gradient."""
@@ -318,6 +353,10 @@ class OtherCell(keras.layers.LSTMCell):
     pass
 
 
+class OtherLayerNorm(LayerNormLSTMCell):
+    pass
+
+
 class OtherDecoderCell(DecoderCell):
     pass
 
@@ -345,6 +384,7 @@ OTHERS = {
     "dropout": lambda: cell_of(BahdanauAttention(Q, dropout=0.1)),
     "sparsemax": lambda: cell_of(LuongAttention(probability_fn="sparsemax")),
     "gru": lambda: cell_of(cells=[keras.layers.GRUCell(U)]),
+    "other_layer_norm": lambda: cell_of(cells=[OtherLayerNorm(U)]),
     "one_gru": lambda: cell_of(
         cells=[keras.layers.LSTMCell(U), keras.layers.GRUCell(U)]
     ),
@@ -479,17 +519,17 @@ ON_JAX = """
     import numpy as np
 
     from kseq2seq.layers.decoder import fused
-    from kseq2seq.layers.recurrent import lstm
+    from kseq2seq.layers.recurrent import sequences
     sys.path += sys.argv[2:]
+    from recurrent_layers import PAIRS, C, H, MASK, X, pair
     from test_fused import KINDS_ON_JAX, Case, random
-    from test_lstm import C, H, MASK, X, pair
 
     assert keras.backend.backend() == "jax"
     arrays = np.load(sys.argv[1])
     called, plain = [], fused.decode
     fused.decode = lambda *x: called.append(1) or plain(*x)
-    loops, plain_loop = [], lstm._run
-    lstm._run = lambda *x: loops.append(1) or plain_loop(*x)
+    loops, plain_loop = [], sequences._run_with_gradients
+    sequences._run_with_gradients = lambda *x: loops.append(1) or plain_loop(*x)
 
     def gradients(layer, call, inputs):
         fixed = [x.value for x in layer.non_trainable_variables]
@@ -523,12 +563,13 @@ ON_JAX = """
 
         return gradients(layer, function, [X, H, C])
 
-    of_keras, ours = (call(layer) for layer in pair(go_backwards=True))
-    assert loops == [1]
-    for x, y in zip(of_keras, ours):
-        np.testing.assert_allclose(x, y, atol=2e-5)
+    for kind in PAIRS:
+        of_keras, ours = (call(layer) for layer in pair(kind, go_backwards=True))
+        for x, y in zip(of_keras, ours):
+            np.testing.assert_allclose(x, y, atol=2e-5)
+    assert loops == [1, 1]
 """
-KINDS_ON_JAX = [KINDS[3], KINDS[8], KINDS[12]]
+KINDS_ON_JAX = [KINDS[3], KINDS[8], KINDS[12], LAYER_NORM_KINDS[4]]
 
 
 def test_other_backends_give_the_same(tmp_path):
