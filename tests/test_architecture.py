@@ -533,7 +533,7 @@ def names_and_strings(tree):
 
 
 # What trains some mechanisms faster has to know which; all others go the usual way.
-KNOWS_MECHANISMS = r"layers.decoder.fused$"
+KNOWS_MECHANISMS = r"layers.decoder.fused(_attention)?$"
 KNOWS_NONE = rf"(?!{KNOWS_MECHANISMS})(layers.decoder|models|decod|inf)"
 
 

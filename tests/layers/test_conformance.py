@@ -204,6 +204,13 @@ ROWS = {
         TARGET,
         recur,
     ),
+    "layer_norm_lstm": Row(
+        lambda **kw: layers.LayerNormLSTM(
+            H, return_sequences=True, return_state=True, zero_output_for_mask=True, **kw
+        ),
+        {**TARGET, "mask": MASK[:, :T]},
+        recur,
+    ),
     "layer_norm_lstm_cell": Row(
         lambda **kw: layers.LayerNormLSTMCell(H, **kw),
         {"inputs": random(B, D), **STATES},

@@ -15,6 +15,13 @@ from keras import ops
 
 from kseq2seq.layers.attention import BahdanauAttention, LuongAttention
 from kseq2seq.layers.decoder.cell import DecoderCell
+from kseq2seq.layers.decoder.fused_attention import (
+    attend,
+    attend_gradient,
+    is_product,
+    score_factor,
+    supports_attention,
+)
 from kseq2seq.layers.recurrent import (
     LAYER_NORM_LSTM_STEPS,
     LSTM_STEPS,
@@ -105,20 +112,13 @@ def supports(cell: DecoderCell) -> bool:
     Args:
         cell: A `DecoderCell`.
     """
-    attention, layer = cell.attention, cell.attentional
-    if type(attention) is LuongAttention:
-        simple = not attention.use_scale
-    else:
-        simple = type(attention) is BahdanauAttention
-        simple = simple and not (attention.normalize or attention.use_bias)
+    layer = cell.attentional
     return (
-        simple
+        supports_attention(cell.attention)
         and type(cell) is DecoderCell
         and cell.has_usual_wiring
         and supports_custom_gradient(cell.compute_dtype)
         and all(_steps_of(one) is not None for one in cell.cells)
-        and attention.probability_fn == "softmax"
-        and not attention.dropout
         and type(layer) is keras.layers.Dense
         and layer.activation is keras.activations.tanh
         and not layer.use_bias
@@ -161,8 +161,8 @@ def decode(
         residual=cell.residual,
         feeds=cell.input_feeding,
         asks_first=cell.query == "previous",
-        is_additive=not _is_product(attention),
-        factor=_factor(attention, memory["keys"].shape[-1]),
+        is_additive=not is_product(attention),
+        factor=score_factor(attention, memory["keys"].shape[-1]),
         aligns=with_alignment,
         dtype=keras.backend.standardize_dtype(inputs.dtype),
     )
@@ -208,15 +208,6 @@ def _split_kernels(plan, cells, input_dim):
     return [*ops.split(first, [input_dim]), *others]
 
 
-def _is_product(attention):
-    return isinstance(attention, LuongAttention) and attention.score != "concat"
-
-
-def _factor(attention, size):
-    scaled = getattr(attention, "score", None) in ("scaled_dot", "scaled_general")
-    return (size**-0.5 if scaled else 1.0) / attention.temperature
-
-
 def _run(plan, tensors):
     """Outputs of all steps, (T, B, A) and perhaps (T, B, S), and their gradients."""
     h, c = tensors.states[::2], tensors.states[1::2]
@@ -249,7 +240,7 @@ def _step(plan, tensors, z, fed, h, c):
     """One step: what it hands on, and `_Saved`."""
     query, output = h[-1], None
     if plan.asks_first:
-        context, projected, alignment = _attend(plan, tensors, query)
+        context, projected, alignment = attend(plan, tensors, query)
         fed = [context]
     levels, new_h, new_c = [], [], []
     for level, (of_level, weights) in enumerate(
@@ -270,7 +261,7 @@ def _step(plan, tensors, z, fed, h, c):
             output = output + below
     if not plan.asks_first:
         query = output
-        context, projected, alignment = _attend(plan, tensors, query)
+        context, projected, alignment = attend(plan, tensors, query)
     joined = ops.concatenate([context, output], axis=1)
     output = ops.tanh(ops.cast(ops.matmul(joined, tensors.attentional), "float32"))
     output = ops.cast(output, plan.dtype)
@@ -278,38 +269,6 @@ def _step(plan, tensors, z, fed, h, c):
     attention = _SavedAttention(projected, alignment, output)
     saved = _Saved(levels, attention, _SavedInputs(query, joined))
     return (fed, new_h, new_c), saved
-
-
-def _attend(plan, tensors, query):
-    """Context, what the keys are compared with, and the alignment in float32."""
-    projected = query
-    if plan.is_additive:
-        projected = ops.matmul(query, tensors.score[0])
-        energy = ops.cast(_energy(tensors, projected), plan.dtype)
-        scores = ops.matmul(energy, tensors.score[1][:, None])[..., 0]
-        scores = ops.cast(scores, "float32") * plan.factor
-    else:
-        # Ahead of the product, which in float16 may be too large.
-        scores = _products(projected * plan.factor, tensors.keys)
-    # A row with no position left is shared out among all of them, and they are 0.
-    alignment = ops.softmax(ops.cast(scores, "float32") + tensors.bias)
-    context = _sums(ops.cast(alignment, plan.dtype), tensors.value)
-    return context, projected, alignment
-
-
-def _energy(tensors, projected):
-    energy = ops.cast(projected[:, None] + tensors.keys, "float32")
-    return ops.tanh(energy)  # (B, S, units)
-
-
-def _products(x, rows):
-    """`x`, (B, D), with each of `rows`, (B, S, D): (B, S)."""
-    return ops.matmul(rows, x[:, :, None])[..., 0]
-
-
-def _sums(weights, rows):
-    """The sums of `rows`, (B, S, D), by `weights`, (B, S): (B, D)."""
-    return ops.matmul(weights[:, None], rows)[:, 0]
 
 
 def _gradient(plan, tensors, saved, upstream):
@@ -388,7 +347,7 @@ def _step_gradient(plan, tensors, transposed, carry, upstream, levels, attention
     dcontext, doutput = both[:, :size], ops.cast(both[:, size:], "float32")
     attended = (attention.projected, attention.alignment, totals, *dalignment)
     if not plan.asks_first:
-        dquery, dscores, totals = _attend_gradient(
+        dquery, dscores, totals = attend_gradient(
             plan, tensors, transposed, dcontext, *attended
         )
         doutput = doutput + dquery
@@ -408,30 +367,10 @@ def _step_gradient(plan, tensors, transposed, carry, upstream, levels, attention
                 doutput = dx * ops.cast(tensors.dropout[level - 1], "float32")
     if plan.asks_first:
         dcontext = dcontext + ops.cast(dx, plan.dtype)
-        dquery, dscores, totals = _attend_gradient(
+        dquery, dscores, totals = attend_gradient(
             plan, tensors, transposed, dcontext, *attended
         )
         new_dh[-1] = new_dh[-1] + dquery
     dfed = [dx] if plan.feeds else []
     carry = dfed, new_dh, new_dc, totals
     return carry, _Gradients(dlevels, djoined, dcontext, dscores)
-
-
-def _attend_gradient(
-    plan, tensors, transposed, dcontext, projected, alignment, totals, doutput=0.0
-):
-    """Gradients of the query and of what is compared; sums for an additive score."""
-    dalignment = ops.cast(_products(dcontext, tensors.value), "float32") + doutput
-    mean = ops.sum(alignment * dalignment, axis=1, keepdims=True)
-    dscores = alignment * (dalignment - mean) * plan.factor  # (B, S)
-    if not plan.is_additive:
-        dscores = ops.cast(dscores, plan.dtype)
-        return ops.cast(_sums(dscores, tensors.keys), "float32"), dscores, totals
-    energy = _energy(tensors, projected)
-    vector = ops.cast(tensors.score[1], "float32")
-    dvector = ops.sum(dscores[..., None] * energy, axis=(0, 1))
-    denergy = dscores[..., None] * vector * (1.0 - energy * energy)
-    totals = [totals[0] + denergy, totals[1] + dvector]
-    dprojected = ops.cast(ops.sum(denergy, axis=1), plan.dtype)
-    dquery = ops.cast(ops.matmul(dprojected, transposed.score[0]), "float32")
-    return dquery, dprojected, totals

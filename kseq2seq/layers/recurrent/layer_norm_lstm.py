@@ -321,7 +321,9 @@ class LayerNormLSTM(keras.layers.RNN):
     """
 
     def __init__(self, units: int, **kwargs: Any) -> None:
-        cell = LayerNormLSTMCell(units, dtype=kwargs.get("dtype"))
+        cell = LayerNormLSTMCell(
+            units, dtype=kwargs.get("dtype"), name="layer_norm_lstm_cell"
+        )
         super().__init__(cell, **kwargs)
         self.units = cell.units
 

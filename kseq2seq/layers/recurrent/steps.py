@@ -1,4 +1,4 @@
-"""What a recurrent cell offers to loops with hand-written gradients.
+"""Steps of recurrent cells, for loops with hand-written gradients.
 
 Automatic differentiation of a loop multiplies two thin matrices at each step to add to
 the gradient of the weights, and multiplies by transposed weights, which is slow where
@@ -25,7 +25,7 @@ class Steps(NamedTuple):
     Attributes:
         products: `(cell, inputs, kernel) -> z`, the products of the inputs of all
             steps with their rows of the kernel, of shape `(length, batch, 4 * units)`.
-        weights: `(cell, kernel, has_products) -> weights`, a list of tensors for the
+        weights: `(cell, kernel, has_products) -> weights`, nested tensors for the
             loop. `kernel` has the rows of what enters each step, and is `None` where
             nothing does. `has_products` says whether steps get a `z`.
         step: `(weights, z, entering, h, c) -> (h, c, saved)`, one step. `z` is `None`
@@ -40,11 +40,11 @@ class Steps(NamedTuple):
     """
 
     products: Callable[[Any, Tensor, Tensor], Tensor]
-    weights: Callable[[Any, Tensor | None, bool], list]
+    weights: Callable[[Any, Tensor | None, bool], Any]
     step: Callable[..., tuple[Tensor, Tensor, tuple]]
-    transpose: Callable[[list], list]
+    transpose: Callable[[Any], list]
     step_gradient: Callable[..., tuple[Tensor, Tensor, Tensor, tuple]]
-    weight_gradients: Callable[..., tuple[Tensor, list]]
+    weight_gradients: Callable[..., tuple[Tensor, Any]]
     dtypes: Callable[[str], tuple[tuple, tuple]]
 
 

@@ -150,7 +150,7 @@ def step_by_step_(monkeypatch):
 
 def assert_close(actual, expected, atol=2e-5):
     for place, (x, y) in enumerate(zip(actual, expected, strict=True)):
-        np.testing.assert_allclose(x, y, atol=atol, err_msg=f"number {place}")
+        np.testing.assert_allclose(x, y, 1e-5, atol, err_msg=f"number {place}")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *LAYER_NORM_KINDS], ids=str)
