@@ -1,8 +1,8 @@
 """`kseq2seq evaluate`: translates a test set and prints its scores."""
 
 import argparse
-from contextlib import nullcontext
-from typing import Any, TypeAlias
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TextIO, TypeAlias
 
 from kseq2seq.cli import loading, output, windows
 from kseq2seq.cli.arguments import (
@@ -23,7 +23,15 @@ from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.recordings import read_table, refuse, transcribe_rows
 from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
 from kseq2seq.cli.search_options import add_search_options
-from kseq2seq.evaluation import DEFAULT_METRICS, METRICS, evaluate
+from kseq2seq.evaluation import (
+    DEFAULT_METRICS,
+    METRICS,
+    compare,
+    comparison_table,
+    confusions,
+    evaluate,
+    format_edit,
+)
 from kseq2seq.runs import is_transcriber, read_settings
 from kseq2seq.utils import atomic_write, join_lines
 
@@ -62,6 +70,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--output", metavar="FILE", help="where to write the translations"
+    )
+    parser.add_argument(
+        "--table",
+        metavar="FILE",
+        help="where to write a table with tabs, and the names of its columns above it: "
+        "source, nearest reference, translation, whether it is correct, edits, changes",
+    )
+    parser.add_argument(
+        "--confusions",
+        metavar="N",
+        type=index,
+        default=0,
+        help="print the N most frequent mistakes below the scores: what was written "
+        "instead of what, in words or phones, or in characters where texts have no "
+        "blanks (default: 0)",
     )
     add_max_characters(parser)
     add_search_options(parser)
@@ -124,16 +147,28 @@ def run(options: argparse.Namespace) -> None:
     if options.bootstrap == 1:
         raise ValueError("--bootstrap must be 0 or at least 2. Received: 1")
     files = options.source, options.tsv, options.jsonl, options.dialogues
-    output.check_output(options.output, *files, *(options.reference or ()))
+    inputs = *files, *(options.reference or ())
+    output.check_output(options.output, *inputs)
+    output.check_output(options.table, *inputs, options.output)
     sources, features, references = _read_test_set(options)
-    opened = atomic_write(options.output) if options.output else nullcontext()
-    with opened as file:
+    with _opened(options.output) as file, _opened(options.table) as table:
         hypotheses = _translate(options, sources, features)
         scores = evaluate(hypotheses, references, metrics, options.bootstrap)
         if file:
             file.writelines(join_lines(text) + "\n" for text in hypotheses)
+        if table or options.confusions:
+            rows = compare(list(map(str, sources)), hypotheses, references)
+        if table:
+            table.write(comparison_table(rows))
     for score in scores.values():
         print(score)
+    if options.confusions:
+        for expected, written, count in confusions(rows)[: options.confusions]:
+            print(f"{count}\t{format_edit(expected, written)}")
+
+
+def _opened(path: str | None) -> AbstractContextManager[TextIO | None]:
+    return atomic_write(path) if path else nullcontext()
 
 
 def _translate(

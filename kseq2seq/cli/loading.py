@@ -18,6 +18,7 @@ from kseq2seq.cli.sampling_options import (
     minimum_risk_function,
 )
 from kseq2seq.cli.search_options import given_search_options, make_search
+from kseq2seq.cli.unknown_text import telling_of_unknown
 from kseq2seq.runs import is_run_folder, is_transcriber
 from kseq2seq.utils import import_tensorflow
 
@@ -180,9 +181,22 @@ def load_translate_function(
     if fusion is not None:
         translator = translator.with_language_model(*fusion)
     search = make_search(options) if is_run_folder(options.path) else None
+    translate = translator.translate
+    if _needs_known_text(translator, search):
+        tokenizer = translator.source_tokenizer
+        translate = telling_of_unknown(translate, tokenizer, options.verb)
     return partial(
-        translator.translate,
+        translate,
         search=search,
         num_hypotheses=getattr(options, "num_hypotheses", None),
         alignments=getattr(options, "alignments", None) or None,
     )
+
+
+def _needs_known_text(translator: Any, search: Any) -> bool:
+    """Whether the model of a run folder has no other use for unknown words."""
+    if search is None or not hasattr(translator, "source_tokenizer"):
+        return False
+    from kseq2seq.models import copied_ids_of
+
+    return not search.replace_unknown and copied_ids_of(translator.model) is None

@@ -13,6 +13,13 @@ from kseq2seq.evaluation.calibration import (
     expected_calibration_error,
     fit_calibration,
 )
+from kseq2seq.evaluation.comparison import (
+    Comparison,
+    compare,
+    comparison_table,
+    confusions,
+    format_edit,
+)
 from kseq2seq.evaluation.corpus import (
     bleu,
     chrf,
@@ -50,6 +57,7 @@ __all__ = [
     "AlignmentErrorRate",
     "AlignmentStatistics",
     "Calibration",
+    "Comparison",
     "Metric",
     "Score",
     "alignment_error_rate",
@@ -59,11 +67,15 @@ __all__ = [
     "check_metrics",
     "check_texts",
     "chrf",
+    "compare",
+    "comparison_table",
+    "confusions",
     "edit_distance",
     "evaluate",
     "exact_match",
     "expected_calibration_error",
     "fit_calibration",
+    "format_edit",
     "interval_coverage",
     "pairwise_scores",
     "phone_error_rate",

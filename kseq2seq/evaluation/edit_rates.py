@@ -1,6 +1,6 @@
 """Error rates: edits of words, characters or phones for each one in the reference."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from kseq2seq.evaluation.score import (
     DEFAULT_SEED,
@@ -140,12 +140,29 @@ def edit_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
         [Hyyrö, 2003](http://www.stringology.org/event/2002/p6.html) gives it for
         whole sequences.
     """
-    if not first:
-        return len(second)
-    places = {}
+    distance = len(first)
+    for column in edit_columns(first, second):
+        distance = column[2]
+    return distance
+
+
+def edit_columns(
+    first: Sequence[Hashable], second: Sequence[Hashable]
+) -> Iterator[tuple[int, int, int]]:
+    """Columns of the table of `edit_distance`, one for each symbol of `second`.
+
+    Args:
+        first: See `edit_distance`.
+        second: See `edit_distance`.
+
+    Yields:
+        A tuple of the bits of the cells that are one more than the cell above them,
+        the bits of those that are one less, and the value of the last cell.
+    """
+    places: dict[Hashable, int] = {}
     for position, symbol in enumerate(first):
         places[symbol] = places.get(symbol, 0) | 1 << position
-    every, last = (1 << len(first)) - 1, 1 << (len(first) - 1)
+    every, last = (1 << len(first)) - 1, 1 << len(first) >> 1
     # Vertical differences of +1 and -1; the first column counts up from 0.
     rise, fall, distance = every, 0, len(first)
     for symbol in second:
@@ -154,10 +171,12 @@ def edit_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
         across_rise = fall | (every & ~(diagonal | rise))
         across_fall = rise & diagonal
         distance += bool(across_rise & last) - bool(across_fall & last)
+        if not first:  # no cells but those of the first row, which counts up
+            distance += 1
         across_rise, across_fall = across_rise << 1 | 1, across_fall << 1
         rise = every & (across_fall | ~(diagonal | across_rise))
         fall = every & across_rise & diagonal
-    return distance
+        yield rise, fall, distance
 
 
 def _error_rate(

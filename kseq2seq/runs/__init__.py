@@ -5,6 +5,7 @@ Quick to import, as its file names and checks are what commands begin with.
 
 from kseq2seq.runs.files import (
     ALIGNMENT_FILE,
+    COMPARISON_FILE,
     CONFIG_FILE,
     CURVES_FILE,
     EXPORT_SETTINGS_FILE,
@@ -79,6 +80,7 @@ from kseq2seq.runs.step_checkpoints import (
 
 __all__ = [
     "ALIGNMENT_FILE",
+    "COMPARISON_FILE",
     "CONFIG_FILE",
     "CURVES_FILE",
     "EXPORT_SETTINGS_FILE",

@@ -33,6 +33,7 @@ HISTORY_FILE, TABLE_FILE, CURVES_FILE = "history.json", "history.csv", "curves.p
 TENSORBOARD_FOLDER = "tensorboard"
 # Written at the end of a training.
 SCORES_FILE, TRANSLATIONS_FILE = "scores.json", "translations.txt"
+COMPARISON_FILE = "translations.tsv"
 ALIGNMENT_FILE = "alignment.png"
 
 _FILES = (
@@ -50,6 +51,7 @@ _FILES = (
     CURVES_FILE,
     SCORES_FILE,
     TRANSLATIONS_FILE,
+    COMPARISON_FILE,
     ALIGNMENT_FILE,
 )
 _CHECKPOINTS = "checkpoint-*.keras"

@@ -117,3 +117,20 @@ def test_long_sources_are_cut_and_told(call, folder, reverser):
     result = call("evaluate", folder, *options)
     assert "= 100.00" in result.out
     assert "source 2 is cut to the first 2 of its 3 characters" in result.err
+
+
+def test_evaluate_writes_a_table_and_prints_confusions(call, folder, reverser):
+    path, table = folder.parent / "test.tsv", folder.parent / "table.tsv"
+    path.write_text("ab\tbx\nab\tbax\ncd\tdc\nef\txxx\n")
+    options = "--tsv", path, "--metrics", "exact_match", "--table", table
+    result = call("evaluate", folder, *options, "--confusions", "2")
+    assert "= 33.33" in result.out
+    assert len(result.out.splitlines()) == 3
+    assert "1\tx → a\n" in result.out
+    lines = table.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "source\treference\ttranslation\tcorrect\tedits\tchanges"
+    assert lines[1] == "ab\tbx\tba\tno\t1\tx → a"
+    assert lines[2] == "cd\tdc\tdc\tyes\t0\t"
+    assert lines[3].startswith("ef\txxx\tfe\tno\t3\t")
+    result = call("evaluate", folder, "--tsv", path, "--table", path)
+    assert_refused(result, "would be replaced by what is made of it")

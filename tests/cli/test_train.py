@@ -102,6 +102,8 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, call):
     assert scores["sentences"] == 13
     assert scores["scores"]["exact_match"]["line"] == result.out.splitlines()[-1]
     translations = (run / "translations.txt").read_text().splitlines()
+    table = (run / "translations.tsv").read_text(encoding="utf-8").splitlines()
+    assert [x.split("\t")[2] for x in table] == ["translation", *translations]
     assert len(translations) == 13
     assert len(kseq2seq.Translator.load(run)(["1. Mai 1999"])) == 1
     assert_recorded(run, scores)

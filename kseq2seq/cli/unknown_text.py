@@ -1,0 +1,81 @@
+"""Texts with characters or words that a model has never seen, and what to do."""
+
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# What may bring a text to the form of the training texts.
+_FORMS: dict[str, Callable[[str], str]] = {
+    "in Unicode's form NFC": lambda text: unicodedata.normalize("NFC", text),
+    "in Unicode's form NFD": lambda text: unicodedata.normalize("NFD", text),
+    "in small letters": str.lower,
+    "in capital letters": str.upper,
+}
+
+
+def telling_of_unknown(translate: Any, tokenizer: Any, verb: str) -> Any:
+    """A function that translates, and tells once of texts with unknown parts.
+
+    Args:
+        translate: Function of `texts` and other arguments by name.
+        tokenizer: The `kseq2seq.Tokenizer` of the source.
+        verb: Verb of the command, for the message.
+    """
+    told = False
+
+    def translate_and_tell(texts: Sequence[str], **arguments: Any) -> Any:
+        nonlocal told
+        message = "" if told else unknown_message(texts, tokenizer)
+        if message:
+            told = True
+            print(f"kseq2seq {verb}: {message}", file=sys.stderr)
+        return translate(texts, **arguments)
+
+    return translate_and_tell
+
+
+def unknown_message(texts: Sequence[str], tokenizer: Any) -> str:
+    """What to tell of texts that a tokenizer does not know whole; "" if of none.
+
+    Args:
+        texts: List of `str`.
+        tokenizer: A `kseq2seq.Tokenizer`.
+    """
+    unknown = _unknown(texts, tokenizer)
+    if not unknown:
+        return ""
+    part = _unknown_part(unknown[0], tokenizer)
+    known = [
+        name
+        for name, form in _FORMS.items()
+        if not _unknown(list(map(form, unknown)), tokenizer)
+    ]
+    remedy = (
+        f"Give the texts {known[0]}, as the training texts are"
+        if known
+        else "They are translated as well as the model can without: train with texts "
+        "that have them"
+    )
+    codes = " ".join(f"U+{ord(x):04X}" for x in part[:4])
+    return (
+        f"{len(unknown)} of the first {len(texts)} texts have characters or words that "
+        f"were not in the training, such as {part[:40]!r} ({codes}). {remedy}."
+    )
+
+
+def _unknown(texts: Sequence[str], tokenizer: Any) -> list[str]:
+    """The texts that have an unknown part."""
+    from kseq2seq.utils import UNK_ID
+
+    if not texts:
+        return []
+    ids = tokenizer.tokenize(texts).to_list()
+    return [text for text, row in zip(texts, ids, strict=True) if UNK_ID in row]
+
+
+def _unknown_part(text: str, tokenizer: Any) -> str:
+    from kseq2seq.utils import UNK_ID
+
+    pieces = [piece for piece, id_ in tokenizer.read(text) if id_ == UNK_ID]
+    return (pieces[0].strip("▁") if pieces else "") or text
