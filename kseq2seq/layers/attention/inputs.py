@@ -381,6 +381,12 @@ def _check_mask(
         return
     of_target = name in ("query_mask", "target_mask")
     length = "target_length" if of_target else "source_length"
+    if hasattr(mask, "shape") and _rank(mask) == 1:  # the lengths of tfa.seq2seq
+        raise ValueError(
+            f"`{name}` of {layer} must be boolean, of shape (batch, {length}). Make it "
+            f"of lengths by ops.arange({length}) < lengths[:, None]. "
+            f"Received: {name}.shape={_shape(mask)}"
+        )
     _check_shape(layer, name, mask, ("batch", length))
     _check_same(layer, name, mask, other, reference, axis=0)
     _check_same(layer, name, mask, other, reference, axis=1)

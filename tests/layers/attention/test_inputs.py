@@ -66,6 +66,10 @@ def test_what_fits_is_taken(word, symbolic):
         ),
         ({"value_mask": ((B, S), "float32")}, "boolean, True at .*value_mask > -1"),
         (
+            {"value_mask": ((S,), "int32")},
+            r"of lengths by ops.arange\(source_length\) < lengths\[:, None\]",
+        ),
+        (
             {"query_mask": ((B, T), "int32")},
             "boolean.*Received: query_mask of dtype int",
         ),
