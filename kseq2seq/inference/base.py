@@ -25,7 +25,13 @@ from kseq2seq.inference.results import (
     alignment_of_row,
     decoded_text,
 )
-from kseq2seq.utils import Tensor, check_integer, check_number, check_string
+from kseq2seq.utils import (
+    Tensor,
+    check_integer,
+    check_number,
+    check_string,
+    is_blank,
+)
 
 if TYPE_CHECKING:  # Matplotlib is slow to import
     from matplotlib.axes import Axes
@@ -227,15 +233,24 @@ class BaseTranslator(ABC):
             `kseq2seq.plots.save` writes to a file.
 
         Raises:
-            ValueError: If the model has no attention, or `text` or `target` is no
-                string.
+            ValueError: If the model has no attention, `text` or `target` is no string,
+                or `text` is blank where the model is to translate it.
         """
         text = check_string("text", text)
         if check_string("target", target, optional=True) is None:
+            if is_blank(text):
+                raise ValueError(
+                    f"`text` must hold something to align. Received: {text=}"
+                )
             options: dict[str, Any] = {"num_hypotheses": 1, "alignments": True}
             if features is not None:
                 options["features"] = [features]
             ((drawn, *_),) = self.translate([text], **options)
+            if drawn.alignment is None:
+                raise ValueError(
+                    "The model must have attention for an alignment to draw: build one "
+                    "with attention='bahdanau', say. Received: a model without it"
+                )
         else:
             others = () if features is None else (features,)
             (drawn,) = self.align([(text, target, *others)])

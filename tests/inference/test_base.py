@@ -81,5 +81,8 @@ def test_a_saved_model_gives_alternatives(translators):
 
 
 def test_plot_needs_attention():
-    with pytest.raises(ValueError, match="of a model with attention gives"):
-        tiny_translator(attention="none").plot("a dog")
+    without = tiny_translator(attention="none")
+    with pytest.raises(ValueError, match="must have attention for an alignment to"):
+        without.plot("a dog")
+    with pytest.raises(ValueError, match="must hold something to align.*text=' '"):
+        without.plot(" ")
