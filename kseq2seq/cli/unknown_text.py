@@ -36,7 +36,7 @@ def telling_of_unknown(translate: Any, tokenizer: Any, verb: str) -> Any:
 
 
 def unknown_message(texts: Sequence[str], tokenizer: Any) -> str:
-    """What to tell of texts that a tokenizer does not know whole; "" if of none.
+    """A warning of texts that a tokenizer does not know whole; "" if there are none.
 
     Args:
         texts: List of `str`.

@@ -80,7 +80,7 @@ def compare(
 
 
 def confusions(rows: Sequence[Comparison]) -> list[tuple[str, str, int]]:
-    """What was written instead of what, and how often.
+    """Counts of the edits: what was expected, what was written instead.
 
     Args:
         rows: Result of `compare`.

@@ -228,8 +228,7 @@ def check_decoder_inputs(
         takes_kinds: Whether the memory's mask may also be of integers.
 
     Raises:
-        ValueError: If one of them has another shape, there is no step, or a mask is no
-            mask.
+        ValueError: If one of them has another shape or no step, or a mask is no mask.
 
     Example:
 
