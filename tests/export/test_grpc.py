@@ -7,7 +7,6 @@ stubs of `tensorflow-serving-api`.
 
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -102,6 +101,16 @@ def assert_same(actual, expected):
 # ovmsclient, in a process of its own
 
 
+def run(*arguments, stdin=""):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def call_of(signature, inputs, **more):
     sent = {}
     for name, value in inputs.items():
@@ -115,13 +124,7 @@ def call_of(signature, inputs, **more):
 
 
 def ask_ovmsclient(address, calls):
-    result = subprocess.run(
-        [sys.executable, HELPERS / "ovms.py", address, "tiny"],
-        input=json.dumps(calls),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run(HELPERS / "ovms.py", address, "tiny", stdin=json.dumps(calls))
     assert result.returncode == 0, result.stderr[-2000:]
     return json.loads(result.stdout)
 
@@ -340,14 +343,14 @@ def test_requests_put_into_one_batch_get_the_same_answers(model, python, signatu
 # The example
 
 
-def run_example(*arguments, stdin=""):
-    return subprocess.run(
-        [sys.executable, ROOT / "examples" / "translate_grpc.py", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+EXAMPLE = ROOT / "examples" / "translate_grpc.py"
+
+
+def run_examples(*calls):
+    """For each call, arguments and standard input: code, output and error."""
+    result = run(HELPERS / "several_calls.py", EXAMPLE, stdin=json.dumps(calls))
+    assert (result.returncode, result.stderr) == (0, "")
+    return json.loads(result.stdout)
 
 
 def plain(value):
@@ -358,12 +361,13 @@ def plain(value):
 
 def test_the_example_translates(address, translator):
     expected = [best.text for best, *_ in translator.translate(TEXTS, SEARCH)]
-    result = run_example(address, "tiny", *TEXTS)
+    result = run(EXAMPLE, address, "tiny", *TEXTS)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == expected
-    result = run_example(address, "tiny", stdin="the birds see the cat\na dog\n")
-    assert result.stdout.splitlines() == [expected[2], expected[0]]
-    assert run_example(address, "tiny").stdout == ""
+    lines = "the birds see the cat\na dog\n"
+    given, empty = run_examples([[address, "tiny"], lines], [[address, "tiny"], ""])
+    assert given == [0, f"{expected[2]}\n{expected[0]}\n", ""]
+    assert empty == [0, "", ""]
 
 
 def test_the_example_sends_many_lines_in_parts(model, python):
@@ -381,51 +385,56 @@ def test_the_example_sends_many_lines_in_parts(model, python):
             return model.predict(request)
 
     with grpc_server.serving({"tiny": Listening()}) as address:
-        result = run_example(address, "tiny", stdin="\r\n".join(lines))
-        options = ["--signature", "nbest"]
-        nbest = run_example(address, "tiny", *options, stdin="\n".join(lines)).stdout
-    assert (result.returncode, result.stderr) == (0, "")
+        best, nbest = run_examples(
+            [[address, "tiny"], "\r\n".join(lines)],
+            [[address, "tiny", "--signature", "nbest"], "\n".join(lines)],
+        )
+    assert (best[0], best[2]) == (nbest[0], nbest[2]) == (0, "")
     assert asked == [lines[:64], lines[64:]] * 2 and len(lines) == 69
     outputs = python.run("nbest", {"text": np.array([x.encode() for x in lines])})
     expected = plain(outputs["translations"].tolist())
-    assert result.stdout == "".join(f"{best}\n" for best, *_ in expected)
-    rows = [row for x in nbest.splitlines() for row in json.loads(x)["translations"]]
+    assert best[1] == "".join(f"{x}\n" for x, *_ in expected)
+    rows = [row for x in nbest[1].splitlines() for row in json.loads(x)["translations"]]
     assert rows == expected
 
 
-@pytest.mark.parametrize("signature", sorted(TEXT_ONLY - {"serving_default"}))
-def test_the_example_prints_other_answers_whole(address, python, signature):
+def test_the_example_prints_other_answers_whole(address, python):
+    signatures = sorted(TEXT_ONLY - {"serving_default"})
     texts = np.array([b"a dog", '犬 "ü"'.encode()], object)
-    result = run_example(
-        address, "tiny", "--signature", signature, *(x.decode() for x in texts)
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    expected = python.run(signature, {"text": texts})
-    actual = json.loads(result.stdout)
-    assert set(actual) == set(expected)
-    for name, value in expected.items():
-        if value.dtype.kind == "f":
-            np.testing.assert_allclose(actual[name], value, rtol=1e-5, atol=1e-5)
-        else:
-            assert actual[name] == plain(value.tolist()), name
+    given = [address, "tiny", *(x.decode() for x in texts), "--signature"]
+    results = run_examples(*([[*given, name], ""] for name in signatures))
+    for signature, (code, out, err) in zip(signatures, results, strict=True):
+        assert (code, err) == (0, "")
+        expected = python.run(signature, {"text": texts})
+        actual = json.loads(out)
+        assert set(actual) == set(expected)
+        for name, value in expected.items():
+            if value.dtype.kind == "f":
+                np.testing.assert_allclose(actual[name], value, rtol=1e-5, atol=1e-5)
+            else:
+                assert actual[name] == plain(value.tolist()), name
 
 
 def test_the_example_says_what_went_wrong(address):
     with socket.socket() as bound:  # and does not listen
         bound.bind(("127.0.0.1", 0))
         nowhere = f"127.0.0.1:{bound.getsockname()[1]}"
-        for arguments, message in [
-            ([nowhere, "tiny"], f"no server answers at {nowhere} .*start TensorFlow"),
-            ([address, "other"], r"refused \(NOT_FOUND\): .*Latest\(other\)"),
-            ([address, "tiny", "--signature", "x"], 'refused .*"x" not found'),
-            (["nonsense://", "tiny"], "."),
-        ]:
-            result = run_example(*arguments, "a dog")
-            assert result.returncode == 1 and result.stdout == ""
-            (line,) = result.stderr.splitlines()
-            assert re.match(f"translate_grpc.py: .*{message}", line)
-    result = run_example("--help")
-    assert result.returncode == 0 and "pip install ovmsclient" in result.stdout
+        refused = run(EXAMPLE, nowhere, "tiny", "a dog")
+    message = f"no server answers at {nowhere} .*start TensorFlow"
+    assert refused.returncode == 1 and refused.stdout == ""
+    assert re.fullmatch(f"translate_grpc.py: .*{message}.*\n", refused.stderr)
+    cases = [
+        ([address, "other"], r"refused \(NOT_FOUND\): .*Latest\(other\)"),
+        ([address, "tiny", "--signature", "x"], 'refused .*"x" not found'),
+        (["nonsense://", "tiny"], "."),
+    ]
+    calls = [[[*arguments, "a dog"], ""] for arguments, _ in cases]
+    *results, (code, help_text, _) = run_examples(*calls, [["--help"], ""])
+    for (_, message), (failed, out, err) in zip(cases, results, strict=True):
+        assert failed == 1 and out == ""
+        (line,) = err.splitlines()
+        assert re.match(f"translate_grpc.py: .*{message}", line)
+    assert code == 0 and "pip install ovmsclient" in help_text
 
 
 # Warm-up
@@ -451,9 +460,17 @@ def read_inputs(request):
     return {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
 
 
-def test_a_version_that_cannot_be_warmed_up_is_not_served(saved, tmp_path):
-    path = tmp_path / "2"
-    shutil.copytree(saved, path)
+class Echo(tf.Module):
+    """One signature of texts; what refuses other inputs knows no more of a model."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def answer(self, text):
+        return {"translation": text}
+
+
+def test_a_version_that_cannot_be_warmed_up_is_not_served(tmp_path):
+    path, echo = tmp_path / "2", Echo()
+    tf.saved_model.save(echo, path, {"serving_default": echo.answer})
     request = "serving_default", {"text": np.array([3], np.int32)}
     warmup.write_warmup(path, [request], "tiny")
     with pytest.raises(grpc_server.ServingError, match="int32"):
