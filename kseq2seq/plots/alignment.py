@@ -37,8 +37,9 @@ def alignment_heatmap(
     Args:
         alignment: A `Translation` or an `Alignment` of a translator; or weights of
             shape `(target_length, source_length)`, an array or tensor.
-        source_tokens: List of `source_length` strings, for weights alone.
-        target_tokens: List of `target_length` strings, for weights alone.
+        source_tokens: List of `source_length` strings, for weights alone. Without
+            tokens an array is labelled by positions, from 0.
+        target_tokens: List of `target_length` strings, likewise.
         title: Text above the figure, wrapped to its width, or `None`.
         ax: `matplotlib.axes.Axes` to draw into; a figure of its own if `None`.
 
@@ -102,6 +103,10 @@ def _weights_and_tokens(alignment, source_tokens, target_tokens):
         target_tokens = getattr(alignment, "target_tokens", None)
         given = alignment
         alignment = getattr(given, "alignment", getattr(given, "weights", None))
+        shape = getattr(given, "shape", ())
+        if len(shape) == 2:  # an array or a tensor
+            alignment = given
+            target_tokens, source_tokens = (list(map(str, range(x))) for x in shape)
         if alignment is None or source_tokens is None or target_tokens is None:
             raise ValueError(
                 "`alignment` must be weights, given with `source_tokens` and "

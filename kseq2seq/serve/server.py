@@ -6,6 +6,7 @@ import socket
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from kseq2seq.serve import rest
@@ -124,14 +125,31 @@ def create_server(translator: Any, opened: socket.socket) -> BaseWSGIServer:
     )
 
 
+def warm_up(translator: Any) -> None:
+    """Calls the signatures of a text once: their first calls take seconds.
+
+    Args:
+        translator: A `SavedTranslator`.
+    """
+    for name in ("serving_default", "nbest", "translate_align"):
+        signature = translator.signatures.get(name)
+        if signature is not None and set(signature.inputs) <= {"text", "features"}:
+            text = np.array([b"a"], object)
+            inputs = {"text": text, "features": np.array([b""], object)}
+            translator.run(name, {key: inputs[key] for key in signature.inputs})
+
+
 def serve(translator: Any, opened: socket.socket) -> None:
-    """Prints where the page and the API are, and answers until Ctrl-C.
+    """Makes the model ready, prints where the page and the API are, and answers.
+
+    It does so until Ctrl-C.
 
     Args:
         translator: A `SavedTranslator`.
         opened: The socket from `listen`.
     """
     server = create_server(translator, opened)
+    warm_up(translator)
     address, port = opened.getsockname()[:2]
     host = _in_url(address)
     name, version = model_name(translator.path)

@@ -185,6 +185,12 @@ def test_what_is_no_alignment(arguments, message):
         alignment_heatmap(*arguments)
 
 
+def test_an_array_without_tokens_is_labelled_by_positions():
+    (axes,) = alignment_heatmap(np.full((2, 3), 0.3)).axes
+    assert [x.get_text() for x in axes.get_xticklabels()] == ["0", "1", "2"]
+    assert [x.get_text() for x in axes.get_yticklabels()] == ["0", "1"]
+
+
 def test_a_heatmap_in_axes_of_the_user():
     from matplotlib import pyplot
 

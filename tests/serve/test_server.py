@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -189,6 +190,25 @@ def test_the_command_with_a_model(tmp_path):
         process.kill()
         process.wait()
     assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("has_features", [False, True])
+def test_the_signatures_of_a_text_are_called_ahead(has_features):
+    keys = ["text", "features"] if has_features else ["text"]
+    signatures = {
+        name: SimpleNamespace(inputs=dict.fromkeys([*keys, *others]))
+        for name, others in (
+            ("serving_default", []),
+            ("translate_align", []),
+            ("score", ["target"]),
+            ("complete", ["prefix"]),
+        )
+    }
+    called = {}
+    server.warm_up(SimpleNamespace(signatures=signatures, run=called.__setitem__))
+    assert set(called) == {"serving_default", "translate_align"}
+    for inputs in called.values():
+        assert [*inputs] == keys and inputs["text"].tolist() == [b"a"]
 
 
 def test_what_is_no_saved_model_is_refused():
