@@ -121,7 +121,8 @@ def test_our_contender_times_the_epochs_of_the_recipe(
 
     def prepare(settings, run, folder, fresh):
         given.append(settings)
-        return SimpleNamespace(model=model, folder=SimpleNamespace(history=history))
+        run_folder = SimpleNamespace(history=history)
+        return SimpleNamespace(model=model, run_folder=run_folder)
 
     def fit(training):
         ones = np.ones((3, 1))

@@ -90,6 +90,7 @@ def test_a_killed_training_goes_on_and_ends_whole(killed, call):
     assert len((run / "history.csv").read_text().splitlines()) == 1 + 3
     written = [value for name, value in vars(runs).items() if name.endswith("_FILE")]
     written.remove(runs.SAVED_MODEL_FILE)
+    written.remove(runs.EXPORT_SETTINGS_FILE)
     written.remove(runs.FEATURES_FILE)
     written.remove(runs.LOG_MEL_FILE)
     written.remove(runs.SHORTLIST_FILE)

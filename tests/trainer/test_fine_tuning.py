@@ -88,7 +88,8 @@ def test_new_symbols_get_new_rows(former, prepare, tmp_path, caplog):
     with pytest.raises(
         SettingsError, match=r"--from \S*other: it began with .*'former'"
     ):
-        prepare("tuned", NEW, resume=True, from_run=tmp_path / "other")
+        other = {"from_run": tmp_path / "other"}
+        prepare("tuned", NEW, "training.frozen=['encoder']", resume=True, **other)
 
 
 def test_a_training_with_new_weights_is_not_resumed_from_a_run(prepare, tmp_path):
