@@ -13,6 +13,7 @@ as `--direct_num_workers 2 --direct_running_mode multi_processing`.
 
 import argparse
 import json
+import sys
 
 import apache_beam as beam
 import fastavro
@@ -76,7 +77,28 @@ def main(arguments=None):
     parser.add_argument("--features", help="key of its features")
     parser.add_argument("--num-hypotheses", type=int)
     parser.add_argument("--threads", type=int, help="threads of one operation")
+    parser.add_argument(
+        "--attempts",
+        type=int,
+        default=2,
+        help="how often to begin if a worker is lost and the runner does not replace it"
+        " (default: 2)",
+    )
     options, others = parser.parse_known_args(arguments)
+    if options.attempts < 1:
+        parser.error("--attempts must be at least 1")
+    for left in reversed(range(options.attempts)):
+        try:
+            return run(options, others)
+        except RuntimeError as error:  # files are written at the end alone
+            if not left:
+                raise
+            reason = str(error).strip().rpartition("\n")[2]
+            print(f"{parser.prog}: begins anew after: {reason}", file=sys.stderr)
+
+
+def run(options, others):
+    """Runs the pipeline, with the options of this program and those of Beam."""
     is_avro = options.input.endswith(".avro")
     is_json = options.input.endswith(".jsonl")
     translate = Translate(

@@ -138,6 +138,30 @@ def test_the_example_reads_and_writes_jsonl_and_text(saved, tmp_path):
     assert "invalid start byte" in lines_of(tmp_path, "text-rejected-*")[0]
 
 
+def test_the_example_begins_anew_when_a_worker_is_lost(saved, tmp_path, capsys):
+    main = runpy.run_path(str(ROOT / "examples" / "beam_translate.py"))["main"]
+    plain, begun = main.__globals__["run"], []
+
+    def run(*arguments):
+        begun.append(arguments)
+        if len(begun) < 3:
+            raise RuntimeError("in a worker\nChannel closed prematurely.")
+        plain(*arguments)
+
+    main.__globals__["run"] = run
+    (tmp_path / "in.txt").write_text("\n".join(TEXTS))
+    files = ["--input", f"{tmp_path}/in.txt", "--output", f"{tmp_path}/out"]
+    words = [str(saved), *files, "--runner", "FnApiRunner"]
+    with pytest.raises(RuntimeError, match="Channel closed prematurely"):
+        main(words)
+    assert len(begun) == 2 and not [*tmp_path.glob("out*")]
+    main(words)
+    assert len(begun) == 3 and len(lines_of(tmp_path, "out-0*")) == len(TEXTS)
+    assert "begins anew after: Channel closed prematurely.\n" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--attempts", "0"])
+
+
 def test_the_example_reads_and_writes_avro(saved, tmp_path):
     fastavro = pytest.importorskip("fastavro")
     main = runpy.run_path(str(ROOT / "examples" / "beam_translate.py"))["main"]
