@@ -26,12 +26,7 @@ def parse_arguments(arguments):
         description="Measure what compiling on jax takes, for several sets of buckets.",
         epilog="Some minutes. The machine should be quiet otherwise.",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=machine.ROOT.parent / "shared" / "data",
-        help="folder with multi30k/train.en.gz and .de.gz (default: %(default)s)",
-    )
+    machine.add_multi30k(parser)
     parser.add_argument(
         "--shapes", type=int, default=4, help="to compile of each set (default: 4)"
     )
@@ -42,10 +37,7 @@ def parse_arguments(arguments):
     options = parser.parse_args(arguments)
     if options.shapes < 2:
         parser.error("--shapes must be at least 2")
-    if not (options.data / "multi30k").is_dir():
-        parser.error(
-            f"{options.data} has no folder multi30k: name its folder by --data"
-        )
+    machine.check_multi30k(parser, options.data)
     return options
 
 

@@ -42,6 +42,22 @@ NO_TORCH = (
 GEMM_SIZE, GEMM_PRODUCTS, GEMM_REPEATS = 2048, 3, 7
 
 
+def add_multi30k(parser):
+    """Adds the option `--data` for the folder of Multi30k."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=ROOT.parent / "shared" / "data",
+        help="folder with multi30k/train.en.gz and .de.gz (default: %(default)s)",
+    )
+
+
+def check_multi30k(parser, folder):
+    """Ends with an error of the parser if the folder has no Multi30k."""
+    if not (folder / "multi30k").is_dir():
+        parser.error(f"{folder} has no folder multi30k: name its folder by --data")
+
+
 def gemm_rate(framework, dtype="float32", device=None, sizes=None):
     """GFLOP/s of a matrix product in this process: what a model could reach.
 

@@ -40,12 +40,7 @@ def parse_arguments(arguments):
         description="Measure tokenisation, the input pipeline and padding.",
         epilog="Half a minute. The machine should be quiet otherwise.",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=machine.ROOT.parent / "shared" / "data",
-        help="folder with multi30k/train.en.gz and .de.gz (default: %(default)s)",
-    )
+    machine.add_multi30k(parser)
     parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
     parser.add_argument(
         "--training-rate",
@@ -63,10 +58,7 @@ def parse_arguments(arguments):
         parser.error("--repeat must be at least 1")
     if options.training_rate is not None and options.training_rate <= 0:
         parser.error("--training-rate must be above 0")
-    if not (options.data / "multi30k").is_dir():
-        parser.error(
-            f"{options.data} has no folder multi30k: name its folder by --data"
-        )
+    machine.check_multi30k(parser, options.data)
     return options
 
 

@@ -56,12 +56,7 @@ def parse_arguments(arguments):
         epilog="About half an hour on two cores, which should be quiet otherwise; "
         "--steps 40 takes three minutes.",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=machine.ROOT.parent / "shared" / "data",
-        help="folder with multi30k/train.en.gz and .de.gz (default: %(default)s)",
-    )
+    machine.add_multi30k(parser)
     parser.add_argument(
         "--contenders", nargs="+", choices=CONTENDERS, default=list(DEFAULT)
     )
@@ -91,10 +86,8 @@ def parse_arguments(arguments):
         parser.error("--steps, --repeat and --parts must be at least 1")
     if options.batches is not None and not options.batches.is_file():
         parser.error(f"no such file of batches: {options.batches}")
-    if options.batches is None and not (options.data / "multi30k").is_dir():
-        parser.error(
-            f"{options.data} has no folder multi30k: name its folder by --data"
-        )
+    if options.batches is None:
+        machine.check_multi30k(parser, options.data)
     return options
 
 

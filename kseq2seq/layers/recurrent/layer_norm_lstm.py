@@ -153,6 +153,8 @@ def forget_bias_of_one(shape: Any, dtype: Any = None) -> Tensor:
 
 
 class _Weights(NamedTuple):
+    """Weights of the loop, without the kernel of the inputs."""
+
     kernel: list  # (E, 4U), rows of what enters each step, or empty
     recurrent_kernel: Any  # (U, 4U)
     input_gain: Any  # (4U,)
@@ -163,6 +165,8 @@ class _Weights(NamedTuple):
 
 
 class _Saved(NamedTuple):
+    """Tensors of a step that its gradient needs; all but the first in float32."""
+
     joined: Any  # (B, E + U), what entered, and h before the step
     c: Any  # (B, U), before the step
     gates: Any  # (B, 4U)
@@ -176,6 +180,8 @@ class _Saved(NamedTuple):
 
 
 class _Sums(NamedTuple):
+    """Gradients of a step's sums, of which those of the weights are made."""
+
     inputs: Any  # (B, 4U), gradients of the products
     state: Any  # (B, 4U)
     gates: Any  # (B, 4U), of the gates' sums, float32
@@ -256,7 +262,7 @@ def _step_gradient(weights, transposed, saved, dh, dc):
 
 
 def _weight_gradients(weights, saved, dsums):
-    split = saved.joined.shape[-1] - weights.recurrent_kernel.shape[0]
+    split = weights.kernel[0].shape[0] if weights.kernel else 0
     entering, h = saved.joined[..., :split], saved.joined[..., split:]
     return dsums.inputs, _Weights(
         [weight_gradient(entering, dsums.inputs)] if weights.kernel else [],

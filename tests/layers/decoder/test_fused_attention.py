@@ -7,6 +7,7 @@ import pytest
 
 from kseq2seq.layers import BahdanauAttention, LuongAttention
 from kseq2seq.layers.decoder import fused_attention
+from slopes import assert_slopes
 
 # All different: batch, source, queries and keys, values.
 B, S, U, D = 3, 7, 5, 11
@@ -72,16 +73,7 @@ def test_gradients_are_slopes(is_additive):
     else:
         # Behind the loop, from the gradients of the scores.
         found = [dquery, np.asarray(compared)[..., None] * QUERY[:, None]]
-    values = [x.astype("float64") for x in (QUERY, KEYS, VECTOR)]
-    for place, gradient in enumerate(found):
-        direction = random(*values[place].shape, seed=7 + place)
-        sides = []
-        for sign in (1, -1):
-            moved = list(values)
-            moved[place] = values[place] + sign * 1e-6 * direction
-            sides.append(total(*moved))
-        slope = (sides[0] - sides[1]) / 2e-6
-        np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=1e-3)
+    assert_slopes(total, [QUERY, KEYS, VECTOR], found, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from kseq2seq.layers.recurrent import steps
+from slopes import assert_slopes
 
 B, U, T, D = 3, 5, 7, 2
 
@@ -36,16 +37,7 @@ def test_gradients_are_slopes():
         (*_, o), new_c = gates_in_numpy(z, c)
         return np.sum(o * do) + np.sum(new_c * dc)
 
-    values = z.astype("float64"), c.astype("float64")
-    for place, gradient in enumerate(found):
-        direction = random(*gradient.shape, seed=4 + place)
-        sides = []
-        for sign in (1, -1):
-            moved = list(values)
-            moved[place] = values[place] + sign * 1e-6 * direction
-            sides.append(total(*moved))
-        slope = (sides[0] - sides[1]) / 2e-6
-        np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=1e-4)
+    assert_slopes(total, [z, c], found)
 
 
 def test_the_gradient_of_weights_sums_over_steps_and_rows():
