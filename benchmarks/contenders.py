@@ -1,6 +1,6 @@
 """Contenders in training: this library's model and the baseline in PyTorch.
 
-Each is made in a process of its own (`machine.Remote`) and trains on batches of ids
+Each is made in a process of its own (`elsewhere.Remote`) and trains on batches of ids
 from a file, the same for all.
 """
 

@@ -28,6 +28,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import elsewhere
 import flops
 import machine
 from contenders import MODEL, SEED
@@ -295,12 +296,12 @@ def forced(options):
         settings["weights"] = str(Path(folder) / "weights.npz")
         try:
             for name in ("Ours", "Int8") if options.int8 else ("Ours",):
-                contenders[name.lower()] = machine.Remote(
+                contenders[name.lower()] = elsewhere.Remote(
                     None, __file__, name, settings, quiet
                 )
             if not options.no_torch:
                 settings["device"] = options.device
-                contenders["torch"] = machine.Remote(
+                contenders["torch"] = elsewhere.Remote(
                     options.torch_python, __file__, "Torch", settings, quiet
                 )
             return {
@@ -387,7 +388,7 @@ def main(arguments=None):
         given |= {"repeat": options.repeat, "sentences": options.sentences}
         given["int8"] = options.int8
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
-        report["real_text"] = machine.call_elsewhere(
+        report["real_text"] = elsewhere.call(
             None, "real_text.py", "real_text", given, quiet
         )
     machine.write_results(options.output / f"{options.name}.json", report)

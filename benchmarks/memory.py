@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import contenders
+import elsewhere
 import machine
 
 VOCABULARY_SIZE, BATCH_SIZE, BEAM_SIZE = 8000, 64, 5
@@ -50,7 +51,7 @@ def measure(kind, dtype, task, batches, options):
     else:
         arguments["device"] = "cpu"
     python = options.torch_python if kind == "torch" else None
-    with machine.Remote(
+    with elsewhere.Remote(
         python, contenders.__file__, KINDS[kind], arguments
     ) as contender:
         before = contender.call("about")["peak_memory"]

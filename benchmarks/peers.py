@@ -31,6 +31,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import elsewhere
 import machine
 
 TEST = "test_2016_flickr"
@@ -339,7 +340,7 @@ def measure(options, folder):
     if options.model is not None:
         arguments["model"] = str(options.model / "checkpoints")
     report, length = {}, FORCED_LENGTH
-    with machine.Remote(options.python, __file__, "Peer", arguments, quiet) as peer:
+    with elsewhere.Remote(options.python, __file__, "Peer", arguments, quiet) as peer:
         report["versions_of_peer"] = peer.call("about")
         missing = options.train_steps - peer.call("trained_steps")
         if missing > 0:
@@ -389,11 +390,11 @@ def main(arguments=None):
 
     import_tensorflow()
     product = ("gemm_rate", {"framework": "tensorflow"})
-    rates = [machine.call_elsewhere(None, "machine.py", *product)]
+    rates = [elsewhere.call(None, "machine.py", *product)]
     with tempfile.TemporaryDirectory() as folder:
         kept = folder if options.model is None else options.model
         results = measure(options, Path(kept))
-    rates.append(machine.call_elsewhere(None, "machine.py", *product))
+    rates.append(elsewhere.call(None, "machine.py", *product))
     report = {
         **machine.describe(),
         "settings": {

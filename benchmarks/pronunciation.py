@@ -27,6 +27,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import elsewhere
 import machine
 
 LANGUAGES = ("dut", "fre", "gre", "hun", "kor")
@@ -298,15 +299,12 @@ def measure_seed(options, folder, rows, seed):
     with ExitStack() as stack:
 
         def start(name, python=None):
-            remote = machine.Remote(python, __file__, name, arguments, quiet)
+            remote = elsewhere.Remote(python, __file__, name, arguments, quiet)
             return stack.enter_context(remote)
 
-        contenders = {
-            "ours": start("Ours"),
-            "yoyodyne": start("Yoyodyne", options.yoyodyne_python),
-        }
-        about = contenders["yoyodyne"].call("about")
-        report = {"versions_of_peer": about, "seed": seed}
+        yoyodyne = start("Yoyodyne", options.yoyodyne_python)
+        contenders = {"ours": start("Ours"), "yoyodyne": yoyodyne}
+        report = {"versions_of_peer": yoyodyne.call("about"), "seed": seed}
         for name, contender in contenders.items():
             report[name] = {"training": contender.call("train")}
         for contender in contenders.values():

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import elsewhere
 import machine
 
 # What Python runs. The first is what the others are compared with.
@@ -104,7 +105,7 @@ def main(arguments=None):
     report = {
         **machine.describe(),
         # In a process of its own, so that TensorFlow is not in this one.
-        "gemm_gflops": machine.call_elsewhere(
+        "gemm_gflops": elsewhere.call(
             None, machine.__file__, "gemm_rate", {"framework": "tensorflow"}
         ),
         "settings": {"rounds": options.repeat, "warm_up_rounds": 1, "ways": WAYS},

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import contenders
+import elsewhere
 import flops
 import machine
 
@@ -170,7 +171,7 @@ def product_rates(torch_python):
         frameworks["torch"] = torch_python
     rates = {}
     for framework, python in frameworks.items():
-        with machine.Remote(python, machine.__file__) as remote:
+        with elsewhere.Remote(python, machine.__file__) as remote:
             for dtype in ("float32", "bfloat16"):
                 given = {"framework": framework, "dtype": dtype}
                 rates[f"{framework}, {dtype}"] = {

@@ -17,6 +17,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import elsewhere
 import machine
 
 VOCABULARY_SIZE, SAMPLE, SEED, VALIDATION = 8000, 20_000, 1, 100
@@ -196,13 +197,13 @@ def main(arguments=None):
                 "batch_size": options.batch_size,
                 "buffer_size": options.buffer_size,
             }
-            results.append(machine.call_elsewhere(None, __file__, "measure", arguments))
+            results.append(elsewhere.call(None, __file__, "measure", arguments))
         if options.train_steps:
             lines = "".join(f"{x}\t{y}\n" for x, y in pairs[:VALIDATION])
             (shards / "dev.tsv").write_text(lines, encoding="utf-8")
             del arguments["tokenizers"]  # a training has its own
             arguments |= {"steps": options.train_steps, "precision": options.precision}
-            training = machine.call_elsewhere(None, __file__, "train", arguments)
+            training = elsewhere.call(None, __file__, "train", arguments)
     report = {
         **about,
         "settings": {

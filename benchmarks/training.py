@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import contenders
+import elsewhere
 import flops
 import machine
 
@@ -125,7 +126,7 @@ def start(name, options, path):
         arguments["xla"] = one.xla
         arguments["steps_per_execution"] = one.steps_per_execution
         python, maker = None, "Ours"
-    return machine.Remote(python, contenders.__file__, maker, arguments, environment)
+    return elsewhere.Remote(python, contenders.__file__, maker, arguments, environment)
 
 
 def measure(remotes, count, options):
@@ -279,7 +280,7 @@ def main(arguments=None):
         if path is None:
             path = Path(folder) / "batches.npz"
             # In a process of its own, with which TensorFlow's memory goes.
-            machine.call_elsewhere(
+            elsewhere.call(
                 None,
                 __file__,
                 "write_batches",

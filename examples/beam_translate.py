@@ -81,8 +81,7 @@ def main(arguments=None):
         "--attempts",
         type=int,
         default=2,
-        help="how often to begin if a worker is lost and the runner does not replace it"
-        " (default: 2)",
+        help="how often to begin if workers are lost for good (default: %(default)s)",
     )
     options, others = parser.parse_known_args(arguments)
     if options.attempts < 1:

@@ -34,7 +34,7 @@ def load(name):
 
 def test_decoding_at_a_forced_length(tmp_path, capsys, monkeypatch):
     decoding = load("decoding")
-    monkeypatch.setattr(decoding.machine, "Remote", in_this_process(decoding))
+    monkeypatch.setattr(decoding.elsewhere, "Remote", in_this_process(decoding))
     monkeypatch.setattr(decoding.machine, "GEMM_SIZE", 64)
     arguments = [f"--output={tmp_path}", "--no-torch", "--repeat=2", "--length=3"]
     arguments += [

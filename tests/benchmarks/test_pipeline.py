@@ -129,7 +129,7 @@ def test_start_up_is_measured(startup, tmp_path, monkeypatch, capsys):
             "kseq2seq --help": startup.WAYS["kseq2seq --help"],
         },
     )
-    monkeypatch.setattr(startup.machine, "call_elsewhere", lambda *_: 1.5)
+    monkeypatch.setattr(startup.elsewhere, "call", lambda *_: 1.5)
     monkeypatch.setattr(startup, "MOST", {"kseq2seq --help": 60.0})
     monkeypatch.setattr(startup, "MOST_OVER_KERAS", {"import keras, kseq2seq": 60.0})
     assert startup.main(["--repeat", "1", "--output", str(tmp_path)]) == 0

@@ -84,7 +84,7 @@ def test_trainings_and_decodings_are_summed_up(
     monkeypatch.setattr(pronunciation, "Ours", Half)
     monkeypatch.setattr(pronunciation, "Yoyodyne", Yoyodyne)
     remote = in_this_process(pronunciation)
-    monkeypatch.setattr(pronunciation.machine, "Remote", remote)
+    monkeypatch.setattr(pronunciation.elsewhere, "Remote", remote)
     arguments = ["--data", data, "--output", data, "--yoyodyne-python", "python"]
     arguments += ["--words", 4, "--seeds", 1, 3, "--repeat", 2, "--int8"]
     pronunciation.main([str(x) for x in arguments])

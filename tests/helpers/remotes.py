@@ -7,7 +7,7 @@ import json
 
 
 def in_this_process(module):
-    """A class for `machine.Remote`, whose makers are looked up in a module."""
+    """A class for `elsewhere.Remote`, whose makers are looked up in a module."""
 
     class Here:
         def __init__(self, python, script, maker, arguments, environment):
