@@ -17,11 +17,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo preset test coverage backends lint docs bench clean
+.PHONY: help demo preset test exhaustive coverage backends lint docs bench clean
 
 help: ## Show this list
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 demo: $(INSTALLED) ## Train on dates, export, translate, draw: a few minutes
 	$(BIN)/kseq2seq train dates --run $(DEMO_RUN) --fresh
@@ -45,6 +45,10 @@ preset: $(INSTALLED) ## Make the preset "dates" of the package of runs/dates
 
 test: $(INSTALLED) ## Run the tests, on all cores
 	$(BIN)/python -m pytest -n auto
+
+# Combinations of which `make test` tries examples: as long again, or longer.
+exhaustive: $(INSTALLED) ## Run the tests of all combinations, on all cores
+	$(BIN)/python -m pytest -n auto -m exhaustive
 
 # Processes that the tests start are measured too.
 coverage: $(INSTALLED) ## Run the tests; fail if they reach less than 97 % of lines

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kseq2seq
+from exhaustive import with_exhaustive
 from kseq2seq.layers import MECHANISMS
 
 DEEP = {"decoder_layers": 2}
@@ -83,6 +84,17 @@ CASES = [
 ]
 
 
+# All of them, half an hour on two cores: `make exhaustive`. Without attention there is
+# no context that a decoder could feed.
+COMBINATIONS = [
+    (word, decoder, cell)
+    for word in ("none", *MECHANISMS)
+    for decoder in DECODERS
+    for cell in ("lstm", "gru", "layer_norm_lstm")
+    if word != "none" or decoder in ("at_once", "transition")
+]
+
+
 def test_each_class_of_mechanisms_is_compiled():
     compiled = {word for word, _, _ in CASES} - {"none"}
     classes = {word: type(x.factory(4)()) for word, x in MECHANISMS.items()}
@@ -90,7 +102,9 @@ def test_each_class_of_mechanisms_is_compiled():
 
 
 @pytest.mark.filterwarnings("ignore:.*ran out of data")
-@pytest.mark.parametrize(("word", "decoder", "cell"), CASES)
+@pytest.mark.parametrize(
+    ("word", "decoder", "cell"), with_exhaustive(CASES, COMBINATIONS)
+)
 def test_compiled_training_is_the_same(word, decoder, cell):
     compiled = weights_after_a_step(word, decoder, cell, jit_compile=True)
     plain = weights_after_a_step(word, decoder, cell, jit_compile=False)
