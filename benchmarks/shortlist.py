@@ -1,8 +1,8 @@
 """Search with and without a shortlist, in turn, in one process.
 
 The standard model with random weights on synthetic ids: a batch of 64, a beam of 5, a
-forced length. Batches have a given number of columns, as a shortlist gives them. With
-`--run` and `--data`, real text too: the test set by the run's own shortlist, and BLEU.
+forced length. Batches have a given number of columns, as a shortlist gives them. Real
+text by a run's own shortlist: `translation.py`.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import machine
 BATCH_SIZE, BEAM_SIZE, LENGTH = 64, 5, 20
 VOCABULARIES, COLUMNS = (8000, 32_000), (500, 1000, 2000)
 PIECES, FREQUENT, SPECIAL = 20, 200, 4
-TEST = "test_2016_flickr"
 
 
 def parse_arguments(arguments):
@@ -35,15 +34,10 @@ def parse_arguments(arguments):
         action="store_true",
         help="products in int8 as well",
     )
-    parser.add_argument("--run", type=Path, help="run folder with a shortlist")
-    parser.add_argument("--data", type=Path, help="folder with multi30k, for --run")
-    parser.add_argument("--sentences", type=int, default=1000, help="of real text")
     parser.add_argument(
         "--output", type=Path, default=machine.RESULTS, help="folder of the results"
     )
     options = parser.parse_args(arguments)
-    if (options.run is None) != (options.data is None):
-        parser.error("--run and --data go together")
     if min(options.repeat, options.batch_size, options.length, *options.columns) < 1:
         parser.error("numbers must be at least 1")
     return options
@@ -121,32 +115,6 @@ def measure(vocabulary_size, options):
     return timed(calls, options.repeat)
 
 
-def real_text(options):
-    """The test set with and without the shortlist of a run, and BLEU of both."""
-    import kseq2seq
-    from kseq2seq import Search, evaluation
-
-    paths = [options.data / "multi30k" / f"{TEST}.{x}.gz" for x in ("en", "de")]
-    pairs = kseq2seq.data.read_parallel(*paths)[: options.sentences]
-    texts, references = ([x[side] for x in pairs] for side in (0, 1))
-    calls = {}
-    for products in ("float32", "int8") if options.int8 else ("float32",):
-        behind = "" if products == "float32" else ", int8"
-        translator = kseq2seq.Translator.load(options.run, products=products)
-        for name in ("all", "shortlist"):
-            search = Search(beam_size=BEAM_SIZE, shortlist=name == "shortlist")
-            arguments = texts, search, options.batch_size
-            calls[name + behind] = partial(
-                translator.translate, *arguments, alignments=False
-            )
-    results = timed(calls, options.repeat)
-    for name, call in calls.items():
-        best = [row[0].text for row in call()]
-        score = evaluation.bleu(best, references)
-        results[name]["bleu"] = round(score.value, 2)
-    return {**results, "signature": score.signature}
-
-
 def timed(calls, repeat):
     """The seconds of each call, and how many times as fast as the first it is."""
     seconds = machine.seconds_of(calls, repeat)
@@ -161,11 +129,9 @@ def timed(calls, repeat):
 
 
 def show(title, results):
-    rows = [[title, "seconds", "times as fast", "BLEU"]]
+    rows = [[title, "seconds", "times as fast"]]
     for name, result in results.items():
-        if isinstance(result, dict):
-            rows.append([name, f"{result['median']:.3f}"])
-            rows[-1] += [f"{result['times_as_fast']:.2f}", result.get("bleu", "")]
+        rows.append([name, f"{result['median']:.3f}", f"{result['times_as_fast']:.2f}"])
     print(f"\n{machine.table(rows)}", end="")
 
 
@@ -181,8 +147,6 @@ def main(arguments=None):
     for size in options.vocabularies:
         print(f"vocabulary of {size:,}", file=sys.stderr)
         results[f"vocabulary of {size:,}, columns"] = measure(size, options)
-    if options.run is not None:
-        results["real text"] = real_text(options)
     report = {
         **machine.describe(),
         "settings": {
