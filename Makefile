@@ -67,10 +67,11 @@ lint: $(INSTALLED) ## Check style, format and types
 docs: $(DOCS_INSTALLED) ## Build the documentation in site/, with Python 3.11 or newer
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-bench: $(INSTALLED) ## Run the benchmarks
+# Those that need arguments say so, with exit code 2.
+bench: $(INSTALLED) ## Run the benchmarks that need no arguments
 	@set -e; set -- $$(grep -l __main__ benchmarks/*.py); \
 	if [ ! -e "$$1" ]; then echo "There is no benchmark yet."; exit 0; fi; \
-	for script; do echo "== $$script"; $(BIN)/python "$$script"; done
+	for script; do echo "== $$script"; $(BIN)/python "$$script" || [ $$? = 2 ]; done
 
 clean: ## Remove the environment, the demo's results and caches
 	rm -rf $(VENV) $(DEMO_RUN) $(DEMO_MODEL) build dist site *.egg-info
