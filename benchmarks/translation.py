@@ -141,10 +141,16 @@ def start_torch(options, tokenizer, texts, folder):
     model = models.load_model(options.run / runs.MODEL_FILE)
     weights = Path(folder) / "weights.npz"
     arrays = {x.path: keras.ops.convert_to_numpy(x) for x in model.weights}
+    config = json.loads((options.run / runs.CONFIG_FILE).read_text("utf-8"))
+    if config["attention"] == "luong_scaled_general":
+        # The baseline has no root in its scores: the keys' matrix takes it.
+        config["attention"] = "luong_general"
+        (keys,) = (x for x in arrays if x.endswith("attention/key_kernel"))
+        arrays[keys] = arrays[keys] / config["units"] ** 0.5
     np.savez(weights, **arrays)
     arguments = {
         "weights": str(weights),
-        "config": json.loads((options.run / runs.CONFIG_FILE).read_text("utf-8")),
+        "config": config,
         "rows": tokenizer.tokenize(texts).to_list(),
     }
     return elsewhere.Remote(options.torch_python, __file__, "Torch", arguments, QUIET)
