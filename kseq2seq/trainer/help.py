@@ -15,7 +15,8 @@ from kseq2seq.utils import default_of
 _DOCUMENTED = {"model": Seq2SeqConfig, "search": Search}
 _HEADINGS = {
     "model": "Section [model]: arguments of `kseq2seq.Seq2SeqConfig`.",
-    "search": "Section [search]: arguments of `kseq2seq.Search`, for the scores.",
+    "search": "Section [search]: arguments of `kseq2seq.Search`, for the scores at the "
+    "end; the commands translate by them, too.",
 }
 
 
