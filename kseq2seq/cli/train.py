@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "examples:\n"
         "  kseq2seq train dates\n"
         "  kseq2seq train tatoeba_en_fr --run runs/own --set data.train=own.tsv \\\n"
-        "      --set data.validation=[]\n"
+        "      --set 'data.validation=[]'\n"
         "  kseq2seq train own.toml --from runs/dates --run runs/tuned",
     )
     _add_arguments(parser)
