@@ -6,7 +6,6 @@ from typing import Any
 
 from kseq2seq.cli import output
 from kseq2seq.cli.arguments import (
-    RUN_FOLDER,
     add_input_and_output,
     add_path,
     add_verb,
@@ -29,7 +28,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "  kseq2seq transcribe runs/spoken_numbers one.wav two.wav\n"
         "  kseq2seq transcribe runs/spoken_numbers --input test.tsv > texts.txt",
     )
-    add_path(parser, RUN_FOLDER)
+    add_path(parser, "run folder of a training on recordings or frames")
     parser.add_argument(
         "files",
         metavar="FILE",

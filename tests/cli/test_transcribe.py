@@ -60,6 +60,10 @@ def traced_(transcriber, monkeypatch):
     return transcriber
 
 
+def test_help_offers_no_presets_which_read_texts(call):
+    assert "preset" not in call("transcribe", "--help").out
+
+
 def test_files_are_written_down(call, speech, traced, expected, tmp_path):
     run, paths = speech / "run", [speech / f"{n}.wav" for n in (2, 0)]
     texts = [best.text for best, *_ in expected]
