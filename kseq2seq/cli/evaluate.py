@@ -97,7 +97,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def _add_test_set(parser: argparse.ArgumentParser) -> None:
     test_set = parser.add_mutually_exclusive_group(required=True)
     test_set.add_argument(
-        "--source", metavar="FILE", help="sentences to translate, plain or gzipped"
+        "--source",
+        metavar="FILE",
+        help="sentences to translate, plain or packed by gzip, bzip2, xz or zip",
     )
     test_set.add_argument(
         "--tsv",

@@ -10,6 +10,7 @@ from kseq2seq import evaluation
 def test_help_names_all_metrics(call):
     text = call("evaluate", "--help").out
     assert all(name in text for name in evaluation.METRICS)
+    assert "gzip, bzip2, xz or zip" in " ".join(text.split())
 
 
 def test_evaluate_scores_lines_with_several_references(call, folder, reverser):

@@ -213,6 +213,7 @@ def test_recipes_and_settings_are_listed(call):
     assert call("train", "--settings").out == trainer.describe_settings() + "\n"
     help_ = call("train", "--help").out
     assert "kseq2seq train dates" in help_ and "--resume" in help_
+    assert "--set 'data.validation=[]'" in help_  # no pattern of a shell
 
 
 def test_a_record_names_no_folder_of_the_machine(tmp_path):

@@ -34,3 +34,4 @@ def test_each_setting_has_help_and_what_it_may_be():
     assert "one of parallel, tsv, jsonl, tfds, dates" in words
     assert "vocabulary_size" not in words.partition("[model]")[2]
     assert "# encoder_units =" in text
+    assert "the commands translate by them, too. [search]" in words
