@@ -22,11 +22,12 @@ def telling_of_unknown(translate: Any, tokenizer: Any, verb: str) -> Any:
         tokenizer: The `kseq2seq.Tokenizer` of the source.
         verb: Verb of the command, for the message.
     """
-    told = False
+    told, count = False, 0
 
     def translate_and_tell(texts: Sequence[str], **arguments: Any) -> Any:
-        nonlocal told
-        message = "" if told else unknown_message(texts, tokenizer)
+        nonlocal told, count
+        message = "" if told else unknown_message(texts, tokenizer, count)
+        count += len(texts)
         if message:
             told = True
             print(f"kseq2seq {verb}: {message}", file=sys.stderr)
@@ -35,12 +36,13 @@ def telling_of_unknown(translate: Any, tokenizer: Any, verb: str) -> Any:
     return translate_and_tell
 
 
-def unknown_message(texts: Sequence[str], tokenizer: Any) -> str:
+def unknown_message(texts: Sequence[str], tokenizer: Any, before: int = 0) -> str:
     """A warning of texts that a tokenizer does not know whole; "" if there are none.
 
     Args:
         texts: List of `str`.
         tokenizer: A `kseq2seq.Tokenizer`.
+        before: Number of texts before these, all known.
     """
     unknown = _unknown(texts, tokenizer)
     if not unknown:
@@ -59,8 +61,8 @@ def unknown_message(texts: Sequence[str], tokenizer: Any) -> str:
     )
     codes = " ".join(f"U+{ord(x):04X}" for x in part[:4])
     return (
-        f"{len(unknown)} of the first {len(texts)} texts have characters or words that "
-        f"were not in the training, such as {part[:40]!r} ({codes}). {remedy}."
+        f"{len(unknown)} of the first {before + len(texts)} texts have characters or "
+        f"words that were not in the training, such as {part[:40]!r} ({codes}). {remedy}."
     )
 
 

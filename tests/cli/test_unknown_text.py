@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 import kseq2seq
-from kseq2seq.cli.unknown_text import unknown_message
+from kseq2seq.cli.unknown_text import telling_of_unknown, unknown_message
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,14 @@ def test_names_the_first_part_and_the_form_of_the_training_texts(tokenizer):
 def test_offers_no_form_where_none_helps(tokenizer):
     message = unknown_message(["aβ", "té"], tokenizer)
     assert "'β' (U+03B2). They are translated as well as" in message
+
+
+def test_counts_the_texts_of_the_windows_before(tokenizer, capsys):
+    translate = telling_of_unknown(lambda texts: texts, tokenizer, "translate")
+    for texts in (["ab", "cola"], ["lab"], ["aQ", "ab"], ["Q"]):
+        assert translate(texts) == texts
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kseq2seq translate: 1 of the first 5 texts have")
 
 
 def test_translate_tells_once_and_only_on_standard_error(call, run):
