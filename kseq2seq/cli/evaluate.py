@@ -2,6 +2,7 @@
 
 import argparse
 from contextlib import AbstractContextManager, nullcontext
+from os.path import realpath
 from typing import Any, TextIO, TypeAlias
 
 from kseq2seq.cli import loading, output, windows
@@ -151,7 +152,8 @@ def run(options: argparse.Namespace) -> None:
     files = options.source, options.tsv, options.jsonl, options.dialogues
     inputs = *files, *(options.reference or ())
     output.check_output(options.output, *inputs)
-    output.check_output(options.table, *inputs, options.output)
+    output.check_output(options.table, *inputs)
+    _check_table(options)
     sources, features, references = _read_test_set(options)
     with _opened(options.output) as file, _opened(options.table) as table:
         hypotheses = _translate(options, sources, features)
@@ -167,6 +169,16 @@ def run(options: argparse.Namespace) -> None:
     if options.confusions:
         for expected, written, count in confusions(rows)[: options.confusions]:
             print(f"{count}\t{format_edit(expected, written)}")
+
+
+def _check_table(options: argparse.Namespace) -> None:
+    """Refuses to write the table into the file of the translations."""
+    paths = options.table, options.output
+    if None not in paths and realpath(options.table) == realpath(options.output):
+        raise ValueError(
+            "--table must be another file than --output: name two. Received: "
+            f"--table {options.table} and --output {options.output}"
+        )
 
 
 def _opened(path: str | None) -> AbstractContextManager[TextIO | None]:
@@ -244,6 +256,11 @@ def _read_lines(options: argparse.Namespace) -> _TestSet:
         raise ValueError(
             "--features is a column of --tsv or --jsonl, not of --source. Received: "
             f"--features {options.features} with --source"
+        )
+    if options.columns is not None:
+        raise ValueError(
+            "--columns are of --tsv or --jsonl, not of --source. Received: --columns "
+            f"{' '.join(map(str, options.columns))} with --source"
         )
     if not options.reference:
         raise ValueError("--source needs --reference and one file or more.")

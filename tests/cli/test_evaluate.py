@@ -135,3 +135,20 @@ def test_evaluate_writes_a_table_and_prints_confusions(call, folder, reverser):
     assert lines[3].startswith("ef\txxx\tfe\tno\t3\t")
     result = call("evaluate", folder, "--tsv", path, "--table", path)
     assert_refused(result, "would be replaced by what is made of it")
+
+
+def test_translations_and_table_are_files_of_their_own(call, folder, reverser):
+    path, written = folder.parent / "test.tsv", folder.parent / "both.tsv"
+    path.write_text("ab\tbx\n")
+    options = "--tsv", path, "--output", written, "--table"
+    result = call("evaluate", folder, *options, folder / ".." / "both.tsv")
+    assert_refused(result, "--table must be another file than --output")
+    assert not written.exists()
+
+
+def test_columns_are_not_of_lines(call, folder, reverser):
+    path = folder.parent / "lines"
+    path.write_text("ab\n")
+    options = "--source", path, "--reference", path, "--columns", "0", "1"
+    result = call("evaluate", folder, *options)
+    assert_refused(result, "--columns are of --tsv or --jsonl, .*Received: --columns 0")
