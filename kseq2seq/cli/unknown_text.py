@@ -62,7 +62,8 @@ def unknown_message(texts: Sequence[str], tokenizer: Any, before: int = 0) -> st
     codes = " ".join(f"U+{ord(x):04X}" for x in part[:4])
     return (
         f"{len(unknown)} of the first {before + len(texts)} texts have characters or "
-        f"words that were not in the training, such as {part[:40]!r} ({codes}). {remedy}."
+        f"words that were not in the training, such as {part[:40]!r} ({codes}). "
+        f"{remedy}."
     )
 
 
