@@ -6,9 +6,9 @@
     python beam_translate.py saved_models/dates --input "in/*.jsonl" --text english ...
 
 Text becomes lines of source TAB translation; JSONL (.jsonl) and Avro (.avro) the same
-rows with a list `translations`. What cannot be translated goes to OUTPUT-rejected, as
-JSONL with the reason. Rows keep no order. Other options are those of the pipeline, such
-as `--direct_num_workers 2 --direct_running_mode multi_processing`.
+rows with a list `translations`. What cannot be translated goes to
+OUTPUT-rejected-*.jsonl, with the reason. Rows keep no order. Other options are those of
+the pipeline, such as `--direct_num_workers 2 --direct_running_mode multi_processing`.
 """
 
 import argparse
@@ -86,6 +86,9 @@ def main(arguments=None):
     options, others = parser.parse_known_args(arguments)
     if options.attempts < 1:
         parser.error("--attempts must be at least 1")
+    of_rows = options.features, options.num_hypotheses
+    if of_rows != (None, None) and not options.input.endswith((".jsonl", ".avro")):
+        parser.error("--features and --num-hypotheses are for .jsonl and .avro")
     for left in reversed(range(options.attempts)):
         try:
             return run(options, others)
@@ -123,7 +126,9 @@ def run(options, others):
             _ = written | "Write" >> WriteToText(options.output)
             rejected = (read.rejected, translated.rejected) | beam.Flatten()
         written = rejected | "Format rejected" >> beam.Map(as_json)
-        _ = written | "Write rejected" >> WriteToText(f"{options.output}-rejected")
+        # The suffix keeps it from the files OUTPUT-*, which "Write" deletes first.
+        write = WriteToText(f"{options.output}-rejected", ".jsonl")
+        _ = written | "Write rejected" >> write
 
 
 if __name__ == "__main__":

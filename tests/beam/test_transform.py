@@ -136,6 +136,11 @@ def test_the_example_reads_and_writes_jsonl_and_text(saved, tmp_path):
     actual = sorted(line.split("\t") for line in lines_of(tmp_path, "text-0*"))
     assert actual == sorted(map(list, zip(TEXTS, expected, strict=True)))
     assert "invalid start byte" in lines_of(tmp_path, "text-rejected-*")[0]
+    # Beam deletes these before it writes `text`, the rejected lines among them.
+    assert len([*tmp_path.glob("text-*-of-00001")]) == 1
+    for option in (["--num-hypotheses", "2"], ["--features", "tags"]):
+        with pytest.raises(SystemExit):
+            main([str(saved), *files, *option, *runner])
 
 
 def test_the_example_begins_anew_when_a_worker_is_lost(saved, tmp_path, capsys):
