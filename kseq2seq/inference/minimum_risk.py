@@ -9,7 +9,7 @@ import numpy as np
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import UTILITIES, pairwise_scores
 from kseq2seq.inference.base import BaseTranslator
-from kseq2seq.inference.batches import check_texts
+from kseq2seq.inference.batches import check_texts, features_of_texts
 from kseq2seq.inference.results import Translation
 from kseq2seq.utils import check_choice, check_integer
 
@@ -93,12 +93,14 @@ def minimum_risk(
             f"Received: n_best=0, search={search!r}"
         )
     options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    others = {}
+    if features is not None:
+        others = features_of_texts(features, len(texts), translator.has_features)
     drawn = searched = [[] for _ in texts]
     if samples:
-        drawn = _samples(translator, texts, samples, features, options | sampling)
+        drawn = _samples(translator, texts, samples, others, options | sampling)
     if n_best:
-        if features is not None:
-            options["features"] = features
+        options |= others
         searched = translator.translate(
             texts, search, num_hypotheses=n_best, alignments=False, **options
         )
@@ -108,13 +110,13 @@ def minimum_risk(
     ]
 
 
-def _samples(translator, texts, samples, features, options):
+def _samples(translator, texts, samples, others, options):
     """Lists of so many samples, one for each text."""
-    if features is not None:
-        tags = check_texts(features, "features")
-        options["features"] = [x for x in tags for _ in range(samples)]
-    repeated = [text for text in texts for _ in range(samples)]
-    drawn = translator.sample(repeated, **options)
+    inputs = {
+        name: [x for x in values for _ in range(samples)]
+        for name, values in {"texts": texts, **others}.items()
+    }
+    drawn = translator.sample(**inputs, **options)
     return [drawn[n * samples :][:samples] for n in range(len(texts))]
 
 

@@ -87,8 +87,10 @@ def test_a_utility_may_be_a_function(translator):
 def test_features_reach_samples_and_search():
     greedy = Search(beam_size=1, max_length=5)
     model = tiny_translator(feature_vocabulary_size=NUM_FEATURES)
+    # An iterator, which can be read once.
+    features = iter(FEATURES_OF_TEXTS)
     actual = minimum_risk(
-        model, TEXTS, samples=1, n_best=1, search=greedy, features=FEATURES_OF_TEXTS
+        model, TEXTS, samples=1, n_best=1, search=greedy, features=features
     )
     drawn = model.sample(TEXTS, features=FEATURES_OF_TEXTS)
     searched = model.translate(
@@ -97,6 +99,8 @@ def test_features_reach_samples_and_search():
     for n, ranked in enumerate(actual):
         assert {x.text for x in ranked} == {drawn[n].text, searched[n][0].text}
         assert ranked[0].text == drawn[n].text
+    with pytest.raises(ValueError, match=r"for each of the 2 texts.*Received: 1$"):
+        minimum_risk(model, TEXTS[:2], samples=3, features=FEATURES_OF_TEXTS[:1])
 
 
 def test_arguments_that_cannot_be(translator, monkeypatch):
