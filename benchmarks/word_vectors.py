@@ -1,4 +1,4 @@
-"""What word vectors of one's own text bring to few training pairs.
+"""Effect of word vectors of one's own text on a training with few pairs.
 
 A tenth of the pairs of Multi30k are trained on. Vectors of each side's pieces are made
 of the texts of all pairs, by skip-gram and by CBOW. Embeddings that start at random are
