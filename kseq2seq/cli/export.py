@@ -182,8 +182,9 @@ def _add_saved_model(parser: argparse.ArgumentParser) -> None:
 def _write_saved_model(options: argparse.Namespace, folder: Path) -> Path:
     check_language_model(options)
     if is_transcriber(options.path):
+        several = "ensemble", "ensemble_weights", "signatures"
         limits = "max_bytes", "max_tokens"
-        refuse(options, "products", "ensemble", *limits, "signatures", "language_model")
+        refuse(options, "products", *several, *limits, "language_model")
         transcriber = loading.load_transcriber(options.path, options.modules)
         types = _given(options, "weights")
         return transcriber.export(folder, search_frames(options), **types)

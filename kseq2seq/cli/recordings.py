@@ -46,12 +46,17 @@ def refuse(options: argparse.Namespace, *names: str) -> None:
     Raises:
         ValueError: If one of them was given.
     """
-    given = [flag(name) for name in names if getattr(options, name, None)]
+    given = [flag(name) for name in names if _is_given(getattr(options, name, None))]
     if given:
         raise ValueError(
             f"{options.path}: this model reads recordings or frames: leave out "
             f"{', '.join(given)}, for models of texts."
         )
+
+
+def _is_given(value: Any) -> bool:
+    """Whether an option has a value; 0 is one, such as the first column."""
+    return value is not None and value is not False and value != []
 
 
 def search_frames(options: argparse.Namespace) -> Any:

@@ -59,6 +59,9 @@ class FrameFile:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         frames = np.array(self._read(), dtype=dtype)
         if frames.shape != self.shape:

@@ -54,6 +54,9 @@ def test_options_for_texts_are_refused(options):
         recordings.search_frames(options)
     with pytest.raises(ValueError, match=r"run: this model reads.*out --features, for"):
         recordings.score_table(options)
+    options.features = 0  # the first column
+    with pytest.raises(ValueError, match="out --features, for"):
+        recordings.refuse(options, "features")
     options.features = None
     with pytest.raises(ValueError, match="name a table of paths and texts by --input"):
         recordings.score_table(options)

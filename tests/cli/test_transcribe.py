@@ -108,6 +108,10 @@ def test_frames_are_written_down(call, tmp_path):
     result = call("score", tmp_path / "run", "--input", tmp_path / "a.tsv")
     assert float(result.out.split("\t")[0]) == pytest.approx(log_prob, abs=1e-4)
     assert result.err.endswith("in 1 lines)\n")
+    table, frames = tmp_path / "table.tsv", tmp_path / "a.tsv"
+    call("evaluate", tmp_path / "run", "--tsv", frames, *options, "--table", table)
+    row = table.read_text(encoding="utf-8").splitlines()[1].split("\t")
+    assert row[:3] == [str(path), "ab", best.text]
 
 
 def test_other_verbs_take_tables_and_recordings(
@@ -142,7 +146,9 @@ def test_other_verbs_take_tables_and_recordings(
         (["score", "RUN"], "name a table of paths and texts by --input"),
         (["score", "RUN", "--input", "a", "--workers", 2], "leave out --workers, for"),
         (["evaluate", "RUN", "--source", "a"], "leave out --source, for models of"),
+        (["evaluate", "RUN", "--tsv", "a", "--features", 0], "leave out --features, f"),
         (["export", "RUN", "OUT", "--max-bytes", 7], "leave out --max-bytes, for"),
+        (["export", "RUN", "OUT", "--ensemble-weights", 2], "out --ensemble-weights,"),
         (
             ["plot", "RUN", "--recording", "no.wav", "--output", "a.png"],
             "no such file. Exp",
