@@ -175,7 +175,7 @@ def _train(
 
 
 def _log_result(count: str, run: SweepRun, folder: Path, code: int) -> None:
-    """Logs the best score of a training, or that it failed."""
+    """Logs the best score of a training, or that it failed or has none."""
     changes = ", ".join(f"{name} = {value}" for name, value in run.changes.items())
     if code:
         _logger.warning(
@@ -188,6 +188,15 @@ def _log_result(count: str, run: SweepRun, folder: Path, code: int) -> None:
         return
     metric = run.settings.training.metrics[0]
     score, epoch = best_score(folder / run.name, metric)
+    if not epoch:
+        _logger.warning(
+            "%s: %s has no scored epoch (%s): see %s",
+            count,
+            run.name,
+            changes,
+            folder / f"{run.name}.log",
+        )
+        return
     _logger.info(
         "%s: %s: val_%s %.4g, the best, in epoch %d (%s)",
         count,
@@ -238,7 +247,9 @@ def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResu
         run_folder = Path(folder) / run.name
         scores.append(SweepScore(run, run_folder, *best_score(run_folder, metric)))
     scores.sort(key=lambda x: _rank(x.score, metric))
-    models = [x.folder for x in scores if runs.is_run_folder(x.folder)]
+    # A checkpoint inside of the first epoch leaves a model without a score.
+    scored = (x.folder for x in scores if math.isfinite(x.score))
+    models = [x for x in scored if runs.is_run_folder(x)]
     if models and runs.is_transcriber(models[0]):
         best = 1
     alike = [x for x in models if _vocabularies(x) == _vocabularies(models[0])]

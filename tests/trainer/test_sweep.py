@@ -219,6 +219,19 @@ def test_the_best_are_those_that_can_be_an_ensemble(tmp_path):
     features.write_text('["001-seed1"]')
     result = sweep.compare(planned, tmp_path, best=2)
     assert [x.name for x in result.best] == ["001-seed2", "001-seed1"]
+    # A checkpoint inside of the first epoch leaves a model that was never scored.
+    (tmp_path / "001-seed1" / runs.HISTORY_FILE).unlink()
+    result = sweep.compare(planned, tmp_path, best=2)
+    assert [x.name for x in result.best] == ["001-seed2"]
+
+
+def test_a_training_without_a_scored_epoch_is_told(tmp_path, caplog):
+    (tmp_path / "own.toml").write_text(FILE.format(epochs=1))
+    run, _ = trainer.read_sweep(tmp_path / "own.toml")
+    with caplog.at_level("WARNING", "kseq2seq"):
+        sweep._log_result("1 of 2", run, tmp_path, 0)
+    expected = "1 of 2: 001-seed1 has no scored epoch (model.units = 6): see "
+    assert caplog.messages == [f"{expected}{tmp_path / '001-seed1.log'}"]
 
 
 @pytest.mark.parametrize("options", [{"jobs": 0}, {"best": 0}])
