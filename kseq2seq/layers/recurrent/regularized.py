@@ -227,6 +227,9 @@ class RegularizedRNN(keras.layers.RNN):
             initial_state = self.get_initial_state(batch_size)
         states = [ops.cast(x, self.compute_dtype) for x in initial_state]
         real = ops.ones((batch_size, length), "bool") if mask is None else mask
+        if mask is not None:
+            # A gradient of 0 does not hide an input that is infinite or NaN.
+            sequences = ops.where(real[..., None], sequences, 0.0)
         by_time = keras.tree.map_structure(
             self._by_time, (sequences, real[..., None], self.cell.draw(sequences))
         )

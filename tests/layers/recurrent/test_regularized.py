@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kseq2seq import Seq2SeqConfig
 from kseq2seq.layers import DecoderCell, DecoderRNN, RegularizedCell, RegularizedRNN
@@ -42,6 +43,22 @@ def steps(cell, row, places, mask, changes):
         )
         collected[place] = state
     return collected, state
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_stands_at_padding_has_no_part_in_gradients(value):
+    hidden = np.where(MASK[..., None], X, np.float32(value))
+    found = []
+    for inputs in (np.where(MASK[..., None], X, 0), hidden):
+        cell = make_cell(recurrent_dropout=0.0, zoneout=0.0)
+        layer = RegularizedRNN(cell, return_sequences=True, zero_output_for_mask=True)
+        sequences = tf.convert_to_tensor(inputs)
+        with tf.GradientTape() as tape:
+            tape.watch(sequences)
+            outputs = layer(sequences, mask=MASK, training=True)
+        found.append(tape.gradient(outputs, [sequences, *layer.trainable_variables]))
+    for expected, actual in zip(*found, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def record_draws(cell, monkeypatch):
