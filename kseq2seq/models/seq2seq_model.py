@@ -172,11 +172,12 @@ class Seq2SeqModel(keras.Model):
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
-        if self.consistency is not None:
-            x, y, sample_weight = self.consistency.twice((x, y, sample_weight))
         if self.scheduled_sampling is not None:
             mix = self.scheduled_sampling.mixed_target
             x = {**x, "target": mix(self, x, self.optimizer.iterations)}
+        if self.consistency is not None:
+            # Behind the predictions, which both passes read.
+            x, y, sample_weight = self.consistency.twice((x, y, sample_weight))
         with tf.GradientTape() as tape:
             y_pred, attention = _predictions(self, x, True, self.guided_alignment)
             if self.consistency is not None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from backends import run_on
 from kseq2seq import MaskedCrossentropy
 from kseq2seq.losses import EntmaxLoss, SampledCrossentropy, VocabularyLogits
-from kseq2seq.models import Consistency
+from kseq2seq.models import Consistency, ScheduledSampling
 from kseq2seq.utils import PAD_ID
 from small_models import make_model, random_model, training_batch
 
@@ -81,10 +81,10 @@ def test_a_step_is_one_of_both_losses(name):
         np.testing.assert_allclose(received, wanted, atol=1e-5)
 
 
-def model_with_dropout(name):
+def model_with_dropout(name, dropout=0.3):
     """A model whose dropout draws the same each time that it is made."""
     keras.utils.set_random_seed(7)
-    model = make_model(name, dropout=0.3)
+    model = make_model(name, dropout=dropout)
     weights = random_model(name).get_weights()
     for variable, value in zip(model.trainable_weights, weights, strict=True):
         variable.assign(value)
@@ -138,6 +138,18 @@ def test_padding_and_rows_without_weight_change_nothing():
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+def test_both_passes_read_the_same_predictions():
+    losses = []
+    for weight in (1e-6, 5.0):
+        model = model_with_dropout("dot_feed", dropout=0.0)
+        model.compile("sgd", MaskedCrossentropy())
+        model.consistency = Consistency(weight)
+        model.scheduled_sampling = ScheduledSampling("constant", 0.5)
+        losses.append(float(model.train_on_batch(INPUTS, LABELS)))
+    # Without dropout nothing differs, however many tokens are predicted.
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 def test_dropout_comes_to_change_less():
     divergences = []
     for weight in (0.01, 5.0):
@@ -184,7 +196,7 @@ REPLICAS = """
     from keras import ops
     from kseq2seq import MaskedCrossentropy, Seq2SeqConfig, build_model
     from kseq2seq.losses import token_weights
-    from kseq2seq.models import Consistency
+    from kseq2seq.models import Consistency, ScheduledSampling
     from reference import randomize
     from replicas import make_two_cpus
 
