@@ -70,19 +70,15 @@ def avro_schema(pattern):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("path", help="SavedModel or run folder, on every worker")
-    parser.add_argument("--input", required=True, help="files, with * and ?")
-    parser.add_argument("--output", required=True, help="beginning of the files' names")
-    parser.add_argument("--text", default="text", help="key of the text in a row")
-    parser.add_argument("--features", help="key of its features")
-    parser.add_argument("--num-hypotheses", type=int)
-    parser.add_argument("--threads", type=int, help="threads of one operation")
-    parser.add_argument(
-        "--attempts",
-        type=int,
-        default=2,
-        help="how often to begin if workers are lost for good (default: %(default)s)",
-    )
+    add = parser.add_argument
+    add("path", help="SavedModel or run folder, on every worker")
+    add("--input", required=True, help="files, with * and ?")
+    add("--output", required=True, help="beginning of the files' names")
+    add("--text", default="text", help="key of the text in a row")
+    add("--features", help="key of its features")
+    add("--num-hypotheses", type=int)
+    add("--threads", type=int, help="threads of one operation")
+    add("--attempts", type=int, default=2, help="if workers are lost (default: 2)")
     options, others = parser.parse_known_args(arguments)
     if options.attempts < 1:
         parser.error("--attempts must be at least 1")
@@ -125,10 +121,9 @@ def run(options, others):
             written = translated.rows | beam.Map(as_json if is_json else as_tsv)
             _ = written | "Write" >> WriteToText(options.output)
             rejected = (read.rejected, translated.rejected) | beam.Flatten()
-        written = rejected | "Format rejected" >> beam.Map(as_json)
         # The suffix keeps it from the files OUTPUT-*, which "Write" deletes first.
         write = WriteToText(f"{options.output}-rejected", ".jsonl")
-        _ = written | "Write rejected" >> write
+        _ = rejected | "As JSON" >> beam.Map(as_json) | "Write rejected" >> write
 
 
 if __name__ == "__main__":
