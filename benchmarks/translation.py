@@ -211,15 +211,18 @@ def as_texts(answers, tokenizer):
         if "texts" in answer:
             texts[name] = answer["texts"]
         elif "ids" in answer:
-            texts[name] = tokenizer.detokenize(cut(answer["ids"]))
+            found = tokenizer.detokenize(cut(answer["ids"])).numpy()
+            texts[name] = [x.decode("utf-8") for x in found]
         else:
             texts[name] = [peers.as_text(x).strip() for x in answer["lines"]]
     return texts
 
 
 def cut(rows):
-    """Rows of ids without EOS, which is id 3, and what is behind it."""
-    return [list(itertools.takewhile(lambda x: x != 3, row)) for row in rows]
+    """Rows of ids without EOS, which is id 3, and what is behind it, padded."""
+    rows = [list(itertools.takewhile(lambda x: x != 3, row)) for row in rows]
+    longest = max(map(len, rows))
+    return [row + [0] * (longest - len(row)) for row in rows]
 
 
 def results_of(seconds, texts, references):

@@ -78,10 +78,10 @@ def test_real_text_of_all_contenders(script, folder, monkeypatch, capsys):
 
 def test_answers_of_each_kind_become_texts(script):
     tokenizer = tiny_translator().target_tokenizer
-    ids = [[*tokenizer.tokenize(["ein Vogel"]).to_list()[0], 0, 0]]
-    answers = {"ours": {"texts": ["a"]}, "ids": {"ids": ids}}
+    first, second = tokenizer.tokenize(["ein Vogel", "wir"]).to_list()
+    answers = {"ours": {"texts": ["a"]}, "ids": {"ids": [[*first, 0, 0], second]}}
     answers["pieces"] = {"lines": ["▁ein ▁Vo gel"]}
-    expected = {"ours": ["a"], "ids": ["ein Vogel"], "pieces": ["ein Vogel"]}
+    expected = {"ours": ["a"], "ids": ["ein Vogel", "wir"], "pieces": ["ein Vogel"]}
     assert script.as_texts(answers, tokenizer) == expected
 
 
