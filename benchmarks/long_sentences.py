@@ -9,7 +9,8 @@ and a Transformer (Vaswani et al., 2017).
 
 Writes long_sentences.json and its .png, the mean of the seeds with a band from the
 lowest to the highest, and the models with their scores, which --reuse takes up again:
-a run that was cut off goes on where it was.
+a run that was cut off goes on where it was. Models that long_sentences.json has of the
+same settings stay in it, so that one training at a time can be added, on any machine.
 
 python benchmarks/long_sentences.py --data FOLDER --seeds 1 2 3
 """
@@ -85,7 +86,8 @@ def parse_arguments(arguments):
     add("--epochs", type=int, default=SETTINGS["epochs"], help="of each training")
     add("--units", type=int, default=SETTINGS["model"]["units"], help="of each model")
     add("--most", type=int, default=8, help="sentences of a source at most")
-    add("--passes", type=int, default=3, help="times that each sentence is joined")
+    add("--passes", type=int, default=1, help="times that each sentence is joined")
+    add("--precision", default="float32", help="of the trainings")
     use = "take models and scores that are there, of the same settings"
     add("--reuse", action="store_true", help=use)
     add("--quick", action="store_true", help="tiny models and data, to try the script")
@@ -140,8 +142,8 @@ def settings_of(name, seed, options):
         settings["search"]["beam_size"] = 1
         settings["search"]["max_length"] = 8
         settings["model"]["embedding_size"] = options.units
-    parts = {x: getattr(options, x) for x in ("epochs", "most", "passes", "quick")}
-    return {**settings, **parts}
+    parts = "epochs", "most", "passes", "precision", "quick"
+    return {**settings, **{x: getattr(options, x) for x in parts}}
 
 
 def read(path, settings):
@@ -155,6 +157,17 @@ def read(path, settings):
             "another --output"
         )
     return held
+
+
+def earlier_runs(options):
+    """Of each model the runs by their seeds that the report has of these settings."""
+    path, runs = options.output / REPORT, {name: {} for name in MODELS}
+    if options.reuse and path.is_file():
+        for name, model in json.loads(path.read_text("utf-8"))["models"].items():
+            for run in model["runs"]:
+                if run["settings"] == settings_of(name, run["seed"], options):
+                    runs[name][run["seed"]] = run
+    return runs
 
 
 def run_model(name, seed, train, scored, options):
@@ -222,9 +235,13 @@ def run_all(options):
         for pairs in (train, scored)
     ]
     models = {}
-    for name in options.models:
-        runs = [run_model(name, x, train, scored, options) for x in options.seeds]
-        models[name] = {"bins": summarize(runs), "runs": runs}
+    for name, runs in earlier_runs(options).items():
+        missing = set(options.seeds) - {*runs} if name in options.models else ()
+        for seed in sorted(missing):
+            runs[seed] = run_model(name, seed, train, scored, options)
+        if runs:
+            runs = [runs[seed] for seed in sorted(runs)]
+            models[name] = {"bins": summarize(runs), "runs": runs}
     return {
         "metric": "bleu",
         "bins": source_length.bin_names(BOUNDS),
@@ -296,7 +313,6 @@ def main(arguments=None):
         return 2
     report = {
         **machine.describe(),
-        "seeds": options.seeds,
         "wall_seconds": round(time.perf_counter() - began, 1),
         **result,
     }

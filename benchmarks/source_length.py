@@ -192,7 +192,10 @@ def train_model(settings, train, folder):
         target_vocabulary_size=target.vocabulary_size,
         **settings["model"],
     )
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(settings.get("precision", before))
     model = kseq2seq.build_model(config)
+    keras.config.set_dtype_policy(before)
     num_steps = settings["epochs"] * int(batches.cardinality())
     warmup = min(settings["warmup_steps"], num_steps // 2)
     peak = {"warmup_target": settings["learning_rate"], "warmup_steps": warmup}

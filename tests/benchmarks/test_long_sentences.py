@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import sys
 
 import pytest
@@ -119,17 +120,31 @@ def test_the_script_trains_scores_and_goes_on(script, data, capsys):
     assert (run["seed"], len(run["bins"]), len(run["loss"])) == (1, 9, 1)
     assert (output / "long_sentences.png").read_bytes()[:4] == b"\x89PNG"
 
-    model = output / "long_sentences_runs" / "plain_1" / "model.keras"
-    before, scores = model.stat().st_mtime_ns, model.with_name("scores.json")
-    scores.unlink()
+    path, folder = output / "long_sentences.json", output / "long_sentences_runs"
+    model = folder / "plain_1" / "model.keras"
+    before = model.stat().st_mtime_ns
+    path.unlink()
+    model.with_name("scores.json").unlink()
     assert script.main([*arguments, "--reuse"]) == 0
     assert capsys.readouterr().err == "plain, seed 1: scores\n"
-    assert script.main([*arguments, "--reuse"]) == 0
-    assert capsys.readouterr().err == "" and model.stat().st_mtime_ns == before
+    assert model.stat().st_mtime_ns == before
+    # What the report has is in the next one, of these settings alone.
+    shutil.rmtree(model.parent)
+    assert script.main([*arguments, "--reuse", "--seeds", "2"]) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines() == ["plain, seed 2: training", "plain, seed 2: scores"]
+    report = json.loads(path.read_text())
+    assert [x["seed"] for x in report["models"]["plain"]["runs"]] == [1, 2]
+    others = script.parse_arguments([*arguments, "--reuse"])
+    others.units = 9
+    assert not any(script.earlier_runs(others).values())
+
+    scores = folder / "plain_2" / "scores.json"
     held = json.loads(scores.read_text())
     held["settings"]["most"] = 7
     scores.write_text(json.dumps(held))
-    assert script.main([*arguments, "--reuse"]) == 2
+    path.unlink()
+    assert script.main([*arguments, "--reuse", "--seeds", "2"]) == 2
     assert "scores.json is of other settings: leave out" in capsys.readouterr().err
 
 
