@@ -30,10 +30,14 @@ LABELS = [[4, 3], [3, 0]]
 def batches(source):
     """A data set whose shapes are unknown where the step is traced, as in training."""
     ids = tf.TensorSpec([None, None], tf.int32)
-    return tf.data.Dataset.from_generator(
+    dataset = tf.data.Dataset.from_generator(
         lambda: iter([({**IDS, "source": source}, LABELS)]),
         output_signature=({"source": ids, "target": ids}, ids),
     )
+    # Its thread may keep whoever deletes an iterator waiting for minutes.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def weights_after_a_step(
