@@ -4,7 +4,7 @@ A tenth of the pairs of Multi30k are trained on. Vectors of each side's pieces a
 of the texts of all pairs, by skip-gram and by CBOW. Embeddings that start at random are
 compared with those: a sweep, scored by the validation set.
 
-python benchmarks/word_vectors.py --data FOLDER --run SWEEP
+python benchmarks/embeddings.py --data FOLDER --run SWEEP
 """
 
 import argparse
@@ -109,7 +109,7 @@ def prepare(options, folder):
             print(f"{path.name}: vectors of {count} pieces", file=sys.stderr)
     settings = {**vars(options), "seeds": ", ".join(map(str, options.seeds))}
     variants = "".join(VARIANT.format(name=name) for name in ALGORITHMS)
-    path = folder / "word_vectors.toml"
+    path = folder / "embeddings.toml"
     path.write_text(SETTINGS.format(**settings) + variants, encoding="utf-8")
     return path
 

@@ -14,7 +14,7 @@ PAIRS = [("a dog runs", "ein Hund rennt"), ("a cat sleeps", "eine Katze schläft
 @pytest.fixture
 def script(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("word_vectors")
+    return importlib.import_module("embeddings")
 
 
 @pytest.fixture
