@@ -16,6 +16,8 @@ import machine
 
 TEST = "test_2016_flickr"
 BATCH_SIZE, SAMPLES, N_BEST, MANY, GROUPS = 64, 32, 5, 20, 5
+# Outputs of so many tokens, ten of each text: where a model repeats itself, if it does.
+LONG = {"beam_size": 10, "num_hypotheses": 10, "min_length": 20}
 PLAIN, APART = "beam search", 2.0
 
 
@@ -127,6 +129,12 @@ def make_rules(translator, texts, references, seed):
             no_trigram_twice,
             texts,
         ),
+        "long outputs": (partial(run, Search(**LONG)), no_trigram_twice, texts),
+        "long outputs, no repeated trigram": (
+            partial(run, Search(**LONG, no_repeat_ngram=3)),
+            no_trigram_twice,
+            texts,
+        ),
         "diverse groups": (
             partial(run, Search(**wide, num_groups=GROUPS)),
             None,
@@ -154,7 +162,7 @@ def share_with_best(rows, plain):
 
 
 def measure(rows, predicate, given, references, plain):
-    """BLEU and chrF of the best outputs, and how many of them satisfy the rule."""
+    """BLEU and chrF of the best outputs, and the share of all that keep to the rule."""
     from kseq2seq import evaluation
 
     best = [row[0].text for row in rows]
@@ -163,10 +171,13 @@ def measure(rows, predicate, given, references, plain):
         "bleu": round(scores[0].value, 2),
         "chrf": round(scores[1].value, 2),
         "signatures": [x.signature for x in scores],
+        "outputs": sum(map(len, rows)),
+        "with_unknown": sum("⁇" in each.text for row in rows for each in row),
     }
     if predicate:
-        kept = sum(predicate(row[0], x) for row, x in zip(rows, given, strict=True))
-        result["satisfied"] = kept / len(rows)
+        pairs = zip(rows, given, strict=True)
+        kept = [predicate(each, x) for row, x in pairs for each in row]
+        result["satisfied"] = sum(kept) / len(kept)
     if min(len(row) for row in rows) > 1 and rows[0][0].target_tokens:
         result["shared_trigrams"] = round(shared_trigrams(rows), 3)
         scores = [row[0].log_prob for row in rows]

@@ -12,7 +12,6 @@ python benchmarks/translation.py --data FOLDER --run RUN \
 """
 
 import argparse
-import itertools
 import json
 import statistics
 import tempfile
@@ -206,23 +205,18 @@ def measure(options, folder):
 
 def as_texts(answers, tokenizer):
     """The texts of each contender's answers."""
+    import tensorflow as tf
+
     texts = {}
     for name, answer in answers.items():
         if "texts" in answer:
             texts[name] = answer["texts"]
         elif "ids" in answer:
-            found = tokenizer.detokenize(cut(answer["ids"])).numpy()
-            texts[name] = [x.decode("utf-8") for x in found]
+            found = tokenizer.detokenize(tf.ragged.constant(answer["ids"]))
+            texts[name] = [x.decode("utf-8") for x in found.numpy()]
         else:
             texts[name] = [peers.as_text(x).strip() for x in answer["lines"]]
     return texts
-
-
-def cut(rows):
-    """Rows of ids without EOS, which is id 3, and what is behind it, padded."""
-    rows = [list(itertools.takewhile(lambda x: x != 3, row)) for row in rows]
-    longest = max(map(len, rows))
-    return [row + [0] * (longest - len(row)) for row in rows]
 
 
 def results_of(seconds, texts, references):

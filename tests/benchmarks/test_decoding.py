@@ -132,7 +132,7 @@ def test_rules_of_the_search(tmp_path, monkeypatch, capsys):
     control.main(arguments)
     results = json.loads((tmp_path / "control.json").read_text())["results"]
     kept = {x: y["satisfied"] for x, y in results.items() if "satisfied" in y}
-    assert len(kept) == 4 and set(kept.values()) == {1.0}
+    assert len(kept) == 6 and set(kept.values()) == {1.0}
     assert results["given words"]["chrf"] > results["beam search"]["chrf"]
     assert results["diverse groups"]["log_prob_of_best"] == -1.0
     assert results["wide diverse groups"]["with_best_of_beam_search"] == 1.0
@@ -148,7 +148,7 @@ def test_predicates_tell_what_breaks_a_rule():
     control = load("control")
 
     def translation(text):
-        return Translation(text, 0.0, target_tokens=text.split())
+        return Translation(text, 0.0, target_tokens=text.split(), log_prob=-1.0)
 
     assert control.begins(translation("a dog"), "a ")
     assert not control.begins(translation("the dog"), "a ")
@@ -156,6 +156,10 @@ def test_predicates_tell_what_breaks_a_rule():
     assert not control.holds_in_order(translation("a dog"), ["dog", "a"])
     assert not control.no_trigram_twice(translation("a b c d a b c"), None)
     assert control.no_trigram_twice(translation("a b c d a b"), None)
+    rows = [[translation("a b c a b c"), translation("a ⁇")]]
+    result = control.measure(rows, control.no_trigram_twice, ["x"], ["a"], rows)
+    counts = [result[x] for x in ("outputs", "with_unknown", "satisfied")]
+    assert counts == [2, 1, 0.5]
     rows = [[translation("a b c d"), translation("b c d e f")]]
     assert control.shared_trigrams(rows) == pytest.approx((1 / 2 + 1 / 3) / 2)
     plain = [[translation("b c d e f")], [translation("g")]]

@@ -5,6 +5,7 @@ import random
 import shutil
 import sys
 
+import keras
 import pytest
 
 import kseq2seq
@@ -74,6 +75,23 @@ def test_the_settings_can_be_built(script):
         longest = settings["batches"]["buckets"][-1]
         assert kseq2seq.Search(**settings["search"]).max_length > longest
     assert len(rates) == 2 and script.SETTINGS["model"]["units"] > 8
+
+
+def test_the_precision_is_that_of_the_training_alone(script, tmp_path, monkeypatch):
+    options = ["--data", "data", "--quick", "--precision", "mixed_bfloat16"]
+    settings = script.settings_of("plain", 1, script.parse_arguments(options))
+    built = kseq2seq.build_model
+    policies = []
+    monkeypatch.setattr(
+        kseq2seq,
+        "build_model",
+        lambda config: (
+            policies.append(keras.config.dtype_policy().name) or built(config)
+        ),
+    )
+    script.source_length.train_model(settings, PAIRS * 2, tmp_path)
+    assert policies == ["mixed_bfloat16"]
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def result():

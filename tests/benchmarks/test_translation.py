@@ -1,5 +1,6 @@
 """The benchmark of real text beside others, on a tiny model."""
 
+import argparse
 import gzip
 import importlib
 import json
@@ -74,6 +75,30 @@ def test_real_text_of_all_contenders(script, folder, monkeypatch, capsys):
     assert results["float32"]["times_as_fast_as"]["OpenNMT-tf"] == expected
     assert results["OpenNMT-tf"]["sentences_per_second"] == 6
     assert "| OpenNMT-tf | 6.0 | " in capsys.readouterr().out
+
+
+def test_the_baseline_gets_the_root_of_the_scores_in_its_keys(
+    script, tmp_path, monkeypatch
+):
+    translator = tiny_translator(attention="luong_scaled_general")
+    translator.save(tmp_path)
+    config = {"attention": "luong_scaled_general", "units": 10}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    started = []
+    monkeypatch.setattr(
+        script.elsewhere, "Remote", lambda *given: started.append(given)
+    )
+    options = argparse.Namespace(run=tmp_path, torch_python="python")
+    script.start_torch(options, translator.source_tokenizer, ["a dog", "go"], tmp_path)
+    ((_, _, maker, arguments, _),) = started
+    assert maker == "Torch" and arguments["config"]["attention"] == "luong_general"
+    assert [len(row) for row in arguments["rows"]] == [6, 3]
+    weights = translator.model.weights
+    with np.load(arguments["weights"]) as arrays:
+        for name, weight in zip(arrays.files, weights, strict=True):
+            root = 10**0.5 if weight.path.endswith("attention/key_kernel") else 1
+            expected = weight.numpy() / root
+            np.testing.assert_allclose(arrays[name], expected, rtol=1e-6)
 
 
 def test_answers_of_each_kind_become_texts(script):
