@@ -33,7 +33,7 @@ RUNS, SCORES = "long_sentences_runs", "scores.json"
 # The last number of source words of every bin but the last one, which is open.
 BOUNDS = (10, 20, 30, 40, 50, 60, 70, 80)
 SETTINGS = {
-    "tokenizer": {"kind": "unigram", "vocabulary_size": 8000, "shared": True},
+    "tokenizer": {"kind": "unigram", "vocabulary_size": 4000, "shared": True},
     "batches": {
         "batch_tokens": 2048,
         "buckets": [10, 14, 20, 28, 40, 56, 80, 112, 160, 224],
@@ -43,7 +43,7 @@ SETTINGS = {
     "learning_rate": 0.002,
     "warmup_steps": 1000,
     "clip_norm": 5.0,
-    "epochs": 15,
+    "epochs": 10,
     "search": {"beam_size": 5, "length_penalty": 1.0, "max_length": 256},
 }
 DEEP = {"encoder_layers": 3, "decoder_layers": 3}
@@ -58,7 +58,7 @@ MODELS = {
     "luong": (
         "Luong attention",
         "#009e73",
-        {"attention": "luong_general", "input_feeding": True},
+        {"attention": "luong_scaled_general", "input_feeding": True},
     ),
     "transformer": (
         "Transformer",

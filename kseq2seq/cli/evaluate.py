@@ -22,7 +22,11 @@ from kseq2seq.cli.language_models import (
 from kseq2seq.cli.long_lines import add_max_characters, cut_lines
 from kseq2seq.cli.paths import find_model
 from kseq2seq.cli.recordings import read_table, refuse, transcribe_rows
-from kseq2seq.cli.sampling_options import add_minimum_risk_options, check_drawn
+from kseq2seq.cli.sampling_options import (
+    add_minimum_risk_options,
+    check_drawn,
+    seed_of_window,
+)
 from kseq2seq.cli.search_options import add_search_options
 from kseq2seq.evaluation import (
     DEFAULT_METRICS,
@@ -202,7 +206,9 @@ def _translate(
         for first in range(0, len(sources), windows.WINDOW_LINES):
             rows = slice(first, first + windows.WINDOW_LINES)
             chunk = sources[rows]
-            others = {} if features is None else {"features": features[rows]}
+            others: dict[str, Any] = seed_of_window(options, first + 1)
+            if features is not None:
+                others["features"] = features[rows]
             translations = translate(chunk, **others)
             hypotheses += [best[0].text if best else "" for best in translations]
             update(len(chunk))

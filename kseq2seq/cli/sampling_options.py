@@ -141,6 +141,23 @@ def check_distinct(options: argparse.Namespace) -> None:
         )
 
 
+def seed_of_window(options: argparse.Namespace, first: int) -> dict[str, int]:
+    """The seed of a window of lines, by name, or nothing if lines are searched for.
+
+    No two windows of a file draw by the same seeds.
+
+    Args:
+        options: Those of a verb with `--mbr`, and maybe `--distinct-samples`.
+        first: Number of the first line, from 1.
+    """
+    is_distinct = getattr(options, "distinct_samples", None) is not None
+    if options.mbr is None and not is_distinct:
+        return {}
+    # A seed for each text of `sample`, and `--distinct-samples` has one for each line.
+    draws = 1 if options.mbr is None else options.samples or DEFAULT_SAMPLES
+    return {"seed": (options.seed or 0) + (first - 1) * draws}
+
+
 def minimum_risk_function(
     options: argparse.Namespace, translator: Any
 ) -> Callable[..., list[list[Any]]]:
@@ -151,8 +168,8 @@ def minimum_risk_function(
         translator: The translator.
 
     Returns:
-        A function from texts, and their `features` by name, to the `Translation`s of
-        each, the best first.
+        A function from texts, and by name their `features` and another `seed`, to the
+        `Translation`s of each, the best first.
     """
     from kseq2seq.inference import minimum_risk
 
@@ -164,9 +181,9 @@ def minimum_risk_function(
         **given_sampling_options(options),
     )
 
-    def translate(texts, **features):
+    def translate(texts, **others):
         best = getattr(options, "num_hypotheses", None) or 1
-        return [ranked[:best] for ranked in rank(texts, **features)]
+        return [ranked[:best] for ranked in rank(texts, **others)]
 
     return translate
 
@@ -181,8 +198,9 @@ def distinct_samples_function(
         translator: The translator, of a run folder.
 
     Returns:
-        A function from texts, and their `features` by name, to the `Translation`s of
-        each, in the order in which they were drawn; their `score` is `log_prob`.
+        A function from texts, and by name their `features` and another `seed`, to the
+        `Translation`s of each, in the order in which they were drawn; their `score` is
+        `log_prob`.
     """
     draw = partial(
         translator.sample_distinct,
@@ -190,8 +208,8 @@ def distinct_samples_function(
         **given_sampling_options(options),
     )
 
-    def translate(texts, **features):
-        rows = draw(texts, **features)
+    def translate(texts, **others):
+        rows = draw(texts, **others)
         return [[each._replace(score=each.log_prob) for each in row] for row in rows]
 
     return translate

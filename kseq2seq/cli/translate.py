@@ -26,6 +26,7 @@ from kseq2seq.cli.sampling_options import (
     add_minimum_risk_options,
     check_distinct,
     check_drawn,
+    seed_of_window,
 )
 from kseq2seq.cli.search_options import add_n_best, add_search_options
 from kseq2seq.cli.worker_processes import map_in_processes
@@ -232,8 +233,10 @@ def _translator(options: argparse.Namespace) -> Callable[[_Task], tuple[int, str
     if options.in_order:
         translate = partial(translate, forced_in_order=True)
 
+
     def translate_window(task):
-        translations = iter(translate(**task.inputs))
+        seeds = seed_of_window(options, task.window.first)
+        translations = iter(translate(**task.inputs, **seeds))
         formatted = [
             _formatted(options, number, next(translations) if is_text else [])
             for number, is_text in enumerate(task.is_text, task.window.first)

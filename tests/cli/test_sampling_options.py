@@ -50,6 +50,45 @@ def test_distinct_samples_are_lines_of_their_own(call, folder, reverser, monkeyp
 
 
 @pytest.mark.parametrize(
+    ("option", "seeds"),
+    [(["--mbr", "edit", "--samples", 3], [5, 11]), (["--distinct-samples", 3], [5, 7])],
+)
+def test_windows_do_not_draw_by_the_same_seeds(
+    call, folder, reverser, monkeypatch, option, seeds
+):
+    def sample(texts, seed, **others):
+        given.append(seed)
+        return [Translation(text, -1.0) for text in texts]
+
+    def sample_distinct(texts, seed, **others):
+        given.append(seed)
+        return [[Translation(text, -1.0, -1.0)] for text in texts]
+
+    monkeypatch.setattr("kseq2seq.cli.windows.WINDOW_LINES", 2)
+    monkeypatch.setattr(reverser, "sample", sample)
+    monkeypatch.setattr(reverser, "sample_distinct", sample_distinct, raising=False)
+    given = []
+    result = call("translate", folder, *option, "--seed", 5, stdin="x\ny\nz\n")
+    assert (result.code, given) == (0, seeds)
+
+
+def test_windows_of_evaluate_do_not_draw_by_the_same_seeds(
+    call, folder, reverser, monkeypatch
+):
+    def sample(texts, seed, **others):
+        given.append(seed)
+        return [Translation(text, -1.0) for text in texts]
+
+    monkeypatch.setattr("kseq2seq.cli.windows.WINDOW_LINES", 2)
+    monkeypatch.setattr(reverser, "sample", sample)
+    lines, given = folder.parent / "lines", []
+    lines.write_text("x\ny\nz\n")
+    files = ["--source", lines, "--reference", lines, "--metrics", "exact_match"]
+    result = call("evaluate", folder, *files, "--mbr", "edit", "--samples", 3)
+    assert (result.code, given) == (0, [0, 6])
+
+
+@pytest.mark.parametrize(
     ("arguments", "match"),
     [
         (["--distinct-samples", 2, "--beam", 3, "--prefix", "x"],
