@@ -4,8 +4,8 @@
 Captions have few words: to see how a model takes long sources, neighbouring sentences
 of Multi30k are joined, two to eight of them, in training and in what is scored. All
 models are trained on the same pairs, by as many epochs, from the same seeds: one
-without attention (Sutskever et al., 2014), with Bahdanau's (2015), with Luong's (2015),
-and a Transformer (Vaswani et al., 2017).
+without attention (Sutskever et al., 2014), of twice the units, with Bahdanau's (2015),
+with Luong's (2015), and a Transformer (Vaswani et al., 2017).
 
 Writes long_sentences.json and its .png, the mean of the seeds with a band from the
 lowest to the highest, and the models with their scores, which --reuse takes up again:
@@ -66,6 +66,8 @@ MODELS = {
         {"architecture": "transformer", "num_heads": 4, **DEEP},
     ),
 }
+# Times the units of the others: what it knows of a source is one vector.
+WIDER = {"plain": 2}
 # Where Transformers need another one.
 LEARNING_RATES = {"transformer": 0.001}
 # Sizes of --quick: all that a test of the script needs.
@@ -134,7 +136,8 @@ def settings_of(name, seed, options):
     """All that a model's weights depend on."""
     settings = {**json.loads(json.dumps(SETTINGS)), "seed": seed}
     *_, changes = MODELS[name]
-    settings["model"] = {**settings["model"], "units": options.units, **changes}
+    units = options.units * WIDER.get(name, 1)
+    settings["model"] = {**settings["model"], "units": units, **changes}
     settings["learning_rate"] = LEARNING_RATES.get(name, settings["learning_rate"])
     if options.quick:
         settings["tokenizer"] = {"kind": "word", "vocabulary_size": 200}
