@@ -331,7 +331,7 @@ def sample(
         corpora: A `Corpus`, or several.
         count: Number of pairs; fewer where there are no more.
         seed: Integer seed.
-        most: Most pairs that are read, of files in an order by the seed.
+        most: Most pairs that are read; of more than 16 files as many of each.
 
     Returns:
         A list of rows, those with an empty side left out.
@@ -354,9 +354,9 @@ def sample(
     for number, one in enumerate(several):
         share = one.weight / total
         draws = random.Random(f"{seed}/{number}")
-        reader = CorpusReader(one, seed, passes=1)
-        size, limit = round(count * share), round(most * share)
-        rows += _reservoir(reader, max(1, size), max(1, limit), draws)
+        size, limit = max(1, round(count * share)), max(1, round(most * share))
+        reader = CorpusReader(_of_all_files(one, limit), seed, passes=1)
+        rows += _reservoir(reader, size, limit, draws)
     kept = [row for row in rows if not has_empty_side(row)]
     if not kept:
         raise DataError(
@@ -364,6 +364,21 @@ def sample(
             f"{len(rows)} pairs, of which every pair has an empty side"
         )
     return kept
+
+
+def _of_all_files(corpus: Corpus, most: int) -> Corpus:
+    """A corpus of which `most` rows are of all files, not of the first ones alone."""
+    if len(corpus.parts) <= _MAX_OPEN:  # They give rows in turn.
+        return corpus
+    of_each = -(-most // len(corpus.parts))
+    parts = [
+        Part(name, partial(_first_rows, rows, of_each)) for name, rows in corpus.parts
+    ]
+    return corpus._replace(parts=parts)
+
+
+def _first_rows(rows: Callable[[], Iterator[Row]], count: int) -> Iterator[Row]:
+    return islice(rows(), count)
 
 
 def _reservoir(

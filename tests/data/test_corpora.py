@@ -40,6 +40,16 @@ def test_a_sample_is_drawn_by_seed_from_all(folder):
     assert len(data.sample(corpus, 5000, most=99)) == 99
 
 
+def test_a_sample_of_many_files_is_of_all_of_them(tmp_path):
+    """More of them than are open at the same time."""
+    for number in range(19):
+        lines = "".join(f"{number}\t{row}\n" for row in range(101))
+        (tmp_path / f"{number}.tsv").write_text(lines)
+    rows = data.sample(data.corpus(tmp_path / "*.tsv"), 500, most=200)
+    assert len({source for source, _ in rows}) == 19 and len(rows) <= 200
+    assert len(data.sample(data.corpus(tmp_path / "*.tsv"), 5000)) == 19 * 101
+
+
 def test_csv_is_read_by_the_name(tmp_path, tokenizer):
     path = tmp_path / "a.csv"
     path.write_text('en;de\n"1";"2\n3"\n4;5\n')
