@@ -233,7 +233,6 @@ def _translator(options: argparse.Namespace) -> Callable[[_Task], tuple[int, str
     if options.in_order:
         translate = partial(translate, forced_in_order=True)
 
-
     def translate_window(task):
         seeds = seed_of_window(options, task.window.first)
         translations = iter(translate(**task.inputs, **seeds))
