@@ -37,12 +37,13 @@ class Search:
     """Settings of greedy and beam search.
 
     Lengths count tokens, EOS included. The longest translation of a source of
-    `n` tokens has `max_length_factor * n + max_length_offset` of them, and never
-    more than `max_length`; the shortest has `min_length_factor * n` of them, and at
-    least `min_length`.
+    `n` tokens has `max_length_factor * n + max_length_offset` of them, or `min_length`
+    if that is more, and never more than `max_length`; the shortest has
+    `min_length_factor * n` of them, and at least `min_length`.
 
     Args:
-        beam_size: Number of hypotheses kept at each step; 1 for greedy search.
+        beam_size: Number of hypotheses kept at each step; 1 for greedy search, whose
+            scores are log-probabilities, whatever the penalties are.
         num_hypotheses: Number of hypotheses returned for each source.
         length_penalty: Exponent of `((5 + length) / 6)`; 0 prefers short ones.
         coverage_penalty: Weight of the coverage penalty; needs attention.
@@ -267,12 +268,17 @@ def length_limits(
         mask, search.max_length_factor, search.max_length_offset
     )
     shortest = searches.relative_lengths(mask, search.min_length_factor)
-    longest = ops.minimum(longest, search.max_length)
+    least: Any = 0
+    if search.min_length or search.min_length_factor:
+        least = ops.maximum(shortest, search.min_length)
+        least = ops.minimum(least, search.max_length)
+    longest = ops.maximum(ops.minimum(longest, search.max_length), least)
+    prefixes = [x for x in constraints if isinstance(x, ForcedPrefix)]
     for constraint in constraints:
-        if ops.is_tensor(constraint.least_room) or constraint.least_room:
-            longest = ops.maximum(longest, constraint.least_room)
-    has_least = search.min_length or search.min_length_factor
-    return {
-        "max_length": longest,
-        "min_length": ops.maximum(shortest, search.min_length) if has_least else 0,
-    }
+        room = constraint.least_room
+        if ops.is_tensor(room) or room:
+            # What others need stands behind the prefix.
+            for prefix in () if constraint in prefixes else prefixes:
+                room = room + prefix.lengths
+            longest = ops.maximum(longest, room)
+    return {"max_length": longest, "min_length": least}

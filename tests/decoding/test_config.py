@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from kseq2seq.decoding import (
+    ForcedPhrases,
     ForcedPrefix,
     NoRepeatedNgram,
     Search,
@@ -101,3 +102,30 @@ def test_arguments_that_are_given_are_in_the_graph(plain):
     ):
         result = operations(lambda x, own=options: search_ids(start, x, PLAIN, **own))
         assert len(result) > len(plain)
+
+
+@pytest.mark.parametrize(
+    ("search", "longest", "least"),
+    [
+        (Search(max_length_factor=2, max_length_offset=1, min_length=11), 11, 11),
+        (Search(max_length_factor=1, max_length_offset=0, min_length_factor=3), 9, 9),
+        (Search(max_length=5, min_length_factor=3), 5, 5),
+        (Search(max_length_factor=2, max_length_offset=1, min_length=5), 7, 5),
+    ],
+)
+def test_a_minimum_leaves_room_for_itself(search, longest, least):
+    """Else no position may hold EOS, and outputs are cut off short of the minimum."""
+    limits = length_limits(ops.convert_to_tensor([[4, 5, 3, 0]]), search)
+    assert [int(limits[x][0]) for x in ("max_length", "min_length")] == [longest, least]
+
+
+def test_behind_a_prefix_there_is_room_for_words():
+    search = Search(beam_size=8, max_length_factor=1, max_length_offset=0)
+    source = ops.convert_to_tensor([[4, 5, 3, 0, 0]] * B)
+    prefix = ForcedPrefix(ops.convert_to_tensor([[4] * 7] * B))
+    phrases = ForcedPhrases(ops.convert_to_tensor([[[5] * 5]] * B))
+    limits = length_limits(source, search, [prefix, phrases])
+    assert ops.convert_to_numpy(limits["max_length"]).tolist() == [7 + 5 + 1] * B
+    best = search_ids(start, source, search, constraints=[phrases], prefix=prefix)
+    for ids in ops.convert_to_numpy(best.ids)[:, 0, :12].tolist():
+        assert ids == [4] * 7 + [5] * 5
