@@ -259,8 +259,9 @@ def force(
         step: As in `greedy_search`.
         initial_state: As in `greedy_search`.
         ids: Integer tensor of shape `(batch, length)`: the tokens of one hypothesis
-            for each row, EOS included, and PAD behind them. One that the vocabulary
-            lacks has the probability 0.
+            for each row, up to its first EOS; what stands behind it does not count. A
+            token that the vocabulary lacks has the probability 0, and a row of PAD
+            alone has no tokens.
         eos_id: As in `greedy_search`.
         bos_id: As in `greedy_search`.
 
@@ -292,7 +293,18 @@ def force(
     ids = ops.cast(ids, "int32")
     lengths = ops.sum(ops.cast(ops.not_equal(ids, PAD_ID), "int32"), axis=1)
     rules = make_rules(initial_state, ops.maximum(lengths, 1), 0, eos_id, bos_id, ())
-    return decode(step, initial_state, select_given(ids), rules, np.zeros(1), 1)
+    forced = decode(step, initial_state, select_given(ids), rules, np.zeros(1), 1)
+    is_given = ops.expand_dims(lengths > 0, 1)  # (B, 1)
+    alignments = forced.alignments
+    if alignments is not None:
+        alignments = ops.where(is_given[..., None, None], alignments, 0)
+    return Hypotheses(
+        ids=ops.where(is_given[..., None], forced.ids, PAD_ID),
+        lengths=ops.where(is_given, forced.lengths, 0),
+        scores=ops.where(is_given, forced.scores, 0),
+        log_probs=ops.where(is_given, forced.log_probs, 0),
+        alignments=alignments,
+    )
 
 
 def relative_lengths(

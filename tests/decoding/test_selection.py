@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from kseq2seq.decoding import beam_search, force, greedy_search
-from kseq2seq.utils import EOS_ID
+from kseq2seq.utils import EOS_ID, PAD_ID
 from search_oracles import FORBIDDEN, B, Tables, as_numpy, assert_consistent, ids_of
 
 
@@ -77,3 +77,15 @@ def test_a_forced_token_that_the_vocabulary_lacks_has_no_probability(unknown):
         -np.inf,
         pytest.approx(2 * np.log(1 / 6)),
     ]
+
+
+def test_forced_tokens_end_with_the_first_eos_and_padding_is_none():
+    model = Tables(6)
+    ids = ops.convert_to_tensor([[4, EOS_ID, 5], [PAD_ID] * 3, [5, 4, EOS_ID]])
+    forced = as_numpy(force(model.step, model.initial_state(), ids))
+    expected = [[4, EOS_ID, PAD_ID], [PAD_ID] * 3, [5, 4, EOS_ID]]
+    assert forced.ids[:, 0].tolist() == expected
+    assert forced.lengths[:, 0].tolist() == [2, 0, 3]
+    assert forced.log_probs[1, 0] == forced.scores[1, 0] == 0
+    assert not forced.alignments[1].any() and forced.alignments[[0, 2]].any()
+    assert (forced.log_probs[[0, 2], 0] < 0).all()
