@@ -157,6 +157,13 @@ def uniform_numbers(
         )
     if uniform is not None:
         check_shape("`uniform`", uniform, (None, rows, *shape[2:]))
+        numbers, wanted = uniform.shape[0], shape[0]
+        if isinstance(numbers, int) and isinstance(wanted, int) and numbers < wanted:
+            raise ValueError(
+                "`uniform` must have numbers for `max_length` tokens. Expected: "
+                f"uniform.shape[0] of at least {wanted}. Received: "
+                f"shape={tuple(uniform.shape)}"
+            )
         return ops.cast(uniform, "float32")
     if not isinstance(seed, keras.random.SeedGenerator):
         seed = check_integer("seed", seed, note="or a `keras.random.SeedGenerator`")

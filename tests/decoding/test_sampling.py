@@ -178,3 +178,14 @@ def test_a_sample_that_has_ended_does_not_end_the_others():
         step, ops.zeros((1, 1)), uniform=numbers, num_samples=2, max_length=7
     )
     assert as_numpy(result).lengths.tolist() == [[7, 1]]
+
+
+def test_numbers_are_needed_for_each_token():
+    model = Tables(4)
+    with pytest.raises(ValueError, match=r"at least 5\. Received: shape=\(2, 3,"):
+        sample(
+            model.step,
+            model.initial_state(),
+            uniform=ops.ones((2, B, 1)) / 2,
+            max_length=5,
+        )
