@@ -66,7 +66,8 @@ class ControlledSearches:
 
         Returns:
             Dict of `translation`, strings, `score`, float32, and `truncated`, booleans,
-            all of shape `(batch,)`.
+            all of shape `(batch,)`. Where the rules of the search allow none, it is
+            empty, and the score is the lowest number of float32.
         """
         check_rows(text, prefix=prefix)
         search = self._text_to_text.default_search
@@ -75,7 +76,7 @@ class ControlledSearches:
         outputs = self.search_texts(text, search, False, features, prefix)
         return {
             "translation": outputs["translations"][:, 0],
-            "score": outputs["scores"][:, 0],
+            "score": tf.maximum(outputs["scores"][:, 0], tf.float32.min),
             "truncated": truncated | cut,
         }
 
@@ -242,7 +243,9 @@ class ControlledSearches:
             begun = hypotheses._replace(ids=cut)
             written = text_to_text.write_all(text, source, begun, search)
         texts = with_beginnings(texts, prefix, written)
-        return tf.where(source.ids[:, :1] == EOS_ID, "", texts)
+        # A blank source, or none that the search allows.
+        is_nothing = (source.ids[:, :1] == EOS_ID) | (hypotheses.lengths == 0)
+        return tf.where(is_nothing, "", texts)
 
 
 class _WithRoom(Constraint):

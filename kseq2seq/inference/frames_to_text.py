@@ -10,6 +10,7 @@ from kseq2seq import decoding
 from kseq2seq.decoding import Hypotheses, Search, search_ids
 from kseq2seq.inference.quantization import quantized_halves
 from kseq2seq.inference.rows import (
+    best_score,
     blank_for_blank,
     check_rows,
     longest,
@@ -133,7 +134,7 @@ class FramesToText:
             `(batch,)`.
         """
         best = self.search(*self.read(*source), 1)
-        return {"text": self.write(best.ids[:, 0]), "score": best.scores[:, 0]}
+        return {"text": self.write(best.ids[:, 0]), "score": best_score(best)}
 
     def nbest(self, *source: Tensor) -> dict[str, Tensor]:
         """The best texts for each source, and their scores.
@@ -176,7 +177,7 @@ class FramesToText:
         alignment = alignments[:, 0, : tf.shape(ids)[1]]  # (B, T, S)
         outputs = {
             "text": self.write(ids),
-            "score": best.scores[:, 0],
+            "score": best_score(best),
             "tokens": self.pieces(ids),
             "num_tokens": best.lengths[:, 0],
             "alignment": alignment,

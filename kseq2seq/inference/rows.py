@@ -56,6 +56,19 @@ def blank_for_blank(hypotheses: Hypotheses, source: Tensor) -> Hypotheses:
     )
 
 
+def best_score(hypotheses: Hypotheses) -> Tensor:
+    """The score of each row's best hypothesis.
+
+    Args:
+        hypotheses: The `Hypotheses` of a search.
+
+    Returns:
+        float32 of shape `(batch,)`. Where there is no hypothesis it is the lowest
+        number of float32, since JSON has no infinity.
+    """
+    return tf.maximum(hypotheses.scores[:, 0], tf.float32.min)
+
+
 def nbest_rows(
     write: Callable[[Tensor], Tensor], hypotheses: Hypotheses, count: int | Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from kseq2seq.decoding import (
 )
 from kseq2seq.inference.quantization import quantized_halves
 from kseq2seq.inference.rows import (
+    best_score,
     blank_for_blank,
     check_rows,
     finite,
@@ -54,7 +55,8 @@ class TextToText(TokenizerGraphs):
     tensors, whose first axis is the batch, and rows are independent. Bytes that are not
     UTF-8, and NUL, are unknown characters (or, to a tokenizer that falls back on bytes,
     bytes). A text of white space, zero-width and control characters alone has the empty
-    translation, with score 0. What is longer than the limits is cut.
+    translation, with score 0; one for which the search allows none has the empty one
+    with the lowest float32, since JSON has no infinity. What is longer is cut.
 
     Args:
         models: List of what `kseq2seq.build_model` returned; several are an ensemble.
@@ -151,7 +153,7 @@ class TextToText(TokenizerGraphs):
         source = self.source_ids(text, features)
         best = self.search_ids(source.ids, 1)
         translation = self.write_all(text, source, best, self.default_search)[:, 0]
-        return {"translation": translation, "score": best.scores[:, 0]}
+        return {"translation": translation, "score": best_score(best)}
 
     def nbest(self, text: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
         """The best translations of each text, and their scores.
@@ -162,7 +164,6 @@ class TextToText(TokenizerGraphs):
 
         Returns:
             Dict of `translations`, strings, and `scores`, float32, each `(batch, n)`.
-            Missing ones are empty and the lowest float32, since JSON has no infinity.
             n is the search's `num_hypotheses`, or, where that is 1, its `beam_size`.
         """
         search = self.default_search
@@ -197,7 +198,7 @@ class TextToText(TokenizerGraphs):
         translation = write(ids)
         return {
             "translation": translation,
-            "score": best.scores[:, 0],
+            "score": best_score(best),
             "truncated": source.truncated,
             **self._alignment(source, forced, ids),
             **offsets("target", *target_spans(write, ids, translation)),
@@ -299,10 +300,9 @@ class TextToText(TokenizerGraphs):
             `(batch,)`.
         """
         check_rows(text, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-        source = self.source_ids(text, features)
-        search = self.default_search
-        constraints = constraints_of_search(search, self.copies)
-        constraints += self.text_rules(search)
+        source, search = self.source_ids(text, features), self.default_search
+        own = constraints_of_search(search, self.copies)
+        constraints = [*own, *self.text_rules(search)]
         most = max([search.max_length, *(x.least_room for x in constraints)])
         sampled = decoding.sample(
             *self.start_own(source.ids, self.needs_alignments(search)),
@@ -317,7 +317,7 @@ class TextToText(TokenizerGraphs):
         sampled = blank_for_blank(sampled, source.ids)
         return {
             "translation": self.write_all(text, source, sampled, search)[:, 0],
-            "log_prob": sampled.log_probs[:, 0],
+            "log_prob": tf.maximum(sampled.log_probs[:, 0], tf.float32.min),
         }
 
     # ---- Graphs that a SavedModel holds once ----

@@ -59,3 +59,27 @@ def test_a_searchs_alignments_can_be_left_out(translator, search):
     assert set(with_them) - set(without) == {"alignments"}
     for name, values in without.items():
         np.testing.assert_array_equal(values, with_them[name])
+
+
+def test_where_the_rules_allow_nothing_there_is_no_text(translator):
+    """And the score is a number, as JSON has no infinity."""
+    search = Search(beam_size=3, pattern="di[aerw] [a-z]{3}", max_length=7)
+    tokenizers = translator.source_tokenizer, translator.target_tokenizer
+    ours = TextToText([translator.model], *tokenizers, search)
+    texts, beginnings = tf.constant(["a dog", "a dog"]), tf.constant(["die ", "wir"])
+    completed = ControlledSearches(ours).complete(texts, beginnings)
+    written = [x.decode() for x in completed["translation"].numpy()]
+    assert re.fullmatch(search.pattern, written[0]) and written[1] == ""
+    assert completed["score"][0] > -1e6
+    assert completed["score"][1] == tf.float32.min
+    none = Search(pattern="di-?di", no_repeat_ngram=1, max_length=7)
+    ours = TextToText([translator.model], *tokenizers, none)
+    (score,) = ours.translate(texts[:1])["score"].numpy()
+    settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 7}
+    settings = {name: tf.constant([value]) for name, value in settings.items()}
+    settings["seed"] = tf.cast(settings["seed"], tf.int64)
+    drawn = ours.sample(texts[:1], **settings)
+    aligned = ours.translate_align(texts[:1])
+    assert score == drawn["log_prob"][0] == aligned["score"][0] == tf.float32.min
+    assert aligned["translation"] == drawn["translation"] == [b""]
+    assert aligned["num_target_tokens"] == [0]
