@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from kseq2seq import evaluation, runs
+from kseq2seq import evaluation, export, runs
 from kseq2seq.callbacks import (
     AveragedWeights,
     DecodeAndScore,
@@ -50,9 +50,9 @@ def make_scorer(training: Training) -> EpochScores:
         training: The result of `prepare`.
     """
     settings = training.settings
-    search = None
-    if settings.training.validation_search == "search":
-        search = Search(**settings.search)
+    search = Search(**settings.search)
+    if settings.training.validation_search == "greedy":
+        search = export.greedy(search)
     if isinstance(training.source, FrameReader):
         return TranscribeAndScore(
             training.validation,

@@ -46,6 +46,7 @@ from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings, TrainingSettings
+from kseq2seq.trainer.target_checks import warn_of_targets
 from kseq2seq.trainer.training import Training
 from kseq2seq.trainer.vocabularies import (
     Source,
@@ -109,6 +110,7 @@ def prepare(
     vocabularies = _vocabularies(settings, pairs, initial, run if resumed else None)
     source, target, features = vocabularies
     warn_of_unknown_features(features, {"validation": validation, "test": test})
+    warn_of_targets(settings, validation, vocabularies)
     # Paths of recordings and frames are replaced by what is in the files.
     pairs, validation_rows = with_frames(source, pairs, validation)
     batches = make_training_batches(settings, folder, pairs, vocabularies)

@@ -210,8 +210,9 @@ class TrainingSettings:
     validation_search: str = setting(
         "greedy",
         choice(VALIDATION_SEARCHES),
-        "How the validation set is translated after each epoch: greedily, or by the "
-        "section [search], as the model is used, which takes longer",
+        "How the validation set is translated after each epoch: greedily, with the "
+        "lengths and rules of the section [search], or by all of it, as the model is "
+        "used, which takes longer",
     )
     val_alignment: bool = setting(
         True,

@@ -67,7 +67,13 @@ def test_texts_are_scored_by_the_search_that_is_asked_for(tokenizer, tmp_path):
     training = training_of(tokenizer, tmp_path)
     scorer = epochs.make_scorer(training)
     assert type(scorer) is DecodeAndScore and scorer.metrics == ("exact_match",)
-    assert scorer.search == Search(beam_size=1)
+    assert scorer.search == Search(beam_size=1, length_penalty=0.0)
+    # Lengths and rules are those of the final scores; only the beam is left out.
+    rules = {"max_length_factor": 50, "min_length": 2, "pattern": "[a-c]+"}
+    changes = [f"search.{name}={value}" for name, value in rules.items()]
+    changes += ["search.num_groups=5", "search.num_hypotheses=5"]
+    scorer = epochs.make_scorer(training_of(tokenizer, tmp_path, *changes))
+    assert scorer.search == Search(beam_size=1, length_penalty=0.0, **rules)
     changes = ["training.validation_search=search", "search.beam_size=3"]
     changes += ["training.val_alignment=false", "training.metrics=chrf"]
     scorer = epochs.make_scorer(training_of(tokenizer, tmp_path, *changes))

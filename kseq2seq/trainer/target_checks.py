@@ -1,0 +1,64 @@
+"""Warnings of targets that a training cannot be scored by, before its first step."""
+
+import logging
+from itertools import islice
+
+import numpy as np
+
+from kseq2seq.decoding import Search
+from kseq2seq.inference import FrameReader
+from kseq2seq.trainer.readers import Pairs
+from kseq2seq.trainer.settings import Settings
+from kseq2seq.trainer.vocabularies import Vocabularies
+
+_logger = logging.getLogger("kseq2seq")
+# Rows that are looked at, half a second's work.
+_MOST_ROWS = 10_000
+# One long target among thousands is no mistake of the settings.
+_LEAST_SHARE = 0.01
+
+
+def warn_of_targets(
+    settings: Settings, pairs: Pairs, vocabularies: Vocabularies
+) -> None:
+    """Warns of targets by which a perfect model would score less than it should.
+
+    Args:
+        settings: The `Settings`.
+        pairs: List of `(source, target)`, or with features behind them, or of frames
+            and texts: those of the validation set.
+        vocabularies: A tuple `(source, target, features)`.
+    """
+    rows = list(islice(pairs, _MOST_ROWS))
+    _warn_of_long_targets(Search(**settings.search), rows, vocabularies)
+
+
+def _warn_of_long_targets(
+    search: Search, rows: Pairs, vocabularies: Vocabularies
+) -> None:
+    """Warns of targets that the search would cut off."""
+    source, target, features = vocabularies
+    if isinstance(source, FrameReader):
+        return  # of which one token has many
+    size = source.tokenize([row[0] for row in rows]).row_lengths().numpy()
+    if features is not None:
+        size = size + features.tokenize([row[2] for row in rows]).row_lengths().numpy()
+    # As `Search` counts.
+    most = np.rint(size * search.max_length_factor + search.max_length_offset)
+    most = np.minimum(np.maximum(most, 1), search.max_length).astype(int)
+    lengths = target.tokenize([row[1] for row in rows]).row_lengths().numpy()
+    longer = np.flatnonzero(lengths > most)
+    if len(longer) < _LEAST_SHARE * len(rows) or not len(longer):
+        return
+    first = longer[0]
+    _logger.warning(
+        "%d of %d targets of the validation set are longer than their sources may be "
+        "translated to, such as %.40r of %d tokens, where the most is %d: translations "
+        "are cut off there, in the scores too. Raise search.max_length_factor, "
+        "search.max_length_offset or search.max_length",
+        len(longer),
+        len(rows),
+        rows[first][1],
+        lengths[first],
+        most[first],
+    )
