@@ -37,7 +37,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "  model = {encoder_layers = 2, residual = true}\n"
         "Called again, it goes on where it was ended. Trainings are compared by the\n"
         "validation set; the test set is not looked at. FOLDER has a run folder for\n"
-        "each, a table (sweep.csv) and a picture (sweep.png).\n\n"
+        "each, a table (sweep.csv) and a picture (sweep.png). The exit code is 1 if a\n"
+        "training failed.\n\n"
         "example:\n"
         "  kseq2seq sweep own.toml --data FOLDER --run sweeps/own --jobs 2",
     )
@@ -71,7 +72,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Trains, prints the table, and returns 1 if a training gave no model."""
+    """Trains, prints the table, and returns 1 if a training failed or gave no model."""
     if options.folder is None:
         options.folder = Path("sweeps") / options.file.stem
     import_tensorflow()
@@ -99,4 +100,5 @@ def run(options: argparse.Namespace) -> int | None:
         if others:
             words += ["--ensemble", *others]
         print(f"to export them: {shlex.join(words)}")
-    return 1 if any(math.isnan(x.score) for x in result.scores) else None
+    failed = any(math.isnan(x.score) or not x.finished for x in result.scores)
+    return 1 if failed else None

@@ -35,12 +35,14 @@ class SweepScore(NamedTuple):
         score: Of the validation set, by the first of the metrics; NaN if the training
             gave no model.
         epoch: Number of its best epoch, from 1; 0 if there is none.
+        finished: Whether the training has come to its end.
     """
 
     run: SweepRun
     folder: Path
     score: float
     epoch: int
+    finished: bool = True
 
 
 class SweepResult(NamedTuple):
@@ -48,7 +50,8 @@ class SweepResult(NamedTuple):
 
     Attributes:
         metric: Name of the metric.
-        scores: A `SweepScore` for each training, the best first.
+        scores: A `SweepScore` for each training, the best first, and behind those that
+            are finished the others.
         best: Paths of the best run folders whose models can be an ensemble, as they
             have the same tokenizers; of models of frames, which cannot, the best alone.
     """
@@ -103,7 +106,7 @@ def run_sweep(
     _train(waiting, folder, Path(data), jobs, command, modules)
     result = compare(sweep, folder, best)
     write_text(folder / SWEEP_TABLE_FILE, _table(result))
-    if any(math.isfinite(x.score) for x in result.scores):
+    if any(math.isfinite(_final(x)) for x in result.scores):
         _draw(result, folder / SWEEP_CURVES_FILE)
     return result
 
@@ -120,7 +123,13 @@ def _is_waiting(run: SweepRun, run_folder: Path) -> bool:
             f"{run_folder} began with other settings than {run.name} has now: name "
             f"another folder with --run, or take the change back. {error}"
         ) from error
-    return not runs.is_finished(run_folder) or former != run.settings.to_dict()
+    return not _is_finished(run, run_folder)
+
+
+def _is_finished(run: SweepRun, run_folder: Path) -> bool:
+    """Whether a training has ended as the sweep asks for it now."""
+    settings = run.settings.to_dict()
+    return runs.is_finished(run_folder) and runs.read_settings(run_folder) == settings
 
 
 def _check_data(waiting: Sequence[SweepRun], folder: Path) -> None:
@@ -245,10 +254,12 @@ def compare(sweep: Sequence[SweepRun], folder: PathLike, best: int) -> SweepResu
     scores = []
     for run in sweep:
         run_folder = Path(folder) / run.name
-        scores.append(SweepScore(run, run_folder, *best_score(run_folder, metric)))
-    scores.sort(key=lambda x: _rank(x.score, metric))
-    # A checkpoint inside of the first epoch leaves a model without a score.
-    scored = (x.folder for x in scores if math.isfinite(x.score))
+        score, epoch = best_score(run_folder, metric)
+        finished = _is_finished(run, run_folder)
+        scores.append(SweepScore(run, run_folder, score, epoch, finished))
+    scores.sort(key=lambda x: _rank(_final(x), metric))
+    # One that ended early has a score by luck, or a model without one.
+    scored = (x.folder for x in scores if math.isfinite(_final(x)))
     models = [x for x in scored if runs.is_run_folder(x)]
     if models and runs.is_transcriber(models[0]):
         best = 1
@@ -277,9 +288,14 @@ def _rank(score: float, metric: str) -> float:
     return -score if METRICS[metric].higher_is_better else score
 
 
+def _final(score: SweepScore) -> float:
+    """The score of a training; NaN if it is not finished, or has no model."""
+    return score.score if score.finished else math.nan
+
+
 def _mean(scores: Sequence[SweepScore]) -> float:
-    """The mean of all seeds, NaN if one of them has no model."""
-    return statistics.fmean(x.score for x in scores)
+    """The mean of all seeds, NaN if one of them is not finished or has no model."""
+    return statistics.fmean(map(_final, scores))
 
 
 def describe_sweep(result: SweepResult) -> str:
@@ -291,10 +307,14 @@ def describe_sweep(result: SweepResult) -> str:
     names = list(result.scores[0].run.changes)
     rows = [[*names, f"val_{result.metric}", "from", "to", "trainings"]]
     for scores in _by_setting(result):
-        values = [x.score for x in scores]
+        values = [_final(x) for x in scores]
+        # The lowest and highest of those that there are.
+        values = [x for x in values if math.isfinite(x)] or [math.nan]
         numbers = [f"{x:.4g}" for x in (_mean(scores), min(values), max(values))]
         changes = [str(scores[0].run.changes[name]) for name in names]
-        rows.append([*changes, *numbers, str(len(scores))])
+        unfinished = sum(not x.finished for x in scores)
+        more = f", of which unfinished: {unfinished}" if unfinished else ""
+        rows.append([*changes, *numbers, f"{len(scores)}{more}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -308,12 +328,13 @@ def _table(result: SweepResult) -> str:
     names = list(result.scores[0].run.changes)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", *names, "seed", f"val_{result.metric}", "epoch"])
+    header = ["run", *names, "seed", f"val_{result.metric}", "epoch", "finished"]
+    writer.writerow(header)
     for score in result.scores:
         values = [score.run.changes[name] for name in names]
         number = score.score if math.isfinite(score.score) else ""
         row = [score.run.name, *values, score.run.seed, number, score.epoch or ""]
-        writer.writerow(row)
+        writer.writerow([*row, "yes" if score.finished else "no"])
     return text.getvalue()
 
 
@@ -323,7 +344,7 @@ def _draw(result: SweepResult, path: Path) -> None:
         changes = scores[0].run.changes.items()
         label = ", ".join(f"{key.rpartition('.')[2]} {x}" for key, x in changes)
         histories = [_curve(x.folder, f"val_{result.metric}") for x in scores]
-        curves[label or "all"] = histories, [x.score for x in scores]
+        curves[label or "all"] = histories, [_final(x) for x in scores]
     plots.save(plots.sweep_curves(curves, METRICS[result.metric].label), path)
 
 

@@ -16,10 +16,10 @@ def swept(tmp_path, monkeypatch):
     path.write_text(f"{text}units = [8, 16]\n")
     asked = []
 
-    def use(values, best):
+    def use(values, best, finished=True):
         runs = trainer.read_sweep(path)
         scores = [
-            trainer.SweepScore(run, tmp_path / run.name, value, 1)
+            trainer.SweepScore(run, tmp_path / run.name, value, 1, finished)
             for run, value in zip(runs, values, strict=True)
         ]
         best = [tmp_path / name for name in best]
@@ -60,6 +60,10 @@ def test_a_training_without_a_model_gives_code_1(swept, call):
     use([1.0, 3.0, 5.5, math.nan], ["001-seed1"])
     result = call("sweep", path, "--run", "x")
     assert result.code == 1 and "--ensemble" not in result.out
+    # One that failed after its first epoch has a score.
+    use([1.0, 3.0, 5.5, 7.0], ["001-seed1"], finished=False)
+    result = call("sweep", path, "--run", "x")
+    assert result.code == 1 and "of which unfinished: 2" in result.out
     use([math.nan] * 4, [])
     assert "the best" not in call("sweep", path, "--run", "x").out
 

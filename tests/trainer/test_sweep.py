@@ -53,6 +53,15 @@ def is_alive(process_id):
     return words[0] != "Z"
 
 
+def finish(run, folder, **changes):
+    """Records that a training has ended with its settings, or others."""
+    settings = run.settings.to_dict()
+    for section, values in changes.items():
+        settings[section].update(values)
+    runs.write_settings(folder, settings)
+    runs.record_finish(folder)
+
+
 def wait_for(condition, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
@@ -180,6 +189,7 @@ def test_settings_are_ordered_by_their_mean(tmp_path):
             (folder / name).write_bytes(b"other" if other else b"same")
         rows = [{"val_exact_match": x} for x in (1.0, math.nan, values, 2.0)]
         write_history(folder, History(rows, "checkpoint-4.keras"))
+        finish(run, folder)
     result = sweep.compare(planned, tmp_path, best=2)
     assert [x.score for x in result.scores][:5] == [9.0, 8.0, 7.0, 7.0, 3.0]
     assert math.isnan(result.scores[5].score) and result.scores[0].epoch == 3
@@ -190,6 +200,7 @@ def test_settings_are_ordered_by_their_mean(tmp_path):
         ["6", "6", "3", "9"],
         ["10", "nan", "8", "8"],
     ]
+    assert lines[3].endswith("2, of which unfinished: 1")
     average = {"epochs": [1, 3], "scores": {"val_exact_match": 9.5}, "kept": True}
     rows = [{"val_exact_match": 9.0}]
     write_history(tmp_path / "001-seed2", History(rows, "x", average))
@@ -207,6 +218,7 @@ def test_the_best_are_those_that_can_be_an_ensemble(tmp_path):
             (folder / name).write_bytes(b"same")
         rows = [{"val_exact_match": float(run.seed)}]
         write_history(folder, History(rows, "checkpoint-1.keras"))
+        finish(run, folder)
     # Models of frames have no tokenizer of the source, and are no ensemble.
     result = sweep.compare(planned, tmp_path, best=2)
     assert [x.name for x in result.best] == ["001-seed2"]
@@ -223,6 +235,36 @@ def test_the_best_are_those_that_can_be_an_ensemble(tmp_path):
     (tmp_path / "001-seed1" / runs.HISTORY_FILE).unlink()
     result = sweep.compare(planned, tmp_path, best=2)
     assert [x.name for x in result.best] == ["001-seed2"]
+
+
+def test_a_training_that_failed_is_behind_the_others(tmp_path):
+    (tmp_path / "own.toml").write_text(FILE.format(epochs=2))
+    planned = trainer.read_sweep(tmp_path / "own.toml")
+    for run, score in zip(planned, (9.0, 3.0), strict=True):
+        folder = tmp_path / run.name
+        folder.mkdir()
+        for name in (runs.SOURCE_FILE, runs.TARGET_FILE, runs.MODEL_FILE):
+            (folder / name).write_bytes(b"same")
+        rows = [{"val_exact_match": score}]
+        write_history(folder, History(rows, "checkpoint-1.keras"))
+    failed, done = planned
+    finish(done, tmp_path / done.name)
+
+    def results():
+        result = sweep.compare(planned, tmp_path, best=2)
+        assert [x.name for x in result.best] == [done.name]
+        return [(x.run, x.score, x.finished) for x in result.scores]
+
+    expected = [(done, 3.0, True), (failed, 9.0, False)]
+    assert results() == expected
+    # It was finished with fewer epochs, and failed in those that were added.
+    finish(failed, tmp_path / failed.name, training={"epochs": 1})
+    assert results() == expected
+    result = sweep.compare(planned, tmp_path, best=2)
+    table = list(csv.DictReader(sweep._table(result).splitlines()))
+    assert [row["finished"] for row in table] == ["yes", "no"]
+    (line,) = trainer.describe_sweep(result).splitlines()[1:]
+    assert line.split(maxsplit=4) == ["6", "nan", "3", "3", "2, of which unfinished: 1"]
 
 
 def test_a_training_without_a_scored_epoch_is_told(tmp_path, caplog):
