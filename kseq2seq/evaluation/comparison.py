@@ -1,5 +1,7 @@
 """Translations beside their references: what is wrong, and mistaken for what."""
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -108,7 +110,8 @@ def comparison_table(rows: Sequence[Comparison]) -> str:
     Returns:
         Lines of source, reference, translation, "yes" or "no", the number of edits, and
         the edits as `format_edit` writes them, below a line with the names of these
-        columns.
+        columns. A cell with a quote is quoted as CSV has it: spreadsheets, and the
+        dialect `excel-tab` of Python, read the texts as they are.
 
     Example:
 
@@ -116,13 +119,15 @@ def comparison_table(rows: Sequence[Comparison]) -> str:
     >>> table.splitlines()[1].split("\t")
     ['a', 'x z', 'x y', 'no', '1', 'z → y']
     """
-    lines = ["\t".join(_COLUMNS)]
+    table = io.StringIO()
+    writer = csv.writer(table, delimiter="\t", lineterminator="\n")
+    writer.writerow(_COLUMNS)
     for row in rows:
         changes = ", ".join(format_edit(*edit) for edit in row.edits)
         correct, edits = "yes" if row.correct else "no", str(len(row.edits))
         cells = row.source, row.reference, row.translation, correct, edits, changes
-        lines.append("\t".join(join_lines(x).replace("\t", " ") for x in cells))
-    return "\n".join(lines) + "\n"
+        writer.writerow([join_lines(x).replace("\t", " ") for x in cells])
+    return table.getvalue()
 
 
 def format_edit(expected: str, written: str) -> str:

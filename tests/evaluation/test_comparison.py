@@ -1,5 +1,7 @@
 """Tests of the comparison of translations with their references."""
 
+import csv
+import io
 import itertools
 
 import pytest
@@ -67,6 +69,19 @@ def test_table_has_a_line_for_each_source():
         "a b\tp q\tp q\tyes\t0\t",
         "c d\tp q z\tpq y\tno\t2\t␣ → ∅, z → y",
     ]
+
+
+def test_a_table_is_read_with_its_quotes():
+    """By spreadsheets a lone quote would swallow the lines behind it."""
+    sources = ['"Go away, he said.', 'a "b" c', "d"]
+    rows = evaluation.compare(sources, ['"', "y", "w"], ["x", '"z"', "w"])
+    table = evaluation.comparison_table(rows)
+    assert table.count("\n") == 4
+    _, *cells = csv.reader(io.StringIO(table, newline=""), "excel-tab")
+    assert [row[:3] for row in cells] == [
+        [x.source, x.reference, x.translation] for x in rows
+    ]
+    assert table.splitlines()[3] == "d\tw\tw\tyes\t0\t"
 
 
 def test_refuses_lists_of_different_lengths_and_unknown_units():
