@@ -81,11 +81,14 @@ def main(arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS) 
     >>> main(["export", "no/such/folder"])  # says so on standard error
     2
     """
+    if sys.stderr is None:  # `print` would write messages to standard output
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever the locale is
             stream.reconfigure(encoding="utf-8", newline="\n")
     options = make_parser(verbs).parse_args(arguments)
     try:
+        _check_output()
         with _stopped_by_exception():
             code = options.run(options)
         sys.stdout.flush()
@@ -101,6 +104,14 @@ def main(arguments: Sequence[str] | None = None, verbs: Sequence[Verb] = VERBS) 
             print(f"kseq2seq {options.verb}: {one_line(message)}", file=sys.stderr)
         return 2
     return code or 0
+
+
+def _check_output() -> None:
+    """Refuses a closed standard output, before hours of work end there."""
+    if sys.stdout is None:
+        raise ValueError(
+            "standard output is closed: send it to a file, or with >/dev/null nowhere."
+        )
 
 
 @contextmanager

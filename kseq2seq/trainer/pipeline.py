@@ -396,7 +396,8 @@ def fit(training: Training) -> None:
                 validation_data=training.validation_batches,
                 callbacks=make_callbacks(training, scorer),
                 shuffle=False,  # the data set does it
-                verbose=1 if sys.stdout.isatty() else 2,
+                # A bar or lines; nothing without a console.
+                verbose=0 if sys.stdout is None else 2 - sys.stdout.isatty(),
             )
         except tf.errors.OpError as error:
             raise (training.batches.error or _data_error(error) or error) from error

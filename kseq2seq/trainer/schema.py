@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from kseq2seq.utils import (
+    PathLike,
     check_boolean,
     check_choice,
     check_integer,
@@ -239,6 +240,24 @@ def count_or_share() -> Kind:
         )
 
     return Kind("a positive integer, or a share of less than 0.5", check)
+
+
+def only_tables(
+    given: Mapping[str, Any], path: PathLike, errors: list[str]
+) -> dict[str, dict[str, Any]]:
+    """The sections of a file of settings.
+
+    Args:
+        given: The content of the file.
+        path: Its path, for messages.
+        errors: List to which a message is added for each setting outside of a section.
+    """
+    errors += [
+        f"{path}: settings must stand in a [section]. Received: {section!r}"
+        for section, values in given.items()
+        if not isinstance(values, dict)
+    ]
+    return {section: x for section, x in given.items() if isinstance(x, dict)}
 
 
 def make_section(

@@ -34,6 +34,7 @@ from kseq2seq.trainer.schema import (
     none_or_integer,
     number,
     one_or_two,
+    only_tables,
     setting,
     string,
     strings,
@@ -295,12 +296,7 @@ def read_settings(path: PathLike, changes: Iterable[str] = ()) -> Settings:
         errors.append(
             f"{path}: has a table [sweep]: run 'kseq2seq sweep {path}', or take it out."
         )
-    for section, values in given.items():
-        if not isinstance(values, dict):
-            errors.append(
-                f"{path}: settings must stand in a [section]. Received: {section!r}"
-            )
-    given = {section: x for section, x in given.items() if isinstance(x, dict)}
+    given = only_tables(given, path, errors)
     for change in changes:
         key, equals, text = change.partition("=")
         section, dot, name = key.strip().partition(".")

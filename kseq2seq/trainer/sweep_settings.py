@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kseq2seq.trainer.recipe_files import read_toml
-from kseq2seq.trainer.schema import SettingsError
+from kseq2seq.trainer.schema import SettingsError, only_tables
 from kseq2seq.trainer.settings import Settings, make_settings
 from kseq2seq.utils import (
     PathLike,
@@ -79,6 +79,7 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
             f"{'none' if table is None else repr(table)}"
         )
     errors: list[str] = []
+    given = only_tables(given, path, errors)
     make_settings(given, errors)
     tried = _tried(table, errors)
     variants = _variants(table.get("variants", {}), tried, errors)

@@ -161,6 +161,19 @@ def test_closed_standard_input(call, folder, monkeypatch, capsys):
     assert "standard input is closed" in capsys.readouterr().err
 
 
+def test_closed_standard_output(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert cli.main(["train", "--list"]) == 2
+    expected = "kseq2seq train: standard output is closed: send it to a file"
+    assert capsys.readouterr().err.startswith(expected)
+
+
+def test_closed_standard_error(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert cli.main(["count", "nowhere"], [Count]) == 2
+    assert capsys.readouterr().out == ""
+
+
 def test_interrupt_gives_130(call, folder, reverser, monkeypatch):
     def interrupt(texts, **options):
         raise KeyboardInterrupt

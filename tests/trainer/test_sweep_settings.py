@@ -125,6 +125,9 @@ def test_draws_are_spread_as_asked_for_and_the_same_again(read):
     [
         ("[model]\nunits = 8", r"must have a table \[sweep\].* Received: none"),
         ("sweep = 3", r"must have a table \[sweep\].* Received: 3"),
+        ("training = 3\n[sweep]", r"stand in a \[section\]. Received: 'training'"),
+        ("model = 3\n[sweep]", r"stand in a \[section\]. Received: 'model'"),
+        ("[[training]]\n[sweep]", r"stand in a \[section\]. Received: 'training'"),
         ("[sweep]\ndraw = 3", r"\[sweep\] has draws, .*Received: sweep.draw = 3"),
         ("[sweep]\ndraws = 0", "`sweep.draws` must be an integer of at least 1"),
         ("[sweep]\nseeds = [-1]", "`sweep.seeds` must be a list of integers"),
