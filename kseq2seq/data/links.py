@@ -1,8 +1,10 @@
 r"""Word links of pairs of texts, in the format of Pharaoh.
 
 A line for each pair, such as `0-0 1-2 2?1`: words of the source, and of the target that
-they belong to, counted from 0. Words stand between blanks. `?` or `p` marks a link that
-is possible, not sure. fast_align, eflomal and SimAlign write such files.
+they belong to, counted from 0. Words stand between white space, no-break spaces among
+it, as `str.split` and eflomal have it; fast_align knows blanks and tabs alone. `?` or
+`p` marks a link that is possible, not sure. fast_align, eflomal and SimAlign write such
+files.
 """
 
 import re
