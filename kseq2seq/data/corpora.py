@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from kseq2seq.data.jsonl import is_jsonl, iter_jsonl
@@ -67,9 +68,9 @@ def corpus(
 
     Args:
         files: Names of files, or patterns such as "shards/*.tsv.gz" (`glob`, `**`
-            among them), plain or packed, as for `read_lines`. Of the format
-            "parallel" two names, or two patterns with as many files each, the
-            sources' and the targets'.
+            among them), plain or packed, as for `read_lines`; a name that a file has
+            is no pattern. Of the format "parallel" two names, or two patterns with as
+            many files each, the sources' and the targets'.
         format: "tsv" (CSV among them), "jsonl" or "parallel"; by the names of the
             files, "jsonl" or "tsv", if `None`.
         columns: Columns of "tsv" or "jsonl", as for `read_tsv` and `read_jsonl`; their
@@ -131,6 +132,8 @@ def tfds_corpus(
 def _expanded(name: PathLike) -> list[str]:
     """The paths of a pattern in order, or the one of a plain name."""
     text = os.fspath(name)
+    if Path(text).exists():  # whatever signs of a pattern are in its name
+        return [text]
     # A pattern may begin with a folder, of which a `Path` would have to know the end.
     paths = sorted(glob.glob(text, recursive=True))  # noqa: PTH207
     if not paths:

@@ -1,5 +1,6 @@
 """Batches of a training, in memory or streamed, with optional noise."""
 
+import glob
 import logging
 import math
 from collections.abc import Mapping
@@ -240,13 +241,25 @@ def make_corpora(settings: DataSettings, folder: Path) -> list[data.Corpus]:
         corpora = [data.tfds_corpus(settings.name, x, *sides) for x in names]
     elif settings.format == "parallel":
         twos = zip(names[::2], names[1::2], strict=True)
-        corpora = [data.corpus([folder / x for x in two], "parallel") for two in twos]
+        corpora = [
+            data.corpus([_path_or_pattern(folder, x) for x in two], "parallel")
+            for two in twos
+        ]
     else:
         column = settings.features_column
         others: tuple[Any, ...] = () if column == "" else (column,)
         columns: Any = (*settings.columns, *others)
-        corpora = [data.corpus(folder / x, settings.format, columns) for x in names]
+        corpora = [
+            data.corpus(_path_or_pattern(folder, x), settings.format, columns)
+            for x in names
+        ]
     if settings.weights:
         weighted = zip(corpora, settings.weights, strict=True)
         return [one._replace(weight=weight) for one, weight in weighted]
     return [data.Corpus([part for one in corpora for part in one.parts])]
+
+
+def _path_or_pattern(folder: Path, name: str) -> Path:
+    """The path of a file, or the pattern of several, in a folder of any name."""
+    path = folder / name
+    return path if path.exists() else Path(glob.escape(str(folder))) / name

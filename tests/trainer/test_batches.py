@@ -47,6 +47,28 @@ def test_corpora(tmp_path, settings, expected):
     assert [(sorted(data.sample(x)), x.weight) for x in made] == expected
 
 
+def test_signs_of_patterns_in_names_that_there_are(tmp_path):
+    folder = tmp_path / "d[1]"
+    folder.mkdir()
+    for name in ("a[1].tsv", "b.tsv", "a[1].src", "b.src", "a[1].tgt", "b.tgt"):
+        (folder / name).write_text(f"{name}\tone\n")
+
+    def rows(format_, *train):
+        settings = DataSettings(format=format_, train=train)
+        (corpus,) = batches.make_corpora(settings, folder)
+        return sorted(row[0].split("\t")[0] for row in data.sample(corpus))
+
+    assert rows("tsv", "a[1].tsv") == ["a[1].tsv"]
+    assert rows("tsv", "b.tsv") == ["b.tsv"]
+    assert rows("tsv", "*.tsv") == ["a[1].tsv", "b.tsv"]
+    assert rows("parallel", "a[1].src", "a[1].tgt") == ["a[1].src"]
+    assert rows("parallel", "*.src", "*.tgt") == ["a[1].src", "b.src"]
+    # A pattern of others, while no file has the name.
+    assert rows("tsv", "[b].tsv") == ["b.tsv"]
+    with pytest.raises(data.DataError, match=r"c\[1\]\.tsv: no such file"):
+        rows("tsv", "c[1].tsv")
+
+
 def test_sizes_that_have_no_effect_are_told(tmp_path, caplog):
     tokenizer = train_tokenizer(["ab"], kind="character")
     sides = tokenizer, tokenizer, None
