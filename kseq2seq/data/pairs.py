@@ -19,6 +19,12 @@ Row = TypeVar("Row", bound="tuple[str, ...]")
 
 _logger = logging.getLogger("kseq2seq")
 _WORD = re.compile(r"[^\W_]+")
+_LEFT_OUT = (
+    "%s: left out the first line, which names columns: %r. If it is a pair, move it to "
+    "another line, or read the file by read_tsv with header=False."
+)
+# Names of columns in streams that were warned of.
+_told: set[tuple[str, ...]] = set()
 # Of what names of columns are made.
 _HEADER_WORDS = frozenset([
     "source", "target", "src", "tgt", "trg", "input", "output", "text", "sentence",
@@ -26,15 +32,19 @@ _HEADER_WORDS = frozenset([
     "pronunciation", "phoneme", "phonemes", "phone", "phones", "grapheme", "graphemes",
     "lemma", "form", "question", "answer", "query", "response", "original", "reference",
     "language", "lang",
-    "ar", "bg", "bn", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "ga",
-    "he", "hi", "hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "mt", "nb", "nl", "no",
-    "pl", "pt", "ro", "ru", "sk", "sl", "sv", "ta", "te", "th", "tr", "uk", "ur", "vi",
-    "zh", "arabic", "bengali", "bulgarian", "chinese", "croatian", "czech", "danish",
+    "arabic", "bengali", "bulgarian", "chinese", "croatian", "czech", "danish",
     "dutch", "english", "estonian", "finnish", "french", "german", "greek", "hebrew",
     "hindi", "hungarian", "indonesian", "irish", "italian", "japanese", "korean",
     "latvian", "lithuanian", "maltese", "norwegian", "persian", "polish", "portuguese",
     "romanian", "russian", "slovak", "slovenian", "spanish", "swedish", "tamil",
     "telugu", "thai", "turkish", "ukrainian", "urdu", "vietnamese",
+])  # fmt: skip
+# Many are words, too, such as "it", "no" and "de".
+_LANGUAGE_CODES = frozenset([
+    "ar", "bg", "bn", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "ga",
+    "he", "hi", "hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "mt", "nb", "nl", "no",
+    "pl", "pt", "ro", "ru", "sk", "sl", "sv", "ta", "te", "th", "tr", "uk", "ur", "vi",
+    "zh",
 ])  # fmt: skip
 
 
@@ -106,8 +116,7 @@ def without_header(pairs: list[Row], name: str) -> list[Row]:
         name: Their origin, such as the file's path, for the message.
 
     Returns:
-        The pairs without the first if both of its sides consist of words such as
-        "source", "sentence", "English" or "en", and are not the same.
+        The pairs without the first if it names columns, as `names_columns` tells.
 
     Raises:
         DataError: If there is no other pair.
@@ -121,12 +130,7 @@ def without_header(pairs: list[Row], name: str) -> list[Row]:
         return pairs
     if not names_columns(pairs[0]):
         return pairs
-    _logger.warning(
-        "%s: left out the first line, which names columns: %r. Read by read_tsv with "
-        "header=False, it is a pair.",
-        name,
-        pairs[0],
-    )
+    _logger.warning(_LEFT_OUT, name, pairs[0])
     if not pairs[1:]:
         raise DataError(
             f"{name}: expected pairs. Received: names of columns alone, {pairs[0]}"
@@ -134,16 +138,55 @@ def without_header(pairs: list[Row], name: str) -> list[Row]:
     return pairs[1:]
 
 
+def is_header(row: tuple[str, ...], name: str) -> bool:
+    """Whether the first row of a stream names columns; a warning says so once.
+
+    A stream has many files and reads each again and again: files that begin with the
+    same names are told of together.
+
+    Args:
+        row: Source and target, and perhaps features.
+        name: Their origin, such as the file's path, for the message.
+    """
+    if not names_columns(row):
+        return False
+    if row not in _told:
+        _told.add(row)
+        _logger.warning(_LEFT_OUT, f"{name}, and any that begins so", row)
+    return True
+
+
 def names_columns(pair: tuple[str, ...]) -> bool:
-    """Whether a pair consists of names of columns, as `without_header` tells them.
+    """Whether a pair consists of names of columns.
+
+    Both sides are then made of words such as "source", "sentence" and "English", or
+    both have a code of a language, both in small letters or both in capitals. They do
+    not end in a sign, and differ.
 
     Args:
         pair: Source and target.
+
+    Example:
+
+    >>> names_columns(("English", "French")), names_columns(("text_en", "text_fr"))
+    (True, True)
+    >>> names_columns(("He", "it")), names_columns(("German", "de"))
+    (False, False)
     """
-    source, target = ([*_WORD.findall(side.casefold())] for side in pair[:2])
+    sides = [side.strip() for side in pair[:2]]
+    if not all(side and (side[-1].isalnum() or side[-1] in ")]") for side in sides):
+        return False
+    words = [_WORD.findall(side) for side in sides]
+    codes = [[x for x in side if x.lower() in _LANGUAGE_CODES] for side in words]
+    written = "".join(codes[0] + codes[1])
+    if bool(codes[0]) != bool(codes[1]) or (
+        written and not written.islower() and not written.isupper()
+    ):
+        return False
+    source, target = ([x.casefold() for x in side] for side in words)
     if not source or not target or source == target:
         return False
-    return _HEADER_WORDS.issuperset(source + target)
+    return (_HEADER_WORDS | _LANGUAGE_CODES).issuperset(source + target)
 
 
 def split(

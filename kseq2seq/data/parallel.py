@@ -6,7 +6,7 @@ from itertools import zip_longest
 from kseq2seq.data.containers import Pairs, Triples
 from kseq2seq.data.lines import DataError, read_lines, stream_lines
 from kseq2seq.data.links import format_links, read_links
-from kseq2seq.data.pairs import names_columns, without_empty_sides, without_header
+from kseq2seq.data.pairs import is_header, without_empty_sides, without_header
 from kseq2seq.utils import PathLike
 
 
@@ -35,7 +35,9 @@ def iter_parallel(
                 f"{source_path} and {target_path}, of which {shorter} ends before "
                 f"line {number}"
             )
-        if number > 1 or not names_columns((source, target)):
+        if number > 1 or not is_header(
+            (source, target), f"{source_path}, {target_path}"
+        ):
             yield source, target
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from kseq2seq.data.containers import Pairs, Triples
 from kseq2seq.data.lines import DataError, stream_lines, unpacked_name
-from kseq2seq.data.pairs import names_columns, without_empty_sides, without_header
+from kseq2seq.data.pairs import is_header, without_empty_sides, without_header
 from kseq2seq.utils import PathLike, check_boolean, check_integers, is_blank
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -126,7 +126,7 @@ def numbered_tsv(
     rows = itertools.chain(first, rows)
     texts = _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
     for number, row in texts:
-        if by_name or number > 1 or not names_columns(row):
+        if by_name or number > 1 or not is_header(row, str(path)):
             yield number, row
 
 

@@ -116,6 +116,21 @@ def test_the_end_of_one_corpus_does_not_end_another(folder, tokenizer):
     assert later and later == whole[-len(later) :]
 
 
+def test_names_of_columns_are_told_once(tmp_path, caplog):
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text("src phrase\ttgt phrase\nIt.\tEs.\n")
+    (tmp_path / "a.src").write_text("src phrase\nHe\n")
+    (tmp_path / "a.tgt").write_text("tgt phrase\nit\n")
+    for _ in range(2):
+        rows = data.sample(data.corpus(tmp_path / "*.tsv"))
+        assert rows == [("It.", "Es.")] * 2
+    both = [tmp_path / "a.src", tmp_path / "a.tgt"]
+    assert data.sample(data.corpus(both, "parallel")) == [("He", "it")]
+    (message,) = caplog.messages
+    assert "and any that begins so: left out the first line" in message
+    assert "('src phrase', 'tgt phrase')" in message
+
+
 def test_reasons_for_leaving_out_are_counted(tmp_path, tokenizer, caplog):
     path = tmp_path / "a.tsv"
     path.write_text("source\ttarget\n1\t1\n\n2\t \n123456\t1\n" + "3\t3\n" * 90)

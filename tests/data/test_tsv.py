@@ -67,7 +67,10 @@ def test_a_first_line_that_names_columns_is_no_pair(tmp_path, caplog, header):
 
 
 def test_other_first_lines_are_pairs(tmp_path, caplog):
-    for line in ("Go.\tVa !", "source\tsource", "en\tEH N", "English\tanglais"):
+    for line in ("Go.\tVa !", "source\tsource", "en\tEH N", "English\tanglais",
+                 # Words that are names or codes of languages, too.
+                 "It.\tEs.", "He\tit", "He\tIt", "French.\tDa.", "German\tde",
+                 "Question?\tAnswer!", "text\tid"):  # fmt: skip
         path = write(tmp_path / "fra.txt", f"{line}\n{FRA}")
         assert data.read_tsv(path)[0] == tuple(line.split("\t"))
     assert not caplog.messages
