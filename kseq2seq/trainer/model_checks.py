@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.trainer.readers import READERS
 
 VOCABULARY_SIZES = (
     "source_vocabulary_size",
     "target_vocabulary_size",
     "feature_vocabulary_size",
 )
+# Settings without effect while the one in front of them has its default.
+_DEPENDENT = {
+    ("scheduled_sampling", "schedule"): ("probability", "steps", "draws"),
+    ("optimizer", "schedule"): ("plateau_factor", "plateau_patience"),
+    ("batches", "sampling_nbest_size"): ("sampling_alpha",),
+}
 # Any size that a config accepts.
 _PLACEHOLDER = 1000
 
@@ -36,6 +43,51 @@ def placeholder_sizes(frame_size: int, has_features: bool) -> dict[str, int]:
         "target_vocabulary_size": _PLACEHOLDER,
         "feature_vocabulary_size": _PLACEHOLDER if has_features else 0,
     }
+
+
+def check_dependent(given: Mapping[str, Mapping[str, Any]], errors: list[str]) -> None:
+    """Refuses settings without the one that they have an effect with.
+
+    It must be given, if only with its default: who switches it off for a while need not
+    take out the others, nor a complete list of settings.
+
+    Args:
+        given: Dict from section to a dict of settings, as they stand in a file.
+        errors: List to which a message is added for what cannot be used.
+
+    Example:
+
+    >>> errors = []
+    >>> check_dependent({"batches": {"sampling_alpha": 0.2}}, errors)
+    >>> errors[0].partition(":")[0]
+    'batches.sampling_alpha has no effect without batches.sampling_nbest_size'
+    """
+    options = dict.fromkeys(x for reader in READERS.values() for x in reader.options)
+    for (section, switch), names in {**_DEPENDENT, ("data", "format"): options}.items():
+        values = given.get(section, {})
+        for name in names:
+            if name in values and switch not in values:
+                errors.append(
+                    f"{section}.{name} has no effect without {section}.{switch}: give "
+                    "both or none. Received: "
+                    f"{section}.{name} = {values[name]!r} alone"
+                )
+
+
+def check_shared(tokenizer: Any, errors: list[str]) -> None:
+    """Refuses a shared tokenizer with two values of its settings.
+
+    Args:
+        tokenizer: The section [tokenizer].
+        errors: List to which a message is added for what cannot be used.
+    """
+    for name in ("kind", "vocabulary_size", "normalization", "split_digits"):
+        value = getattr(tokenizer, name)
+        if tokenizer.shared and isinstance(value, tuple) and value[0] != value[1]:
+            errors.append(
+                f"tokenizer.{name} must be one value with tokenizer.shared, which "
+                f"makes one tokenizer for both sides. Received: {list(value)}"
+            )
 
 
 def check_vocabulary_sizes(model: Mapping[str, Any], errors: list[str]) -> None:

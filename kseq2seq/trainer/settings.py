@@ -15,10 +15,12 @@ from kseq2seq.trainer.data_settings import DataSettings, check_features, check_s
 from kseq2seq.trainer.frame_settings import LogMelSettings, check_frame_settings
 from kseq2seq.trainer.model_checks import (
     check_consistency,
+    check_dependent,
     check_guided,
     check_hard,
     check_sampled,
     check_search,
+    check_shared,
     check_vocabulary_sizes,
     placeholder_sizes,
 )
@@ -305,6 +307,7 @@ def read_settings(path: PathLike, changes: Iterable[str] = ()) -> Settings:
         else:
             errors.append(f"--set must be section.name=value. Received: {change!r}")
     settings = make_settings(given, errors)
+    check_dependent(given, errors)
     if errors:
         raise SettingsError(*errors)
     return settings
@@ -355,6 +358,7 @@ def make_settings(
     }
     model, search = dict(given.get("model", {})), dict(given.get("search", {}))
     _check_digits(sections["tokenizer"], errors)
+    check_shared(sections["tokenizer"], errors)
     has_features = check_features(sections["data"], errors)
     has_frames = check_frame_settings(sections, model, errors)
     check_vocabulary_sizes(model, errors)

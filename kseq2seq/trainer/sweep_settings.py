@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from kseq2seq.trainer.model_checks import check_dependent
 from kseq2seq.trainer.recipe_files import read_toml
 from kseq2seq.trainer.schema import SettingsError, only_tables
 from kseq2seq.trainer.settings import Settings, make_settings
@@ -100,6 +101,7 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
             values.setdefault(section, {})[name] = copy.deepcopy(value)
         name = f"{number:03}-seed{seed}"
         made = make_settings(values, errors)
+        check_dependent(values, errors)
         if sized in own and made.batches.batch_tokens:
             errors.append(
                 f"{sized} cannot be tried with batches.batch_tokens, in whose place it "

@@ -105,3 +105,50 @@ def test_sizes_of_vocabularies_are_refused_before_data_are_read(side):
     make_settings({"model": {f"{side}_vocabulary_size": 50}}, errors)
     assert len(errors) == 1
     assert f"model.{side}_vocabulary_size comes from the data" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "switch"),
+    [
+        ("scheduled_sampling", "probability", 0.5, "schedule = 'none'"),
+        ("scheduled_sampling", "steps", 100, "schedule = 'linear'"),
+        ("optimizer", "plateau_patience", 5, "schedule = 'cosine'"),
+        ("batches", "sampling_alpha", 0.3, "sampling_nbest_size = 0"),
+        ("data", "columns", ["en", "de"], "format = 'tsv'"),
+        ("data", "count", 7, "format = 'dates'"),
+    ],
+)
+def test_a_setting_without_its_switch_is_refused(
+    tmp_path, section, name, value, switch
+):
+    path = tmp_path / "own.toml"
+    path.write_text(f"[{section}]\n{name} = {value}\n")
+    match = rf"{section}\.{name} has no effect without {section}\.{switch[:6]}"
+    with pytest.raises(SettingsError, match=match):
+        read_settings(path)
+    # It may be switched off, also for a while by --set.
+    read_settings(path, [f"{section}.{switch.replace(' = ', '=')}"])
+    path.write_text(f"[{section}]\n{switch}\n{name} = {value}\n")
+    read_settings(path)
+
+
+def test_settings_of_former_trainings_are_not_refused():
+    errors = []
+    make_settings({"scheduled_sampling": {"probability": 0.5}}, errors)
+    assert not errors
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kind", '["character", "word"]'),
+        ("vocabulary_size", "[70, 80]"),
+        ("normalization", '["nfd", "identity"]'),
+    ],
+)
+def test_a_shared_tokenizer_has_one_value(name, value):
+    changes = [f"tokenizer.{name}={value}", "tokenizer.normalization=identity"]
+    changes = ["tokenizer.shared=true", *changes[:: -1 if name[0] == "n" else 1]]
+    with pytest.raises(SettingsError, match=f"tokenizer.{name} must be one value with"):
+        read_settings(DATES, changes)
+    read_settings(DATES, [*changes, "tokenizer.shared=false"])

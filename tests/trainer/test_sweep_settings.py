@@ -85,6 +85,14 @@ def test_settings_of_a_variant_are_tried_together(read):
     assert {x.changes["variant"] for x in drawn} == {"plain", "two layers"}
 
 
+def test_a_switch_may_be_what_is_tried(read):
+    base = "[optimizer]\nplateau_patience = 3\n[sweep]\n"
+    runs = read(base + '[sweep.optimizer]\nschedule = ["constant", "plateau"]\n')
+    assert [x.settings.optimizer.plateau_patience for x in runs] == [3, 3]
+    with pytest.raises(SettingsError, match="no effect without optimizer.schedule"):
+        read(base + "seeds = [1, 2]")
+
+
 DRAWS = """
 [sweep]
 draws = 200
