@@ -4,12 +4,15 @@ import logging
 from itertools import islice
 
 import numpy as np
+import tensorflow as tf
 
 from kseq2seq.decoding import Search
 from kseq2seq.inference import FrameReader
+from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.trainer.readers import Pairs
 from kseq2seq.trainer.settings import Settings
 from kseq2seq.trainer.vocabularies import Vocabularies
+from kseq2seq.utils import UNK_ID
 
 _logger = logging.getLogger("kseq2seq")
 # Rows that are looked at, half a second's work.
@@ -31,6 +34,12 @@ def warn_of_targets(
     """
     rows = list(islice(pairs, _MOST_ROWS))
     _warn_of_long_targets(Search(**settings.search), rows, vocabularies)
+    normalization = settings.tokenizer.normalization
+    if isinstance(normalization, tuple):
+        normalization = normalization[1]
+    if normalization != "identity":  # by which nothing is changed
+        texts = [row[1] for row in rows]
+        _warn_of_changed_targets(normalization, texts, vocabularies[1])
 
 
 def _warn_of_long_targets(
@@ -62,3 +71,40 @@ def _warn_of_long_targets(
         lengths[first],
         most[first],
     )
+
+
+def _warn_of_changed_targets(
+    normalization: str, texts: list[str], target: Tokenizer
+) -> None:
+    """Warns of targets that the tokenizer writes in another form."""
+    ids = target.tokenize(texts)
+    unknown = tf.reduce_any(ids == UNK_ID, axis=1).numpy()
+    backs = [text.decode() for text in target.detokenize(ids).numpy()]
+    changed = [
+        (text, back)
+        for text, back, is_unknown in zip(texts, backs, unknown, strict=True)
+        if not is_unknown and _words(text) != _words(back)
+    ]
+    if len(changed) < _LEAST_SHARE * len(texts) or not changed:
+        return
+    remedy = (
+        "write it composed (NFC) in the files"
+        if normalization == "nfd"
+        else f'tokenizer.normalization = ["{normalization}", "identity"] leaves '
+        "targets as they are"
+    )
+    _logger.warning(
+        "%d of %d targets of the validation set are changed by tokenizer.normalization "
+        "= %r, such as %.60s, which is written %.60s, so that right translations count "
+        "as wrong: %s",
+        len(changed),
+        len(texts),
+        normalization,
+        *map(ascii, changed[0]),  # which tells forms of Unicode apart
+        remedy,
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The words between blanks, of which a tokenizer may write one for several."""
+    return [word for word in text.split(" ") if word]

@@ -51,3 +51,34 @@ def test_frames_are_no_tokens(tokenizer, caplog):
     sides = FrameReader(3), tokenizer, None
     warn_of_targets(settings_of("search.max_length=7"), [("a.wav", "c" * 30)], sides)
     assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("normalization", "right", "other", "written", "remedy"),
+    [
+        ("nfd", "caf\u00e9", "cafe\u0301", "'caf\\xe9'", "composed (NFC) in the files"),
+        ("nfkc_cf", "a dog", "A dog", "'a dog'", '["nfkc_cf", "identity"] leaves'),
+        ("nfkc", "1 m", "\uff11 m", "'1 m'", '["nfkc", "identity"] leaves targets'),
+    ],
+)
+def test_targets_that_a_normalization_changes_are_told(
+    caplog, normalization, right, other, written, remedy
+):
+    texts = [right, other]
+    target = train_tokenizer(texts, kind="character", normalization=normalization)
+    sides = target, target, None
+    settings = settings_of(f"tokenizer.normalization={normalization}")
+    # An unknown character is told by others, and a blank more is no other text.
+    rows = [("a", right), ("a", right.replace(" ", "  ")), ("a", "\u4e2d")]
+    warn_of_targets(settings, rows, sides)
+    assert not caplog.messages
+    warn_of_targets(settings, [*rows, ("a", other)], sides)
+    (message,) = caplog.messages
+    assert message.startswith("1 of 4 targets of the validation set are changed by")
+    assert f"such as {other!a}, which is written {written}, so that right" in message
+    assert remedy in message
+    # Of the source alone it changes no target.
+    plain = train_tokenizer(texts, kind="character")
+    changes = f'tokenizer.normalization=["{normalization}", "identity"]'
+    warn_of_targets(settings_of(changes), [("a", other)], (target, plain, None))
+    assert len(caplog.messages) == 1
