@@ -34,11 +34,13 @@ def warn_of_targets(
     """
     rows = list(islice(pairs, _MOST_ROWS))
     _warn_of_long_targets(Search(**settings.search), rows, vocabularies)
+    texts = [row[1] for row in rows]
+    if settings.training.metrics[0] == "bleu":
+        _warn_of_texts_without_blanks(texts)
     normalization = settings.tokenizer.normalization
     if isinstance(normalization, tuple):
         normalization = normalization[1]
     if normalization != "identity":  # by which nothing is changed
-        texts = [row[1] for row in rows]
         _warn_of_changed_targets(normalization, texts, vocabularies[1])
 
 
@@ -102,6 +104,21 @@ def _warn_of_changed_targets(
         normalization,
         *map(ascii, changed[0]),  # which tells forms of Unicode apart
         remedy,
+    )
+
+
+def _warn_of_texts_without_blanks(texts: list[str]) -> None:
+    """Warns of BLEU as the metric of texts that are a word each, as it sees them."""
+    single = sum(len(text.split()) < 2 for text in texts)
+    if 2 * single <= len(texts):
+        return
+    _logger.warning(
+        "%d of %d targets of the validation set have no blank, and BLEU counts words "
+        "between blanks: it is near 0, and does not tell the best epoch. Set "
+        "training.metrics, for sentences such as Chinese ones to ['chrf'], for words "
+        "to ['exact_match']",
+        single,
+        len(texts),
     )
 
 

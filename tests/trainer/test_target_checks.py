@@ -82,3 +82,16 @@ def test_targets_that_a_normalization_changes_are_told(
     changes = f'tokenizer.normalization=["{normalization}", "identity"]'
     warn_of_targets(settings_of(changes), [("a", other)], (target, plain, None))
     assert len(caplog.messages) == 1
+
+
+def test_targets_without_blanks_are_not_scored_by_bleu(tokenizer, caplog):
+    sides = tokenizer, tokenizer, None
+    rows = [("a", "abc"), ("a", "cab"), ("a", "a b"), ("a", "b a")]
+    bleu = settings_of('training.metrics=["bleu", "chrf"]')
+    warn_of_targets(bleu, rows, sides)
+    warn_of_targets(settings_of('training.metrics=["chrf", "bleu"]'), rows[:3], sides)
+    assert not caplog.messages
+    warn_of_targets(bleu, rows[:3], sides)
+    (message,) = caplog.messages
+    assert message.startswith("2 of 3 targets of the validation set have no blank")
+    assert "training.metrics, for sentences such as Chinese ones to ['chrf']" in message
