@@ -52,6 +52,12 @@ def test_a_recipe_is_found_by_its_name_and_others_by_their_path(tmp_path, monkey
         trainer.find_recipe("date")
 
 
+def test_the_mark_of_an_editor_is_no_setting(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text("[training]\nepochs = 3\n", encoding="utf-8-sig")
+    assert trainer.read_settings(path).training.epochs == 3
+
+
 def test_each_recipe_has_a_line():
     lines = trainer.describe_recipes().splitlines()
     assert [line.split()[0] for line in lines] == trainer.recipe_names()
