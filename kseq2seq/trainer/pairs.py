@@ -97,10 +97,12 @@ def _hold_out(pairs: Pairs, settings: DataSettings, parts: int) -> tuple[Pairs, 
         count = min(MAX_HELD_OUT, max(1, round(count * sources)))
     share = count / sources
     if share * parts >= 0.5:
+        can_be_less = 2 * parts < sources
         raise SettingsError(
             f"data.held_out must leave more than half of the {sources} sources for "
             f"training. Received: {settings.held_out}, which takes {count}, {parts} "
-            "times. Make it smaller, or give more data"
+            f"times. {'Make it smaller, or give' if can_be_less else 'Give'} more "
+            "data, or name files in data.validation and data.test"
         )
     is_pairs = settings.features_column == "" and not settings.links
     split = data.split if is_pairs else data.split_triples

@@ -53,6 +53,20 @@ def test_a_share_is_held_out_by_default(read_parts, count, expected):
     assert sizes(read_parts(rows, held_out=default)) == expected
 
 
+@pytest.mark.parametrize(
+    ("count", "held_out", "remedy"),
+    [
+        (4, 0.1, "which takes 1, 2 times. Give more data, or name files in data.valid"),
+        (4, 3, "which takes 3, 2 times. Give more data, or name files"),
+        (5, 3, "which takes 3, 2 times. Make it smaller, or give more data, or name"),
+    ],
+)
+def test_a_share_is_made_smaller_only_where_it_can(read_parts, count, held_out, remedy):
+    rows = [(f"source {n}", "target") for n in range(count)]
+    with pytest.raises(ValueError, match=remedy):
+        read_parts(rows, held_out=held_out)
+
+
 def test_limit_draws_sources_with_all_their_targets(read_parts):
     train, validation, test = read_parts(ROWS, limit=5)
     assert sizes((train, validation, test)) == [5] * 3
