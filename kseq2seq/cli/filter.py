@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "pairs",
         metavar="PAIRS",
         help="file of lines of source and target with a tab between them; it is read "
-        "twice",
+        "three times",
     )
     parser.add_argument(
         "best", metavar="BEST", help="file to write, complete or not at all"
@@ -64,8 +64,8 @@ def run(options: argparse.Namespace) -> None:
     options.path = find_model(options.path)
     if is_stream(options.pairs):
         raise ValueError(
-            f"{options.pairs} must be a file, since it is read twice. Received: a pipe "
-            "or a folder; write the pairs into a file first"
+            f"{options.pairs} must be a file, since it is read three times. Received: "
+            "a pipe or a folder; write the pairs into a file first"
         )
     output.check_output(options.best, options.pairs)
     windows, total = score_pairs(options, options.pairs)

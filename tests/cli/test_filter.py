@@ -51,7 +51,7 @@ def test_pairs_that_cannot_be_used(call, folder, reverser):
     pairs.unlink()
     assert_refused(call(*verb), "pairs.tsv: no such file")
     os.mkfifo(pairs)
-    assert_refused(call(*verb), "must be a file, since it is read twice. Received: a p")
+    assert_refused(call(*verb), "a file, since it is read three times. Received: a p")
     assert not best.exists()
     for keep in ("0", "1.5", "-1", "most"):
         result = call(*verb, "--keep", keep)
