@@ -25,34 +25,43 @@ def save_step_checkpoint(
         folder: Path of the run folder.
         state: State of the training, of values that JSON has; `step` is the number of
             steps so far.
-        kept: Number of checkpoints that stay, the newest ones.
+        kept: Number of checkpoints that stay, the newest ones. Those of more steps are
+            deleted: they are of data that had longer epochs.
     """
     folder = Path(folder)
     place = folder / STEP_CHECKPOINTS.replace("*", str(state["step"]))
-    with atomic_folder(place) as beside:
+    # One of as many steps may be there, of data that had other epochs.
+    with atomic_folder(place, replace=True) as beside:
         model.save(beside / MODEL_FILE)
         write_text(beside / STATE_FILE, json.dumps(state) + "\n")
     if not (folder / MODEL_FILE).is_file():
         with atomic_path(folder / MODEL_FILE) as beside:
             shutil.copyfile(place / MODEL_FILE, beside)
+    remove_step_checkpoints(folder, after=state["step"])
     for path in _step_checkpoints(folder)[:-kept]:
         shutil.rmtree(path)
 
 
-def load_step_checkpoint(folder: PathLike) -> tuple[Path, dict[str, Any]] | None:
+def load_step_checkpoint(
+    folder: PathLike, epoch: int | None = None
+) -> tuple[Path, dict[str, Any]] | None:
     """The newest checkpoint of a run folder that was written inside of an epoch.
 
     Args:
         folder: Path of the run folder.
+        epoch: Number of whole epochs before it; `None` for any.
 
     Returns:
         A tuple of the path of the model and the state; `None` if there is none.
     """
     for path in reversed(_step_checkpoints(folder)):
-        model, state = path / MODEL_FILE, path / STATE_FILE
+        model, file = path / MODEL_FILE, path / STATE_FILE
         # A kill may leave one that was just being deleted.
-        if model.is_file() and state.is_file():
-            return model, json.loads(state.read_text(encoding="utf-8"))
+        if not (model.is_file() and file.is_file()):
+            continue
+        state = json.loads(file.read_text(encoding="utf-8"))
+        if epoch in (None, state["epoch"]):
+            return model, state
     return None
 
 

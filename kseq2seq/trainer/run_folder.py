@@ -25,7 +25,6 @@ from kseq2seq.runs import (
     remove_incomplete,
     remove_other_best_weights,
     remove_other_checkpoints,
-    remove_step_checkpoints,
     save_best_weights,
     save_checkpoint,
     save_model,
@@ -134,13 +133,13 @@ class RunFolder(keras.callbacks.Callback):
             former = load_history(self.folder)
             self.history, self.average = former.epochs, former.average
             path, state = self.folder / former.checkpoint, former.state
-        inside = load_step_checkpoint(self.folder)
-        if inside is not None and inside[1]["epoch"] == self.num_epochs:
+        # Others may be left, of data that had more batches an epoch.
+        inside = load_step_checkpoint(self.folder, epoch=self.num_epochs)
+        if inside is not None:
             path, state = inside
         if path is None:
             return None
         self.state = state or {}
-        remove_step_checkpoints(self.folder, self.state.get("step", 0))
         model = load_model(path)
         if self.state:
             set_random_state(model, self.state["random"])

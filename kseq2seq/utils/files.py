@@ -56,7 +56,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(folder: PathLike) -> Iterator[Path]:
+def atomic_folder(folder: PathLike, replace: bool = False) -> Iterator[Path]:
     """Yields an empty folder beside `folder`, which then takes its place.
 
     An error leaves nothing; a killed process no more than a hidden folder,
@@ -64,12 +64,14 @@ def atomic_folder(folder: PathLike) -> Iterator[Path]:
 
     Args:
         folder: Path of the folder, which must not exist yet, or be empty.
+        replace: Whether it takes the place of a folder with files, which is deleted.
 
     Yields:
         The path of the folder to fill.
 
     Raises:
-        FileExistsError: If there is a file at the path, or a folder with files.
+        FileExistsError: If there is a file at the path, or without `replace` a folder
+            with files.
         OSError: If it cannot be written.
 
     Example:
@@ -83,7 +85,8 @@ def atomic_folder(folder: PathLike) -> Iterator[Path]:
     ['one.txt']
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    may_be_replaced = folder.is_dir() and (replace or not any(folder.iterdir()))
+    if folder.exists() and not may_be_replaced:
         raise FileExistsError(
             f"{folder} must not exist yet, or be an empty folder: name another one, or "
             "delete it first. Received: a "
@@ -97,6 +100,8 @@ def atomic_folder(folder: PathLike) -> Iterator[Path]:
         beside = Path(hidden) / "complete"
         beside.mkdir()
         yield beside
+        if replace and folder.exists():
+            os.rename(folder, Path(hidden) / "former")
         os.rename(beside, folder)
 
 

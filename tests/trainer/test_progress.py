@@ -136,6 +136,37 @@ def test_a_training_that_goes_on_with_other_data_says_so(train, tmp_path, caplog
     assert "for validation" not in caplog.text
 
 
+@pytest.mark.parametrize("sizes", [(35, 42), (56, 28)])
+def test_a_training_goes_on_with_more_or_less_data(
+    train, folder, tmp_path, caplog, sizes
+):
+    changes = ["data.train=own.tsv", "training.checkpoint_steps=2"]
+    changes += ["batches.buckets=[48]"]
+    rows = (folder / "train0.tsv").read_text().splitlines(keepends=True)
+    batches = [size // 7 for size in sizes]
+
+    def train_on(size, **options):
+        (folder / "own.tsv").write_text("".join(rows[:size]))
+        losses = train("cut", *changes, **options)
+        steps = {int(x.name[16:]) for x in (tmp_path / "cut").glob("checkpoint-step-*")}
+        return list(losses), steps
+
+    # Killed in the second epoch.
+    first, stop = batches[0] + 1, 2 * batches[0] - 1
+    trained, steps = train_on(sizes[0], until=stop)
+    assert trained[-1] == stop and len(steps) == 2 and min(steps) >= first
+    # Killed before there is a checkpoint: those before are still there.
+    first = batches[1] + 1
+    assert train_on(sizes[1], resume=True, until=first) == ([first], steps)
+    assert "Going on at the beginning of epoch 2" in caplog.text
+    trained, steps = train_on(sizes[1], resume=True, until=first + 2)
+    assert trained == [first, first + 1, first + 2] and max(steps) >= first
+    caplog.clear()
+    trained, steps = train_on(sizes[1], resume=True)
+    assert "Going on at the beginning" not in caplog.text
+    assert trained[0] > first and trained[-1] == 2 * batches[1] and steps == set()
+
+
 def test_a_streamed_training_goes_on_at_its_place(train, tmp_path, caplog):
     caplog.set_level("INFO", "kseq2seq")
     whole = train("whole", *STREAM)

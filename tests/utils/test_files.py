@@ -4,7 +4,13 @@ import resource
 
 import pytest
 
-from kseq2seq.utils import atomic_path, atomic_write, write_bytes, write_text
+from kseq2seq.utils import (
+    atomic_folder,
+    atomic_path,
+    atomic_write,
+    write_bytes,
+    write_text,
+)
 
 
 def test_the_former_file_stays_until_the_new_one_is_complete(tmp_path):
@@ -47,6 +53,20 @@ def test_atomic_writes_follow_links_and_spare_what_is_no_file(tmp_path):
     assert os.read(pipe, 99) == b"through"
     os.close(pipe)
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_folder_is_replaced_where_that_is_asked_for(tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / "former.txt").touch()
+    with pytest.raises(FileExistsError, match="empty folder.*: a folder with files"):
+        atomic_folder(folder).__enter__()
+    with pytest.raises(KeyError), atomic_folder(folder, replace=True) as beside:
+        raise KeyError
+    assert (folder / "former.txt").exists()
+    with atomic_folder(folder, replace=True) as beside:
+        (beside / "new.txt").touch()
+    assert [x.name for x in tmp_path.rglob("*")] == ["one", "new.txt"]
 
 
 def test_text_is_utf_8_with_the_line_ends_it_has(tmp_path):
