@@ -92,13 +92,13 @@ def prepare(
     Raises:
         ValueError: If the data cannot be read, the run folder holds a training and
             neither `resume` nor `fresh` is set, the training to go on with did not
-            begin with `from_run`, a setting does not fit the rest, or Keras does not
-            run on TensorFlow.
+            begin with `from_run`, or did and has no checkpoint, a setting does not fit
+            the rest, or Keras does not run on TensorFlow.
     """
     training, run, folder = settings.training, Path(run), Path(folder)
     check_machine(training)
     keras.utils.set_random_seed(training.seed)
-    resumed = is_resumed(settings, run, resume, fresh)
+    resumed = is_resumed(settings, run, resume, fresh, from_run)
     pairs, validation, test = read_parts(settings.data, folder, not resumed)
     sizes = {"training": len(pairs), "validation": len(validation), "test": len(test)}
     _log_sizes(settings, sizes)

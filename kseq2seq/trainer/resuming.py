@@ -1,6 +1,7 @@
 """Whether a training may be resumed with the settings that are given now."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,20 @@ from kseq2seq import runs
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import SECTIONS, Settings, make_settings
+from kseq2seq.utils import PathLike
 
+_logger = logging.getLogger("kseq2seq")
 # Sections that may change when a training is resumed: the training does not use them.
 NOT_OF_TRAINING = ("search", "card")
 
 
-def is_resumed(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool:
+def is_resumed(
+    settings: Settings,
+    run: Path,
+    resume: bool,
+    fresh: bool,
+    from_run: PathLike | None = None,
+) -> bool:
     """Whether a training in the run folder is to be resumed; nothing is written.
 
     Args:
@@ -22,10 +31,12 @@ def is_resumed(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool
         run: Path of the run folder.
         resume: Whether to go on with a training in it.
         fresh: Whether to delete a training in it.
+        from_run: Path of the run folder to begin with; `None` without.
 
     Raises:
         SettingsError: If the folder holds a training, and neither `resume` nor `fresh`
-            is set; or if it holds a model, but no training.
+            is set; if it holds a model, but no training; or if a training in it is to
+            begin again, as it has no checkpoint, without the run that it began with.
     """
     began = (run / runs.SETTINGS_FILE).is_file()
     has_trained = _has_checkpoint(run)
@@ -41,6 +52,15 @@ def is_resumed(settings: Settings, run: Path, resume: bool, fresh: bool) -> bool
     resumed = has_trained and resume
     if resumed:
         check_resumed(runs.read_settings(run), settings)
+    elif resume and began:
+        former = runs.begun_with(run)
+        if former is not None and from_run is None:
+            raise SettingsError(
+                f"the training in {run} has no checkpoint to go on from, and began "
+                f"with the run {former!r}: name that run again with --from, or begin "
+                "with new weights, by --fresh instead of --resume."
+            )
+        _logger.info("%s has no checkpoint yet: the training begins again", run)
     return resumed
 
 

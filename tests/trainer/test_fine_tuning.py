@@ -100,6 +100,26 @@ def test_a_training_with_new_weights_is_not_resumed_from_a_run(prepare, tmp_path
         prepare("new", OLD, resume=True, from_run=tmp_path / "other")
 
 
+def test_a_training_without_a_checkpoint_begins_again_from_its_run(
+    former, prepare, tmp_path, caplog
+):
+    caplog.set_level("INFO", "kseq2seq")
+    begin = {"from_run": tmp_path / "former"}
+    prepare("tuned", NEW, **begin)
+    with pytest.raises(
+        SettingsError, match=r"tuned has no checkpoint .* began with the run 'former': "
+    ):
+        prepare("tuned", NEW, resume=True)
+    assert "begins again" not in caplog.text
+    again = prepare("tuned", NEW, resume=True, **begin)
+    assert "tuned has no checkpoint yet: the training begins again" in caplog.text
+    ours, theirs = (rows(x.model, "source_embedding") for x in (again, former))
+    np.testing.assert_array_equal(ours[:-2], theirs)
+    prepare("tuned", NEW, fresh=True)
+    prepare("tuned", NEW, resume=True)
+    assert runs.begun_with(tmp_path / "tuned") is None
+
+
 def test_the_same_symbols_need_no_rows(former, prepare, tmp_path, caplog):
     caplog.set_level("INFO", "kseq2seq")
     training = prepare("tuned", OLD[::-1], from_run=tmp_path / "former")
