@@ -28,6 +28,7 @@ from kseq2seq.runs.files import (
     find_saved_model,
     is_run_folder,
     is_transcriber,
+    is_whole_model,
     load_features,
     load_log_mel,
     load_tokenizers,
@@ -73,6 +74,7 @@ from kseq2seq.runs.shortlists import (
     save_shortlist,
 )
 from kseq2seq.runs.step_checkpoints import (
+    has_step_checkpoint,
     load_step_checkpoint,
     remove_step_checkpoints,
     save_step_checkpoint,
@@ -108,9 +110,11 @@ __all__ = [
     "find_saved_model",
     "from_run",
     "git_state",
+    "has_step_checkpoint",
     "is_finished",
     "is_run_folder",
     "is_transcriber",
+    "is_whole_model",
     "load_features",
     "load_history",
     "load_log_mel",

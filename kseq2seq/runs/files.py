@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import zipfile
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +118,29 @@ def save_model(model: Any, path: PathLike) -> None:
     """
     with atomic_path(path) as beside:
         model.save(beside)
+
+
+def is_whole_model(path: PathLike) -> bool:
+    """Whether a file of Keras is there, and every part of it as it was written.
+
+    Args:
+        path: Path of the `.keras` file.
+
+    Raises:
+        OSError: If it cannot be read.
+
+    Example:
+
+    >>> is_whole_model("no/such/model.keras")
+    False
+    """
+    if not Path(path).is_file():
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+        return False
 
 
 def save_tokenizers(

@@ -63,6 +63,7 @@ def load_history(folder: PathLike) -> History:
 
     Raises:
         FileNotFoundError: If the folder has none.
+        ValueError: If the file is damaged.
     """
     path = Path(folder) / HISTORY_FILE
     if not path.is_file():
@@ -70,7 +71,14 @@ def load_history(folder: PathLike) -> History:
             f"{path}: no such file. Expected a history, which a training writes when "
             "it has finished an epoch."
         )
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} must be JSON, as a training writes it. Received: {error}. Begin "
+            f"another training with the model in the folder, by --from {folder} and "
+            "--run, or start anew with --fresh."
+        ) from error
     epochs = [
         {name: math.nan if value is None else value for name, value in row.items()}
         for row in content["epochs"]

@@ -1,15 +1,17 @@
 """Checkpoints that a training writes inside of an epoch: a folder for each."""
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kseq2seq.runs.files import MODEL_FILE, STEP_CHECKPOINTS
+from kseq2seq.runs.files import MODEL_FILE, STEP_CHECKPOINTS, is_whole_model
 from kseq2seq.utils import PathLike, atomic_folder, atomic_path, write_text
 
 STATE_FILE = "state.json"
+_logger = logging.getLogger("kseq2seq")
 
 
 def save_step_checkpoint(
@@ -42,10 +44,21 @@ def save_step_checkpoint(
         shutil.rmtree(path)
 
 
+def has_step_checkpoint(folder: PathLike) -> bool:
+    """Whether a run folder has a checkpoint inside of an epoch, which may be damaged.
+
+    Args:
+        folder: Path of the run folder, which need not exist.
+    """
+    return any(_has_files(path) for path in _step_checkpoints(folder))
+
+
 def load_step_checkpoint(
     folder: PathLike, epoch: int | None = None
 ) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint of a run folder that was written inside of an epoch.
+    """The newest whole checkpoint of a run folder that was written inside of an epoch.
+
+    Of each damaged one the log warns.
 
     Args:
         folder: Path of the run folder.
@@ -54,14 +67,13 @@ def load_step_checkpoint(
     Returns:
         A tuple of the path of the model and the state; `None` if there is none.
     """
-    for path in reversed(_step_checkpoints(folder)):
-        model, file = path / MODEL_FILE, path / STATE_FILE
-        # A kill may leave one that was just being deleted.
-        if not (model.is_file() and file.is_file()):
+    for path in filter(_has_files, reversed(_step_checkpoints(folder))):
+        model, state = path / MODEL_FILE, _read_state(path / STATE_FILE)
+        if state is not None and epoch not in (None, state["epoch"]):
             continue
-        state = json.loads(file.read_text(encoding="utf-8"))
-        if epoch in (None, state["epoch"]):
+        if state is not None and is_whole_model(model):
             return model, state
+        _logger.warning("%s is damaged: the checkpoint before it is taken", path)
     return None
 
 
@@ -81,6 +93,18 @@ def _step_checkpoints(folder: PathLike) -> list[Path]:
     """The paths in the order of their steps."""
     paths = [x for x in Path(folder).glob(STEP_CHECKPOINTS) if x.is_dir()]
     return sorted(paths, key=_step_of)
+
+
+def _has_files(path: Path) -> bool:
+    # A kill may leave one that was just being deleted.
+    return (path / MODEL_FILE).is_file() and (path / STATE_FILE).is_file()
+
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
 
 
 def _step_of(path: Path) -> int:

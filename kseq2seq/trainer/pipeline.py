@@ -41,7 +41,7 @@ from kseq2seq.trainer.pairs import read_parts
 from kseq2seq.trainer.precision import advice
 from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.readers import Pairs
-from kseq2seq.trainer.resuming import is_resumed
+from kseq2seq.trainer.resuming import is_resumed, log_resumed
 from kseq2seq.trainer.run_folder import RunFolder
 from kseq2seq.trainer.sampling_settings import make_scheduled_sampling
 from kseq2seq.trainer.schema import SettingsError
@@ -122,7 +122,7 @@ def prepare(
             initial.transfer_weights(model)
         start_embeddings(settings, model, source, target, folder, features)
     else:
-        _log_resumed(progress, run, sizes)
+        log_resumed(progress, run, sizes)
     _set_training_options(model, settings)
     validation_batches = make_batches(settings, validation_rows, vocabularies)
     # The last step, as it deletes: whatever cannot be used was refused before.
@@ -171,6 +171,11 @@ def _restored_model(settings: Settings, run_folder: RunFolder) -> Any:
     """The model of the newest checkpoint, on its devices."""
     with on_devices(settings.training.devices):
         model = run_folder.restore()
+    if model is None:
+        raise SettingsError(
+            f"{run_folder.folder} has no whole checkpoint to go on from: start anew "
+            "with --fresh."
+        )
     leave_out_vectors(model)
     return model
 
@@ -186,22 +191,6 @@ def _new_model(
         copied = tokenizers.copied_ids(source, target)
     with on_devices(settings.training.devices):
         return make_model(settings, config, num_steps, copied)
-
-
-def _log_resumed(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
-    """Logs where a training goes on; warns if its data have changed since."""
-    before = runs.recorded_pairs(run)
-    for name, size in sizes.items():
-        if before.get(name, size) != size:
-            _logger.warning(
-                "the training goes on with other data: %s pairs for %s, and before %s",
-                f"{size:,}",
-                name,
-                f"{before[name]:,}",
-            )
-    epoch, inside = divmod(progress.step, progress.batches.steps_per_epoch)
-    rest = f" and {inside} batches" if inside else ""
-    _logger.info("going on after epoch %d%s", epoch, rest)
 
 
 def _initial_run(

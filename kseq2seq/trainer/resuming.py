@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kseq2seq import runs
+from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import SECTIONS, Settings, make_settings
@@ -93,6 +94,28 @@ def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -
         )
 
 
+def log_resumed(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
+    """Logs where a training goes on; warns if its data have changed since.
+
+    Args:
+        progress: The `Progress` of the training.
+        run: Path of its run folder, with the record of before.
+        sizes: Dict from the part of the data to its number of pairs now.
+    """
+    before = runs.recorded_pairs(run)
+    for name, size in sizes.items():
+        if before.get(name, size) != size:
+            _logger.warning(
+                "the training goes on with other data: %s pairs for %s, and before %s",
+                f"{size:,}",
+                name,
+                f"{before[name]:,}",
+            )
+    epoch, inside = divmod(progress.step, progress.batches.steps_per_epoch)
+    rest = f" and {inside} batches" if inside else ""
+    _logger.info("going on after epoch %d%s", epoch, rest)
+
+
 def _not_of_training(settings: Settings) -> tuple[str, ...]:
     if settings.training.validation_search == "search":
         return ("card",)  # the best epoch is chosen by the search
@@ -112,5 +135,4 @@ def _may_change(settings: Settings, section: str, name: str) -> bool:
 
 def _has_checkpoint(run: Path) -> bool:
     """Whether a run folder, which need not exist, has a checkpoint to go on from."""
-    inside = runs.load_step_checkpoint(run)
-    return (run / runs.HISTORY_FILE).is_file() or inside is not None
+    return (run / runs.HISTORY_FILE).is_file() or runs.has_step_checkpoint(run)

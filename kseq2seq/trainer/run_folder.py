@@ -18,6 +18,7 @@ from kseq2seq.runs import (
     MODEL_FILE,
     History,
     average_best_weights,
+    is_whole_model,
     load_history,
     load_step_checkpoint,
     ranked_epochs,
@@ -123,9 +124,16 @@ class RunFolder(keras.callbacks.Callback):
     def restore(self) -> Any:
         """Reads the history of an earlier training in the folder.
 
+        Of a damaged checkpoint inside of an epoch the log warns, and the one before it
+        is taken.
+
         Returns:
             The `keras.Model` as it was at the newest checkpoint, behind the last whole
             epoch or inside of the next one, compiled; `None` if there is none.
+
+        Raises:
+            ValueError: If the history, or the checkpoint behind the last whole epoch,
+                is damaged or missing.
         """
         remove_incomplete(self.folder)
         path, state = None, None
@@ -137,8 +145,15 @@ class RunFolder(keras.callbacks.Callback):
         inside = load_step_checkpoint(self.folder, epoch=self.num_epochs)
         if inside is not None:
             path, state = inside
-        if path is None:
+        elif path is None:
             return None
+        elif not is_whole_model(path):
+            raise ValueError(
+                f"{path} must be the checkpoint behind the last epoch. Received: "
+                f"{'a damaged file' if path.is_file() else 'no file'}. Begin another "
+                f"training with the best model, by --from {self.folder} and --run, or "
+                "start anew with --fresh."
+            )
         self.state = state or {}
         model = load_model(path)
         if self.state:

@@ -15,8 +15,9 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yields a path beside `path`, of a file that then takes its place.
 
     Readers see the former file until the new one is complete, and an error leaves
-    the former file as it was. Of a link, the file that it points to is replaced.
-    What exists and is no file, such as a pipe, is yielded as it is.
+    the former file as it was. A loss of power leaves one of the two, whole.
+    Of a link, the file that it points to is replaced. What exists and is no file, such
+    as a pipe, is yielded as it is.
 
     Args:
         path: Path of the file.
@@ -45,7 +46,9 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     beside = place.with_name(f".{place.stem}.{os.getpid()}{place.suffix}")
     try:
         yield beside
+        _sync(beside)
         os.replace(beside, place)
+        _sync_names(place.parent)
     except OSError as error:
         if error.filename == str(beside) and error.filename2 is None:
             error.filename = str(path)  # the one that the user has named
@@ -100,9 +103,27 @@ def atomic_folder(folder: PathLike, replace: bool = False) -> Iterator[Path]:
         beside = Path(hidden) / "complete"
         beside.mkdir()
         yield beside
+        for path in (*beside.rglob("*"), beside):
+            _sync(path)
         if replace and folder.exists():
             os.rename(folder, Path(hidden) / "former")
         os.rename(beside, folder)
+        _sync_names(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    """Returns when a file is on the disk, which it may not be when it is renamed."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _sync_names(folder: Path) -> None:
+    # Some file systems know no such thing of folders.
+    with suppress(OSError):
+        _sync(folder)
 
 
 @contextmanager

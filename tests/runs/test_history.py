@@ -56,6 +56,14 @@ def test_a_folder_without_a_history_is_named(tmp_path):
         read_history(tmp_path)
 
 
+def test_a_damaged_history_is_named(tmp_path):
+    (tmp_path / "history.json").write_text("")
+    with pytest.raises(
+        ValueError, match=r"history\.json must be JSON.* by --from .* or"
+    ):
+        load_history(tmp_path)
+
+
 def test_a_history_of_the_first_release_is_read():
     folder = TESTS / "artifacts" / "0.1.0" / "runs" / "dates"
     history = read_history(folder)

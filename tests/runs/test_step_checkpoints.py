@@ -46,3 +46,31 @@ def test_the_newest_one_of_an_epoch_is_found(save, tmp_path):
     assert runs.load_step_checkpoint(tmp_path, epoch=2)[1]["step"] == 6
     assert runs.load_step_checkpoint(tmp_path, epoch=1)[1]["step"] == 8
     assert runs.load_step_checkpoint(tmp_path, epoch=0) is None
+
+
+def test_a_damaged_one_is_passed_over(save, tmp_path, caplog):
+    for step in (2, 4, 6, 8):
+        save(step, kept=4)
+    state = tmp_path / "checkpoint-step-8" / "state.json"
+    state.write_text("")
+    model = tmp_path / "checkpoint-step-6" / "model.keras"
+    content = model.read_bytes()
+    assert runs.is_whole_model(model)
+    model.write_bytes(content.replace(content[200:300], bytes(100)))
+    assert not runs.is_whole_model(model)
+    (tmp_path / "checkpoint-step-4" / "model.keras").unlink()  # was being deleted
+    assert runs.load_step_checkpoint(tmp_path, epoch=1)[1]["step"] == 2
+    warned = [message.partition(":")[0] for message in caplog.messages]
+    assert warned == [f"{tmp_path / f'checkpoint-step-{n}'} is damaged" for n in (8, 6)]
+    for part in (content[:-9], b"PK", b""):
+        model.write_bytes(part)
+        assert not runs.is_whole_model(model)
+
+
+def test_whether_there_is_one(save, tmp_path):
+    assert not runs.has_step_checkpoint(tmp_path / "absent")
+    (tmp_path / "checkpoint-step-7").mkdir()
+    assert not runs.has_step_checkpoint(tmp_path)
+    save(8)
+    (tmp_path / "checkpoint-step-8" / "state.json").write_text("")
+    assert runs.has_step_checkpoint(tmp_path)

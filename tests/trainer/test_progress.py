@@ -128,6 +128,25 @@ def test_a_training_in_memory_goes_on_inside_of_an_epoch(train, tmp_path, caplog
     assert_same(tmp_path, "cut", "whole")
 
 
+def test_a_damaged_checkpoint_costs_a_few_steps(train, tmp_path, caplog):
+    train("cut", *MEMORY, until=11 + 6)
+    run = tmp_path / "cut"
+    assert {x.name for x in run.glob("checkpoint-step-*")} == {
+        "checkpoint-step-10",  # of the first epoch, whose end is newer
+        "checkpoint-step-15",
+    }
+    (run / "checkpoint-step-15" / "model.keras").write_bytes(b"PK")
+    assert min(train("cut", *MEMORY, resume=True, until=12)) == 12
+    assert caplog.text.count("checkpoint-step-15 is damaged: the checkpoint bef") == 1
+
+
+def test_a_training_without_a_whole_checkpoint_begins_on_demand(train, tmp_path):
+    train("cut", *MEMORY, until=5)
+    (tmp_path / "cut" / "checkpoint-step-5" / "state.json").write_text("")
+    with pytest.raises(ValueError, match="no whole checkpoint .* with --fresh"):
+        train("cut", *MEMORY, resume=True)
+
+
 def test_a_training_that_goes_on_with_other_data_says_so(train, tmp_path, caplog):
     train("cut", *MEMORY, until=6)
     runs.record_start(tmp_path / "cut", {}, {"training": 59, "validation": 10})

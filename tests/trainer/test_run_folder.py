@@ -173,6 +173,18 @@ def test_errors_of_the_run_folder(tiny, tmp_path):
         read_history(tmp_path / "absent")
 
 
+def test_a_damaged_checkpoint_is_named(tiny, tmp_path):
+    end_epochs(RunFolder(tmp_path, "loss", False), tiny, [{"loss": 3.0}])
+    checkpoint = tmp_path / "checkpoint-1.keras"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-20])
+    match = r"checkpoint-1\.keras must be .*: a damaged file\. Begin .* by --from"
+    with pytest.raises(ValueError, match=match):
+        RunFolder(tmp_path, "loss", False).restore()
+    checkpoint.unlink()
+    with pytest.raises(ValueError, match=r"checkpoint-1\.keras must be .*: no file"):
+        RunFolder(tmp_path, "loss", False).restore()
+
+
 def test_an_epoch_without_the_monitor_is_kept(tiny, tmp_path):
     x, y = np.ones((4, 2), np.float32), np.zeros((4, 3), np.float32)
     callback = RunFolder(tmp_path, "val_los", False, average_best=2)

@@ -1,6 +1,7 @@
 import errno
 import os
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,23 @@ def test_a_folder_is_replaced_where_that_is_asked_for(tmp_path):
     with atomic_folder(folder, replace=True) as beside:
         (beside / "new.txt").touch()
     assert [x.name for x in tmp_path.rglob("*")] == ["one", "new.txt"]
+
+
+def test_files_are_on_the_disk_before_they_take_their_place(tmp_path, monkeypatch):
+    synced, own = [], os.fsync
+
+    def fsync(file):
+        synced.append(Path(f"/proc/self/fd/{file}").readlink().name)
+        own(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text(tmp_path / "one.txt", "A dog.")
+    assert synced == [f".one.{os.getpid()}.txt", tmp_path.name]
+    synced.clear()
+    with atomic_folder(tmp_path / "two") as beside:
+        (beside / "inner").mkdir()
+        (beside / "inner" / "file").touch()
+    assert sorted(synced) == sorted(["inner", "file", "complete", tmp_path.name])
 
 
 def test_text_is_utf_8_with_the_line_ends_it_has(tmp_path):
