@@ -41,6 +41,7 @@ from kseq2seq.runs.files import (
     save_log_mel,
     save_model,
     save_tokenizers,
+    written_paths,
 )
 from kseq2seq.runs.history import (
     History,
@@ -145,4 +146,5 @@ __all__ = [
     "write_history",
     "write_scores",
     "write_settings",
+    "written_paths",
 ]

@@ -45,7 +45,6 @@ _FILES = (
     FEATURES_FILE,
     SHORTLIST_FILE,
     LOG_MEL_FILE,
-    SETTINGS_FILE,
     CONFIG_FILE,
     RECORD_FILE,
     HISTORY_FILE,
@@ -55,7 +54,10 @@ _FILES = (
     TRANSLATIONS_FILE,
     COMPARISON_FILE,
     ALIGNMENT_FILE,
+    # The last one to be deleted: what lies about without it is of no training.
+    SETTINGS_FILE,
 )
+# A number stands in the place of the star.
 _CHECKPOINTS = "checkpoint-*.keras"
 # Folders, each written inside of an epoch.
 STEP_CHECKPOINTS = "checkpoint-step-*"
@@ -63,7 +65,7 @@ STEP_CHECKPOINTS = "checkpoint-step-*"
 _BEST_WEIGHTS = "best-*.npz"
 # A kill may leave a file that was being written beside its place: a hidden one, with
 # the number of its process in its name; or such a folder.
-_INCOMPLETE = re.compile(r"\..+\.\d+(\.\w+)?")
+_INCOMPLETE = re.compile(r"\.(.+)\.\d+(\.\w+)?")
 _INCOMPLETE_FOLDERS = ".incomplete-*"
 
 
@@ -263,7 +265,7 @@ def remove_other_checkpoints(folder: PathLike, kept: str) -> None:
         folder: Path of the run folder.
         kept: Name of the checkpoint that stays.
     """
-    for path in Path(folder).glob(_CHECKPOINTS):
+    for path in numbered_paths(folder, _CHECKPOINTS):
         if path.name != kept:
             path.unlink()
 
@@ -317,7 +319,7 @@ def remove_other_best_weights(folder: PathLike, kept: Collection[int]) -> None:
         kept: Numbers of the epochs whose weights stay.
     """
     names = {_best_weights(folder, epoch).name for epoch in kept}
-    for path in Path(folder).glob(_BEST_WEIGHTS):
+    for path in numbered_paths(folder, _BEST_WEIGHTS):
         if path.name not in names:
             path.unlink()
 
@@ -333,10 +335,47 @@ def remove_incomplete(folder: PathLike) -> None:
         folder: Path of the run folder.
     """
     for path in Path(folder).glob(".*"):
-        if _INCOMPLETE.fullmatch(path.name):
+        match = _INCOMPLETE.fullmatch(path.name)
+        if match and _is_written(match[1] + (match[2] or "")) and path.is_file():
             path.unlink()
     for path in Path(folder).glob(_INCOMPLETE_FOLDERS):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_written(name: str) -> bool:
+    """Whether a training writes a file of this name."""
+    numbered = (_CHECKPOINTS, _BEST_WEIGHTS)
+    return name in _FILES or any(_numbered(x).fullmatch(name) for x in numbered)
+
+
+def _numbered(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", "([0-9]+)"))
+
+
+def numbered_paths(folder: PathLike, pattern: str) -> list[Path]:
+    """Paths in a folder, in the order of the numbers in their names.
+
+    Args:
+        folder: Path of the folder, which need not exist.
+        pattern: Name with a star in the place of the number. Other names that a shell
+            would match are left out: they are not a training's.
+    """
+    regex = _numbered(pattern)
+    matches = ((regex.fullmatch(x.name), x) for x in Path(folder).glob(pattern))
+    return [x for _, x in sorted((int(match[1]), x) for match, x in matches if match)]
+
+
+def written_paths(folder: PathLike) -> list[Path]:
+    """The files and folders that `clear` deletes, as far as they are there.
+
+    Args:
+        folder: Path of the folder, which need not exist.
+    """
+    folder = Path(folder)
+    numbered = (_CHECKPOINTS, _BEST_WEIGHTS, STEP_CHECKPOINTS)
+    paths = [folder / name for name in (*_FILES, TENSORBOARD_FOLDER)]
+    paths += [path for pattern in numbered for path in numbered_paths(folder, pattern)]
+    return [path for path in paths if path.exists()]
 
 
 def clear(folder: PathLike) -> None:
@@ -346,9 +385,11 @@ def clear(folder: PathLike) -> None:
         folder: Path of the run folder, which need not exist.
     """
     folder = Path(folder)
-    for path in [*(folder / name for name in _FILES), *folder.glob(_CHECKPOINTS)]:
-        path.unlink(missing_ok=True)
-    remove_other_best_weights(folder, ())
-    for path in folder.glob(STEP_CHECKPOINTS):
+    for pattern in (_CHECKPOINTS, _BEST_WEIGHTS):
+        for path in numbered_paths(folder, pattern):
+            path.unlink()
+    for path in numbered_paths(folder, STEP_CHECKPOINTS):
         shutil.rmtree(path)
     shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)

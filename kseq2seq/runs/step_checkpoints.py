@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kseq2seq.runs.files import MODEL_FILE, STEP_CHECKPOINTS, is_whole_model
+from kseq2seq.runs.files import (
+    MODEL_FILE,
+    STEP_CHECKPOINTS,
+    is_whole_model,
+    numbered_paths,
+)
 from kseq2seq.utils import PathLike, atomic_folder, atomic_path, write_text
 
 STATE_FILE = "state.json"
@@ -91,8 +96,7 @@ def remove_step_checkpoints(folder: PathLike, after: int = 0) -> None:
 
 def _step_checkpoints(folder: PathLike) -> list[Path]:
     """The paths in the order of their steps."""
-    paths = [x for x in Path(folder).glob(STEP_CHECKPOINTS) if x.is_dir()]
-    return sorted(paths, key=_step_of)
+    return [x for x in numbered_paths(folder, STEP_CHECKPOINTS) if x.is_dir()]
 
 
 def _has_files(path: Path) -> bool:

@@ -36,7 +36,8 @@ def is_resumed(
 
     Raises:
         SettingsError: If the folder holds a training, and neither `resume` nor `fresh`
-            is set; if it holds a model, but no training; or if a training in it is to
+            is set; if it holds a model, or files of the names that a training writes,
+            but no training; or if a training in it is to
             begin again, as it has no checkpoint, without the run that it began with.
     """
     began = (run / runs.SETTINGS_FILE).is_file()
@@ -44,6 +45,12 @@ def is_resumed(
     if runs.is_run_folder(run) and not began:
         raise SettingsError(
             f"{run} holds a model, but no training: name another folder with --run."
+        )
+    if not began and (others := runs.written_paths(run)):
+        names = ", ".join(path.name for path in others)
+        raise SettingsError(
+            f"{run} holds no training, but files that one would delete or write over: "
+            f"{names}. Name another folder with --run, or move them."
         )
     if has_trained and not (resume or fresh):
         raise SettingsError(

@@ -74,13 +74,37 @@ def test_one_checkpoint_is_kept(model, tmp_path):
 
 
 def test_what_a_kill_has_left_is_deleted(tmp_path):
-    for name in (".checkpoint-2.77.keras", ".history.json.77", ".mine", "a.1"):
+    left = (".checkpoint-2.77.keras", ".history.json.77", ".history.77.json")
+    left += (".best-3.77.npz", ".source.7.model")
+    others = (".mine", "a.1", ".notes.2024", ".checkpoint-best.77.keras")
+    for name in (*left, *others):
         (tmp_path / name).touch()
+    for name in (".cache.1", ".scores.1.json"):
+        (tmp_path / name).mkdir()
     runs.remove_incomplete(tmp_path)
-    assert {x.name for x in tmp_path.iterdir()} == {".mine", "a.1"}
+    assert {x.name for x in tmp_path.iterdir()} == {
+        *others,
+        ".cache.1",
+        ".scores.1.json",
+    }
 
 
-def test_a_training_is_deleted_and_nothing_else(tmp_path):
+def test_files_of_like_names_are_left_alone(tmp_path):
+    others = {"checkpoint-best.keras", "best-old.npz", "checkpoint-.keras"}
+    for name in (*others, "checkpoint-3.keras", "best-3.npz"):
+        (tmp_path / name).touch()
+    (tmp_path / "checkpoint-step-old").mkdir()
+    others.add("checkpoint-step-old")
+    runs.remove_step_checkpoints(tmp_path)
+    runs.remove_other_checkpoints(tmp_path, "checkpoint-4.keras")
+    runs.remove_other_best_weights(tmp_path, ())
+    assert {x.name for x in tmp_path.iterdir()} == others
+    assert runs.written_paths(tmp_path) == []
+    runs.clear(tmp_path)
+    assert {x.name for x in tmp_path.iterdir()} == others
+
+
+def test_a_training_is_deleted_and_nothing_else(tmp_path, monkeypatch):
     run = tmp_path / "run"
     (run / "mine").mkdir(parents=True)
     (run / "tensorboard" / "train").mkdir(parents=True)
@@ -88,9 +112,19 @@ def test_a_training_is_deleted_and_nothing_else(tmp_path):
     written.remove(runs.SAVED_MODEL_FILE)
     written.remove(runs.EXPORT_SETTINGS_FILE)
     assert len(written) == 16
-    for name in (*written, "checkpoint-7.keras", "notes.txt", "mine/model.keras"):
+    written += ["checkpoint-7.keras", "best-7.npz"]
+    (run / "checkpoint-step-8").mkdir()
+    for name in (*written, "notes.txt", "mine/model.keras"):
         (run / name).touch()
-    runs.clear(run)
+    found = {path.name for path in runs.written_paths(run)}
+    assert found == {*written, "tensorboard", "checkpoint-step-8"}
+    deleted, unlink = [], type(run).unlink
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            type(run), "unlink", lambda x, **y: deleted.append(x.name) or unlink(x, **y)
+        )
+        runs.clear(run)
+    assert deleted[-1] == runs.SETTINGS_FILE  # a kill leaves what is of a training
     left = {path.relative_to(run).as_posix() for path in run.rglob("*")}
     assert left == {"notes.txt", "mine", "mine/model.keras"}
     runs.clear(tmp_path / "absent")

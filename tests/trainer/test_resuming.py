@@ -77,6 +77,22 @@ def test_a_model_that_no_training_left_is_not_overwritten(tmp_path):
             is_resumed(read_settings(DATES), tmp_path, resume, fresh)
 
 
+def test_files_that_no_training_left_are_not_deleted(tmp_path):
+    names = "config.json", "best-7.npz", "tensorboard/notes.txt"
+    (tmp_path / "tensorboard").mkdir()
+    for name in (*names, "notes.txt", "best-old.npz"):
+        (tmp_path / name).touch()
+    for resume, fresh in ((False, False), (True, False), (False, True)):
+        with pytest.raises(
+            SettingsError, match=r"over: config\.json, tensorboard, best-7\.npz\. Name"
+        ):
+            is_resumed(read_settings(DATES), tmp_path, resume, fresh)
+    for name in names:
+        (tmp_path / name).unlink()
+    (tmp_path / "tensorboard").rmdir()
+    assert is_resumed(read_settings(DATES), tmp_path, False, False) is False
+
+
 def test_a_training_in_the_folder_is_resumed_or_begun_anew_on_demand(tmp_path):
     read, run = read_settings(DATES), tmp_path / "run"
     assert is_resumed(read, run, False, False) is False
