@@ -50,6 +50,7 @@ from kseq2seq.runs.history import (
     read_history,
     write_history,
 )
+from kseq2seq.runs.locks import check_is_free, hold, release
 from kseq2seq.runs.provenance import (
     git_state,
     now,
@@ -105,6 +106,7 @@ __all__ = [
     "Shortlist",
     "average_best_weights",
     "begun_with",
+    "check_is_free",
     "check_is_shortlist",
     "check_shortlist",
     "clear",
@@ -112,6 +114,7 @@ __all__ = [
     "from_run",
     "git_state",
     "has_step_checkpoint",
+    "hold",
     "is_finished",
     "is_run_folder",
     "is_transcriber",
@@ -131,6 +134,7 @@ __all__ = [
     "record_finish",
     "record_start",
     "recorded_pairs",
+    "release",
     "remove_incomplete",
     "remove_other_best_weights",
     "remove_other_checkpoints",

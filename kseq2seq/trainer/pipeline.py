@@ -90,14 +90,16 @@ def prepare(
         A `Training`.
 
     Raises:
-        ValueError: If the data cannot be read, the run folder holds a training and
-            neither `resume` nor `fresh` is set, the training to go on with did not
-            begin with `from_run`, or did and has no checkpoint, a setting does not fit
-            the rest, or Keras does not run on TensorFlow.
+        ValueError: If the data cannot be read, another process trains in the run
+            folder, it holds a training and neither `resume` nor `fresh` is set, the
+            training to go on with did not begin with `from_run`, or did and has no
+            checkpoint, a setting does not fit the rest, or Keras does not run on
+            TensorFlow.
     """
     training, run, folder = settings.training, Path(run), Path(folder)
     check_machine(training)
     keras.utils.set_random_seed(training.seed)
+    runs.check_is_free(run)
     resumed = is_resumed(settings, run, resume, fresh, from_run)
     pairs, validation, test = read_parts(settings.data, folder, not resumed)
     sizes = {"training": len(pairs), "validation": len(validation), "test": len(test)}
@@ -239,6 +241,8 @@ def open_run(
         vocabularies: A tuple `(source, target, features)`.
         resumed: Whether the training in it goes on.
     """
+    runs.check_is_free(run)  # time has passed
+    runs.remove_incomplete(run)
     if not resumed:
         runs.clear(run)
     run.mkdir(parents=True, exist_ok=True)

@@ -18,11 +18,13 @@ from kseq2seq.runs import (
     MODEL_FILE,
     History,
     average_best_weights,
+    hold,
     is_whole_model,
     load_history,
     load_step_checkpoint,
     ranked_epochs,
     read_history,
+    release,
     remove_incomplete,
     remove_other_best_weights,
     remove_other_checkpoints,
@@ -70,9 +72,9 @@ class RunFolder(keras.callbacks.Callback):
 
     Raises:
         ValueError: If `patience` is no positive integer, `average_best` is negative,
-            the folder holds a training that was not restored when another one begins,
-            or the epoch's logs lack `monitor`. The epoch is then kept, so that a
-            training with another `monitor` goes on behind it.
+            the folder holds epochs that were not restored when training begins,
+            another process trains in it, or the epoch's logs lack `monitor`. The epoch
+            is then kept, so that a training with another `monitor` goes on behind it.
 
     Example:
 
@@ -135,7 +137,6 @@ class RunFolder(keras.callbacks.Callback):
             ValueError: If the history, or the checkpoint behind the last whole epoch,
                 is damaged or missing.
         """
-        remove_incomplete(self.folder)
         path, state = None, None
         if (self.folder / HISTORY_FILE).is_file():
             former = load_history(self.folder)
@@ -168,14 +169,24 @@ class RunFolder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Makes the folder, and refuses to write over another training in it."""
-        if not self.history and (self.folder / HISTORY_FILE).is_file():
+        self.folder.mkdir(parents=True, exist_ok=True)
+        hold(self.folder)
+        there = (self.folder / HISTORY_FILE).is_file()
+        num_epochs = len(load_history(self.folder).epochs) if there else 0
+        if num_epochs > self.num_epochs:
+            release(self.folder)
             raise ValueError(
                 "`folder` must hold no training but the one that goes on. Train the "
                 "model that `restore` returns, with initial_epoch=num_epochs, name "
                 f"another folder, or delete this one. Received: {self.folder}, with a "
-                f"{HISTORY_FILE}"
+                f"{HISTORY_FILE} of {num_epochs} epochs, and here num_epochs="
+                f"{self.num_epochs}"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        remove_incomplete(self.folder)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Lets other processes train in the folder."""
+        release(self.folder)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes what the epoch has changed.

@@ -237,6 +237,19 @@ def test_a_training_in_the_folder_is_found_before_data_are_read(tmp_path):
         trainer.prepare(other, tmp_path, resume=True)
 
 
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path, monkeypatch):
+    def held(folder):
+        raise ValueError(f"another process trains in {folder}")
+
+    monkeypatch.setattr(runs, "check_is_free", held)
+    absent = "data.format=tsv", "data.train=['absent.tsv']"
+    (tmp_path / runs.SETTINGS_FILE).touch()
+    for options in ({}, {"resume": True}, {"fresh": True}):
+        with pytest.raises(ValueError, match=f"trains in {tmp_path}"):
+            trainer.prepare(read_settings(*absent), tmp_path, **options)
+    assert (tmp_path / runs.SETTINGS_FILE).exists()
+
+
 def test_tensorboard_is_asked_for_first(tmp_path, monkeypatch):
     settings = read_settings("training.tensorboard=true")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -73,16 +73,22 @@ def test_restored_model_goes_on_with_its_optimizer(tiny, tmp_path):
     x = np.ones((7, 2), np.float32)
     tiny.fit(x, np.zeros((7, 3), np.float32), epochs=3, batch_size=7, verbose=0)
     end_epochs(RunFolder(tmp_path, "loss", False), tiny, [{"loss": 2.0}])
-    for name in (".checkpoint-2.77.keras", ".history.json.77", ".mine"):
-        (tmp_path / name).touch()  # two of them left half-written by a kill
     callback = RunFolder(tmp_path, "loss", False)
     model = callback.restore()
     assert callback.history == [{"loss": 2.0}]
     assert int(model.optimizer.iterations) == 3
     np.testing.assert_array_equal(model.predict(x, verbose=0), tiny(x))
-    hidden = [path.name for path in tmp_path.iterdir() if path.name[0] == "."]
-    assert hidden == [".mine"]
     assert RunFolder(tmp_path / "new", "loss", False).restore() is None
+
+
+def test_what_a_kill_has_left_is_deleted_when_training_begins(tiny, tmp_path):
+    for name in (".checkpoint-2.77.keras", ".history.77.json", ".mine"):
+        (tmp_path / name).touch()  # two of them left half-written by a kill
+    callback = RunFolder(tmp_path, "loss", False)
+    callback.restore()  # which may be called while another process trains
+    assert len(list(tmp_path.iterdir())) == 3
+    tiny.fit(np.ones((5, 2)), np.ones((5, 3)), verbose=0, callbacks=[callback])
+    assert [path.name for path in tmp_path.glob(".*")] == [".mine"]
 
 
 def test_another_process_restores_schedule_loss_and_optimizer(tmp_path):
@@ -332,3 +338,31 @@ def test_a_training_in_the_folder_is_not_written_over(tiny, tmp_path):
     resumed.restore()
     fit(callbacks=[resumed])
     assert resumed.num_epochs == 3
+
+
+def test_epochs_of_another_training_are_not_lost(tiny, tmp_path):
+    fit = functools.partial(tiny.fit, np.ones((5, 2)), np.ones((5, 3)), verbose=0)
+    fit(callbacks=[RunFolder(tmp_path, "loss", False)])
+    first, second = (RunFolder(tmp_path, "loss", False) for _ in range(2))
+    for callback in (first, second):
+        callback.restore()
+    fit(initial_epoch=1, epochs=4, callbacks=[first])
+    with pytest.raises(ValueError, match="of 4 epochs, and here num_epochs=1"):
+        fit(initial_epoch=1, epochs=2, callbacks=[second])
+    assert len(read_history(tmp_path)["loss"]) == 4
+
+
+def test_a_folder_is_held_while_training(tiny, tmp_path):
+    held = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            code = "import sys; from kseq2seq import runs; runs.hold(sys.argv[1])"
+            command = [sys.executable, "-c", code, tmp_path]
+            result = subprocess.run(command, capture_output=True, check=False)
+            held.append(b"another process trains in" in result.stderr)
+
+    look, folder = Look(), RunFolder(tmp_path, "loss", False)
+    tiny.fit(np.ones((5, 2)), np.ones((5, 3)), verbose=0, callbacks=[folder, look])
+    look.on_epoch_end(1)
+    assert held == [True, False]
