@@ -1,12 +1,16 @@
 """Whether a training may be resumed with the settings that are given now."""
 
 import dataclasses
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kseq2seq import runs
+from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.decoding import Search
+from kseq2seq.trainer.model_checks import VOCABULARY_SIZES
 from kseq2seq.trainer.progress import Progress
 from kseq2seq.trainer.schedules import SCHEDULES
 from kseq2seq.trainer.schema import SettingsError
@@ -85,8 +89,7 @@ def check_resumed(former: Mapping[str, Mapping[str, Any]], settings: Settings) -
             with a schedule that depends on it.
     """
     # Settings of an older version may lack new ones, which then have their defaults.
-    before = make_settings(former, []).to_dict()
-    now = settings.to_dict()
+    before, now = (_completed(x) for x in (make_settings(former, []), settings))
     wrong = []
     for section in now.keys() - set(_not_of_training(settings)):
         for name in sorted({*before[section], *now[section]}):
@@ -121,6 +124,21 @@ def log_resumed(progress: Progress, run: Path, sizes: dict[str, int]) -> None:
     epoch, inside = divmod(progress.step, progress.batches.steps_per_epoch)
     rest = f" and {inside} batches" if inside else ""
     _logger.info("going on after epoch %d%s", epoch, rest)
+
+
+def _completed(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Settings with the defaults of the sections that hold what was given alone."""
+    content = settings.to_dict()
+    for section, cls in (("model", Seq2SeqConfig), ("search", Search)):
+        defaults = {
+            x.name: x.default
+            if x.default_factory is dataclasses.MISSING
+            else x.default_factory()
+            for x in dataclasses.fields(cls)
+            if x.name not in VOCABULARY_SIZES
+        }
+        content[section] = {**json.loads(json.dumps(defaults)), **content[section]}
+    return content
 
 
 def _not_of_training(settings: Settings) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def test_what_may_change_when_resuming():
     with pytest.raises(SettingsError, match="execution was 1, now 2"):
         check_resumed(former, changed(more, "training", steps_per_execution=2))
     model = {name: x for name, x in more.model.items() if name != "units"}
-    with pytest.raises(SettingsError, match=r"model\.units was 128, now None"):
+    with pytest.raises(SettingsError, match=r"model\.units was 128, now 512"):
         check_resumed(former, dataclasses.replace(more, model=model))
 
 
@@ -59,6 +59,20 @@ def test_a_search_that_chooses_the_epoch_may_not_change():
     with pytest.raises(SettingsError, match=r"search\.beam_size was .*, now 9"):
         check_resumed(former, changed(read, "search", beam_size=9))
     check_resumed(former, changed(read, "card", source="English"))
+
+
+def test_a_default_that_is_spelled_out_is_no_change():
+    plain = read_settings(DATES, ["training.validation_search=search"])
+    for section, values in (
+        ("model", {"zoneout": 0, "attention_options": {}, "encoder_units": None}),
+        ("search", {"coverage_penalty": 0.0, "forbidden_words": []}),
+    ):
+        spelled = changed(plain, section, **values)
+        assert spelled.to_dict() != plain.to_dict()
+        check_resumed(plain.to_dict(), spelled)
+        check_resumed(spelled.to_dict(), plain)
+    with pytest.raises(SettingsError, match=r"model\.zoneout was 0\.0, now 0\.1"):
+        check_resumed(plain.to_dict(), changed(plain, "model", zoneout=0.1))
 
 
 def test_an_average_of_the_best_epochs_is_made_once():
