@@ -104,7 +104,10 @@ def atomic_folder(folder: PathLike, replace: bool = False) -> Iterator[Path]:
         beside.mkdir()
         yield beside
         for path in (*beside.rglob("*"), beside):
-            _sync(path)
+            if path.is_dir():
+                _sync_names(path)
+            else:
+                _sync(path)
         if replace and folder.exists():
             os.rename(folder, Path(hidden) / "former")
         os.rename(beside, folder)
