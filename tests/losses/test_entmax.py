@@ -83,6 +83,15 @@ def test_padding_and_infinities_in_it_change_nothing(labels, logits):
     np.testing.assert_allclose(other(shifted, logits), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ALPHAS)
+def test_a_large_vocabulary_without_probability_adds_nothing(name):
+    z = np.full((1, 2, 50_000), -30.7, "float32")
+    z[0, :, 7] = 0
+    assert float(EntmaxLoss(name)(np.array([[7, 7]]), z)) == pytest.approx(0, abs=1e-6)
+    received = EntmaxLoss(name)(np.array([[7, 9]]), z)
+    np.testing.assert_allclose(received, 30.7 / 2, rtol=1e-6)
+
+
 def test_settings_are_checked_and_come_back():
     loss = EntmaxLoss("sparsemax", 0.3, "own", -1)
     again = EntmaxLoss.from_config(loss.get_config())

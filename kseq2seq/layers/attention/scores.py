@@ -181,16 +181,9 @@ def sparsemax(scores: Tensor) -> Tensor:
         Tensor of the same shape, whose rows sum to 1.
 
     Reference:
-        [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), algorithm 1.
+        [Martins & Astudillo, 2016](https://arxiv.org/abs/1602.02068), section 2.
     """
-    # From the largest on; sums of what lies about 0 lose no digits.
-    scores = scores - ops.max(scores, axis=-1, keepdims=True)
-    ranked = ops.flip(ops.sort(scores, axis=-1), axis=-1)
-    count = ops.cumsum(ops.ones_like(ranked), axis=-1)
-    support = 1 + count * ranked > ops.cumsum(ranked, axis=-1)
-    size = ops.sum(ops.cast(support, ranked.dtype), axis=-1, keepdims=True)
-    total = ops.sum(ops.where(support, ranked, 0.0), axis=-1, keepdims=True)
-    return ops.maximum(scores - (total - 1) / size, 0.0)
+    return _sparse(scores, lambda above: (above, ops.cast(above > 0, above.dtype)))
 
 
 def entmax15(scores: Tensor) -> Tensor:
@@ -215,33 +208,39 @@ def entmax15(scores: Tensor) -> Tensor:
     [0.674, 0.326, 0.0]
 
     Reference:
-        [Peters et al., 2019](https://arxiv.org/abs/1905.05702), section 3.1 and
-        algorithm 2.
+        [Peters et al., 2019](https://arxiv.org/abs/1905.05702), section 3.1.
     """
-    # The highest is 0: what has a probability lies above -1, and loses no digits.
-    halves = scores / 2
-    halves = halves - ops.max(halves, axis=-1, keepdims=True)
-    ranked = ops.flip(ops.sort(halves, axis=-1), axis=-1)
-    # Squares of what lies below would hide the others' digits in the sums.
-    ranked = ops.maximum(ranked, -2.0)
-    count = ops.cumsum(ops.ones_like(ranked), axis=-1)
-    support = ranked >= _threshold(ranked, ops.cumsum, count)
-    size = ops.sum(ops.cast(support, ranked.dtype), axis=-1, keepdims=True)
-    # Anew, from the support alone, so that the gradient is finite.
-    ranked = ops.where(support, ranked, 0.0)
-    return ops.square(ops.maximum(halves - _threshold(ranked, _total, size), 0.0))
+    return _sparse(scores / 2, lambda above: (ops.square(above), 2 * above))
 
 
-def _threshold(ranked, total, size):
-    """The `tau` of entmax15 where the `size` highest scores have a probability."""
-    mean = total(ranked, axis=-1) / size
-    # The variance; not below 0, nor so large that there is no such tau.
-    spread = total(ops.square(ranked), axis=-1) / size - ops.square(mean)
-    return mean - ops.sqrt(ops.maximum(1 / size - spread, 0.0))
+def _sparse(scores, function):
+    """The values of `function` above the threshold for which their sum is 1.
+
+    By bisection, not from sorted scores: over a large vocabulary the running sums that
+    these need have too few digits in float32. `function` returns values and slopes.
+    """
+    # The highest is 0, so that the threshold lies between -1 and 0.
+    scores = scores - ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
+    fixed = ops.stop_gradient(scores)
+    threshold = ops.full_like(fixed[..., :1], -1.0)
+    for bits in range(1, 25):  # as many as float32 has
+        middle = threshold + 0.5**bits
+        total, _ = _sums(fixed - middle, function)
+        threshold = ops.where(total >= 1.0, middle, threshold)
+    # Newton's method finds the rest, as a small difference, and has the gradient.
+    above = scores - threshold
+    above = above - ops.stop_gradient(_excess(above, function))
+    return function(ops.relu(above - _excess(above, function)))[0]
 
 
-def _total(values, axis):
-    return ops.sum(values, axis=axis, keepdims=True)
+def _sums(above, function):
+    return [ops.sum(x, axis=-1, keepdims=True) for x in function(ops.relu(above))]
+
+
+def _excess(above, function):
+    """Newton's step: how far the threshold is too low."""
+    total, slope = _sums(above, function)
+    return (total - 1.0) / slope
 
 
 def hardmax(scores: Tensor) -> Tensor:

@@ -105,17 +105,21 @@ def test_the_gradient_of_sparsemax():
     np.testing.assert_allclose(jacobian, expected, atol=1e-6)
 
 
-def entmax15_by_bisection(scores):
+def entmax_by_bisection(scores, alpha):
     """Peters et al. 2019, equation 10: the threshold for which the sum is 1."""
-    halves = np.asarray(scores, "float64") / 2
-    low, high = halves.max() - 1, halves.max()
+    scores = (alpha - 1) * np.asarray(scores, "float64")
+    low, high = scores.max() - 1, scores.max()
     for _ in range(100):
         middle = (low + high) / 2
-        if np.square(np.maximum(halves - middle, 0)).sum() >= 1:
+        if np.sum(np.maximum(scores - middle, 0) ** (1 / (alpha - 1))) >= 1:
             low = middle
         else:
             high = middle
-    return np.square(np.maximum(halves - low, 0))
+    return np.maximum(scores - low, 0) ** (1 / (alpha - 1))
+
+
+def entmax15_by_bisection(scores):
+    return entmax_by_bisection(scores, 1.5)
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 30.0, 1e6])
@@ -160,6 +164,45 @@ def test_the_gradient_of_entmax15():
         tape.watch(peaked)
         probabilities = entmax15(peaked)[:, 1]
     np.testing.assert_array_equal(tape.gradient(probabilities, peaked), [[0, 0, 0]])
+
+
+SIZE = 30_011
+
+
+def large_rows(alpha):
+    """Rows of a vocabulary of which one leads, and the others are about as likely."""
+    rows, noise = [], random(SIZE)
+    # Scores below -1 / (alpha - 1) have no probability.
+    tails = [-3e-4, -0.3, -0.55, -0.9997, -1.0, -1.003, -1.37, -6.65, -30.7]
+    for tail, scale in itertools.product(tails, [0, 1e-3, 0.03]):
+        rows.append(tail / (alpha - 1) + scale * noise)
+        rows[-1][SIZE // 3] = 0
+    falls = np.arange(SIZE) / SIZE
+    return np.stack([*rows, noise, 0 * noise, -(falls**3), 3 * (falls**9 - 1)])
+
+
+@pytest.mark.parametrize("function", [sparsemax, entmax15])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_sparse_probabilities_of_a_large_vocabulary(function, jit_compile):
+    alpha = 2 if function is sparsemax else 1.5
+    scores = large_rows(alpha).astype("float32")
+    expected = np.stack([entmax_by_bisection(row, alpha) for row in scores])
+    received = tf.function(function, jit_compile=jit_compile)(scores)
+    np.testing.assert_allclose(received, expected, atol=1e-6)
+    # XLA's sums on a CPU are less exact.
+    atol = 1e-3 if jit_compile else 1e-5
+    np.testing.assert_allclose(np.sum(received, -1, "float64"), 1, atol=atol)
+
+
+@pytest.mark.parametrize("name", ["sparsemax", "entmax15"])
+def test_half_precision_and_masks_of_a_large_vocabulary(name):
+    scores = np.full((1, 2, SIZE), -30.75, "float32")
+    scores[:, :, [5, 8]] = 0, 100
+    mask = np.arange(SIZE)[None] != 8
+    for dtype in ("float16", "bfloat16", "float32"):
+        received = masked_probabilities(tf.cast(scores, dtype), mask, name)
+        expected = np.arange(SIZE) == 5
+        np.testing.assert_array_equal(received, [[expected, expected]])
 
 
 def test_hardmax_takes_the_first_of_equals():
