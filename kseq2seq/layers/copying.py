@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from kseq2seq.layers.attention import new_initializer
-from kseq2seq.utils import PAD_ID, Tensor, check_integer
+from kseq2seq.utils import PAD_ID, Tensor, check_integer, with_bounded_gradient
 
 # Far below the logarithm of any probability, and finite, for the sake of gradients.
 _LEAST_LOGARITHM = -1e9
@@ -146,10 +146,11 @@ class PointerGenerator(keras.layers.Layer):
         alignment: Tensor,
         copied: Tensor,
     ) -> Tensor:
-        logits, features, embedded, alignment, kernel, bias = (
+        logits, features, embedded, kernel, bias = (
             ops.cast(x, "float32")
-            for x in (logits, features, embedded, alignment, self.kernel, self.bias)
+            for x in (logits, features, embedded, self.kernel, self.bias)
         )
+        alignment = ops.cast(with_bounded_gradient(alignment), "float32")
         gate = ops.matmul(ops.concatenate([features, embedded], axis=-1), kernel)
         gate = gate + bias  # (B, T, 1)
         log_copy = ops.log_sigmoid(-gate)

@@ -11,7 +11,13 @@ from keras import ops
 
 from kseq2seq.layers.nested import NestedLayers
 from kseq2seq.layers.recurrent import run_steps
-from kseq2seq.utils import Tensor, check_boolean, check_choice, check_integer
+from kseq2seq.utils import (
+    Tensor,
+    check_boolean,
+    check_choice,
+    check_integer,
+    with_bounded_gradient,
+)
 
 HARD_ATTENTIONS = (
     "none",
@@ -331,7 +337,8 @@ class MarginalStep(NestedLayers, keras.layers.Layer):
 
 def _logarithms(logits, alignment, mask):
     """Those of tokens, (B, T, S, V), and of positions by attention, (B, T, S)."""
-    alignment = ops.maximum(ops.cast(alignment, "float32"), _LEAST_PROBABILITY)
+    alignment = ops.cast(with_bounded_gradient(alignment), "float32")
+    alignment = ops.maximum(alignment, _LEAST_PROBABILITY)
     seen = ops.cast(mask, "bool")[:, None]
     positions = ops.where(seen, ops.log(alignment), _LEAST)
     return ops.log_softmax(ops.cast(logits, "float32")), positions

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from kseq2seq.losses.crossentropy import shapes_fit, token_weights
-from kseq2seq.utils import Tensor
+from kseq2seq.utils import Tensor, with_bounded_gradient
 
 # In place of a weight of 0, which has no logarithm; smaller than those of a softmax.
 _LEAST = 1e-30
@@ -68,7 +68,8 @@ class AlignmentCrossentropy(keras.losses.Loss):
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         _check_shapes(y_true, y_pred)
         weights = aligned_token_weights(y_true, sample_weight)
-        return super().__call__(y_true, y_pred, weights)
+        # Ahead of Keras, whose own cast lets gradients be infinite in float16.
+        return super().__call__(y_true, with_bounded_gradient(y_pred), weights)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         is_linked = y_true > 0

@@ -34,7 +34,7 @@ from kseq2seq.utils.files import (
     write_text,
 )
 from kseq2seq.utils.gather import gather
-from kseq2seq.utils.gradients import custom_gradient
+from kseq2seq.utils.gradients import custom_gradient, with_bounded_gradient
 from kseq2seq.utils.numbered_folder import (
     add_numbered_folder,
     numbered_folders,
@@ -103,6 +103,7 @@ __all__ = [
     "join_lines",
     "numbered_folders",
     "open_npz",
+    "with_bounded_gradient",
     "write_bytes",
     "write_text",
 ]

@@ -5,8 +5,12 @@ import weakref
 from collections.abc import Callable
 from typing import cast
 
+from kseq2seq.utils.types import Tensor
+
 # The graph keeps its own gradients under this name.
 _COLLECTION = "kseq2seq_custom_gradients"
+# Half of the largest float16, to which another gradient may be added.
+_MOST_IN_FLOAT16 = 32752.0
 
 
 class _Gradient:
@@ -63,6 +67,41 @@ def custom_gradient(function: Callable) -> Callable:
         return outputs
 
     return call
+
+
+def with_bounded_gradient(shares: Tensor) -> Tensor:
+    """Shares that are to have a logarithm, whose gradient fits into float16.
+
+    The gradient of the logarithm of a small share, times the scale of the loss, is
+    infinite in float16, and those of all that the share is made of are NaN. So it is
+    clipped, where the shares are in float16.
+
+    Args:
+        shares: Tensor of floats.
+
+    Returns:
+        The same tensor, or, of one in float16, that tensor in float32.
+
+    Example:
+
+    >>> shares = keras.ops.ones((2, 3), "float16")
+    >>> keras.backend.standardize_dtype(with_bounded_gradient(shares).dtype)
+    'float32'
+    """
+    from keras import backend, ops
+
+    if backend.standardize_dtype(shares.dtype) != "float16":
+        return shares
+
+    @custom_gradient
+    def in_float32(shares):
+        def gradient(upstream):
+            upstream = ops.clip(upstream, -_MOST_IN_FLOAT16, _MOST_IN_FLOAT16)
+            return ops.cast(upstream, "float16")
+
+        return ops.cast(shares, "float32"), gradient
+
+    return in_float32(shares)
 
 
 def _hold_in_graph(graph, registry, name):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq.layers import CopiedIds, PointerGenerator
+from kseq2seq.layers import CopiedIds, PointerGenerator, masked_softmax
 from kseq2seq.utils import PAD_ID
 
 # All different, so that a swapped axis cannot pass.
@@ -86,6 +86,23 @@ def test_extremes_have_finite_logarithms_and_gradients(bias, dtype, inputs):
         np.testing.assert_allclose(log_probs, generated, atol=1e-4)
     else:
         np.testing.assert_allclose(log_probs[0, 1, 4], 0, atol=1e-5)
+
+
+def test_the_gradient_of_a_small_share_is_finite_in_float16(inputs):
+    layer = PointerGenerator(dtype="mixed_float16")
+    layer(*inputs)
+    # Token 12 can be copied alone, of one position that is hardly looked at.
+    layer.set_weights([np.zeros((D + E, 1)), np.array([-300.0])])
+    scores = tf.constant([[[-9.0, 0.0, 0.0, 0.0, 0.0]] * T] * B)
+    copied = np.array([[12, 4, 7, 1, 3]] * B)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        alignment = masked_softmax(tf.cast(scores, "float16"))
+        log_probs = layer(*inputs[:3], alignment, copied)
+        loss = -tf.reduce_mean(log_probs[..., 12]) / 100 * 32768
+    gradient = tape.gradient(loss, scores)
+    assert np.isfinite(gradient).all()
+    assert (np.asarray(gradient)[..., 0] < -0.5).all()
 
 
 def test_ids_are_looked_up():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kseq2seq.layers import masked_softmax
 from kseq2seq.losses import AlignmentCrossentropy
 
 B, T, S = 3, 5, 7
@@ -112,6 +113,27 @@ def test_without_links_there_is_no_loss_and_without_attention_a_finite_one():
     loss = AlignmentCrossentropy()(LINKS, half)
     assert keras.backend.standardize_dtype(loss.dtype) == "float32"
     assert float(loss) == pytest.approx(by_hand(weights), rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_gradient_of_a_small_weight_is_finite_in_half_precision(dtype, jit_compile):
+    def loss_and_gradient(scores):
+        with tf.GradientTape() as tape:
+            tape.watch(scores)
+            weights = masked_softmax(tf.cast(scores, dtype))
+            # What a LossScaleOptimizer makes of it in a batch of 100 tokens.
+            loss = AlignmentCrossentropy()([[[0.0, 1.0, 0.0]]], weights)
+            scaled = loss * 0.1 / 100 * 32768
+        return weights, tape.gradient(scaled, scores)
+
+    run = tf.function(loss_and_gradient, jit_compile=jit_compile)
+    weights, gradient = run(tf.constant([[[0.0, -7.3, 0.0]]]))
+    assert float(weights[0, 0, 1]) == pytest.approx(3.4e-4, rel=0.03)
+    expected = 32.768 * np.array([[[0.5, -1, 0.5]]])
+    if dtype == "float16":
+        expected *= 32752 / (32.768 / float(weights[0, 0, 1]))  # clipped
+    np.testing.assert_allclose(gradient, expected, rtol=0.02)
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq.utils import custom_gradient
+from kseq2seq.utils import custom_gradient, with_bounded_gradient
 
 
 def times(scale):
@@ -71,3 +71,19 @@ def test_a_graph_with_its_gradient_made_later_is_kept():
     function(tf.constant([1.0]))
     gc.collect()
     np.testing.assert_array_equal(gradient_of(function, tf.constant([1.0])), [3.0])
+
+
+def test_gradients_of_shares_fit_into_float16_and_no_other_is_touched():
+    for dtype, expected in {"float16": 32752, "bfloat16": 1e6, "float32": 1e6}.items():
+        shares = tf.constant([0.25, 1e-6, 1e-6], dtype)
+        received = gradient_of(
+            lambda x: tf.cast(with_bounded_gradient(x), "float32") * [2.0, 1e6, -1e6],
+            shares,
+        )
+        assert received.dtype == dtype
+        values = tf.cast([2.0, expected, -expected], dtype)
+        np.testing.assert_array_equal(
+            tf.cast(received, "float32"), tf.cast(values, "float32")
+        )
+        is_half = dtype == "float16"
+        assert (with_bounded_gradient(shares) is shares) != is_half
