@@ -133,7 +133,8 @@ class ScheduledSampling:
         import tensorflow as tf
 
         encode, decode = encode_and_step([model])
-        frames = {name: x for name, x in inputs.items() if name != "target"}
+        # Not the word links of guided alignment, of which Keras would warn.
+        frames = {x: inputs[x] for x in ("frames", "frame_mask") if x in inputs}
         encoded = encode(inputs.get("source", frames))
         first = keras.tree.map_structure(lambda x: x[:, None], encoded["states"])
         positions = tf.range(tf.shape(target)[1])

@@ -174,7 +174,9 @@ class Seq2SeqModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
         if self.scheduled_sampling is not None:
             mix = self.scheduled_sampling.mixed_target
-            x = {**x, "target": mix(self, x, self.optimizer.iterations)}
+            # Keras takes no arrays, as there are in eager steps, beside a tensor.
+            x = {name: tf.convert_to_tensor(value) for name, value in x.items()}
+            x["target"] = mix(self, x, self.optimizer.iterations)
         if self.consistency is not None:
             # Behind the predictions, which both passes read.
             x, y, sample_weight = self.consistency.twice((x, y, sample_weight))

@@ -123,6 +123,28 @@ def test_fit_reads_mixed_tokens(name, jit):
         np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["general", "dot_feed"])
+def test_an_eager_step_reads_arrays(name):
+    model = make_model(name)
+    model.compile("sgd", MaskedCrossentropy(), run_eagerly=True)
+    model.scheduled_sampling = ScheduledSampling("constant", 0.5)
+    assert np.isfinite(model.train_on_batch(INPUTS, LABELS))
+
+
+@pytest.mark.filterwarnings("error")
+def test_step_by_step_the_encoder_of_frames_gets_no_links():
+    frames = {"source_vocabulary_size": 0, "source_frame_size": 3}
+    model = make_model("dot_feed", **frames, **ONE_WAY, encoder_layers=1)
+    sampling, batch = ScheduledSampling("constant", 0.5), len(TARGET)
+    frames = np.random.default_rng(0).normal(size=(batch, 5, 3)).astype("float32")
+    mask = np.ones((batch, 5), bool)
+    inputs = {"frames": frames, "frame_mask": mask, "target": TARGET}
+    expected = sampling.mixed_target(model, inputs, tf.constant(3))
+    inputs["links"] = np.zeros((*TARGET.shape, 5), "float32")
+    received = sampling.mixed_target(model, inputs, tf.constant(3))
+    np.testing.assert_array_equal(received, expected)
+
+
 def test_what_cannot_be_sampled_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="schedule.*'cosine'"):
         ScheduledSampling("cosine")
