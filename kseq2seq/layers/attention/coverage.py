@@ -8,7 +8,7 @@ from keras import ops
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
 from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
 from kseq2seq.layers.attention.inputs import check_attend
-from kseq2seq.layers.attention.scores import zero_padding
+from kseq2seq.layers.attention.scores import sum_dtype, zero_padding
 from kseq2seq.utils import Tensor, check_number
 
 # No less, since coverage is divided by it in half precision as well.
@@ -44,8 +44,8 @@ class CoverageAttention(BahdanauAttention):
     well, so losses compare between models only where the weight is 0, its default;
     See et al. add it with weight 1 at the end of training.
 
-    The state is the plain sum, of shape `(batch, num_queries, source_length)`; it
-    starts at 0.
+    The state is the plain sum, of shape `(batch, num_queries, source_length)`, in
+    float32 in half precision as well; it starts at 0.
 
     Masking: source positions where `value_mask` is False receive exactly 0,
     and a row without any position left gives a context of zeros. The query's mask
@@ -123,7 +123,7 @@ class CoverageAttention(BahdanauAttention):
         return {**memory, "fertility": fertility}
 
     def initial_state(self, memory: Memory) -> State:
-        return (ops.zeros_like(memory["mask"], dtype=self.compute_dtype),)
+        return (ops.zeros_like(memory["mask"], dtype=sum_dtype(self.compute_dtype)),)
 
     def attend(
         self,
@@ -134,15 +134,16 @@ class CoverageAttention(BahdanauAttention):
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
         check_attend(type(self).__name__, query, memory, state, 1)
-        (received,) = state  # (B, T, S)
-        coverage = received
+        dtype = sum_dtype(self.compute_dtype)
+        coverage = received = ops.cast(state[0], dtype)  # (B, T, S)
         if self.max_fertility is not None:
-            coverage = received / memory["fertility"][:, None]
+            coverage = received / ops.cast(memory["fertility"], dtype)[:, None]
+        coverage = ops.cast(coverage, self.compute_dtype)
         past = coverage[..., None] * self.coverage_vector  # (B, T, S, U)
         scores = self.scores(query, memory["keys"], past)
         alignment = self.align(scores, memory["mask"])
         context = self.read(alignment, memory, draws)
-        return context, alignment, (received + alignment,)
+        return context, alignment, (received + ops.cast(alignment, dtype),)
 
     @property
     def has_alignment_loss(self) -> bool:

@@ -8,7 +8,11 @@ from keras import ops
 from kseq2seq.layers.attention.bahdanau import BahdanauAttention
 from kseq2seq.layers.attention.base import Draws, Memory, Shape, State
 from kseq2seq.layers.attention.inputs import check_attend
-from kseq2seq.layers.attention.scores import permute_source, project
+from kseq2seq.layers.attention.scores import (
+    permute_source,
+    project,
+    sum_dtype,
+)
 from kseq2seq.utils import Tensor, check_boolean, check_integer
 
 
@@ -32,7 +36,8 @@ class LocationSensitiveAttention(BahdanauAttention):
 
     Before the first step that alignment is all zeros; the paper does not say what it
     is. The state is that alignment, of shape `(batch, num_queries, source_length)`,
-    with the real source positions first.
+    with the real source positions first; a sum of them is in float32 in half precision
+    as well.
 
     Masking: source positions where `value_mask` is False receive exactly 0,
     and a row without any position left gives a context of zeros. They do not count
@@ -126,7 +131,12 @@ class LocationSensitiveAttention(BahdanauAttention):
         }
 
     def initial_state(self, memory: Memory) -> State:
-        return (ops.zeros_like(memory["mask"], dtype=self.compute_dtype),)
+        return (ops.zeros_like(memory["mask"], dtype=self._state_dtype),)
+
+    @property
+    def _state_dtype(self):
+        dtype = self.compute_dtype
+        return sum_dtype(dtype) if self.cumulative else dtype
 
     def _locations(self, past):
         """Projected outputs of the filters around each position, for the score."""
@@ -150,12 +160,14 @@ class LocationSensitiveAttention(BahdanauAttention):
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
         check_attend(type(self).__name__, query, memory, state, 1)
-        (past,) = state  # (B, T, S)
-        scores = self.scores(query, memory["keys"], self._locations(past))
+        past = ops.cast(state[0], self._state_dtype)  # (B, T, S)
+        seen = ops.cast(past, self.compute_dtype)
+        scores = self.scores(query, memory["keys"], self._locations(seen))
         in_front = self.align(scores, memory["front"])
         alignment = permute_source(in_front, memory["place"], memory["order"])
         context = self.read(alignment, memory, draws)
-        return context, alignment, (past + in_front if self.cumulative else in_front,)
+        past = past + ops.cast(in_front, past.dtype) if self.cumulative else in_front
+        return context, alignment, (past,)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -153,8 +153,7 @@ def masked_probabilities(
         Alignment, of the shape and dtype of `scores`.
     """
     dtype = backend.standardize_dtype(scores.dtype)
-    if dtype in ("float16", "bfloat16"):
-        scores = ops.cast(scores, "float32")
+    scores = ops.cast(scores, sum_dtype(dtype))
     if temperature != 1.0:
         scores = scores / temperature
     function = _FUNCTIONS[probability_fn]
@@ -268,6 +267,20 @@ _FUNCTIONS = {
     "entmax15": entmax15,
     "hardmax": hardmax,
 }
+
+
+def sum_dtype(dtype: str) -> str:
+    """The dtype for sums over many steps, which in half precision soon stop growing.
+
+    Args:
+        dtype: The dtype that a layer computes in.
+
+    Example:
+
+    >>> sum_dtype("bfloat16"), sum_dtype("float64")
+    ('float32', 'float64')
+    """
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
 def zero_padding(value: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -11,7 +11,7 @@ from kseq2seq.layers.decoder.cell import DecoderCell
 from kseq2seq.layers.decoder.checks import check_input_size, check_step
 from kseq2seq.layers.dropout import Dropout
 from kseq2seq.layers.nested import NestedLayers
-from kseq2seq.layers.recurrent import run_steps, with_steps
+from kseq2seq.layers.recurrent import run_step, run_steps, with_steps
 from kseq2seq.utils import Tensor, check_fraction
 
 # Arguments of `keras.layers.RNN` that `DecoderRNN` does not have.
@@ -336,6 +336,10 @@ class DecoderStep(_CellLayer):
     ((2, 3, 8), (2, 3, 8))
     """
 
+    def __init__(self, cell: DecoderCell, **kwargs: Any) -> None:
+        # Attention may keep sums in float32, whatever the cells compute in.
+        super().__init__(cell, autocast=False, **kwargs)
+
     def build(
         self, inputs_shape: Any, states_shape: Any = None, memory_shape: Any = None
     ) -> None:
@@ -349,12 +353,20 @@ class DecoderStep(_CellLayer):
         check_step(type(self).__name__, inputs, states, memory, self.cell.state_size)
         check_input_size(type(self).__name__, inputs, self.cell.input_size)
         batch, beam, size = ops.shape(inputs)
+        count = len(self.cell.state_size)
+        of_cells = [ops.cast(x, self.compute_dtype) for x in states[:count]]
+        states = [*of_cells, *states[count:]]
+
+        def step(inputs, states, memory, draws):
+            return self.cell.step(inputs, states, memory, beam, draws)
+
         # All sizes are given: without rows, a size of -1 has no value.
-        output, alignment, states = self.cell.step(
+        output, alignment, states = run_step(
+            step,
             ops.reshape(inputs, (batch * beam, size)),
             [ops.reshape(x, (batch * beam, ops.shape(x)[-1])) for x in states],
             memory,
-            beam,
+            self.dtype_policy,
         )
         output, *states = [
             ops.reshape(x, (batch, beam, ops.shape(x)[-1])) for x in (output, *states)
@@ -371,9 +383,10 @@ class DecoderStep(_CellLayer):
         check_input_size(type(self).__name__, inputs, self.cell.input_size)
         shape, dtype = tuple(inputs.shape[:2]), self.compute_dtype
         output = keras.KerasTensor((*shape, self.cell.output_size), dtype)
+        count = len(self.cell.state_size)
         states = [
-            keras.KerasTensor(x.shape, dtype if "float" in x.dtype else x.dtype)
-            for x in states
+            keras.KerasTensor(x.shape, dtype if place < count else x.dtype)
+            for place, x in enumerate(states)
         ]
         if self.cell.attention is None:
             return output, states

@@ -20,6 +20,7 @@ from kseq2seq.layers.recurrent.scans import (
     with_steps,
 )
 from kseq2seq.layers.recurrent.step_loop import (
+    run_step,
     run_steps,
 )
 from kseq2seq.layers.recurrent.steps import (
@@ -45,6 +46,7 @@ __all__ = [
     "as_tensor",
     "is_cell",
     "is_default_lstm",
+    "run_step",
     "run_steps",
     "scan",
     "supports_custom_gradient",

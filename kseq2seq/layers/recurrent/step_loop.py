@@ -35,13 +35,12 @@ def run_steps(
     Returns:
         Tensor of shape `(batch, length, output_size)`.
     """
-    # Named, since outside of a call a name must not start with `_`.
-    layer = _Step(step, name="step", dtype=dtype)
+    layer = _Step(step, dtype)
 
     def one_step(states, inputs):
         at_step, drawn = inputs
         drawn = {name: x[:, None] for name, x in drawn.items()}
-        output, states = layer(at_step, states, memory, drawn)
+        output, states = layer(at_step, memory, drawn, states=lambda: states)
         return [*states], output
 
     by_time = keras.tree.map_structure(
@@ -51,13 +50,37 @@ def run_steps(
     return ops.swapaxes(outputs, 0, 1)
 
 
-class _Step(keras.layers.Layer):
-    """A step as a layer, so that it computes in the dtype of a policy."""
+def run_step(
+    step: Callable[..., Any],
+    inputs: Tensor,
+    states: list[Tensor],
+    memory: dict[str, Any],
+    dtype: Any,
+) -> Any:
+    """What a step returns that reads a memory, in the dtype of a policy.
 
-    def __init__(self, step, **kwargs):
-        super().__init__(**kwargs)
+    Args:
+        step: Function `(inputs, states, memory, draws)`.
+        inputs: Tensor of shape `(batch, size)`.
+        states: List of tensors of shape `(batch, size)`. They keep their dtypes.
+        memory: Dict of tensors.
+        dtype: Dtype policy of the step.
+    """
+    return _Step(step, dtype)(inputs, memory, {}, states=lambda: states)
+
+
+class _Step(keras.layers.Layer):
+    """A step as a layer, so that it computes in the dtype of a policy.
+
+    States come in a function, by which Keras does not find them: it would round those
+    that are in float32 for the sake of their sums.
+    """
+
+    def __init__(self, step, dtype):
+        # Named, since outside of a call a name must not start with `_`.
+        super().__init__(name="step", dtype=dtype)
         self.step = step
         self.built = True
 
-    def call(self, inputs, states, memory, draws):
-        return self.step(inputs, states, memory, draws)
+    def call(self, inputs, memory, draws, states):
+        return self.step(inputs, states(), memory, draws)
