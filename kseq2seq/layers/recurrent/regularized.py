@@ -234,16 +234,18 @@ class RegularizedRNN(keras.layers.RNN):
             self._by_time, (sequences, real[..., None], self.cell.draw(sequences))
         )
 
-        def step(states, at_step):
+        def step(carry, at_step):
+            states, last = carry
             inputs, real, draws = at_step
             output, new_states = self.cell(inputs, states, draws)
             pairs = zip(new_states, states, strict=True)
             states = [ops.where(real, new, old) for new, old in pairs]
-            # At padding the first state is the output of the step before.
-            padding = 0 if self.zero_output_for_mask else 1
-            return states, ops.where(real, output, padding * states[0])
+            output = ops.where(real, output, last)
+            return (states, last if self.zero_output_for_mask else output), output
 
-        states, outputs = scan(step, states, by_time)
+        # As Keras has it, 0 at padding ahead of the first real step, too.
+        last = ops.zeros_like(states[0])
+        (states, _), outputs = scan(step, (states, last), by_time)
         output = ops.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
         return (output, *states) if self.return_state else output
 

@@ -95,6 +95,25 @@ def test_equals_the_equations(training, go_backwards, monkeypatch):
         np.testing.assert_allclose(c[row], last[1], atol=1e-5)
 
 
+@pytest.mark.parametrize("zero_output", [True, False])
+@pytest.mark.parametrize("go_backwards", [True, False])
+def test_padding_has_the_outputs_of_keras(zero_output, go_backwards):
+    cell = keras.layers.LSTMCell(U)
+    options = {
+        "return_sequences": True,
+        "return_state": True,
+        "zero_output_for_mask": zero_output,
+        "go_backwards": go_backwards,
+    }
+    # Ahead of what is real, between and behind it.
+    mask = np.array([[0, 0, 1, 0, 1], [1, 0, 1, 1, 0], [0, 0, 0, 0, 0]], bool)
+    given = {"initial_state": [H, C], "mask": mask, "training": True}
+    expected = keras.layers.RNN(cell, **options)(X, **given)
+    received = RegularizedRNN(RegularizedCell(cell), **options)(X, **given)
+    for actual, wanted in zip(received, expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, atol=1e-6)
+
+
 def test_the_decoder_does_the_same(monkeypatch):
     cell = make_cell()
     drawn = record_draws(cell, monkeypatch)
