@@ -11,8 +11,9 @@ from kseq2seq.layers.attention.inputs import check_attend
 from kseq2seq.layers.attention.scores import sum_dtype, zero_padding
 from kseq2seq.utils import Tensor, check_number
 
-# No less, since coverage is divided by it in half precision as well.
+# No less, since coverage, which is divided by it, is to fit into float16.
 MIN_FERTILITY = 1e-3
+MAX_IN_FLOAT16 = 65504.0
 
 
 @keras.saving.register_keras_serializable(package="kseq2seq")
@@ -138,6 +139,8 @@ class CoverageAttention(BahdanauAttention):
         coverage = received = ops.cast(state[0], dtype)  # (B, T, S)
         if self.max_fertility is not None:
             coverage = received / ops.cast(memory["fertility"], dtype)[:, None]
+            if self.compute_dtype == "float16":
+                coverage = ops.minimum(coverage, MAX_IN_FLOAT16)
         coverage = ops.cast(coverage, self.compute_dtype)
         past = coverage[..., None] * self.coverage_vector  # (B, T, S, U)
         scores = self.scores(query, memory["keys"], past)

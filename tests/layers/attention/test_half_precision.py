@@ -91,3 +91,19 @@ def test_searches_in_half_precision(word):
         assert np.isfinite(best.scores).all()
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("share", [-7.2, -30.0])
+def test_gradients_of_a_position_hardly_to_be_read_are_finite_in_float16(share):
+    """One that receives far more than its fertility, of about 0.001."""
+    layer = layers.CoverageAttention(4, max_fertility=2.0, dtype="mixed_float16")
+    value, query = tf.ones((1, 1, 1)), tf.ones((1, 70, 1))
+    layer(query, value)
+    for weight in layer.weights:
+        number = share if weight.name == "fertility_kernel" else 0.5
+        weight.assign(tf.fill(weight.shape, number))
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        loss = tf.reduce_sum(layer(query, value))
+    for gradient in tape.gradient(loss, [value, *layer.trainable_variables]):
+        assert np.isfinite(tf.cast(gradient, "float32")).all()
