@@ -57,7 +57,7 @@ def run_step(
     memory: dict[str, Any],
     dtype: Any,
 ) -> Any:
-    """What a step returns that reads a memory, in the dtype of a policy.
+    """Results of one step that reads a memory, in the dtype of a policy.
 
     Args:
         step: Function `(inputs, states, memory, draws)`.
