@@ -69,7 +69,7 @@ class ControlledSearches:
             all of shape `(batch,)`. Where the rules of the search allow none, it is
             empty, and the score is the lowest number of float32.
         """
-        check_rows(text, prefix=prefix)
+        text = check_rows(text, prefix=prefix)
         search = self._text_to_text.default_search
         truncated = self._text_to_text.source_ids(text, features).truncated
         cut = self._text_to_text.read_target(prefix).truncated
@@ -98,7 +98,7 @@ class ControlledSearches:
             of shape `(batch, n)`; where there are fewer, they are empty and the lowest
             number of float32. n is as for `TextToText.nbest`.
         """
-        check_rows(text, prefix=prefix)
+        text = check_rows(text, prefix=prefix)
         text_to_text = self._text_to_text
         search = text_to_text.default_search
         count = nbest_count(search)

@@ -226,7 +226,7 @@ class FramesToText:
             silent = tf.logical_not(tf.reduce_any(mask, axis=1, keepdims=True))
             return frames, tf.logical_and(frame_mask, tf.logical_not(silent))
         frames, num_frames = source
-        check_rows(num_frames, "num_frames", frames=frames)
+        num_frames = check_rows(num_frames, "num_frames", frames=frames)
         length = tf.shape(frames)[1]
         message = "`num_frames` must be from 0 to the number of frames that are given."
         tf.debugging.assert_non_negative(num_frames, message)
@@ -274,7 +274,7 @@ class FramesToText:
             mask: Booleans of shape `(batch, num_frames)`.
             target: String tensor of shape `(batch,)`.
         """
-        check_rows(target, "target", frames=frames)
+        target = check_rows(target, "target", frames=frames)
         ids = tokenize_truncated(self._tokenizer, target, None).ids
         return score_rows(self.force(frames, mask, ids))
 

@@ -8,7 +8,7 @@ from kseq2seq.decoding import Hypotheses
 from kseq2seq.utils import EOS_ID, PAD_ID, Tensor
 
 
-def check_rows(first: Tensor, name_of_first: str = "text", **others: Tensor) -> None:
+def check_rows(first: Tensor, name_of_first: str = "text", **others: Tensor) -> Tensor:
     """Refuses inputs of different numbers of rows; in the graph, too.
 
     Args:
@@ -16,19 +16,29 @@ def check_rows(first: Tensor, name_of_first: str = "text", **others: Tensor) -> 
         name_of_first: Its name, for the error.
         **others: The other inputs by their names.
 
+    Returns:
+        `first`. In a graph what is made of it waits for the check, which else another
+        error may come before.
+
     Raises:
         tf.errors.InvalidArgumentError: If one of them has another number of rows.
 
     Example:
 
-    >>> check_rows(tf.constant(["a", "b"]), seed=tf.constant([3, 4]))
+    >>> check_rows(tf.constant(["a", "b"]), seed=tf.constant([3, 4])).shape
+    TensorShape([2])
     """
-    for name, values in others.items():
+    checks = [
         tf.debugging.assert_equal(
             tf.shape(values)[0],
             tf.shape(first)[0],
             f"`{name}` must have as many rows as `{name_of_first}`.",
         )
+        for name, values in others.items()
+    ]
+    # Eagerly they have run already, and are `None`.
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return tf.identity(first)
 
 
 def blank_for_blank(hypotheses: Hypotheses, source: Tensor) -> Hypotheses:

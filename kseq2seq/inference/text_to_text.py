@@ -299,7 +299,8 @@ class TextToText(TokenizerGraphs):
             Dict of `translation`, strings, and `log_prob`, float32, of shape
             `(batch,)`.
         """
-        check_rows(text, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        given = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        text = check_rows(text, seed=seed, **given)
         source, search = self.source_ids(text, features), self.default_search
         own = constraints_of_search(search, self.copies)
         constraints = [*own, *self.text_rules(search)]
@@ -309,8 +310,7 @@ class TextToText(TokenizerGraphs):
             uniform=uniform_numbers(seed, most)[..., None],
             temperature=tf.maximum(finite(temperature, 1.0), LEAST_TEMPERATURE),
             top_k=tf.where(top_k < 1, tf.int32.max, top_k),
-            # At least one token is left.
-            top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),
+            top_p=tf.clip_by_value(finite(top_p, 1.0), 1e-6, 1.0),  # leaves a token
             **length_limits(source.ids, search, constraints),
             constraints=constraints,
         )
@@ -398,7 +398,7 @@ class TextToText(TokenizerGraphs):
         return select_vocabulary(models, self._shortlist, encode, *self._types)
 
     def _forced(self, text, target, features):
-        check_rows(text, target=target)
+        text = check_rows(text, target=target)
         source, labels = self.source_ids(text, features), self.read_target(target)
         return source, labels, self.force_ids(source.ids, labels.ids)
 

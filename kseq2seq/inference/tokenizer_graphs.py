@@ -145,7 +145,7 @@ class TokenizerGraphs:
             return self.read_source(texts)
         if features is None:
             features = tf.zeros_like(texts)
-        check_rows(texts, features=features)
+        texts = check_rows(texts, features=features)
         return self.read_source_and_features(texts, features)
 
     @one_graph(TEXTS)
