@@ -273,12 +273,11 @@ def length_limits(
         least = ops.maximum(shortest, search.min_length)
         least = ops.minimum(least, search.max_length)
     longest = ops.maximum(ops.minimum(longest, search.max_length), least)
-    prefixes = [x for x in constraints if isinstance(x, ForcedPrefix)]
+    given = sum(x.lengths for x in constraints if isinstance(x, ForcedPrefix))
     for constraint in constraints:
         room = constraint.least_room
         if ops.is_tensor(room) or room:
             # What others need stands behind the prefix.
-            for prefix in () if constraint in prefixes else prefixes:
-                room = room + prefix.lengths
-            longest = ops.maximum(longest, room)
+            behind = 0 if isinstance(constraint, ForcedPrefix) else given
+            longest = ops.maximum(longest, room + behind)
     return {"max_length": longest, "min_length": least}

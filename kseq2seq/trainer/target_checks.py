@@ -5,8 +5,9 @@ from itertools import islice
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
-from kseq2seq.decoding import Search
+from kseq2seq.decoding import Search, length_limits
 from kseq2seq.inference import FrameReader
 from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.trainer.readers import Pairs
@@ -54,9 +55,8 @@ def _warn_of_long_targets(
     size = source.tokenize([row[0] for row in rows]).row_lengths().numpy()
     if features is not None:
         size = size + features.tokenize([row[2] for row in rows]).row_lengths().numpy()
-    # As `Search` counts.
-    most = np.rint(size * search.max_length_factor + search.max_length_offset)
-    most = np.minimum(np.maximum(most, 1), search.max_length).astype(int)
+    ids = tf.cast(tf.sequence_mask(size), tf.int32)  # of which the number counts
+    most = ops.convert_to_numpy(length_limits(ids, search)["max_length"])
     lengths = target.tokenize([row[1] for row in rows]).row_lengths().numpy()
     longer = np.flatnonzero(lengths > most)
     if len(longer) < _LEAST_SHARE * len(rows) or not len(longer):

@@ -107,3 +107,17 @@ def test_numbers_of_a_row_are_its_seed_s_own():
     # Of numbers that are drawn evenly; the deviation of the mean is 0.009.
     assert np.abs(numbers.mean(axis=0) - 0.5).max() < 0.04
     assert rows.uniform_numbers(tf.zeros([0], "int64"), 5).shape == (5, 0)
+
+
+def test_what_is_made_of_checked_rows_waits_for_the_check():
+    @tf.function(input_signature=[tf.TensorSpec([None]), tf.TensorSpec([None])])
+    def checked(first, second):
+        return 2 * rows.check_rows(first, "first", second=second)
+
+    (output,) = checked.get_concrete_function().graph.outputs
+    while output.op.type != "Mul":
+        output = output.op.inputs[0]
+    given = [x.op for x in output.op.inputs]
+    assert any(x.type == "Identity" and x.control_inputs for x in given)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`second` must have as"):
+        checked(tf.zeros(3), tf.zeros(2))
