@@ -25,6 +25,10 @@ from kseq2seq.decoding.slots import (
 from kseq2seq.decoding.step import Step, StepFunction, call_step
 from kseq2seq.utils import PAD_ID, Tensor, gather
 
+# Steps for which a state that keeps something of each has room at first, where room can
+# be made on the way: it doubles as often as it is full.
+FIRST_ROOM = 16
+
 
 class _Progress(NamedTuple):
     """The variables of the loop."""
@@ -64,8 +68,12 @@ def decode(
         gives_logits=getattr(step, "gives_logits", False),
         columns=getattr(step, "columns", None),
     )
+    in_stages = may_shrink and _has_unknown_batch(step, initial_state, rules)
+    room = rules.buffer_length
     if isinstance(step, Step) and step.make_room is not None:
-        initial_state = step.make_room(initial_state, rules.buffer_length)
+        if in_stages and _may_grow(step, initial_state):
+            room = ops.minimum(FIRST_ROOM, room)
+        initial_state = step.make_room(initial_state, room)
     # The first step is outside of the loop: one hypothesis of each row is enough for
     # it, and its outputs have the shapes that the loop carries.
     state = tree.map_structure(
@@ -80,21 +88,24 @@ def decode(
     slots = _advance(0, slots, outputs, select, rules)
     position = ops.convert_to_tensor(1, dtype="int32")
     first = _Progress(position, slots, _first_alignments(outputs, rules))
-    run = _run
-    if may_shrink and _has_unknown_batch(step, initial_state, slots, rules):
-        run = _run_in_stages
-    _, slots, alignments = run(step, select, rules, num_hypotheses, first)
+    arguments = step, select, rules, num_hypotheses, first
+    if in_stages:
+        _, slots, alignments = _run_in_stages(*arguments, room)
+    else:
+        _, slots, alignments = _run(*arguments)
     if rules.num_groups > 1:
         order = _order_of_groups(slots.scores, rules.num_groups)
         slots = _move(_without_state(slots), order)
     return _hypotheses(slots, alignments, num_hypotheses)
 
 
-def _has_unknown_batch(step, initial_state, slots, rules):
+def _has_unknown_batch(step, initial_state, rules):
     """Whether rows may leave the batch: nothing has a batch size known statically."""
     if not isinstance(step, Step) or not step.may_shrink:
         return False
-    leaves = tree.flatten((initial_state, step.memory, slots.constraints))
+    batch = ops.shape(tree.flatten(initial_state)[0])[0]
+    constraints = initial_states(rules.constraints, batch, 1)
+    leaves = tree.flatten((initial_state, step.memory, constraints))
     leaves += [
         limit
         for limit in (rules.max_length, rules.source_mask)
@@ -103,22 +114,35 @@ def _has_unknown_batch(step, initial_state, slots, rules):
     return all(leaf.shape[0] is None for leaf in leaves)
 
 
-def _run(step, select, rules, num_hypotheses, first, rows=None):
-    """Runs steps until all rows are done, or a quarter of them if `rows` are given.
+def _may_grow(step, initial_state):
+    """Whether the state keeps something of each step, with an unknown number of places.
 
-    `rows`, of shape (B,), are the numbers that the rows had in the first batch, by
-    which alignments are kept.
+    A loop can make room on its way only where the size is not known statically.
+    """
+    more = step.make_room(initial_state, 1)
+    pairs = zip(tree.flatten(initial_state), tree.flatten(more), strict=True)
+    changed = [(old, new) for old, new in pairs if new is not old]
+    return bool(changed) and all(old.shape == new.shape for old, new in changed)
+
+
+def _run(step, select, rules, num_hypotheses, first, rows=None, room=None):
+    """Runs steps until all rows are done.
+
+    If `rows` are given, it stops when a quarter of them is done, or when there are as
+    many steps as `room`. They are of shape (B,), the numbers that the rows had in the
+    first batch, by which alignments are kept.
     """
 
     def unpack(leaves):
         return _Progress(*tree.pack_sequence_as(tuple(first), list(leaves)))
 
     def goes_on(*leaves):
-        is_open = _open_rows(unpack(leaves).slots, rules, num_hypotheses)
+        position, slots, _ = unpack(leaves)
+        is_open = _open_rows(slots, rules, num_hypotheses)
         if rows is None:
             return ops.any(is_open)
         count = ops.sum(ops.cast(is_open, "int32"))
-        return count > ops.shape(rows)[0] * 3 // 4
+        return ops.logical_and(count > ops.shape(rows)[0] * 3 // 4, position < room)
 
     def body(*leaves):
         position, slots, alignments = unpack(leaves)
@@ -145,16 +169,19 @@ def _remember(history, position, rows, values):
     return ops.scatter_update(history, index, values)
 
 
-def _run_in_stages(step, select, rules, num_hypotheses, first):
+def _run_in_stages(step, select, rules, num_hypotheses, first, room):
     """Runs steps until all rows are done, in batches that become smaller.
 
     Whenever a quarter of the rows is done, their hypotheses are put into `done`, which
-    keeps the first batch size, and the others go on as a batch of their own.
+    keeps the first batch size, and the others go on as a batch of their own. Whenever
+    the state has no room for a further step, it gets room for as many as before: the
+    whole of it moves with the hypotheses at each step, so it is best kept small.
     """
     batch = ops.shape(first.slots.tokens)[0]
     done = _without_state(first.slots)
     rows = ops.arange(batch, dtype="int32")
-    start = (rows, step.memory, done, tuple(first))
+    room = ops.convert_to_tensor(room, dtype="int32")
+    start = (rows, room, step.memory, done, tuple(first))
 
     def unpack(leaves):
         return tree.pack_sequence_as(start, list(leaves))
@@ -163,7 +190,7 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
         return ops.shape(leaves[0])[0] > 0
 
     def body(*leaves):
-        rows, memory, done, progress = unpack(leaves)
+        rows, room, memory, done, progress = unpack(leaves)
         own_rules = _rules_of_rows(rules, rows)
         position, slots, alignments = _run(
             step._replace(memory=memory),
@@ -172,6 +199,7 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
             num_hypotheses,
             _Progress(*progress),
             rows,
+            room,
         )
         kept = ops.nonzero(_open_rows(slots, own_rules, num_hypotheses))[0]
         kept = ops.cast(kept, "int32")
@@ -183,12 +211,31 @@ def _run_in_stages(step, select, rules, num_hypotheses, first):
         rows, memory, slots = tree.map_structure(
             lambda leaf: gather(leaf, kept), (rows, memory, slots)
         )
-        new = (rows, memory, done, (position, slots, alignments))
+        room, state = _grow(step, slots.state, room, position, rules)
+        slots = slots._replace(state=state)
+        new = (rows, room, memory, done, (position, slots, alignments))
         return tuple(map(_like_but_rows, tree.flatten(new), leaves))
 
     leaves = ops.while_loop(goes_on, body, tuple(tree.flatten(start)))
-    _, _, done, (_, _, alignments) = unpack(leaves)
+    _, _, _, done, (_, _, alignments) = unpack(leaves)
     return _Progress(None, done, alignments)
+
+
+def _grow(step, state, room, position, rules):
+    """The room and the state with it, twice as large where the room is full."""
+    if step.make_room is None:
+        return room, state
+    is_full = ops.equal(position, room)
+    wanted = ops.where(is_full, ops.minimum(2 * room, rules.buffer_length), room)
+    batch, width = ops.shape(tree.flatten(state)[0])[:2]
+    # What makes room knows of no beam.
+    merged = tree.map_structure(
+        lambda leaf: ops.reshape(leaf, (batch * width, *ops.shape(leaf)[2:])), state
+    )
+    grown = step.make_room(merged, wanted - room)
+    return wanted, tree.map_structure(
+        lambda leaf: ops.reshape(leaf, (batch, width, *ops.shape(leaf)[1:])), grown
+    )
 
 
 def _without_state(slots):

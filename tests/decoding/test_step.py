@@ -99,6 +99,62 @@ def test_rows_that_are_done_leave_the_batch(search, options):
     assert none.ids.shape[0] == 0
 
 
+def past_of_each(table, rooms):
+    """A step whose state keeps every token, and whose logits depend on all of them."""
+    import tensorflow as tf
+
+    def make_room(states, length):
+        tf.py_function(lambda n: rooms.append(int(n)), [length], [])
+        batch, _, size = ops.shape(states["past"])
+        room = ops.zeros((batch, length, size), "float32")
+        return {**states, "past": ops.concatenate([states["past"], room], axis=1)}
+
+    def function(tokens, state, memory):
+        place, past = state["place"], state["past"]
+        here = ops.arange(ops.shape(past)[2], dtype="int32") == place  # (B, K, L)
+        past = ops.where(here[..., None], ops.one_hot(tokens, V)[:, :, None], past)
+        weights = memory[:, None] ** ops.cast(place, "float32")
+        logits = ops.matmul(ops.sum(past, axis=2), table) * weights
+        return logits, {"place": place + 1, "past": past}, {}
+
+    return Step(function, (), True, may_shrink=True, make_room=make_room)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("search", ["greedy", "beam"])
+def test_room_grows_with_the_steps(search):
+    import tensorflow as tf
+
+    rng = np.random.default_rng(7)
+    table = rng.normal(size=(V, V)).astype("float32")
+    table[:, EOS_ID] -= 4.0  # most rows end at their limit
+    options = {"beam_size": 3, "num_hypotheses": 2} if search == "beam" else {}
+    decode = beam_search if search == "beam" else greedy_search
+    rooms = []
+
+    def find(sharpness, limits):
+        batch = ops.shape(sharpness)[0]
+        none = 0 * ops.shape(limits)[0]
+        places = ops.zeros((batch, 1), "int32")
+        state = {"place": places, "past": ops.zeros((batch, none, V))}
+        step = past_of_each(table, rooms)._replace(memory=sharpness)
+        return decode(step, state, max_length=limits, **options)
+
+    signature = [tf.TensorSpec([None, 1]), tf.TensorSpec([None], tf.int32)]
+    graph = tf.function(find, input_signature=signature, autograph=False)
+    sharpness = rng.uniform(0.9, 1.1, (5, 1)).astype("float32")
+    limits = np.array([37, 11, 35, 36, 37], "int32")
+    expected = as_numpy(find(tf.constant(sharpness), tf.constant(limits)))
+    assert rooms == [37]  # all at once, where sizes are known
+    rooms.clear()
+    actual = as_numpy(graph(sharpness, limits))
+    assert expected[1].max() > 32  # lengths
+    for a, b in zip(actual[:4], expected[:4], strict=True):  # without alignments
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    # A look at whether it can grow, the first room, as much again, and the rest.
+    assert [room for room in rooms if room] == [1, 16, 16, 5]
+
+
 @on_tensorflow
 def test_a_limit_of_known_size_keeps_the_rows():
     """A batch of unknown size, but a limit of each row of a known one."""

@@ -58,6 +58,11 @@ class _Attention(_Sublayer):
         added = self.dropout(self.output_layer(context), training=training)
         return inputs + added, alignment
 
+    def step(self, inputs, normed, memory):
+        """As `attend`, for the few positions that a step of a search has."""
+        context, alignment = self.heads.attend_few(normed, memory)
+        return inputs + self.output_layer(context), alignment
+
 
 class _FeedForward(_Sublayer):
     """Two dense layers, each position by itself."""
@@ -291,9 +296,9 @@ class TransformerDecoderLayer(_TransformerLayer):
         past = ops.less_equal(places[None, None], places[None, :, None])  # (1, T, T)
         own = {**block.heads.prepare(normed), "mask": past}
         outputs, _ = block.attend(inputs, normed, own, training)
-        outputs, alignment = self._read(
-            outputs, self.prepare(memory, memory_mask), training
-        )
+        block, own = self.cross_attention, self.prepare(memory, memory_mask)
+        outputs, alignment = block.attend(outputs, block.norm(outputs), own, training)
+        outputs = self.feed_forward(outputs, training=training)
         return (outputs, alignment) if return_attention_scores else outputs
 
     def prepare(
@@ -343,26 +348,25 @@ class TransformerDecoderLayer(_TransformerLayer):
         inputs = ops.reshape(inputs, (rows, 1, units))
         normed = block.norm(inputs)
         own = block.heads.prepare(normed)
-        places = ops.arange(room, dtype="int32")
         position = ops.reshape(position, (rows, 1))
-        here = ops.equal(places, position)[..., None]  # (B * K, L, 1)
+        place = ops.concatenate(
+            [ops.arange(rows, dtype="int32")[:, None], position], axis=1
+        )
         keys, value = (
-            ops.where(here, own[name], ops.reshape(old, (rows, room, units)))
+            ops.scatter_update(
+                ops.reshape(old, (rows, room, units)), place, own[name][:, 0]
+            )
             for name, old in zip(("keys", "value"), cache, strict=True)
         )
-        past = ops.less_equal(places, position)
+        past = ops.less_equal(ops.arange(room, dtype="int32"), position)
         own = {"keys": keys, "value": value, "mask": past}
-        outputs, _ = block.attend(inputs, normed, own)
-        outputs, alignment = self._read(
-            ops.reshape(outputs, (batch, beam, units)), memory
-        )
+        outputs, _ = block.step(inputs, normed, own)
+        outputs = ops.reshape(outputs, (batch, beam, units))
+        block = self.cross_attention
+        outputs, alignment = block.step(outputs, block.norm(outputs), memory)
+        outputs = self.feed_forward(outputs)
         shape = (batch, beam, room, units)
         return outputs, (ops.reshape(keys, shape), ops.reshape(value, shape)), alignment
-
-    def _read(self, inputs, memory, training=False):
-        block = self.cross_attention
-        outputs, alignment = block.attend(inputs, block.norm(inputs), memory, training)
-        return self.feed_forward(outputs, training=training), alignment
 
     def compute_output_spec(
         self,

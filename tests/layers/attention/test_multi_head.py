@@ -137,6 +137,22 @@ def test_the_source_is_projected_ahead_of_the_loop(score, inputs):
     assert state == ()
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_few_queries_are_attended_in_another_way(score, inputs, count):
+    layer = built(MultiHeadAttention(N, U, score), inputs)
+    query = inputs.pop("query")[:, :count]
+    memory = layer.prepare(**inputs, value_mask=HOLES)
+    context, alignments = multi_head(layer, query, **inputs, mask=HOLES)
+    actual, alignment = layer.attend_few(query, memory)
+    np.testing.assert_allclose(actual, context, rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(alignment, alignments.mean(axis=1), atol=1e-5)
+    actual, alignment, _ = layer.attend(query, memory)
+    np.testing.assert_allclose(actual, context, rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(alignment, alignments.mean(axis=1), atol=1e-5)
+    with pytest.raises(ValueError, match="query"):
+        layer.attend_few(query[0], memory)
+
+
 DROPPED = 0.3
 
 
