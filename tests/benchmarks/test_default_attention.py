@@ -28,13 +28,13 @@ def data(tmp_path):
 def test_runs_are_kept_and_told(script, data, tmp_path, capsys):
     output = tmp_path / "results"
     arguments = [f"--data={data}", f"--output={output}", "--languages", "kor"]
-    arguments += ["--units", "5", "--seeds", "3", "--epochs", "1", "--attention"]
+    arguments += ["--units", "6", "--seeds", "3", "--epochs", "1", "--attention"]
     assert script.main([*arguments, "luong_dot"]) == 0
     table = capsys.readouterr().out
-    assert "Korean" in table and "| 5 | `luong_dot` |" in table
+    assert "Korean" in table and "| 6 | `luong_dot` |" in table
     (path,) = (output / script.RUNS).glob("*.json")
     run = json.loads(path.read_text())
-    assert (run["units"], run["seed"], run["language"]) == (5, 3, "kor")
+    assert (run["units"], run["seed"], run["language"]) == (6, 3, "kor")
     path.write_text(json.dumps({**run, "exact_match": 37.0}))
     assert script.main([*arguments, "luong_dot", "bahdanau", "--reuse"]) == 0
     report = json.loads((output / script.REPORT).read_text())
