@@ -86,13 +86,19 @@ def read_tfrecords(path: PathLike) -> list[FramePair]:
             size = int(example[_SIZE])
             frames = example[_FRAMES].numpy().reshape(-1, size)
             pairs.append((frames, example[_TEXT].numpy().decode()))
-        return as_frame_pairs(pairs)
+        if not pairs:
+            raise ValueError("there is none")
     except (tf.errors.OpError, ValueError) as error:
         raise DataError(
             f"{path}: expected records with {_FRAMES}, {_SIZE} and {_TEXT}, as "
             f"`write_tfrecords` writes them. Received: record {len(pairs)} (counted "
             f"from 0): {error}"
         ) from error
+    try:
+        return as_frame_pairs(pairs)
+    except ValueError as error:
+        # It names the pair, which is the record.
+        raise DataError(f"{path}: {error}") from error
 
 
 def _compression(path: PathLike) -> str:

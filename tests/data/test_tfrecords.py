@@ -60,6 +60,22 @@ def test_a_record_of_another_kind_is_named(tmp_path, features, match):
         data.read_tfrecords(path)
 
 
+@pytest.mark.parametrize(
+    ("features", "match"),
+    [
+        ({"frames": [np.nan], "frame_size": [1]}, r"finite.*pairs\[1\]"),
+        ({"frames": [1.0, 2.0], "frame_size": [2]}, r"pairs\[1\].*\(1, 2\)"),
+    ],
+    ids=["not finite", "of another size"],
+)
+def test_frames_that_do_not_fit_are_named(tmp_path, features, match):
+    path, good = tmp_path / "a", example(frames=[1.0], frame_size=[1], text=[b"a"])
+    write(path, good, example(**features, text=[b"b"]), good)
+    with pytest.raises(data.DataError, match=f"(?s){path}: .*{match}") as error:
+        data.read_tfrecords(path)
+    assert "record 3" not in str(error.value)
+
+
 def test_a_file_that_holds_no_records(tmp_path):
     (tmp_path / "a").write_bytes(b"no records")
     (tmp_path / "empty").touch()

@@ -149,19 +149,19 @@ class MultiHeadAttention(GlobalAttention):
         ones = ops.ones(shape, self.compute_dtype)
         return {"dropout": self.dropout_layer(ones, training=True)}
 
-    def head_alignments(
-        self, query: Tensor, memory: Memory, few: bool = False
-    ) -> Tensor:
+    def head_alignments(self, query: Tensor, memory: Memory) -> Tensor:
         """The alignment of each head, before dropout.
 
         Args:
             query: Tensor of shape `(batch, target_length, query_dim)`.
             memory: Dict that `prepare` returned.
-            few: As of `attend_few`.
 
         Returns:
             Tensor of shape `(batch, num_heads, target_length, source_length)`.
         """
+        return self._head_alignments(query, memory, few=query.shape[1] == 1)
+
+    def _head_alignments(self, query, memory, few):
         query, keys = project(query, self.query_kernel), memory["keys"]
         if self.score == "additive":
             energy = ops.tanh(query[:, :, None] + keys[:, None])  # (B, T, S, U)
@@ -226,14 +226,14 @@ class MultiHeadAttention(GlobalAttention):
         training: bool = False,
     ) -> tuple[Tensor, Tensor, State]:
         check_attend(type(self).__name__, query, memory)
-        few = query.shape[1] == 1
-        alignments = self.head_alignments(query, memory, few)  # (B, N, T, S)
+        alignments = self.head_alignments(query, memory)  # (B, N, T, S)
         alignment = ops.mean(alignments, axis=1)
         if draws and "dropout" in draws:
             batch, heads, targets, length = ops.shape(alignments)
             factors = ops.reshape(draws["dropout"], (batch, targets, heads, length))
             alignments = alignments * ops.swapaxes(factors, 1, 2)
-        return self._read(alignments, memory["value"], few), alignment, state
+        context = self._read(alignments, memory["value"], few=query.shape[1] == 1)
+        return context, alignment, state
 
     def attend_few(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """As `attend` outside of training, faster where there are few queries.
@@ -265,7 +265,7 @@ class MultiHeadAttention(GlobalAttention):
         ((2, 3, 4), (2, 3, 7))
         """
         check_attend(type(self).__name__, query, memory)
-        alignments = self.head_alignments(query, memory, few=True)
+        alignments = self._head_alignments(query, memory, few=True)
         context = self._read(alignments, memory["value"], few=True)
         return context, ops.mean(alignments, axis=1)
 

@@ -86,9 +86,14 @@ class LayerNormLSTMCell(keras.layers.Layer):
         self.cell_bias = self._add_vector("cell_bias", self.units, "zeros")
 
     def _add_vector(self, name, size, initializer):
-        # Without autocast, which would round it ahead of what is in float32.
+        # In float32 at least, and without autocast, which would round it ahead of what
+        # is computed so.
         return self.add_weight(
-            shape=(size,), initializer=initializer, name=name, autocast=False
+            shape=(size,),
+            initializer=initializer,
+            dtype=keras.backend.result_type(self.variable_dtype, "float32"),
+            name=name,
+            autocast=False,
         )
 
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:

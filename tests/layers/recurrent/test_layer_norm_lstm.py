@@ -60,6 +60,14 @@ def test_half_precision_keeps_statistics_in_float32(dtype, atol):
         np.testing.assert_allclose(keras.ops.cast(one, "float32"), other, atol=atol)
 
 
+def test_runs_in_float16_alone():
+    layer = make_layer(dtype="float16")
+    actual = layer(X, mask=MASK, initial_state=[H, C], training=True)
+    for one, other in zip(actual, expected_run(layer, X), strict=True):
+        assert one.dtype == "float16"
+        np.testing.assert_allclose(keras.ops.cast(one, "float32"), other, atol=0.01)
+
+
 def test_starts_as_keras_lstm_does():
     layer, cell = keras.layers.LSTMCell(U), LayerNormLSTMCell(U)
     layer.build((None, D))
