@@ -310,8 +310,9 @@ def check_hard_attention(config: Any) -> None:
         "input_feeding": False,
         "output_probability_fn": "softmax",
         "copying": False,
-        "feature_vocabulary_size": 0,
     }
+    if config.feature_vocabulary_size:
+        needed["features"] = "joined"
     wrong = {name: getattr(config, name) for name in needed}
     wrong = {name: wrong[name] for name in needed if wrong[name] != needed[name]}
     if config.attention == "none":
@@ -319,7 +320,7 @@ def check_hard_attention(config: Any) -> None:
     if wrong:
         raise ValueError(
             f"hard_attention={config.hard_attention!r} needs attention on which no "
-            "step of the decoder depends, and neither features nor another head: "
+            "step of the decoder depends, and neither gated features nor another head: "
             f"leave {', '.join(wrong)} as it is by default. Received: "
             f"{', '.join(f'{name}={value!r}' for name, value in wrong.items())}"
         )
