@@ -138,7 +138,7 @@ def test_our_contender_times_the_epochs_of_the_recipe(
     assert settings.model["units"] == 14 and settings.model["attention"] == "bahdanau"
     assert (settings.training.seed, settings.training.epochs) == (5, 3)
     assert settings.training.precision == "mixed_float16"
-    assert settings.training.consistency == 0
+    assert settings.model["hard_attention"] == "none"
     assert list(settings.data.train) == ["train.tsv"]
 
 
