@@ -235,14 +235,16 @@ class ControlledSearches:
         texts = text_to_text.write_all(text, source, hypotheses, search)
         if beginnings is None:
             return texts
-        written = text_to_text.write(beginnings.ids)[:, None]
+        # With EOS, so that nothing at the end is taken for cut.
+        ids = tf.where(beginnings.ids == PAD_ID, EOS_ID, beginnings.ids)
+        written = text_to_text.write(ids)[:, None]
         if text_to_text.needs_alignments(search):  # other words for each hypothesis
             lengths = number_of_tokens(beginnings.ids)[:, None, None]
             places = tf.range(tf.shape(hypotheses.ids)[2])
-            cut = tf.where(places < lengths, hypotheses.ids, PAD_ID)
+            cut = tf.where(places < lengths, hypotheses.ids, EOS_ID)
             begun = hypotheses._replace(ids=cut)
             written = text_to_text.write_all(text, source, begun, search)
-        texts = with_beginnings(texts, prefix, written)
+        texts = with_beginnings(texts, prefix, written, text_to_text.writes_parts)
         # A blank source, or none that the search allows.
         is_nothing = (source.ids[:, :1] == EOS_ID) | (hypotheses.lengths == 0)
         return tf.where(is_nothing, "", texts)

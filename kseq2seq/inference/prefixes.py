@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_text
 
 from kseq2seq.decoding import ForcedPrefix, OpenEnd
 from kseq2seq.inference.tokenizer_graphs import TokenizerGraphs
@@ -124,25 +125,45 @@ def piece_order(pieces: list[str | None]) -> tuple[np.ndarray, list[str]]:
     return order, [marked[n] for n in in_order]
 
 
-def with_beginnings(texts: Tensor, beginnings: Tensor, written: Tensor) -> Tensor:
+def with_beginnings(
+    texts: Tensor, beginnings: Tensor, written: Tensor, in_parts: bool = False
+) -> Tensor:
     """Translations whose beginnings are the texts given, to the byte.
 
     Characters that the vocabulary lacks, and those that it writes in another form, are
     put in the place of what the model wrote for them.
+
+    Of a model that writes parts of characters, the last character of a beginning may go
+    on: "e" becomes "été".
 
     Args:
         texts: String tensor of shape `(batch, n)`.
         beginnings: String tensor of shape `(batch,)`: the texts given.
         written: The same as their tokens are written, of shape `(batch, 1)` or
             `(batch, n)`.
+        in_parts: Whether the model writes parts of characters, which are composed.
+
+    Returns:
+        String tensor of the shape of `texts`; in NFC if `in_parts`.
     """
+    if in_parts:
+        texts, beginnings, written = (
+            tensorflow_text.normalize_utf8(x, "NFD")
+            for x in (texts, beginnings, written)
+        )
     shape = tf.shape(texts)
     ahead = tf.broadcast_to(beginnings[:, None], shape)
     length = tf.strings.length
     begun = tf.strings.substr(texts, tf.zeros(shape, tf.int32), length(ahead))
     lengths = tf.minimum(length(written), length(texts))
     rest = tf.strings.substr(texts, lengths, tf.fill(shape, tf.int32.max))
-    return tf.where(begun == ahead, texts, tf.strings.join([ahead, rest]))
+    joined = tf.strings.join([ahead, rest])
+    if not in_parts:
+        return tf.where(begun == ahead, texts, joined)
+    # A mark that follows may stand ahead of the beginning's own, in Unicode's order.
+    head = tf.strings.substr(texts, tf.zeros(shape, tf.int32), lengths)
+    is_whole = (begun == ahead) | (head != written)
+    return tensorflow_text.normalize_utf8(tf.where(is_whole, texts, joined), "NFC")
 
 
 def _places_of(beginnings, texts):

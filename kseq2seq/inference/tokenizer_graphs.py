@@ -98,6 +98,8 @@ class TokenizerGraphs:
     Attributes:
         copies: Whether models copy.
         has_features: Whether there are features.
+        writes_parts: Whether the tokens of targets are parts of characters, which are
+            composed.
 
     Example:
 
@@ -121,6 +123,7 @@ class TokenizerGraphs:
         self.copies = copied_ids is not None
         self._copied_ids = copied_ids
         self.has_features = features is not None
+        self.writes_parts = target_tokenizer.decomposes
         self._source_tokenizer = source_tokenizer
         self._target_tokenizer = target_tokenizer
         self._features = features

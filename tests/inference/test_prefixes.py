@@ -1,5 +1,7 @@
 """Translations that begin with given texts."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -109,6 +111,53 @@ def test_beginnings_replace_what_was_written_for_them():
     actual = with_beginnings(texts, tf.constant(["犬 ", "x"]), written)
     expected = [["犬 ab", "犬 "], ["xyz", "x"]]
     assert [[x.decode() for x in row] for row in actual.numpy()] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "written", "expected"),
+    [
+        ("한국이", "하", "하", "한국이"),  # a final consonant
+        ("étés", "e", "e", "étés"),
+        ("étés", "e\u0301", "é", "étés"),
+        ("하", "ᄒ", "ᄒ", "하"),
+        ("c ⁇ \u0301s", "ç", "c ⁇ ", "ḉs"),  # a mark that the vocabulary lacks
+        ("ận", "â", "â", "ận"),  # the mark below stands first
+        ("fin", "ﬁ", "fi", "ﬁn"),
+    ],
+)
+def test_what_follows_may_complete_a_character(text, prefix, written, expected):
+    tensors = tf.constant([[text]]), tf.constant([prefix]), tf.constant([[written]])
+    ((actual,),) = with_beginnings(*tensors, in_parts=True).numpy()
+    assert actual.decode() == expected
+
+
+def test_models_that_write_parts_go_on_within_a_character():
+    """Of random weights: what is written is what was searched, composed."""
+    lines = ["한국이 étés ñ", "하구 ete"]
+    target = train_tokenizer(lines, kind="character", normalization="nfd")
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=target.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
+        units=6,
+        embedding_size=3,
+    )
+    model = kseq2seq.build_model(config)
+    bias = np.zeros(target.vocabulary_size, "float32")
+    bias[ids_of(target, "한\u0301")[-2:]] = 5.0  # a final consonant, a mark
+    bias[ids_of(target, "s s")[1]] = -9.0  # a blank ahead is left out
+    model.get_layer("projection").bias.assign(bias)
+    translator = Translator(model, target, target)
+    prefixes = ["하", "e", "é", "한구", "ᄒ", ""]
+    rows = translator.translate(["한국"] * 6, SEARCH, 3, prefix=prefixes)
+    for prefix, row in zip(prefixes, rows, strict=True):
+        for best in row:
+            tokens = "".join(best.target_tokens).replace("▁", " ")
+            if not tokens.endswith("</s>"):  # cut, without half a syllable
+                tokens = tokens.rstrip("ᄒᄀᄋ")
+            tokens = tokens.removesuffix("</s>")
+            assert best.text == unicodedata.normalize("NFC", tokens)
+            parts = unicodedata.normalize("NFD", best.text)
+            assert parts.startswith(unicodedata.normalize("NFD", prefix))
 
 
 @pytest.mark.parametrize("prefix", ["ein", ["ein"], [3] * 6, b"ein"])

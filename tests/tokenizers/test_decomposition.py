@@ -104,12 +104,13 @@ def test_a_cut_translation_has_no_half_syllable(tokenizer):
 
 
 def test_exports_compose_too(tokenizer, tmp_path, export_only):
-    export_only("serving_default", "score", "align")
+    export_only("serving_default", "score", "align", "complete")
     size = tokenizer.vocabulary_size
     sizes = {"source_vocabulary_size": size, "target_vocabulary_size": size}
     model = build_model(Seq2SeqConfig(**sizes, embedding_size=5, units=6))
     translator = Translator(model, tokenizer, tokenizer)
-    translator.export(tmp_path / "hangul", Search(beam_size=2, max_length=7))
+    search = Search(beam_size=2, max_length=7)
+    translator.export(tmp_path / "hangul", search, extra_signatures=["complete"])
     served = Translator.load(tmp_path / "hangul")
     pairs = [("한국", "한국"), ("é", "é")]
     assert served.score(pairs) == [
@@ -117,6 +118,9 @@ def test_exports_compose_too(tokenizer, tmp_path, export_only):
     ]
     spans = [x.align(pairs)[0].target_spans for x in (served, translator)]
     assert spans[0] == spans[1]
-    search = Search(beam_size=2, max_length=7)
     ((best, *_),) = translator.translate(["한국"], search)
     assert served(["한국"]) == [best.text]
+    texts, prefix = ["한국", "é"], ["하", "e"]
+    completed = translator.translate(texts, search, prefix=prefix)
+    again = served.translate(texts, prefix=prefix)
+    assert [row[0].text for row in again] == [row[0].text for row in completed]
