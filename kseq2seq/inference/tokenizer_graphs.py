@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import tensorflow as tf
+import tensorflow_text
 
 from kseq2seq.decoding import Constraint, Hypotheses, Search
 from kseq2seq.inference.attended_words import attended_words
 from kseq2seq.inference.batches import check_features
-from kseq2seq.inference.copying import copied_symbols
+from kseq2seq.inference.copying import copied_symbols, parts_of_tokens
 from kseq2seq.inference.rows import check_rows
 from kseq2seq.inference.text_rules import (
     allowed_texts,
@@ -24,7 +25,7 @@ from kseq2seq.tokenizers import (
     tokenize_truncated,
     with_features,
 )
-from kseq2seq.utils import Tensor
+from kseq2seq.utils import UNK_ID, Tensor
 
 TEXTS = tf.TensorSpec([None], tf.string)
 IDS = tf.TensorSpec([None, None], tf.int32)
@@ -124,6 +125,7 @@ class TokenizerGraphs:
         self._copied_ids = copied_ids
         self.has_features = features is not None
         self.writes_parts = target_tokenizer.decomposes
+        self._copies_parts = self.copies and source_tokenizer.decomposes
         self._source_tokenizer = source_tokenizer
         self._target_tokenizer = target_tokenizer
         self._features = features
@@ -164,6 +166,13 @@ class TokenizerGraphs:
         vocabulary: Any = self._features
         return with_features(source, features, vocabulary, first, limits)
 
+    @one_graph(TEXTS, IDS, IDS)
+    def source_parts(
+        self, texts: Tensor, ids: Tensor, ends: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Source texts in parts of characters; see `parts_of_tokens`."""
+        return parts_of_tokens(self._source_tokenizer, texts, ids, ends)
+
     @one_graph(TEXTS)
     def read_target(self, texts: Tensor) -> TruncatedIds:
         """Target texts, of shape `(batch,)`, as ids."""
@@ -177,7 +186,12 @@ class TokenizerGraphs:
     @one_graph(IDS, SYMBOLS)
     def write_copied(self, ids: Tensor, symbols: Tensor) -> Tensor:
         """The same, with symbols, `(batch, length)`, in the place of UNK."""
-        return self._target_tokenizer.detokenize(ids, symbols)
+        texts = self._target_tokenizer.detokenize(ids, symbols)
+        if self.writes_parts or not self._copies_parts:
+            return texts
+        has_copies = tf.reduce_any((ids == UNK_ID) & (symbols != ""), axis=1)
+        composed = tensorflow_text.normalize_utf8(texts, "NFC")
+        return tf.where(has_copies, composed, texts)
 
     def needs_alignments(self, search: Search) -> bool:
         """Whether what a search gives can be written by its alignments alone."""
@@ -238,6 +252,9 @@ class TokenizerGraphs:
         flat = tf.reshape(alignments, [shape[0], shape[1] * shape[2], shape[3]])
         if self._copied_ids is not None:
             copied_ids = tf.gather(tf.constant(self._copied_ids), source.ids)
+            if self._copies_parts:
+                texts, starts, ends = self.source_parts(texts, source.ids, source.ends)
+                source = source._replace(starts=starts, ends=ends)
             symbols = copied_symbols(texts, source, copied_ids, flat)
         else:
             pairs = search.replace_unknown

@@ -25,6 +25,8 @@ from kseq2seq.utils import (
 _BLANK = "\N{LOWER ONE EIGHTH BLOCK}"
 # The first syllable of Unicode, and its parts.
 _SYLLABLE, _JAMO = "\uac00", "\u1100\u1161"
+# "fi" as one character, which NFKD alone takes apart.
+_LIGATURE = "\ufb01"
 # Leading consonants, in RE2's words, with no vowel behind them.
 _BEGUN_SYLLABLE = r"[\x{1100}-\x{115E}]+\z"
 
@@ -136,6 +138,24 @@ class Tokenizer:
             for offsets in (starts, ends)
         )
         return ids, starts, ends
+
+    def decomposed(self, texts: Tensor) -> Tensor:
+        """Texts with each character in the parts that a tokenizer of "nfd" reads.
+
+        Args:
+            texts: String tensor of shape `(batch,)`.
+
+        Returns:
+            A string tensor of the same shape, of the same ids, in which each token has
+            bytes of its own; the texts themselves where nothing is decomposed.
+        """
+        if not self.decomposes:
+            return texts
+        form = "NFKD" if "fi" in self._processor.normalize(_LIGATURE) else "NFD"
+        # One by one, since SentencePiece leaves the order of marks as it is.
+        characters = tf.strings.unicode_split(texts, "UTF-8")
+        parts = tensorflow_text.normalize_utf8(characters.values, form)
+        return tf.strings.reduce_join(characters.with_values(parts), axis=1)
 
     def sample(
         self, texts: Tensor | Sequence[str], alpha: float = 0.1, nbest_size: int = -1
