@@ -14,6 +14,7 @@ from kseq2seq.decoding import Search, length_limits
 from kseq2seq.export import ids as id_export
 from kseq2seq.export.ids import NOT_COPIED
 from kseq2seq.export.readme import README_FILE
+from kseq2seq.export.readme_composing import about_composing, with_composing
 from kseq2seq.export.readme_copying import litert_copying
 from kseq2seq.export.readme_features import litert_features
 from kseq2seq.export.readme_templates import fill_template
@@ -109,12 +110,16 @@ def export_litert(
     function = _static_search(portable_copy(model), search, shapes, constraints)
     content = _convert(function, weights)
     _check(content, shapes)
+    tokenizers = (source_tokenizer, target_tokenizer)
+    copies = copied_ids_of(model) is not None
+    composing = about_composing(copies, *tokenizers)
     about = {
         "format": "litert",
         "source_length": source_length,
         "weights": weights,
         "searches": {GREEDY_FILE: dataclasses.asdict(search)},
         **id_export.about_features(source_tokenizer, features),
+        **composing,
     }
     if features is not None:
         about["features_length"] = features_length
@@ -126,10 +131,9 @@ def export_litert(
         weights=weights,
         version=__version__,
         **litert_features(features, features_length),
-        **litert_copying(copied_ids_of(model) is not None, longest),
+        **with_composing(litert_copying(copies, longest), composing),
     )
     files = {GREEDY_FILE: content, README_FILE: readme}
-    tokenizers = (source_tokenizer, target_tokenizer)
     return id_export.add_export(folder, tokenizers, files, about)
 
 

@@ -12,6 +12,7 @@ from kseq2seq import __version__
 from kseq2seq.decoding import Search
 from kseq2seq.export import ids as id_export
 from kseq2seq.export.readme import README_FILE
+from kseq2seq.export.readme_composing import about_composing, with_composing
 from kseq2seq.export.readme_copying import onnx_copying
 from kseq2seq.export.readme_features import onnx_features
 from kseq2seq.export.readme_templates import fill_template
@@ -98,10 +99,13 @@ def export_onnx(
         name: _convert(copy, search, features is not None, constraints)
         for name, search in searches.items()
     }
+    tokenizers = (source_tokenizer, target_tokenizer)
+    copies = copied_ids_of(model) is not None
+    composing = about_composing(copies, *tokenizers)
     files: dict[str, bytes | str] = {
         WEIGHTS_FILE: _share_weights(graphs.values()),
         **{name: graph.SerializeToString() for name, graph in graphs.items()},
-        README_FILE: _readme(searches, features, copied_ids_of(model) is not None),
+        README_FILE: _readme(searches, features, copies, composing),
     }
     about = {
         "format": "onnx",
@@ -110,10 +114,9 @@ def export_onnx(
             name: dataclasses.asdict(search) for name, search in searches.items()
         },
         **id_export.about_features(source_tokenizer, features),
+        **composing,
     }
-    return id_export.add_export(
-        folder, (source_tokenizer, target_tokenizer), files, about, check=_check
-    )
+    return id_export.add_export(folder, tokenizers, files, about, check=_check)
 
 
 def _convert(model, search, has_features, constraints):
@@ -235,7 +238,7 @@ def _check(path):
             ) from e
 
 
-def _readme(searches, features, copies):
+def _readme(searches, features, copies, composing):
     graphs = [
         f"- `{name}`: {search_in_words(search)}. n is {search.num_hypotheses}."
         for name, search in searches.items()
@@ -247,5 +250,5 @@ def _readme(searches, features, copies):
         opset=OPSET,
         version=__version__,
         **onnx_features(features),
-        **onnx_copying(copies),
+        **with_composing(onnx_copying(copies), composing),
     )

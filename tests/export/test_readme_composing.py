@@ -1,0 +1,90 @@
+"""Programs of exports whose tokens are parts of characters, against `Translator`."""
+
+import json
+import unicodedata
+
+import keras
+import pytest
+
+import kseq2seq
+from kseq2seq import Search, Translator, export
+from kseq2seq.export.readme_composing import about_composing, with_composing
+from kseq2seq.export.readme_copying import litert_copying
+from kseq2seq.tokenizers import copied_ids
+from readme_programs import lines_of_readme_program
+
+PAIRS = [("été ñ", "étés ñ"), ("uno", "ù ó")]
+TEXTS = ["été", "uçñ", "ŭnŏ", "te"]
+GREEDY = Search(beam_size=1, max_length=9)
+
+
+def translator_of(normalization, copying):
+    """One of random weights, which likes marks, and to copy."""
+    both = kseq2seq.train_tokenizers(
+        PAIRS, kind="character", normalization=normalization
+    )
+    config = kseq2seq.Seq2SeqConfig(
+        source_vocabulary_size=both[0].vocabulary_size,
+        target_vocabulary_size=both[1].vocabulary_size,
+        embedding_size=6,
+        units=10,
+        attention="bahdanau",
+        copying=copying,
+    )
+    keras.utils.set_random_seed(3)
+    ids = copied_ids(*both) if copying else None
+    model = kseq2seq.build_model(config, copied_ids=ids)
+    for variable in model.trainable_variables:
+        variable.assign(variable * 3.0)
+    if copying:
+        model.get_layer("copying").bias.assign([-4.0])
+    else:
+        pieces = both[1].pieces(range(both[1].vocabulary_size))
+        marks = {x for x in pieces if unicodedata.combining(x[0])}
+        bias = [4.0 * (x in {*"euons", *marks}) for x in pieces]
+        model.get_layer("projection").bias.assign(bias)
+    return Translator(model, *both)
+
+
+def check(path, translator, entry):
+    about = json.loads((path / "kseq2seq.json").read_text())
+    assert {name: about.get(name) for name in entry} == entry
+    assert "NFC, as" in (path / "README.md").read_text(encoding="utf-8")
+    expected = [x[0].text for x in translator.translate(TEXTS, GREEDY)]
+    assert any(unicodedata.normalize("NFD", text) != text for text in expected)
+    lines = "".join(f"{text}\n" for text in TEXTS)
+    assert lines_of_readme_program(path, lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("normalization", "copying", "entry"),
+    [
+        ("nfd", False, {"compose": "NFC"}),
+        (["nfd", "identity"], True, {"compose_copies": "NFC"}),
+    ],
+)
+def test_onnx(normalization, copying, entry, tmp_path):
+    for package in ("onnxruntime", "tf2onnx", "sentencepiece"):
+        pytest.importorskip(package)
+    translator = translator_of(normalization, copying)
+    both = translator.source_tokenizer, translator.target_tokenizer
+    path = export.export_onnx(tmp_path / "onnx", translator.model, *both, GREEDY)
+    check(path, translator, entry)
+
+
+def test_litert(tmp_path):
+    for package in ("ai_edge_litert", "sentencepiece"):
+        pytest.importorskip(package)
+    translator = translator_of("nfd", True)
+    both = translator.source_tokenizer, translator.target_tokenizer
+    arguments = translator.model, *both, GREEDY, 13, "float32"
+    path = export.export_litert(tmp_path / "litert", *arguments)
+    check(path, translator, {"compose": "NFC"})
+
+
+def test_other_models_have_the_program_that_they_had():
+    both = kseq2seq.train_tokenizers(PAIRS, kind="character")
+    about = about_composing(True, *both)
+    parts = litert_copying(True, 7)
+    empty = {"compose_import": "", "compose_note": ""}
+    assert about == {} and with_composing(parts, about) == {**parts, **empty}
