@@ -210,7 +210,8 @@ class Tokenizer:
         Returns:
             A string tensor of shape `(batch,)`, valid UTF-8. UNK gives " ⁇ ", at
             the beginning also "⁇ ". Of a tokenizer that decomposes, the beginning of
-            a Hangul syllable at the end of a row without EOS is left out.
+            a Hangul syllable at the end of a row without EOS is left out; the last
+            character may lack marks that were cut off.
         """
         if isinstance(ids, tf.RaggedTensor):
             ids = ids.to_tensor(PAD_ID)
