@@ -77,7 +77,10 @@ class DecodeAndScore(EpochScores):
         alignments: bool = False,
         features: FeatureVocabulary | None = None,
     ) -> None:
-        pairs = as_pairs(pairs) if features is None else as_triples(pairs, "pairs")
+        if features is None:
+            pairs = as_pairs(pairs, with_features="`DecodeAndScore(..., features=...)`")
+        else:
+            pairs = as_triples(pairs, "pairs")
         if not pairs:
             raise ValueError("`pairs` must hold at least one pair. Received: none")
         if features is None:

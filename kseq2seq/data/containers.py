@@ -20,7 +20,7 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
 
 
-def as_pairs(pairs: Any, name: str = "pairs") -> Pairs:
+def as_pairs(pairs: Any, name: str = "pairs", with_features: str = "") -> Pairs:
     r"""Takes pairs out of the container that they are in.
 
     Line ends at the end of a text are left out, as `file.readlines()` leaves them
@@ -32,6 +32,7 @@ def as_pairs(pairs: Any, name: str = "pairs") -> Pairs:
             generator or `zip(sources, targets)`), in a NumPy array of shape `(n, 2)`,
             or in a data frame of two columns.
         name: Name of the argument, for errors.
+        with_features: The function that takes rows with features, for errors.
 
     Returns:
         A list of tuples of `str`.
@@ -52,7 +53,7 @@ def as_pairs(pairs: Any, name: str = "pairs") -> Pairs:
     such as [(row['en'], row['fr']) for row in pairs]. Received: {'en': 'Hi.', 'fr':
     'Salut !'} in row 2
     """
-    taken: Any = _as_rows(pairs, name, (2,))
+    taken: Any = _as_rows(pairs, name, (2,), with_features)
     return taken
 
 
@@ -80,7 +81,9 @@ def as_triples(triples: Any, name: str = "triples") -> Triples:
     return [(row[0], row[1], "".join(row[2:])) for row in rows]
 
 
-def _as_rows(rows: Any, name: str, widths: Sequence[int]) -> list[tuple[str, ...]]:
+def _as_rows(
+    rows: Any, name: str, widths: Sequence[int], with_features: str = ""
+) -> list[tuple[str, ...]]:
     """The rows of a container as tuples of strings, each of one of the widths."""
     expected = _EXPECTED[widths[-1]].format(name=name)
     taken = []
@@ -89,7 +92,7 @@ def _as_rows(rows: Any, name: str, widths: Sequence[int]) -> list[tuple[str, ...
             row = row.tolist()
         if not isinstance(row, (tuple, list)) or len(row) not in widths:
             raise ValueError(
-                f"{expected}; {_remedy_of_row(row, name)}. "
+                f"{expected}; {_remedy_of_row(row, name, with_features)}. "
                 f"Received: {_shown(row)} in row {number}"
             )
         texts = list(row)
@@ -167,7 +170,7 @@ def _rows(pairs: Any, name: str, widths: Sequence[int]) -> Iterable[Any]:
     raise ValueError(f"{expected}; {remedy}. Received: {_shown(pairs)}")
 
 
-def _remedy_of_row(row: Any, name: str) -> str:
+def _remedy_of_row(row: Any, name: str, with_features: str) -> str:
     """The advice of an error on a row that is no pair."""
     if isinstance(row, Mapping):
         of_dict, path = row, "row"
@@ -182,7 +185,10 @@ def _remedy_of_row(row: Any, name: str) -> str:
             f"[({path}[{first!r}], {path}[{second!r}]) for row in {name}]"
         )
     if isinstance(row, (tuple, list)) and len(row) > 2:
-        return f"take two of each row, such as [(row[0], row[1]) for row in {name}]"
+        remedy = f"take two of each row, such as [(row[0], row[1]) for row in {name}]"
+        if len(row) == 3 and with_features:
+            remedy += f", or keep features by {with_features}"
+        return remedy
     if isinstance(row, (str, bytes)):
         return "a text alone is none: zip sources and targets, zip(sources, targets)"
     return "make a tuple of two of each"

@@ -216,7 +216,7 @@ def split(
     >>> len(train), len(dev)
     (36, 4)
     """
-    pairs = as_pairs(pairs)
+    pairs = as_pairs(pairs, with_features="`split_triples`")
     parts = parts_by_source([source for source, _ in pairs], fractions, seed)
     return tuple([pairs[row] for row in rows] for rows in parts)
 
@@ -280,7 +280,7 @@ def group_references(pairs: Any) -> tuple[list[str], list[list[str]]]:
     (['Hi.', 'Go.'], [['Salut !', 'Salut.'], ['Va !']])
     """
     references: dict[str, list[str]] = {}
-    for source, target in as_pairs(pairs):
+    for source, target in as_pairs(pairs, with_features="`group_triples`"):
         targets = references.setdefault(source, [])
         if target not in targets:
             targets.append(target)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kseq2seq import data, train_tokenizers
+from kseq2seq.callbacks import DecodeAndScore
 from kseq2seq.data import as_triples
 from kseq2seq.tokenizers import FeatureVocabulary
 
@@ -57,6 +58,21 @@ def test_the_rest_is_refused(rows, match):
     with pytest.raises(ValueError, match=match) as error:
         as_triples(rows, "pairs")
     assert str(error.value).startswith("`pairs` must hold strings, (source, target) or")
+
+
+def test_functions_of_pairs_name_those_that_keep_features():
+    both = train_tokenizers([row[:2] for row in TRIPLES], kind="character")
+    for call, name in (
+        (data.split, "`split_triples`"),
+        (data.group_references, "`group_triples`"),
+        (lambda rows: DecodeAndScore(rows, *both), r"DecodeAndScore\(\.\.\., features"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"or keep features by .*{name}.* in row 1"
+        ):
+            call(TRIPLES)
+    with pytest.raises(ValueError, match=r"for row in pairs\]\. Received"):
+        data.split([(*row, "") for row in TRIPLES])
 
 
 def test_parts_have_sources_of_their_own():
