@@ -33,6 +33,8 @@ ATTENTION = ("bahdanau", "luong_general", "luong_scaled_general")
 UNITS, SEEDS = (64, 512), (1, 2, 3)
 EPOCHS, BATCH_SIZE, LEARNING_RATE, WARMUP_STEPS, CLIP_NORM = 12, 64, 0.003, 100, 5.0
 BUCKETS = (8, 12, 16, 20, 25, 31, 40)
+# Below it a training warns that the model has not learnt to align.
+LEAST_ALIGNMENT = 0.1
 SCORES = ("exact_match", "alignment", "alignment_coverage")
 
 
@@ -155,7 +157,7 @@ def run_all(options):
 
 def summarize(runs):
     """A row for each number of units and mechanism, over languages and seeds."""
-    from kseq2seq.callbacks.epoch_scores import LEAST_COVERAGE, LEAST_INFORMATION
+    from kseq2seq.callbacks import DecodeAndScore
 
     groups = {}
     for run in runs:
@@ -167,8 +169,8 @@ def summarize(runs):
             right.setdefault(run["language"], []).append(run["exact_match"])
         means = {name: round(sum(x) / len(x), 1) for name, x in right.items()}
         lost = [
-            run["alignment"] < LEAST_INFORMATION
-            or run["alignment_coverage"] < LEAST_COVERAGE
+            run["alignment"] < LEAST_ALIGNMENT
+            or run["alignment_coverage"] < DecodeAndScore.least_coverage
             for run in group
         ]
         rows.append(
