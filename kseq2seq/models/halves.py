@@ -52,8 +52,9 @@ def encoder_model(model: keras.Model) -> keras.Model:
         `states`, the list of the decoder's first states, each of shape `(batch, size)`,
         and `memory`: a dict of `value` (the encoder's outputs), `keys` (as attention
         compares them) and `mask`, empty without attention; of a model that copies also
-        `copied_ids`, as `kseq2seq.layers.CopiedIds` gives them. Of a Transformer states
-        and memory are those of `kseq2seq.layers.TransformerStart`.
+        `copied_ids`, as `kseq2seq.layers.CopiedIds` gives them, and of one of hard
+        attention `encoder_outputs`, which its pairs of positions are made of. Of a
+        Transformer states and memory are those of `kseq2seq.layers.TransformerStart`.
 
     Raises:
         ValueError: If `model` does not come from `build_model`.

@@ -5,11 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from kseq2seq.layers import MarginalStep, masked_probabilities
+from kseq2seq.layers import MarginalStep, masked_probabilities, zero_padding
 from kseq2seq.utils import Tensor
 
 # Of the memory of a model that copies.
 COPIED = "copied_ids"
+# Of the memory of a model of hard attention: what the encoder gave. The `value` beside
+# it is the attention's own, which need not be the same: several heads project it.
+ENCODED = "encoder_outputs"
 
 
 class StepOutputs(NamedTuple):
@@ -35,7 +38,13 @@ def head_memory(layers: dict[str, Any]) -> dict[str, Any]:
     Args:
         layers: Dict from the names of a model's layers to the layers.
     """
-    return {COPIED: layers["copied_ids"].output} if "copying" in layers else {}
+    memory = {}
+    if "copying" in layers:
+        memory[COPIED] = layers["copied_ids"].output
+    if "marginal" in layers:
+        mask = layers["source_mask"].output
+        memory[ENCODED] = zero_padding(layers["memory"].output, mask)
+    return memory
 
 
 def head_states(layers: dict[str, Any], memory: dict[str, Any]) -> list[Any]:
@@ -71,7 +80,7 @@ def step_head(
     tokens, embedded, features, alignment = outputs
     query = features
     if "marginal" in layers:
-        features = layers["pair_features"](features, memory["value"])
+        features = layers["pair_features"](features, memory[ENCODED])
     if "projection" in layers:
         logits = layers["projection"](features)
     else:

@@ -2,12 +2,27 @@
 
 import keras
 import numpy as np
+import pytest
 
-from kseq2seq.layers import Logits, VocabularyEmbedding, VocabularyProjection
-from kseq2seq.models import heads
+from kseq2seq import decoding
+from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.layers import (
+    MECHANISMS,
+    Logits,
+    VocabularyEmbedding,
+    VocabularyProjection,
+)
+from kseq2seq.models import build_model, heads, start_decoding
+from kseq2seq.utils import PAD_ID
 from reference import randomize
+from small_models import COPIED_IDS, SIZES, training_batch
 
 B, K, V, E, S = 2, 3, 11, 7, 5
+HEADS = {
+    "copying": {"copying": True},
+    "zeroth_order": {"hard_attention": "zeroth_order"},
+    "monotonic": {"hard_attention": "monotonic_first_order"},
+}
 RNG = np.random.default_rng(3)
 FEATURES = RNG.normal(size=(B, K, E)).astype("float32")
 ALIGNMENT = RNG.random((B, K, S)).astype("float32")
@@ -96,3 +111,21 @@ def test_memory_and_states_are_those_that_the_layers_need():
     embedding = keras.layers.Embedding(V, E)
     layers = {"marginal": Marginal(), "target_embedding": embedding}
     assert heads.head_states(layers, {"mask": "mask"}) == ["mask", V]
+
+
+@pytest.mark.parametrize("attention", MECHANISMS)
+@pytest.mark.parametrize("head", HEADS)
+def test_with_every_mechanism_a_search_scores_as_the_model_does(head, attention):
+    # The four heads of attention must divide the units.
+    values = {**SIZES, "units": 8, "attention": attention, **HEADS[head]}
+    ids = COPIED_IDS if head == "copying" else None
+    model = build_model(Seq2SeqConfig(**values), copied_ids=ids)
+    randomize(model, scale=0.4)
+    inputs, labels = training_batch()
+    logits = keras.ops.convert_to_numpy(model(inputs)).astype("float64")
+    log_probs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    log_probs = np.take_along_axis(log_probs, labels[..., None], axis=-1)[..., 0]
+    expected = np.where(labels == PAD_ID, 0, log_probs).sum(axis=1)
+    step, state = start_decoding(model)(inputs["source"])
+    forced = decoding.force(step, state, keras.ops.convert_to_tensor(labels))
+    np.testing.assert_allclose(forced.log_probs[:, 0], expected, atol=1e-4)
