@@ -267,7 +267,8 @@ def force(
 
     Returns:
         `Hypotheses` with n = 1, those given, with their log-probabilities, which are
-        also their `scores`, and alignments.
+        also their `scores`, and alignments. Of what has the probability 0 there are
+        the log-probability and the length alone.
 
     Raises:
         ValueError: If an argument, or what `step` returns, is not as described.
@@ -291,16 +292,23 @@ def force(
             f"{backend.standardize_dtype(ids.dtype)}"
         )
     ids = ops.cast(ids, "int32")
-    lengths = ops.sum(ops.cast(ops.not_equal(ids, PAD_ID), "int32"), axis=1)
+    is_token = ops.cast(ops.not_equal(ids, PAD_ID), "int32")  # (B, L)
+    lengths = ops.sum(is_token, axis=1)
     rules = make_rules(initial_state, ops.maximum(lengths, 1), 0, eos_id, bos_id, ())
     forced = decode(step, initial_state, select_given(ids), rules, np.zeros(1), 1)
     is_given = ops.expand_dims(lengths > 0, 1)  # (B, 1)
+    # Of what is impossible, too, to which a search gives the length 0.
+    is_end = ops.cast(ops.equal(ids, eos_id), "int32")
+    is_first = ops.equal(ops.cumsum(is_end, axis=1) - is_end, 0)  # up to the first EOS
+    counts = ops.sum(ops.where(is_first, is_token, 0), axis=1)
+    possible = forced.log_probs > -np.inf
+    counted = ops.where(possible, forced.lengths, ops.expand_dims(counts, 1))
     alignments = forced.alignments
     if alignments is not None:
         alignments = ops.where(is_given[..., None, None], alignments, 0)
     return Hypotheses(
         ids=ops.where(is_given[..., None], forced.ids, PAD_ID),
-        lengths=ops.where(is_given, forced.lengths, 0),
+        lengths=ops.where(is_given, counted, 0),
         scores=ops.where(is_given, forced.scores, 0),
         log_probs=ops.where(is_given, forced.log_probs, 0),
         alignments=alignments,

@@ -79,6 +79,17 @@ def test_a_forced_token_that_the_vocabulary_lacks_has_no_probability(unknown):
     ]
 
 
+def test_the_length_of_what_is_impossible_is_that_of_the_given_tokens():
+    def step(tokens, state):  # 4 is impossible
+        log_probs = ops.log([0.0, 0.0, 0.0, 0.5, 0.0, 0.5])
+        return log_probs + ops.zeros((*tokens.shape, 6)), state, {}
+
+    given = [[4, 5, EOS_ID, PAD_ID], [5, 4, 4, 5], [5, EOS_ID, 4, 5], [4, EOS_ID, 5, 5]]
+    forced = as_numpy(force(step, ops.zeros((4, 1)), ops.convert_to_tensor(given)))
+    assert np.isneginf(forced.log_probs[:, 0]).tolist() == [True, True, False, True]
+    assert forced.lengths[:, 0].tolist() == [3, 4, 2, 2]
+
+
 def test_forced_tokens_end_with_the_first_eos_and_padding_is_none():
     model = Tables(6)
     ids = ops.convert_to_tensor([[4, EOS_ID, 5], [PAD_ID] * 3, [5, 4, EOS_ID]])
