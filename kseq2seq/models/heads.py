@@ -87,7 +87,7 @@ def step_head(
         logits = layers["target_embedding"](features, reverse=True)
     logits = layers["logits"](logits)
     if layers["logits"].probability_fn != "softmax":
-        logits = _log_probabilities(logits, layers["logits"].probability_fn)
+        logits = log_probabilities(logits, layers["logits"].probability_fn)
     if "copying" in layers:
         copied = memory[COPIED]
         logits = layers["copying"](logits, features, embedded, *alignment, copied)
@@ -100,8 +100,16 @@ def step_head(
     return logits, states, alignment
 
 
-def _log_probabilities(logits, probability_fn):
-    """Logits of which softmax makes the probabilities of another function."""
+def log_probabilities(logits: Tensor, probability_fn: str) -> Tensor:
+    """Logits of which softmax makes the probabilities of another function.
+
+    Args:
+        logits: Tensor of shape `(batch, length, vocabulary)`.
+        probability_fn: `"entmax15"` or `"sparsemax"`.
+
+    Returns:
+        Tensor of the same shape, with -inf for what is impossible.
+    """
     probabilities = masked_probabilities(logits, None, probability_fn)
     possible = probabilities > 0
     return ops.where(

@@ -9,6 +9,7 @@ from keras import ops
 
 from kseq2seq.layers import DecoderRNN
 from kseq2seq.models.halves import encode_and_step
+from kseq2seq.models.heads import log_probabilities
 from kseq2seq.utils import (
     PAD_ID,
     Tensor,
@@ -122,6 +123,10 @@ class ScheduledSampling:
         if any(isinstance(layer, DecoderRNN) for layer in model.layers):
             return self._step_by_step(model, inputs, target, replaced, step)
         logits = model(inputs, training=False)
+        probability_fn = model.get_layer("logits").probability_fn
+        if self.draws and probability_fn != "softmax":
+            # As a step gives them: without what is impossible, which softmax is not.
+            logits = log_probabilities(logits, probability_fn)
         predicted = self._predicted(logits, step, 1)
         # The prediction of a step is what the next one reads.
         predicted = tf.concat([target[:, :1], predicted[:, :-1]], axis=1)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from kseq2seq import MaskedCrossentropy
 from kseq2seq.models import ScheduledSampling
 from kseq2seq.utils import BOS_ID, PAD_ID
-from small_models import ONE_WAY, make_model, random_model, train, training_batch
+from small_models import ONE_WAY, V, make_model, random_model, train, training_batch
 
 INPUTS, LABELS = training_batch()
 SOURCE, TARGET = INPUTS["source"], INPUTS["target"]
@@ -74,6 +74,27 @@ def test_what_is_drawn_depends_on_seed_and_step():
     expected = np.exp(logits - logits.max())
     counts = np.bincount(draws, minlength=len(logits)) / 900
     np.testing.assert_allclose(counts, expected / expected.sum(), atol=0.05)
+
+
+@pytest.mark.parametrize("name", ["general", "general_feed"])
+@pytest.mark.parametrize("probability_fn", ["entmax15", "sparsemax"])
+def test_what_is_impossible_is_not_drawn(name, probability_fn):
+    """At once and step by step: of two tokens, the one twice as probable."""
+    model = make_model(name, output_probability_fn=probability_fn)
+    projection = model.get_layer("projection")
+    bias = np.where(np.arange(projection.bias.shape[0]) > V - 3, 5.0, 0.0)
+    root = 2 * (np.sqrt(2 / 3) - np.sqrt(1 / 3))
+    bias[-1] += {"entmax15": root, "sparsemax": 1 / 3}[probability_fn]
+    projection.kernel.assign(0 * projection.kernel)
+    projection.bias.assign(bias)
+    many = {name: np.repeat(x[6:], 300, axis=0) for name, x in INPUTS.items()}
+    sampling = ScheduledSampling("constant", 0.9999, draws=True)
+    drawn = sampling.mixed_target(model, many, tf.constant(3)).numpy()[:, 1]
+    counts = np.bincount(drawn, minlength=V) / 300
+    expected = np.where(np.arange(V) == V - 2, 1 / 3, 0)
+    expected[-1] = 2 / 3
+    np.testing.assert_allclose(counts, expected, atol=0.08)
+    assert not counts[:-2].any()
 
 
 @pytest.mark.parametrize(
