@@ -59,7 +59,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_max_characters(parser)
     windows.add_workers(parser)
     add_search_options(parser)
-    parser.set_defaults(features=None)  # those of a model with features are missing
     return parser
 
 

@@ -138,16 +138,25 @@ def check_search_options(options: argparse.Namespace) -> None:
 
 
 def check_has_features(options: argparse.Namespace, translator: Any) -> None:
-    """Refuses the option `--features` for a model that has none.
+    """Refuses `--features` for a model that has none, and tells where one lacks them.
 
     Args:
-        options: Those of a verb.
+        options: Those of a verb; without `--features` nothing is told.
         translator: The translator.
 
     Raises:
         ValueError: If the option is given and the model has no features.
     """
-    if options.features is not None and not translator.has_features:
+    if not hasattr(options, "features"):
+        return
+    given = options.features is not None
+    if translator.has_features and not given:
+        print(
+            f"kseq2seq {options.verb}: the model was trained with features, and none "
+            "are given: all are taken as missing. Give them by --features.",
+            file=sys.stderr,
+        )
+    if given and not translator.has_features:
         raise ValueError(
             f"{options.path}: this model was trained without features: leave out "
             f"--features. Received: --features {options.features}"

@@ -8,6 +8,7 @@ from kseq2seq.cli import loading
 from translators import NUM_FEATURES, tiny_translator
 
 BEAM = ["--beam", "2", "--max-length", "9"]
+NONE_GIVEN = "trained with features, and none are given: all are taken as missing"
 SEARCH = Search(beam_size=2, max_length=9)
 
 
@@ -45,6 +46,7 @@ def test_translate_takes_a_column(call, featured):
     assert swapped.out.splitlines() == expected[:1]
     without = call("translate", path, *BEAM, stdin="go\n")
     assert without.out.splitlines() == expected[1:]
+    assert without.err.count(NONE_GIVEN) == 1 and NONE_GIVEN not in result.err
     refused = call("translate", path, "--features", "1", stdin="a\tV\n\ndog\n")
     assert refused.code == 2
     assert "standard input:3: expected at least 2 columns" in refused.err
@@ -67,6 +69,10 @@ def test_evaluate_takes_a_column(call, featured, tmp_path):
                   "--output", output)  # fmt: skip
     assert "= 100.00" in result.out
     assert output.read_text().splitlines() == [*targets[:2], targets[3]]
+    assert NONE_GIVEN not in result.err
+    result = call("evaluate", path, *arguments[:5], *BEAM)
+    assert result.code == 0 and result.err.count(NONE_GIVEN) == 1
+    assert "--features" in result.err
     (tmp_path / "source").write_text("a\n")
     refused = call("evaluate", path, "--source", tmp_path / "source", "--reference",
                    tmp_path / "source", "--features", "1")  # fmt: skip
@@ -78,6 +84,9 @@ def test_score_takes_a_column(call, featured):
     ((log_prob, count),) = translator.score([("a dog", "x", "V;PST")])
     result = call("score", path, "--features", "3", stdin="a dog\tx\t-\tV;PST\n")
     assert result.out == f"{log_prob:.6f}\t{count}\n"
+    assert NONE_GIVEN not in result.err
+    result = call("score", path, stdin="a dog\tx\n")
+    assert result.code == 0 and result.err.count(NONE_GIVEN) == 1
     refused = call("score", path, "--features", "2", stdin="a dog\tx\n")
     assert_refused(refused, "standard input:1: expected at least 3 columns")
     refused = call("score", path, "--features", "1", stdin="a dog\tx\n")
