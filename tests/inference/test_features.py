@@ -31,6 +31,11 @@ MODELS = {
         "encoder_layers": 2,
         "residual": True,
     },
+    "hard": {
+        "hard_attention": "monotonic_first_order",
+        "attention": "multi_head_additive",
+        "units": 12,
+    },
 }
 
 
@@ -85,7 +90,7 @@ def test_scores_are_those_of_the_whole_model(translator):
 
 
 # Of joined ones `tests/export/test_features.py` has an export.
-@pytest.mark.parametrize("translator", ["gated"], indirect=True)
+@pytest.mark.parametrize("translator", ["gated", "hard"], indirect=True)
 def test_all_ways_to_ask_agree(translator, tmp_path, export_only):
     export_only("serving_default", "score", "align", "encode", "sample")
     ours = [best.text for best, *_ in translator.translate(TEXTS, SEARCH, **GIVEN)]

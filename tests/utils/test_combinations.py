@@ -21,6 +21,7 @@ GNMT = {
     "query_layer": "first",
     "context_to_layers": True,
 }
+GATED = {"feature_vocabulary_size": 7, "features": "gated"}
 TRANSFORMER = {"architecture": "transformer"}
 FRAMES = {"source_vocabulary_size": 0, "source_frame_size": 7}
 
@@ -133,6 +134,10 @@ def test_a_gate_needs_two_contexts(values, match):
             {"hard_attention": "zeroth_order", "attention": "none"},
             "leave attention as .*Received: attention='none'",
         ),
+        (
+            {"hard_attention": "zeroth_order", **GATED},
+            "neither gated features nor .*leave features as .*: features='gated'$",
+        ),
         ({"num_heads": 4}, "'rnn' has no such .*leave out num_heads, .*num_heads=4$"),
         (
             {**TRANSFORMER, "cell": "gru", "input_feeding": True},
@@ -171,6 +176,7 @@ def test_combinations_that_cannot_be(values, message):
         {"input_feeding": True},
         {"attention_query": "previous"},
         GNMT,
+        {"hard_attention": "zeroth_order", **GATED, "features": "joined"},
         {**TRANSFORMER, "units": 21, "num_heads": 7, "copying": True},
     ],
 )
