@@ -9,9 +9,9 @@ with a beam of 5, each in a process of its own, in turn. Yoyodyne needs an envir
     PEER/bin/pip install "yoyodyne==0.5.27"
     python benchmarks/pronunciation.py --data FOLDER --yoyodyne-python PEER/bin/python
 
-- Sizes, the batch and the number of epochs are the same. The rest is what each comes
-  with: ours is the recipe `g2p` with soft attention, Yoyodyne has its defaults (Adam at
-  0.001, dropout 0.2, shared embeddings) and its documented trainer's clipping.
+- Sizes, batch and epochs are the same. The rest is what each comes with: ours is the
+  recipe `g2p` with soft attention, Yoyodyne has its defaults (Adam at 0.001, dropout 0.2,
+  shared embeddings) and its documented trainer's clipping.
 - Seconds of an epoch are the median of all, from its beginning to its last step.
 - Decoding is that of the test set, from text to text (Yoyodyne: from its reader of
   files to its writer), in batches of the training's size.
@@ -117,10 +117,9 @@ class Ours:
             f"training.epochs={epochs}",
             f"training.seed={seed}",
             f"training.precision={precision}",
-            # Soft attention, as the peer's, with the mechanism that the peer has.
             "model.attention=bahdanau",
             "model.attention_query=previous",
-            "model.hard_attention=none",
+            "model.hard_attention=none",  # soft, as the peer's
         ]
 
     def train(self):
