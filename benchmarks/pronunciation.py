@@ -10,8 +10,8 @@ with a beam of 5, each in a process of its own, in turn. Yoyodyne needs an envir
     python benchmarks/pronunciation.py --data FOLDER --yoyodyne-python PEER/bin/python
 
 - Sizes, batch and epochs are the same. The rest is what each comes with: ours is the
-  recipe `g2p` with soft attention, Yoyodyne has its defaults (Adam at 0.001, dropout 0.2,
-  shared embeddings) and its documented trainer's clipping.
+  recipe `g2p` with soft attention, Yoyodyne has its defaults (Adam at 0.001, dropout
+  0.2, shared embeddings) and its documented trainer's clipping.
 - Seconds of an epoch are the median of all, from its beginning to its last step.
 - Decoding is that of the test set, from text to text (Yoyodyne: from its reader of
   files to its writer), in batches of the training's size.
