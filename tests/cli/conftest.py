@@ -48,6 +48,8 @@ def folder(tmp_path):
 class Reverser:
     """A translator that writes each text backwards."""
 
+    has_features = False
+
     def __init__(self):
         self.searches = []
 
