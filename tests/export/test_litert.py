@@ -17,7 +17,7 @@ from kseq2seq.export import export_litert
 from kseq2seq.export import ids as id_export
 from kseq2seq.models import start_decoding
 from kseq2seq.utils import EOS_ID, EXTRAS, numbered_folders
-from translators import TEXTS, tiny_translator
+from translators import HARD_ATTENTION, TEXTS, TRANSFORMER, tiny_translator
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
 sentencepiece = pytest.importorskip("sentencepiece")
@@ -161,8 +161,10 @@ def test_the_lengths_and_rules_of_the_search_hold(translator, tmp_path):
             "attention_query": "previous",
             "cell": "layer_norm_lstm",
         },
+        HARD_ATTENTION,
+        TRANSFORMER,
     ],
-    ids=["no attention", "location input feeding", "chunkwise"],
+    ids=["no attention", "location input feeding", "chunkwise", "hard", "transformer"],
 )
 def test_every_decoder_is_exported(tmp_path, settings):
     translator = tiny_translator(**settings)

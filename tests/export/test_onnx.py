@@ -18,7 +18,7 @@ from kseq2seq.export import export_onnx
 from kseq2seq.export import ids as id_export
 from kseq2seq.models import start_decoding
 from kseq2seq.utils import EOS_ID, EXTRAS, PAD_ID, numbered_folders
-from translators import TEXTS, TRANSFORMER, tiny_translator
+from translators import HARD_ATTENTION, TEXTS, TRANSFORMER, tiny_translator
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -167,9 +167,10 @@ def test_no_rows_have_no_answers(exported, name):
             "input_feeding": True,
             "tie_embeddings": True,
         },
+        HARD_ATTENTION,
         TRANSFORMER,
     ],
-    ids=["no attention", "chunkwise", "local input feeding", "transformer"],
+    ids=["no attention", "chunkwise", "local input feeding", "hard", "transformer"],
 )
 def test_every_decoder_is_exported(tmp_path, settings):
     translator = tiny_translator(**settings)

@@ -19,7 +19,7 @@ from kseq2seq.inference import saved_model as loaded_model
 from kseq2seq.models import precision
 from loaders import LOADERS, run_session, strings
 from paths import ROOT
-from translators import TEXTS, TRANSFORMER, tiny_translator
+from translators import HARD_ATTENTION, TEXTS, TRANSFORMER, tiny_translator
 
 SEARCH = Search(beam_size=3, max_length=11)
 # None longer than the search may write.
@@ -187,9 +187,10 @@ def test_strange_rows_cost_the_others_nothing(expected, saved):
                 "context_to_layers": True,
             },
         ),
+        (Search(beam_size=2, max_length=11), HARD_ATTENTION),
         (Search(beam_size=3, max_length=11), TRANSFORMER),
     ],
-    ids=["no attention", "input feeding", "context to layers", "transformer"],
+    ids=["no attention", "input feeding", "context to layers", "hard", "transformer"],
 )
 def test_every_decoder_is_exported(tmp_path, export_only, search, settings):
     export_only("serving_default", "score", "align")

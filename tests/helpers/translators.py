@@ -19,6 +19,11 @@ TRANSFORMER = {
     "num_heads": 2,
     "units": 32,
 }
+# As the recipe `g2p` has it.
+HARD_ATTENTION = {
+    "attention": "luong_general",
+    "hard_attention": "monotonic_first_order",
+}
 # Of a model with `feature_vocabulary_size=NUM_FEATURES`.
 FEATURES = kseq2seq.FeatureVocabulary(["N", "PL", "PST", "V", "größer"])
 NUM_FEATURES = FEATURES.vocabulary_size
