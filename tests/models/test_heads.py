@@ -12,10 +12,10 @@ from kseq2seq.layers import (
     VocabularyEmbedding,
     VocabularyProjection,
 )
-from kseq2seq.models import build_model, heads, start_decoding
+from kseq2seq.models import build_model, encoder_model, heads, start_decoding
 from kseq2seq.utils import PAD_ID
 from reference import randomize
-from small_models import COPIED_IDS, SIZES, training_batch
+from small_models import COPIED_IDS, SIZES, SOURCE, training_batch
 
 B, K, V, E, S = 2, 3, 11, 7, 5
 HEADS = {
@@ -59,6 +59,19 @@ def test_tied_logits_are_those_of_the_embeddings():
     logits, *_ = heads.step_head(layers, outputs_of(), [], {})
     matrix = keras.ops.convert_to_numpy(embedding.embeddings)
     np.testing.assert_allclose(logits, FEATURES @ matrix.T, atol=1e-5)
+
+
+def test_pairs_are_made_of_no_padding(recwarn):
+    config = Seq2SeqConfig(**SIZES, hard_attention="zeroth_order")
+    model = build_model(config)
+    randomize(model)
+    outputs = encoder_model(model)(SOURCE)["memory"][heads.ENCODED]
+    np.testing.assert_array_equal(outputs[SOURCE == PAD_ID], 0)
+    assert np.abs(outputs[SOURCE != PAD_ID]).min() > 0
+    # A mask of Keras on it, which no step could pass on, would be told of in each.
+    step, states = start_decoding(model)(SOURCE)
+    decoding.greedy_search(step, states, max_length=3)
+    assert not [x for x in recwarn if "mask" in str(x.message)]
 
 
 def sparsemax(scores):
