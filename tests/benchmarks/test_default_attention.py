@@ -35,6 +35,7 @@ def test_runs_are_kept_and_told(script, data, tmp_path, capsys):
     (path,) = (output / script.RUNS).glob("*.json")
     run = json.loads(path.read_text())
     assert (run["units"], run["seed"], run["language"]) == (6, 3, "kor")
+    assert run["precision"] == "float32"
     path.write_text(json.dumps({**run, "exact_match": 37.0}))
     assert script.main([*arguments, "luong_dot", "bahdanau", "--reuse"]) == 0
     report = json.loads((output / script.REPORT).read_text())
@@ -45,6 +46,30 @@ def test_runs_are_kept_and_told(script, data, tmp_path, capsys):
     (data / "kor_dev.tsv.gz").unlink()
     assert script.main([*arguments, "luong_dot"]) == 2
     assert "kor_dev.tsv.gz" in capsys.readouterr().err
+
+
+def test_large_models_are_trained_in_bfloat16(script, data, monkeypatch):
+    import keras
+
+    import kseq2seq
+
+    policies = []
+
+    def build_model(config, build=kseq2seq.build_model):
+        policies.append(keras.config.dtype_policy().name)
+        return build(config)
+
+    monkeypatch.setattr(kseq2seq, "build_model", build_model)
+    monkeypatch.setattr(script, "LARGE", 8)
+    arguments = [f"--data={data}", f"--output={data}", "--languages", "kor"]
+    arguments += ["--seeds", "3", "--epochs", "1", "--attention", "luong_dot"]
+    try:
+        assert script.main([*arguments, "--units", "8", "6"]) == 0
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert policies == ["mixed_bfloat16", "float32"]
+    report = json.loads((data / script.REPORT).read_text())
+    assert [run["precision"] for run in report["runs"]] == policies
 
 
 def test_the_table_counts_what_has_not_learnt_to_align(script):
