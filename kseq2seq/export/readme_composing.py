@@ -3,8 +3,8 @@
 SentencePiece writes parts of characters as they are; `Tokenizer` composes them.
 """
 
-import re
 from collections.abc import Mapping
+from string import Template
 
 from kseq2seq.tokenizers import Tokenizer
 
@@ -17,6 +17,8 @@ _COPIES_NOTE = (
     "- A copy may be a part of a character, such as an accent: compose a text with "
     "copies, in\n  Unicode's NFC, as the program does.\n"
 )
+
+_COMPOSE = '    written = unicodedata.normalize("NFC", written)\n'
 
 
 def about_composing(
@@ -58,25 +60,27 @@ def with_composing(
 
     Example:
 
-    >>> parts = {"writing": "    print(text)\n", "copying_setup": ""}
-    >>> print(with_composing(parts, {"compose": "NFC"})["writing"], end="")
+    >>> parts = {"writing": "    written = text\n$compose    print(written)\n"}
+    >>> parts = with_composing({**parts, "copying_setup": ""}, {"compose": "NFC"})
+    >>> print(parts["writing"], end="")
         written = text
-        print(unicodedata.normalize("NFC", written))
+        written = unicodedata.normalize("NFC", written)
+        print(written)
     """
-    parts = {"compose_import": "", "compose_note": "", **parts}
-    if about:
-        parts["compose_import"] = "import unicodedata\n"
+    note = ""
     if "compose" in about:
-        parts["compose_note"] = _NOTE
-        parts["writing"] = re.sub(
-            r"print\((.*)\)",
-            r'written = \1\n    print(unicodedata.normalize("NFC", written))',
-            parts["writing"],
-        )
+        note = _NOTE
     elif "compose_copies" in about:
-        parts["compose_note"] = _COPIES_NOTE
-        parts["copying_setup"] = parts["copying_setup"].replace(
-            'written = "".join(written)',
-            'written = unicodedata.normalize("NFC", "".join(written))',
-        )
-    return parts
+        note = _COPIES_NOTE
+
+    def filled(name, entry):
+        line = _COMPOSE if entry in about else ""
+        return Template(parts[name]).substitute(compose=line)
+
+    return {
+        **parts,
+        "compose_import": "import unicodedata\n" if about else "",
+        "compose_note": note,
+        "writing": filled("writing", "compose"),
+        "copying_setup": filled("copying_setup", "compose_copies"),
+    }

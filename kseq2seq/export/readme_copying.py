@@ -1,7 +1,7 @@
 """Parts of the READMEs of exports from ids to ids for models that copy.
 
 Each is one of a template's `$names`; those of other models are empty, or print what
-SentencePiece decodes.
+SentencePiece decodes. `$compose` is left in the programs, for `readme_composing`.
 """
 
 _SETUP = """\
@@ -15,6 +15,7 @@ def write(text, ids, copied):
         if place >= 0 or id_ > target.eos_id()
     ]
     written = "".join(written).replace("\\u2581", " ")
+$compose\
     begins = target.encode("x", out_type=str)[0].startswith("\\u2581")
     return written.removeprefix(" ") if begins else written
 
@@ -30,18 +31,26 @@ _NOTE = (
 )
 _ONNX = """\
 for ids, scores, lengths in zip(*outputs):
-    print(target.decode(ids[0, : lengths[0]].tolist()))
+    written = target.decode(ids[0, : lengths[0]].tolist())
+$compose\
+    print(written)
 """
 _ONNX_COPYING = """\
 for text, ids, scores, lengths, copied in zip(texts, *outputs):
-    print(write(text, ids[0, : lengths[0]], copied[0, : lengths[0]]))
+    written = write(text, ids[0, : lengths[0]], copied[0, : lengths[0]])
+$compose\
+    print(written)
 """
 _LITERT = """\
-    print(target.decode(outputs["ids"][0, 0, :length].tolist()))
+    written = target.decode(outputs["ids"][0, 0, :length].tolist())
+$compose\
+    print(written)
 """
 _LITERT_COPYING = """\
     ids, copied = (outputs[name][0, 0, :length] for name in ("ids", "copied"))
-    print(write(line.rstrip("\\n"), ids, copied))
+    written = write(line.rstrip("\\n"), ids, copied)
+$compose\
+    print(written)
 """
 
 
