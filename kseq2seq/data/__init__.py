@@ -12,7 +12,7 @@ from kseq2seq.data.containers import (
     as_texts,
     as_triples,
 )
-from kseq2seq.data.corpora import Corpus, Part, corpus, sample, tfds_corpus
+from kseq2seq.data.corpora import Corpus, Part, corpus, tfds_corpus
 from kseq2seq.data.date_pairs import LOCALES, dates
 from kseq2seq.data.dialogues import (
     REPLIES,
@@ -60,6 +60,7 @@ from kseq2seq.data.pairs import (
     without_empty_sides,
 )
 from kseq2seq.data.parallel import read_linked, read_parallel
+from kseq2seq.data.samples import sample
 from kseq2seq.data.segmentations import sample_segmentations
 from kseq2seq.data.shards import shard_rows
 from kseq2seq.data.streaming import Stream, stream

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from kseq2seq.data.jsonl import is_jsonl, iter_jsonl
 from kseq2seq.data.lines import DataError
-from kseq2seq.data.pairs import has_empty_side
 from kseq2seq.data.parallel import iter_parallel
 from kseq2seq.data.shards import check_shard
 from kseq2seq.data.tfds import iter_tfds
 from kseq2seq.data.tsv import iter_tsv
 from kseq2seq.utils import (
     PathLike,
+    check_boolean,
     check_choice,
     check_integer,
     check_number,
@@ -30,7 +30,7 @@ Row: TypeAlias = tuple[str, ...]
 _logger = logging.getLogger("kseq2seq")
 FORMATS = ("tsv", "jsonl", "parallel")
 # Files of a corpus that are open at the same time, and rows that each gives in turn.
-_MAX_OPEN = 16
+MAX_OPEN = 16
 _ROWS_IN_TURN = 64
 
 
@@ -63,6 +63,8 @@ def corpus(
     format: str | None = None,
     columns: Sequence[int] | Sequence[str] | None = None,
     weight: float = 1.0,
+    header: bool | None = None,
+    quoting: bool | None = None,
 ) -> Corpus:
     r"""Names the files of a corpus, which `stream` reads.
 
@@ -76,6 +78,8 @@ def corpus(
         columns: Columns of "tsv" or "jsonl", as for `read_tsv` and `read_jsonl`; their
             defaults if `None`.
         weight: Share of the pairs that are of this corpus, among the weights of all.
+        header: Of "tsv", as for `read_tsv`, and so is the next.
+        quoting: Whether quotes are those of CSV.
 
     Returns:
         A `Corpus`.
@@ -97,7 +101,12 @@ def corpus(
     weight = check_number("weight", weight, above=0)
     if format is not None:
         check_choice("format", format, FORMATS)
+    options = {"header": header, "quoting": quoting}
+    for option, value in options.items():
+        if value is not None:
+            options[option] = check_boolean(option, value)
     if format == "parallel":
+        _check_without(options, names)
         return Corpus(_parallel_parts(names, columns), weight)
     paths = [path for name in names for path in _expanded(name)]
     if not paths:
@@ -105,7 +114,7 @@ def corpus(
             "`files` must name a file or more, such as 'shards/*.tsv.gz'. Received: "
             f"files={files!r}"
         )
-    return Corpus([_part(path, format, columns) for path in paths], weight)
+    return Corpus([_part(path, format, columns, options) for path in paths], weight)
 
 
 def tfds_corpus(
@@ -144,10 +153,22 @@ def _expanded(name: PathLike) -> list[str]:
     return paths
 
 
-def _part(path: str, format: str | None, columns: Any) -> Part:
+def _part(
+    path: str, format: str | None, columns: Any, options: Mapping[str, bool | None]
+) -> Part:
     if format == "jsonl" or (format is None and is_jsonl(path)):
+        _check_without(options, path)
         return Part(path, partial(iter_jsonl, path, columns or ("source", "target")))
-    return Part(path, partial(iter_tsv, path, columns or (0, 1)))
+    return Part(path, partial(iter_tsv, path, columns or (0, 1), **options))
+
+
+def _check_without(options: Mapping[str, bool | None], files: Any) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise ValueError(
+                f"`{option}` is for the format 'tsv': leave it out. Received: "
+                f"{option}={value}, files={files!r}"
+            )
 
 
 def _parallel_parts(names: Sequence[PathLike], columns: Any) -> list[Part]:
@@ -282,7 +303,7 @@ class CorpusReader:
         """
         rows: list[Row] = []
         while len(rows) < count:
-            while len(self._open) < _MAX_OPEN and self._next_file < len(self._order):
+            while len(self._open) < MAX_OPEN and self._next_file < len(self._order):
                 self._open.append(self._opened(self._order[self._next_file]))
                 self._next_file += 1
             if not self._open:
@@ -317,87 +338,6 @@ class CorpusReader:
         self._next_file = self._turn = self._rows_of_pass = 0
         self._order = self._order_of_pass()
         return True
-
-
-def sample(
-    corpora: Corpus | Sequence[Corpus],
-    count: int = 200_000,
-    seed: int = 0,
-    most: int = 2_000_000,
-) -> list[Row]:
-    r"""A random sample of the pairs of corpora, such as to train tokenizers on.
-
-    Each pair that is read has the same chance (a reservoir). Of corpora with weights
-    the sample has shares by them.
-
-    Args:
-        corpora: A `Corpus`, or several.
-        count: Number of pairs; fewer where there are no more.
-        seed: Integer seed.
-        most: Most pairs that are read; of more than 16 files as many of each.
-
-    Returns:
-        A list of rows, those with an empty side left out.
-
-    Raises:
-        DataError: If a file cannot be read, or no row is left.
-
-    Example:
-
-    >>> import pathlib, tempfile
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "pairs.tsv"
-    >>> _ = path.write_text("".join(f"{n}\t{n}\n" for n in range(100)))
-    >>> len(sample(corpus(path), 7))
-    7
-    """
-    count, most = check_integer("count", count, 1), check_integer("most", most, 1)
-    several = as_corpora(corpora)
-    total = sum(x.weight for x in several)
-    rows: list[Row] = []
-    for number, one in enumerate(several):
-        share = one.weight / total
-        draws = random.Random(f"{seed}/{number}")
-        size, limit = max(1, round(count * share)), max(1, round(most * share))
-        reader = CorpusReader(_of_all_files(one, limit), seed, passes=1)
-        rows += _reservoir(reader, size, limit, draws)
-    kept = [row for row in rows if not has_empty_side(row)]
-    if not kept:
-        raise DataError(
-            "expected pairs with text on both sides. Received: a sample of "
-            f"{len(rows)} pairs, of which every pair has an empty side"
-        )
-    return kept
-
-
-def _of_all_files(corpus: Corpus, most: int) -> Corpus:
-    """A corpus of which `most` rows are of all files, not of the first ones alone."""
-    if len(corpus.parts) <= _MAX_OPEN:  # They give rows in turn.
-        return corpus
-    of_each = -(-most // len(corpus.parts))
-    parts = [
-        Part(name, partial(_first_rows, rows, of_each)) for name, rows in corpus.parts
-    ]
-    return corpus._replace(parts=parts)
-
-
-def _first_rows(rows: Callable[[], Iterator[Row]], count: int) -> Iterator[Row]:
-    return islice(rows(), count)
-
-
-def _reservoir(
-    reader: CorpusReader, size: int, most: int, draws: random.Random
-) -> list[Row]:
-    """A sample of `size` rows of the first `most` (reservoir sampling)."""
-    held: list[Row] = []
-    seen = 0
-    while seen < most and (rows := reader.take(min(4096, most - seen))):
-        for row in rows:
-            seen += 1
-            if len(held) < size:
-                held.append(row)
-            elif (slot := int(draws.random() * seen)) < size:
-                held[slot] = row
-    return held
 
 
 def as_corpora(corpora: Corpus | Sequence[Corpus]) -> list[Corpus]:

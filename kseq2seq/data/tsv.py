@@ -14,6 +14,8 @@ from kseq2seq.utils import PathLike, check_boolean, check_integers, is_blank
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 # A cell that CSV has quoted since there are quotes in it.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
+# Rows of a stream by which its quotes are told.
+_FIRST_ROWS = 1000
 
 
 def read_tsv(
@@ -68,66 +70,85 @@ def read_tsv(
     >>> read_tsv(path, columns=(0, 2, 1))
     [('gehen', 'ging', 'pos=V,tense=PST')]
     """
-    by_name = _are_names(columns)
-    columns = _check_columns(columns)
-    if header is not None:
-        header = check_boolean("header", header)
-    if quoting is not None:
-        quoting = check_boolean("quoting", quoting)
-    numbered, delimiter = _iter_rows(path, quoting)
-    rows = list(numbered)
-    if by_name:
-        columns = _find_columns(cast(Sequence[str], columns), rows, path)
-    if by_name or header:
-        rows = rows[1:]
-    pairs = list(_take_columns(rows, cast(Sequence[int], columns), delimiter, path))
+    named = header or _are_names(columns)
+    rows: Any = list(_rows_of(path, _check_columns(columns), header, quoting))
     if quoting is None and not _is_csv(path):
-        _check_quotes(pairs, path, len(rows))
-    kept: Any = without_empty_sides([pair for _, pair in pairs], str(path))
-    return without_header(kept, str(path)) if not by_name and header is None else kept
+        _check_quotes(rows, path)
+    kept: Any = without_empty_sides([texts for _, texts in rows], str(path))
+    return without_header(kept, str(path)) if header is None and not named else kept
 
 
 def iter_tsv(
-    path: PathLike, columns: Sequence[int] | Sequence[str] = (0, 1)
+    path: PathLike,
+    columns: Sequence[int] | Sequence[str] = (0, 1),
+    header: bool | None = None,
+    quoting: bool | None = None,
 ) -> Iterator[tuple[str, ...]]:
     """The rows of a file of columns, one by one, as `read_tsv` reads them.
 
     Args:
         path: A file, as for `read_tsv`.
         columns: As there.
+        header: As there.
+        quoting: As there; what quotes look like is told by the first rows.
 
     Returns:
         An iterator of tuples of a string for each column, empty ones among them.
-        Quotes are those of CSV in a file that ends in `.csv` alone.
 
     Raises:
         DataError: As in `read_tsv`, when the line is reached.
         ValueError: If `columns` are neither integers nor names.
     """
-    numbered = numbered_tsv(path, _check_columns(columns))
-    return (row for _, row in numbered)
+    numbered = numbered_tsv(path, _check_columns(columns), header, quoting)
+    return (texts for _, texts in numbered)
 
 
 def numbered_tsv(
-    path: PathLike, columns: Sequence[int] | Sequence[str]
+    path: PathLike,
+    columns: Sequence[int] | Sequence[str],
+    header: bool | None = None,
+    quoting: bool | None = None,
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The rows of `iter_tsv`, each behind the number of its line.
 
     Args:
         path: A file, as for `read_tsv`.
         columns: As there.
+        header: As there.
+        quoting: As there.
     """
-    rows, delimiter = _iter_rows(path, None)
+    rows = _rows_of(path, columns, header, quoting)
+    if quoting is None and not _is_csv(path):
+        first = list(itertools.islice(rows, _FIRST_ROWS))
+        _check_quotes(first, path)
+        rows = itertools.chain(first, rows)
+    may_have_header = header is None and not _are_names(columns)
+    for number, texts in rows:
+        if number > 1 or not may_have_header or not is_header(texts, str(path)):
+            yield number, texts
+
+
+def _rows_of(
+    path: PathLike,
+    columns: Sequence[int] | Sequence[str],
+    header: bool | None,
+    quoting: bool | None,
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Number of the line, and texts of the columns, of each row behind a header.
+
+    A header that is only guessed is a row.
+    """
+    if header is not None:
+        header = check_boolean("header", header)
+    if quoting is not None:
+        quoting = check_boolean("quoting", quoting)
+    rows, delimiter = _iter_rows(path, quoting)
     by_name = _are_names(columns)
-    first = list(itertools.islice(rows, 1))
-    if by_name and first:
-        columns = _find_columns(cast(Sequence[str], columns), first, path)
-        first = []
-    rows = itertools.chain(first, rows)
-    texts = _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
-    for number, row in texts:
-        if by_name or number > 1 or not is_header(row, str(path)):
-            yield number, row
+    if by_name or header:
+        first = list(itertools.islice(rows, 1))
+        if by_name and first:
+            columns = _find_columns(cast(Sequence[str], columns), first[0][1], path)
+    return _take_columns(rows, cast(Sequence[int], columns), delimiter, path)
 
 
 def _check_columns(columns: Any) -> Sequence[int] | Sequence[str]:
@@ -194,10 +215,9 @@ def _csv_rows(
 
 
 def _find_columns(
-    names: Sequence[str], rows: list[tuple[int, list[str]]], path: PathLike
+    names: Sequence[str], header: list[str], path: PathLike
 ) -> tuple[int, ...]:
     """Indices of named columns."""
-    header = rows[0][1] if rows else []
     if any(header.count(name) != 1 for name in names):
         raise DataError(
             f"{path}:1: expected names of columns, each once, and among them "
@@ -229,23 +249,21 @@ def _take_columns(
             )
 
 
-def _check_quotes(
-    pairs: list[tuple[int, tuple[str, ...]]], path: PathLike, num_rows: int
-) -> None:
+def _check_quotes(rows: list[tuple[int, tuple[str, ...]]], path: PathLike) -> None:
     """Refuses what CSV has quoted: a cell with doubled quotes, or all cells.
 
     CSV quotes each cell that has a quote in it, so that one cell with another kind of
     quotes makes them text everywhere. Names of columns may be without quotes.
     """
-    cells = [(number, cell) for number, pair in pairs for cell in pair if cell]
+    cells = [(number, cell) for number, texts in rows for cell in texts if cell]
     quoted = [(number, cell) for number, cell in cells if '"' in cell]
     if not all(_QUOTED.fullmatch(cell) for _, cell in quoted):
         return
     names = [cell for number, cell in cells if number == cells[0][0]]
     bare = not any('"' in cell for cell in names)
     num_quoted = len(cells) - len(names) if bare else len(cells)
-    all_cells = num_rows > (2 if bare else 1) and len(quoted) == num_quoted
-    suspect = [row for row in quoted if all_cells or '""' in row[1][1:-1]]
+    all_cells = len(rows) > (2 if bare else 1) and len(quoted) == num_quoted
+    suspect = [x for x in quoted if all_cells or '""' in x[1][1:-1]]
     if suspect:
         number, cell = suspect[0]
         raise DataError(

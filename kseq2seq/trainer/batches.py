@@ -13,7 +13,7 @@ from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings
 from kseq2seq.trainer.frame_batches import frame_options
-from kseq2seq.trainer.readers import Pairs
+from kseq2seq.trainer.readers import Pairs, tsv_options
 from kseq2seq.trainer.settings import Settings
 from kseq2seq.trainer.vocabularies import Vocabularies
 
@@ -249,8 +249,13 @@ def make_corpora(settings: DataSettings, folder: Path) -> list[data.Corpus]:
         column = settings.features_column
         others: tuple[Any, ...] = () if column == "" else (column,)
         columns: Any = (*settings.columns, *others)
+        options: dict[str, Any] = {}
+        if settings.format == "tsv":
+            options = tsv_options(settings.header, settings.quoting)
         corpora = [
-            data.corpus(_path_or_pattern(folder, x), settings.format, columns)
+            data.corpus(
+                _path_or_pattern(folder, x), settings.format, columns, **options
+            )
             for x in names
         ]
     if settings.weights:

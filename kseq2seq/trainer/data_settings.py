@@ -7,6 +7,7 @@ from kseq2seq.data import REPLIES, TURN_SEPARATOR
 from kseq2seq.trainer.readers import READERS
 from kseq2seq.trainer.schema import (
     boolean,
+    boolean_or_auto,
     choice,
     column,
     columns,
@@ -52,6 +53,17 @@ class DataSettings:
         "Columns of source and target in a tsv file, from 0, or their names in its "
         "first line; of jsonl the names of fields; of wav and frames the columns of "
         "paths, relative to the table's folder, and texts",
+    )
+    header: bool | str = setting(
+        "auto",
+        boolean_or_auto(),
+        "Whether the first line of tsv names the columns; 'auto' leaves out a line of "
+        "common names, such as 'source' and 'target'",
+    )
+    quoting: bool | str = setting(
+        "auto",
+        boolean_or_auto(),
+        "Whether quotes in tsv are those of CSV; 'auto': in names that end in .csv",
     )
     features_column: int | str = setting(
         "",
@@ -156,14 +168,15 @@ def check_features(settings: DataSettings, errors: list[str]) -> bool:
     return True
 
 
-def check_stream(settings: DataSettings, training: Any, errors: list[str]) -> None:
-    """Checks the settings of a stream, and of steps.
+def check_data(settings: DataSettings, training: Any, errors: list[str]) -> None:
+    """Checks the settings of tables, of a stream, and of steps.
 
     Args:
         settings: The section [data].
         training: The section [training].
         errors: List to which a message is added for what cannot be used.
     """
+    _check_table(settings, errors)
     steps, at_once = training.steps_per_epoch, training.steps_per_execution
     if steps % at_once:
         errors.append(
@@ -204,4 +217,19 @@ def check_stream(settings: DataSettings, training: Any, errors: list[str]) -> No
         errors.append(
             f"data.weights must be as many as data.train has corpora, {corpora}. "
             f"Received: {list(settings.weights)}"
+        )
+
+
+def _check_table(settings: DataSettings, errors: list[str]) -> None:
+    for name in ("header", "quoting"):
+        value = getattr(settings, name)
+        if value != "auto" and name not in READERS[settings.format].options:
+            errors.append(
+                f"data.{name} is for the format 'tsv': leave it out. Received: "
+                f"data.{name}={value}, data.format={settings.format!r}"
+            )
+    if settings.header is False and isinstance(settings.columns[0], str):
+        errors.append(
+            "data.header cannot be false with names in data.columns, which stand in "
+            f"the first line. Received: data.columns={list(settings.columns)}"
         )

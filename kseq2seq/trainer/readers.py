@@ -48,11 +48,34 @@ def read_tsv(
     folder: Path,
     columns: tuple[int, int] | tuple[str, str],
     features_column: int | str = "",
+    header: bool | str = "auto",
+    quoting: bool | str = "auto",
 ) -> Pairs:
     """Files with a pair in each row, between tabs, and perhaps its features."""
     _check_named("tsv", names)
     chosen: Any = columns if features_column == "" else (*columns, features_column)
-    return [x for name in names for x in data.read_tsv(_file(folder, name), chosen)]
+    options = tsv_options(header, quoting)
+    return [
+        pair
+        for name in names
+        for pair in data.read_tsv(_file(folder, name), chosen, **options)
+    ]
+
+
+def tsv_options(header: bool | str, quoting: bool | str) -> dict[str, bool | None]:
+    """Arguments of `read_tsv` for two settings, of which "auto" is `None` there.
+
+    Args:
+        header: Whether the first line names the columns.
+        quoting: Whether quotes are those of CSV.
+
+    Example:
+
+    >>> tsv_options(True, "auto")
+    {'header': True, 'quoting': None}
+    """
+    options = {"header": header, "quoting": quoting}
+    return {k: None if x == "auto" else bool(x) for k, x in options.items()}
 
 
 def read_jsonl(
@@ -156,7 +179,11 @@ def _check_named(format_: str, names: Sequence[str]) -> None:
 
 READERS = {
     "parallel": Reader(read_parallel),
-    "tsv": Reader(read_tsv, options=("columns", "features_column"), has_variants=True),
+    "tsv": Reader(
+        read_tsv,
+        options=("columns", "features_column", "header", "quoting"),
+        has_variants=True,
+    ),
     "jsonl": Reader(
         read_jsonl, options=("columns", "features_column"), has_variants=True
     ),

@@ -100,6 +100,19 @@ def boolean() -> Kind:
     return Kind("true or false", check_boolean)
 
 
+def boolean_or_auto() -> Kind:
+    """True, false, or "auto"."""
+
+    def check(name: str, value: Any) -> bool | str:
+        if isinstance(value, bool) or value == "auto":
+            return value
+        raise ValueError(
+            f"`{name}` must be true, false or 'auto'. Received: {name}={value!r}"
+        )
+
+    return Kind("true, false or 'auto'", check)
+
+
 def string() -> Kind:
     """Any string."""
     return Kind("a string", check_string)

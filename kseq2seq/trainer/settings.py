@@ -11,7 +11,7 @@ from kseq2seq.evaluation import METRICS
 from kseq2seq.models import PARTS
 from kseq2seq.tokenizers import KINDS, NORMALIZATIONS, SUBWORD_KINDS
 from kseq2seq.trainer.batch_settings import BatchSettings
-from kseq2seq.trainer.data_settings import DataSettings, check_features, check_stream
+from kseq2seq.trainer.data_settings import DataSettings, check_data, check_features
 from kseq2seq.trainer.frame_settings import LogMelSettings, check_frame_settings
 from kseq2seq.trainer.model_checks import (
     check_consistency,
@@ -365,7 +365,7 @@ def make_settings(
     frame_size = sections["log_mel"].num_bands if has_frames else 0
     sizes = placeholder_sizes(frame_size, has_features)
     _checked("model", Seq2SeqConfig, {**model, **sizes}, errors)
-    check_stream(sections["data"], sections["training"], errors)
+    check_data(sections["data"], sections["training"], errors)
     searches = _checked("search", Search, search, errors)
     settings = Settings(**sections, model=model, search=search)
     if searches:

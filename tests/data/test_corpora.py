@@ -1,8 +1,7 @@
-"""Corpora: the order in which files are read, and samples of them."""
+"""Corpora: the order in which their files are read."""
 
 import re
 
-import numpy as np
 import pytest
 
 from kseq2seq import data
@@ -28,26 +27,18 @@ def test_passes_have_another_order_of_files(folder):
     assert passes[0] != passes[1] != passes[2]
 
 
-def test_a_sample_is_drawn_by_seed_from_all(folder):
-    corpus = data.corpus(folder / "*.tsv.gz")
-    rows = data.sample(corpus, 300, seed=1)
-    assert len(set(rows)) == 300 and set(rows) <= set(PAIRS)
-    assert rows == data.sample(corpus, 300, seed=1) != data.sample(corpus, 300, seed=2)
-    # Each seventh of the pairs has about a seventh of the sample.
-    places = np.histogram([int(source) for source, _ in rows], bins=7)[0]
-    assert places.min() > 20
-    assert sorted(data.sample(corpus, 5000)) == sorted(PAIRS)
-    assert len(data.sample(corpus, 5000, most=99)) == 99
-
-
-def test_a_sample_of_many_files_is_of_all_of_them(tmp_path):
-    """More of them than are open at the same time."""
-    for number in range(19):
-        lines = "".join(f"{number}\t{row}\n" for row in range(101))
-        (tmp_path / f"{number}.tsv").write_text(lines)
-    rows = data.sample(data.corpus(tmp_path / "*.tsv"), 500, most=200)
-    assert len({source for source, _ in rows}) == 19 and len(rows) <= 200
-    assert len(data.sample(data.corpus(tmp_path / "*.tsv"), 5000)) == 19 * 101
+def test_headers_and_quotes_are_as_said(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text('Wort\tLaute\n"a\tb"\tc\n')
+    assert data.sample(data.corpus(path, header=True, quoting=True)) == [("a\tb", "c")]
+    corpus = data.corpus(path, header=True, quoting=False)
+    assert data.sample(corpus) == [('"a', 'b"')]
+    assert len(data.sample(data.corpus(path, quoting=False))) == 2
+    for format in ("jsonl", "parallel"):
+        with pytest.raises(ValueError, match="`header` is for the format 'tsv'"):
+            data.corpus([path, path], format, header=False)
+    with pytest.raises(ValueError, match="`quoting` must be True or False"):
+        data.corpus(path, quoting="csv")
 
 
 def test_csv_is_read_by_the_name(tmp_path, tokenizer):

@@ -18,7 +18,7 @@ from packed import write
 
 def damaged(tmp_path):
     """Files that cannot be read, each with what the error says."""
-    long = b"".join(b"line %d of many\n" % n for n in range(9973))
+    long = b"".join(b"line %d\tof many\n" % n for n in range(9973))
     packed = gzip.compress(long)
     zipped = write(tmp_path / "whole.zip", long).read_bytes()
     member = zipped.index(b"fra-eng/fra.txt") + 15
@@ -27,8 +27,8 @@ def damaged(tmp_path):
     return {
         "empty.txt": (b"", "empty.txt: .*Received: an empty file"),
         "empty.gz": (b"", "empty.gz: .*Received: an empty file"),
-        "latin1.txt": ("a\nb\nné\n".encode("latin1"), "latin1.txt:3: not valid UTF-8.*"
-                       "byte 0xe9 at offset 1"),
+        "latin1.txt": ("a\tb\nc\td\nné\n".encode("latin1"), "latin1.txt:3: not valid "
+                       "UTF-8.*byte 0xe9 at offset 1"),
         "utf16.txt": ("ab\n".encode("utf16"), "utf16.txt:1: not valid UTF-8.*iconv"),
         "cut.gz": (packed[: len(packed) // 2], r"cut.gz:\d+: cannot be read"),
         "not.gz": (b"a\nb\n", "not.gz:1: cannot be read"),

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kseq2seq import data
+from kseq2seq.data.tsv import iter_tsv
 from packed import write
 
 FRA = 'Go.\tVa !\tCC-BY 2.0 (France) #2877272\nHi.\tSalut "toi" !\tCC-BY\n'
@@ -52,6 +53,8 @@ def test_a_first_line_that_names_columns_is_no_pair(tmp_path, caplog, header):
     names = tuple(header.split("\t"))
     assert data.read_tsv(path, header=False) == [names, *pairs]
     assert data.read_tsv(path, header=True) == pairs
+    assert list(iter_tsv(path, header=False)) == [names, *pairs]
+    assert list(iter_tsv(path, header=True)) == list(iter_tsv(path)) == pairs
     assert data.read_tsv(path, names) == pairs
     assert data.read_tsv(path, names[::-1]) == [pair[::-1] for pair in pairs]
     sides = zip(names, *data.read_tsv(path), strict=True)
@@ -120,11 +123,15 @@ def test_quotes_of_csv_are_not_taken_for_text(tmp_path):
         message = rf"fra\.tsv:{line}: quotes look like those of CSV.*quoting=True or a"
         with pytest.raises(data.DataError, match=message):
             data.read_tsv(path)
+        with pytest.raises(data.DataError, match=message):
+            next(iter_tsv(path))
         read = data.read_tsv(path, quoting=True)
         expected = [*csv.reader(io.StringIO(content), delimiter="\t")]
         assert read == [tuple(row) for row in expected]
         as_text = [tuple(row.split("\t")) for row in content.splitlines()]
         assert data.read_tsv(path, quoting=False) == as_text
+        assert list(iter_tsv(path, quoting=True)) == read
+        assert list(iter_tsv(path, quoting=False)) == as_text
 
 
 def test_quotes_of_text_are_kept(tmp_path):

@@ -14,6 +14,7 @@ ROWS = {
     "a.tgt": "three\n",
     "b.src": "4\n",
     "b.tgt": "four\n",
+    "q.tsv": 'Zahl\tWort\n"6\t7"\t"six, seven"\n',
     "c.jsonl": '{"d": "5", "w": "five"}\n',
 }
 
@@ -22,7 +23,7 @@ ROWS = {
     ("settings", "expected"),
     [
         (
-            {"train": ("*.tsv",), "columns": (1, 0), "features_column": 2},
+            {"train": ("[ab].tsv",), "columns": (1, 0), "features_column": 2},
             [([("one", "1", "X"), ("two", "2", "Y")], 1.0)],
         ),
         (
@@ -34,11 +35,15 @@ ROWS = {
             [([("3", "three"), ("4", "four")], 1.0)],
         ),
         (
+            {"train": ("q.tsv",), "header": True, "quoting": True},
+            [([("6\t7", "six, seven")], 1.0)],
+        ),
+        (
             {"format": "jsonl", "train": ("*.jsonl",), "columns": ("w", "d")},
             [([("five", "5")], 1.0)],
         ),
     ],
-    ids=["pattern", "weights", "parallel", "jsonl"],
+    ids=["pattern", "weights", "parallel", "quotes", "jsonl"],
 )
 def test_corpora(tmp_path, settings, expected):
     for name, text in ROWS.items():

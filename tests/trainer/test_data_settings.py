@@ -1,4 +1,4 @@
-"""Settings of streams, and those that they are refused with."""
+"""Settings of streams and tables, and those that they are refused with."""
 
 import pytest
 
@@ -36,3 +36,37 @@ def test_a_stream_that_cannot_be_is_refused(changes, match):
     with pytest.raises(SettingsError, match=match) as error:
         read_settings(DATES, [*STREAM, *changes])
     assert len(error.value.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (
+            ("data.header=1",),
+            r"`data\.header` must be true, false or 'auto'. Received: data\.header=1",
+        ),
+        (
+            ("data.quoting=yes",),
+            r"`data\.quoting` must be .* Received: data\.quoting='yes'",
+        ),
+        (
+            ("data.format=jsonl", 'data.columns=["a", "b"]', "data.header=false"),
+            r"data\.header is for the format 'tsv'",
+        ),
+        (
+            ("data.format=parallel", "data.quoting=true"),
+            r"data\.quoting is for the format 'tsv'.*data\.format='parallel'",
+        ),
+        (
+            ("data.header=false", 'data.columns=["a", "b"]'),
+            r"data\.header cannot be false with names.*\['a', 'b'\]",
+        ),
+    ],
+)
+def test_what_is_said_of_tables_is_of_tables(changes, match):
+    settings = read_settings(DATES, [*STREAM, "data.header=true", "data.quoting=false"])
+    assert (settings.data.header, settings.data.quoting) == (True, False)
+    settings = read_settings(DATES, [*STREAM, "data.header=auto"])
+    assert (settings.data.header, settings.data.quoting) == ("auto", "auto")
+    with pytest.raises(SettingsError, match=match):
+        read_settings(DATES, [*STREAM, *changes])

@@ -24,6 +24,14 @@ def test_rows_of_several_files(tmp_path):
     assert pairs == [("eins", "one"), ("zwei", "two")]
 
 
+def test_headers_and_quotes_of_tables(tmp_path):
+    (tmp_path / "a").write_text('Zahl\tWort\n"6\t7"\t"six, seven"\n')
+    both = readers.read_tsv(("a",), tmp_path, (0, 1), header=True, quoting=True)
+    assert both == [("6\t7", "six, seven")]
+    as_text = readers.read_tsv(("a",), tmp_path, (0, 1), quoting=False)
+    assert as_text == [("Zahl", "Wort"), ('"6', '7"')]
+
+
 def test_columns_by_names_in_the_first_line(tmp_path):
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbfWords\tNo\tNumber\r\nten\tx\t10\r\n")
     settings = DataSettings(format="tsv", train=("a",), columns=("Number", "Words"))
