@@ -273,6 +273,14 @@ def _check_config(config: Any, copied_ids: Any) -> None:
             "`copied_ids` are those of a model with copying=True; set it in the config,"
             f" or leave them out. Received: copying={config.copying}"
         )
+    policy = keras.config.dtype_policy()
+    # Keras's orthogonal initializer needs a QR decomposition, which bfloat16 lacks.
+    if policy.variable_dtype == "bfloat16" and config.architecture == "rnn":
+        raise ValueError(
+            "Weights of recurrent layers cannot be in bfloat16: take the policy "
+            "'mixed_bfloat16', which computes in it and has weights in float32. "
+            f"Received: keras.config.dtype_policy()={policy.name!r}"
+        )
 
 
 def _attention_of(config, given):

@@ -236,6 +236,18 @@ def test_half_precision(name, policy):
     assert np.isfinite(train(model, 1))
 
 
+def test_weights_in_bfloat16_are_refused_with_the_policy_to_take():
+    sizes = {"source_vocabulary_size": V, "target_vocabulary_size": V, "units": 6}
+    keras.config.set_dtype_policy("bfloat16")
+    try:
+        with pytest.raises(ValueError, match="the policy 'mixed_bfloat16'.*'bfloat16'"):
+            build_model(Seq2SeqConfig(**sizes))
+        config = Seq2SeqConfig(**sizes, architecture="transformer", num_heads=2)
+        assert build_model(config).get_layer("projection").kernel.dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_half_precision_sums_the_gradients_of_a_frequent_token():
     """Not in bfloat16, where a sum of 700 equal sentences ends at the 256th."""
     keras.config.set_dtype_policy("mixed_bfloat16")
