@@ -75,7 +75,7 @@ def read_run(path, settings):
     if not path.is_file():
         return None
     run = json.loads(path.read_text(encoding="utf-8"))
-    return run if {name: run.get(name) for name in settings} == settings else None
+    return run if {name: run[name] for name in settings} == settings else None
 
 
 def train(settings, folder):

@@ -78,8 +78,8 @@ def corpus(
         columns: Columns of "tsv" or "jsonl", as for `read_tsv` and `read_jsonl`; their
             defaults if `None`.
         weight: Share of the pairs that are of this corpus, among the weights of all.
-        header: Of "tsv", as for `read_tsv`, and so is the next.
-        quoting: Whether quotes are those of CSV.
+        header: Of "tsv": whether the first line names the columns, as for `read_tsv`.
+        quoting: Of "tsv": whether quotes are those of CSV, as for `read_tsv`.
 
     Returns:
         A `Corpus`.

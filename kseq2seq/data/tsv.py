@@ -52,7 +52,7 @@ def read_tsv(
         DataError: If the file is missing, empty, damaged or no text in UTF-8, if a
             line lacks one of the columns, or if quotes are CSV's and it is not said.
         ValueError: If `columns` are neither integers of at least 0 nor names, two or
-            three of them.
+            three of them, or names of a file that is said to have no header.
 
     Example:
 
@@ -144,6 +144,11 @@ def _rows_of(
         quoting = check_boolean("quoting", quoting)
     rows, delimiter = _iter_rows(path, quoting)
     by_name = _are_names(columns)
+    if by_name and header is False:
+        raise ValueError(
+            "`header` cannot be False with names in `columns`, which stand in the "
+            f"first line. Received: columns={list(columns)}"
+        )
     if by_name or header:
         first = list(itertools.islice(rows, 1))
         if by_name and first:

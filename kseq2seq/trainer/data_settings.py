@@ -63,7 +63,7 @@ class DataSettings:
     quoting: bool | str = setting(
         "auto",
         boolean_or_auto(),
-        "Whether quotes in tsv are those of CSV; 'auto': in names that end in .csv",
+        "Whether quotes in tsv are those of CSV; 'auto' has them in .csv",
     )
     features_column: int | str = setting(
         "",

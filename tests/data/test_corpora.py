@@ -1,4 +1,4 @@
-"""Corpora: the order in which their files are read."""
+"""Corpora: how their files are read, and in which order."""
 
 import re
 

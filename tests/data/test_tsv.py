@@ -55,7 +55,10 @@ def test_a_first_line_that_names_columns_is_no_pair(tmp_path, caplog, header):
     assert data.read_tsv(path, header=True) == pairs
     assert list(iter_tsv(path, header=False)) == [names, *pairs]
     assert list(iter_tsv(path, header=True)) == list(iter_tsv(path)) == pairs
-    assert data.read_tsv(path, names) == pairs
+    assert data.read_tsv(path, names) == data.read_tsv(path, names, True) == pairs
+    for read in (data.read_tsv, lambda *x: list(iter_tsv(*x))):
+        with pytest.raises(ValueError, match="`header` cannot be False with names in"):
+            read(path, names, False)
     assert data.read_tsv(path, names[::-1]) == [pair[::-1] for pair in pairs]
     sides = zip(names, *data.read_tsv(path), strict=True)
     files = [
