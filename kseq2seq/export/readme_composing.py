@@ -10,15 +10,19 @@ from kseq2seq.tokenizers import Tokenizer
 
 _NOTE = (
     "- Tokens are parts of characters, such as accents: compose the text, in Unicode's "
-    "NFC, as\n  the program does. What was cut off may end in a part of a Hangul "
-    "syllable.\n"
+    "NFC, as\n  the program does. What was cut off loses a begun Hangul syllable at "
+    "its end.\n"
 )
 _COPIES_NOTE = (
     "- A copy may be a part of a character, such as an accent: compose a text with "
     "copies, in\n  Unicode's NFC, as the program does.\n"
 )
 
-_COMPOSE = '    written = unicodedata.normalize("NFC", written)\n'
+_COMPOSE = """\
+    if target.eos_id() not in ids:  # cut off: without a begun Hangul syllable
+        written = written.rstrip("".join(map(chr, range(0x1100, 0x115F))))
+    written = unicodedata.normalize("NFC", written)
+"""
 
 
 def about_composing(
@@ -64,6 +68,8 @@ def with_composing(
     >>> parts = with_composing({**parts, "copying_setup": ""}, {"compose": "NFC"})
     >>> print(parts["writing"], end="")
         written = text
+        if target.eos_id() not in ids:  # cut off: without a begun Hangul syllable
+            written = written.rstrip("".join(map(chr, range(0x1100, 0x115F))))
         written = unicodedata.normalize("NFC", written)
         print(written)
     """

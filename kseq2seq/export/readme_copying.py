@@ -31,18 +31,21 @@ _NOTE = (
 )
 _ONNX = """\
 for ids, scores, lengths in zip(*outputs):
-    written = target.decode(ids[0, : lengths[0]].tolist())
+    ids = ids[0, : lengths[0]]
+    written = target.decode(ids.tolist())
 $compose\
     print(written)
 """
 _ONNX_COPYING = """\
 for text, ids, scores, lengths, copied in zip(texts, *outputs):
-    written = write(text, ids[0, : lengths[0]], copied[0, : lengths[0]])
+    ids, copied = (x[0, : lengths[0]] for x in (ids, copied))
+    written = write(text, ids, copied)
 $compose\
     print(written)
 """
 _LITERT = """\
-    written = target.decode(outputs["ids"][0, 0, :length].tolist())
+    ids = outputs["ids"][0, 0, :length]
+    written = target.decode(ids.tolist())
 $compose\
     print(written)
 """

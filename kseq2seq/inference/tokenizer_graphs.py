@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import tensorflow as tf
-import tensorflow_text
 
 from kseq2seq.decoding import Constraint, Hypotheses, Search
 from kseq2seq.inference.attended_words import attended_words
@@ -22,10 +21,11 @@ from kseq2seq.tokenizers import (
     Limits,
     Tokenizer,
     TruncatedIds,
+    composed,
     tokenize_truncated,
     with_features,
 )
-from kseq2seq.utils import UNK_ID, Tensor
+from kseq2seq.utils import EOS_ID, UNK_ID, Tensor
 
 TEXTS = tf.TensorSpec([None], tf.string)
 IDS = tf.TensorSpec([None, None], tf.int32)
@@ -190,8 +190,8 @@ class TokenizerGraphs:
         if self.writes_parts or not self._copies_parts:
             return texts
         has_copies = tf.reduce_any((ids == UNK_ID) & (symbols != ""), axis=1)
-        composed = tensorflow_text.normalize_utf8(texts, "NFC")
-        return tf.where(has_copies, composed, texts)
+        is_whole = tf.reduce_any(ids == EOS_ID, axis=1)
+        return tf.where(has_copies, composed(texts, is_whole), texts)
 
     def needs_alignments(self, search: Search) -> bool:
         """Whether what a search gives can be written by its alignments alone."""

@@ -21,6 +21,7 @@ from kseq2seq.tokenizers.offsets import (
 )
 from kseq2seq.tokenizers.tokenizer import (
     Tokenizer,
+    composed,
 )
 from kseq2seq.tokenizers.training import (
     KINDS,
@@ -49,6 +50,7 @@ __all__ = [
     "Tokenizer",
     "TruncatedIds",
     "add_symbols",
+    "composed",
     "copied_ids",
     "cut_bytes",
     "kind_of",

@@ -224,7 +224,7 @@ class Tokenizer:
             known = tf.where(written & (ids == UNK_ID), unknown, "")  # (B, L)
             joined = self._joined(tf.where(written, ids, PAD_ID), known)
             texts = tf.where(tf.reduce_any(known != "", axis=1), joined, texts)
-        return _composed(texts, is_whole) if self.decomposes else texts
+        return composed(texts, is_whole) if self.decomposes else texts
 
     def _detokenize(self, ids: tf.RaggedTensor) -> Tensor:
         # SentencePiece itself writes nothing for PAD and BOS.
@@ -347,8 +347,19 @@ def _checked(texts):
     return texts
 
 
-def _composed(texts: Tensor, is_whole: Tensor) -> Tensor:
-    """Texts in NFC; of one that was cut, without half a syllable at the end."""
+def composed(texts: Tensor, is_whole: Tensor) -> Tensor:
+    """Texts in NFC; of one that was cut, without half a syllable at the end.
+
+    Args:
+        texts: String tensor of shape `(batch,)`.
+        is_whole: Boolean tensor of shape `(batch,)`, False where a text was cut.
+
+    Example:
+
+    >>> texts = composed(["\u1112", "\u1112"], tf.constant([True, False]))
+    >>> [text.decode() for text in texts.numpy()]
+    ['ᄒ', '']
+    """
     cut = tf.strings.regex_replace(texts, _BEGUN_SYLLABLE, "")
     texts = tf.where(is_whole, texts, cut)
     return tensorflow_text.normalize_utf8(texts, "NFC")

@@ -15,13 +15,15 @@ from readme_programs import lines_of_readme_program
 
 PAIRS = [("été ñ", "étés ñ"), ("uno", "ù ó")]
 TEXTS = ["été", "uçñ", "ŭnŏ", "te"]
+HANGUL = [("한국", "한국"), ("하느", "느하")]
+JAMO = unicodedata.normalize("NFD", "한")
 GREEDY = Search(beam_size=1, max_length=9)
 
 
-def translator_of(normalization, copying):
+def translator_of(normalization, copying, pairs=PAIRS):
     """One of random weights, which likes marks, and to copy."""
     both = kseq2seq.train_tokenizers(
-        PAIRS, kind="character", normalization=normalization
+        pairs, kind="character", normalization=normalization
     )
     config = kseq2seq.Seq2SeqConfig(
         source_vocabulary_size=both[0].vocabulary_size,
@@ -41,7 +43,7 @@ def translator_of(normalization, copying):
     else:
         pieces = both[1].pieces(range(both[1].vocabulary_size))
         marks = {x for x in pieces if unicodedata.combining(x[0])}
-        bias = [4.0 * (x in {*"euons", *marks}) for x in pieces]
+        bias = [4.0 * (x in {*"euons", *JAMO, *marks}) for x in pieces]
         model.get_layer("projection").bias.assign(bias)
     return Translator(model, *both)
 
@@ -70,6 +72,29 @@ def test_onnx(normalization, copying, entry, tmp_path):
     both = translator.source_tokenizer, translator.target_tokenizer
     path = export.export_onnx(tmp_path / "onnx", translator.model, *both, GREEDY)
     check(path, translator, entry)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "copying"), [("nfd", False), (["nfd", "identity"], True)]
+)
+def test_a_cut_text_has_no_half_syllable(normalization, copying, tmp_path):
+    for package in ("onnxruntime", "tf2onnx", "sentencepiece"):
+        pytest.importorskip(package)
+    translator = translator_of(normalization, copying, HANGUL)
+    both = translator.source_tokenizer, translator.target_tokenizer
+    search = Search(beam_size=1, max_length=4)
+    path = export.export_onnx(tmp_path / "onnx", translator.model, *both, search)
+    texts = ["하", "하하ᄒ"]
+    translations = [x[0] for x in translator.translate(texts, search)]
+    expected = [x.text for x in translations]
+    # All four tokens are parts of Hangul; the last one begins a syllable.
+    cut = [
+        x.target_tokens[-1] != "</s>" and len(unicodedata.normalize("NFD", x.text)) == 3
+        for x in translations
+    ]
+    assert any(cut) and not any(text.endswith(JAMO[0]) for text in expected)
+    lines = "".join(f"{text}\n" for text in texts)
+    assert lines_of_readme_program(path, lines) == expected
 
 
 def test_litert(tmp_path):
