@@ -61,8 +61,9 @@ class Encoded(NamedTuple):
     """The encoder's output for one text.
 
     Attributes:
-        memory: NumPy array of shape `(source_tokens, memory_dim)`; `None` for a model
-            without attention.
+        memory: NumPy array of shape `(source_tokens, memory_dim)`, the values that
+            attention reads: the encoder's outputs, or, with several heads, what the
+            heads' matrices make of them. `None` for a model without attention.
         state: NumPy array of shape `(size,)`: what the decoder starts from.
     """
 

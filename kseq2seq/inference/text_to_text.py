@@ -258,9 +258,9 @@ class TextToText(TokenizerGraphs):
 
         Returns:
             Dict of `state`, float32 of shape `(batch, size)`, and `truncated`, booleans
-            of shape `(batch,)`; with attention also `memory`, float32 of shape `(batch,
-            source_length, memory_dim)`, and `memory_mask`, booleans of shape `(batch,
-            source_length)`.
+            of shape `(batch,)`; with attention also `memory`, as in `Encoded`, float32
+            of shape `(batch, source_length, memory_dim)`, and `memory_mask`, booleans
+            of shape `(batch, source_length)`.
         """
         source = self.source_ids(text, features)
         encoded = self._own.encode(source.ids)
