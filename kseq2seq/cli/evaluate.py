@@ -42,6 +42,14 @@ from kseq2seq.utils import atomic_write, join_lines
 
 # Columns of JSON Lines where none are given.
 _FIELDS = ("source", "target")
+# The kinds of a test set that have an option; the others refuse it.
+_KINDS_WITH = {
+    "reference": ("source",),
+    "columns": ("tsv", "jsonl"),
+    "features": ("tsv", "jsonl"),
+    "header": ("tsv",),
+    "quoting": ("tsv",),
+}
 # Sources, their features if any, and for each source the list of its references.
 _TestSet: TypeAlias = tuple[list[Any], list[str] | None, list[list[str]]]
 
@@ -139,6 +147,16 @@ def _add_test_set(parser: argparse.ArgumentParser) -> None:
         "(default: 0 1); of --jsonl the names of fields (default: source target)",
     )
     add_features_column(parser, "--tsv or --jsonl", column)
+    questions = {
+        "header": "the first line of --tsv names the columns",
+        "quoting": "quotes in --tsv are those of CSV",
+    }
+    for name, question in questions.items():
+        parser.add_argument(
+            f"--{name}",
+            choices=("true", "false"),
+            help=f"whether {question} (default: as the file looks)",
+        )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -219,6 +237,7 @@ def _read_test_set(options: argparse.Namespace) -> _TestSet:
     """The test set that the options name, which stands in one of four formats."""
     if is_transcriber(options.path):
         return _read_recordings(options)
+    _check_test_set(options)
     if options.dialogues:
         return _read_dialogues(options)
     if options.tsv or options.jsonl:
@@ -226,10 +245,23 @@ def _read_test_set(options: argparse.Namespace) -> _TestSet:
     return _read_lines(options)
 
 
+def _check_test_set(options: argparse.Namespace) -> None:
+    """Refuses options that this kind of test set does not have."""
+    kinds = "source", "tsv", "jsonl", "dialogues"
+    kind = next(x for x in kinds if getattr(options, x) is not None)
+    for name, others in _KINDS_WITH.items():
+        if getattr(options, name) is not None and kind not in others:
+            with_ = " or ".join(f"--{x}" for x in others)
+            raise ValueError(
+                f"--{name} goes with {with_}. Received: --{name} with --{kind}"
+            )
+
+
 def _read_recordings(options: argparse.Namespace) -> _TestSet:
     """Recordings, or files of frames, and a text of each."""
     files = "source", "jsonl", "reference", "dialogues"
-    refuse(options, *files, "products", "features", "language_model", "mbr")
+    names = "products", "features", "language_model", "mbr", "header", "quoting"
+    refuse(options, *files, *names)
     rows = read_table(options, options.tsv, options.columns or (0, 1))
     return [x[0] for x in rows], None, [[text] for _, text in rows]
 
@@ -238,14 +270,13 @@ def _read_table(options: argparse.Namespace) -> _TestSet:
     """The rows of `--tsv` or `--jsonl`, each source once."""
     from kseq2seq.data import group_references, group_triples, read_jsonl, read_tsv
 
-    if options.reference:
-        word = "--tsv" if options.tsv else "--jsonl"
-        raise ValueError(f"--reference goes with --source, not with {word}.")
     columns: Any = options.columns or ((0, 1) if options.tsv else _FIELDS)
     if options.features is not None:
         columns = (*columns, options.features)
     if options.tsv:
-        rows = read_tsv(options.tsv, columns)
+        is_true = {None: None, "true": True, "false": False}
+        header, quoting = is_true[options.header], is_true[options.quoting]
+        rows = read_tsv(options.tsv, columns, header, quoting)
     else:
         rows = read_jsonl(options.jsonl, columns)
     if options.features is not None:
@@ -258,16 +289,6 @@ def _read_lines(options: argparse.Namespace) -> _TestSet:
     """The lines of `--source`, and those of each file of `--reference`."""
     from kseq2seq.data import read_lines
 
-    if options.features is not None:
-        raise ValueError(
-            "--features is a column of --tsv or --jsonl, not of --source. Received: "
-            f"--features {options.features} with --source"
-        )
-    if options.columns is not None:
-        raise ValueError(
-            "--columns are of --tsv or --jsonl, not of --source. Received: --columns "
-            f"{' '.join(map(str, options.columns))} with --source"
-        )
     if not options.reference:
         raise ValueError("--source needs --reference and one file or more.")
     sources = read_lines(options.source)
@@ -293,13 +314,6 @@ def _read_dialogues(options: argparse.Namespace) -> _TestSet:
     """Contexts of dialogues, as the run was trained with, and the replies to each."""
     from kseq2seq.data import group_references, read_dialogues
 
-    names = ("reference", "columns", "features")
-    given = [f"--{name}" for name in names if getattr(options, name) is not None]
-    if given:
-        raise ValueError(
-            "--dialogues goes without --reference, --columns and --features: leave "
-            f"them out. Received: {', '.join(given)}"
-        )
     settings = read_settings(options.path).get("data", {})
     if settings.get("format") != "dialogues":
         raise ValueError(

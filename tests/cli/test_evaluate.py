@@ -65,6 +65,24 @@ def test_evaluate_finds_columns_by_their_names(call, folder, reverser):
     )
 
 
+def test_headers_and_quotes_are_as_one_says(call, folder, reverser):
+    path, output = folder.parent / "test.tsv", folder.parent / "out"
+    options = "--tsv", path, "--output", output, "--metrics", "exact_match"
+    path.write_text("source\ttarget\nab\tba\n")
+    for header, count in ((), 1), (("--header", "true"), 1), (("--header", "false"), 2):
+        assert call("evaluate", folder, *options, *header).code == 0
+        assert len(output.read_text().splitlines()) == count
+    path.write_text('"a ""b"""\tx\n"c"\ty\n')
+    assert_refused(call("evaluate", folder, *options), "look like those of CSV")
+    for quoting, first in ("true", '"b" a'), ("false", '"""b"" a"'):
+        call("evaluate", folder, *options, "--quoting", quoting)
+        assert output.read_text().splitlines()[0] == first
+    path.write_text('{"source": "ab", "target": "ba"}\n')
+    for name in "--header", "--quoting":
+        result = call("evaluate", folder, "--jsonl", path, name, "true")
+        assert_refused(result, f"{name} goes with --tsv. Received: {name} with --jsonl")
+
+
 def test_evaluate_takes_fields_of_objects(call, folder, reverser):
     path = folder.parent / "test.jsonl"
     path.write_text('{"source": "ab", "target": "ba", "also": "x"}\n' * 2)
@@ -73,7 +91,7 @@ def test_evaluate_takes_fields_of_objects(call, folder, reverser):
     result = call("evaluate", folder, *options, "--columns", "source", "also")
     assert "= 0.00" in result.out
     result = call("evaluate", folder, *options, "--reference", path)
-    assert_refused(result, "goes with --source, not with --jsonl")
+    assert_refused(result, "--reference goes with --source. .*--reference with --jsonl")
 
 
 def test_hypotheses_are_written_on_a_line_each(call, folder, reverser):
@@ -97,7 +115,7 @@ def test_evaluate_reads_dialogues_as_the_run_did(call, folder, reverser):
     assert "nrefs:var" in result.out and "= 100.00" in result.out
     assert output.read_text().splitlines() == ["ba", "dc/x/ba"]
     result = call("evaluate", folder, *options, "--columns", "0", "1")
-    assert_refused(result, "goes without --reference, .*Received: --columns")
+    assert_refused(result, "goes with --tsv or --jsonl. .*--columns with --dialogues")
 
 
 def test_metrics_are_those_of_the_run(call, folder, reverser):
@@ -151,4 +169,4 @@ def test_columns_are_not_of_lines(call, folder, reverser):
     path.write_text("ab\n")
     options = "--source", path, "--reference", path, "--columns", "0", "1"
     result = call("evaluate", folder, *options)
-    assert_refused(result, "--columns are of --tsv or --jsonl, .*Received: --columns 0")
+    assert_refused(result, "goes with --tsv or --jsonl. .*--columns with --source")

@@ -76,7 +76,7 @@ def test_evaluate_takes_a_column(call, featured, tmp_path):
     (tmp_path / "source").write_text("a\n")
     refused = call("evaluate", path, "--source", tmp_path / "source", "--reference",
                    tmp_path / "source", "--features", "1")  # fmt: skip
-    assert_refused(refused, "is a column of --tsv or --jsonl, not of --source")
+    assert_refused(refused, "goes with --tsv or --jsonl. .*--features with --source")
 
 
 def test_score_takes_a_column(call, featured):
