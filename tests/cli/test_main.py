@@ -118,7 +118,10 @@ def test_version(call):
             "one of the arguments --source --tsv --jsonl --dialogues is required",
         ),
         (["evaluate", "RUN", "--source", "a"], "--source needs --reference"),
-        (["evaluate", "RUN", "--tsv", "a", "--reference", "b"], "not with --tsv"),
+        (
+            ["evaluate", "RUN", "--tsv", "a", "--reference", "b"],
+            "--reference with --tsv",
+        ),
         (["evaluate", "RUN", "--tsv", "absent.tsv"], "absent.tsv: no such file"),
         (["evaluate", "RUN", "--source", "a", "--metrics", "x"], "'x' .*'bleu', "),
         (["evaluate", "RUN", "--tsv", "a", "--bootstrap", "1"], "0 or at least 2"),
