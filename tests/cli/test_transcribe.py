@@ -147,6 +147,11 @@ def test_other_verbs_take_tables_and_recordings(
         (["score", "RUN", "--input", "a", "--workers", 2], "leave out --workers, for"),
         (["evaluate", "RUN", "--source", "a"], "leave out --source, for models of"),
         (["evaluate", "RUN", "--tsv", "a", "--features", 0], "leave out --features, f"),
+        (
+            ["evaluate", "RUN", "--tsv", "a", "--header", "true"],
+            "leave out --header, f",
+        ),
+        (["evaluate", "RUN", "--tsv", "a", "--quoting", "false"], "out --quoting, for"),
         (["export", "RUN", "OUT", "--max-bytes", 7], "leave out --max-bytes, for"),
         (["export", "RUN", "OUT", "--ensemble-weights", 2], "out --ensemble-weights,"),
         (

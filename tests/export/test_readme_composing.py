@@ -1,16 +1,20 @@
 """Programs of exports whose tokens are parts of characters, against `Translator`."""
 
 import json
+import textwrap
 import unicodedata
+from types import SimpleNamespace
 
 import keras
 import pytest
+import tensorflow as tf
 
 import kseq2seq
 from kseq2seq import Search, Translator, export
 from kseq2seq.export.readme_composing import about_composing, with_composing
 from kseq2seq.export.readme_copying import litert_copying
-from kseq2seq.tokenizers import copied_ids
+from kseq2seq.tokenizers import composed, copied_ids
+from kseq2seq.utils import EOS_ID
 from readme_programs import lines_of_readme_program
 
 PAIRS = [("été ñ", "étés ñ"), ("uno", "ù ó")]
@@ -95,6 +99,19 @@ def test_a_cut_text_has_no_half_syllable(normalization, copying, tmp_path):
     assert any(cut) and not any(text.endswith(JAMO[0]) for text in expected)
     lines = "".join(f"{text}\n" for text in texts)
     assert lines_of_readme_program(path, lines) == expected
+
+
+@pytest.mark.parametrize("code", [0x10FF, 0x1100, 0x1112, 0x115E, 0x115F, 0x1161])
+def test_programs_cut_what_tokenizers_cut(code):
+    parts = {"writing": "$compose", "copying_setup": ""}
+    lines = textwrap.dedent(with_composing(parts, {"compose": "NFC"})["writing"])
+    target, text = SimpleNamespace(eos_id=lambda: EOS_ID), "하" + chr(code) * 2
+    for is_whole, ids in ((True, [5, EOS_ID]), (False, [5, 7])):
+        names = {"unicodedata": unicodedata, "target": target}
+        names |= {"ids": ids, "written": text}
+        exec(lines, names)
+        (expected,) = composed([text], tf.constant([is_whole])).numpy()
+        assert names["written"] == expected.decode()
 
 
 def test_litert(tmp_path):
