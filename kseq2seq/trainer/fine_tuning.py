@@ -36,7 +36,7 @@ _OF_LOG_MEL = (
     "max_frequency",
     "normalize",
 )
-_TOKENIZER_SETTINGS = ("kind", "shared", "normalization")
+_TOKENIZER_SETTINGS = ("kind", "shared", "normalization", "split_digits")
 
 
 class InitialRun(NamedTuple):
@@ -264,7 +264,7 @@ def _check_settings(run: Path, settings: Settings, frame_size: int = 0) -> None:
     for name in _TOKENIZER_SETTINGS:
         value = getattr(settings.tokenizer, name)
         given = list(value) if isinstance(value, tuple) else value
-        if name in tokenizer and tokenizer[name] != given:
+        if name in tokenizer and _of_both(tokenizer[name]) != _of_both(given):
             wrong.append(
                 f"tokenizer.{name} must be {tokenizer[name]!r}. Received: {given!r}"
             )
@@ -272,6 +272,11 @@ def _check_settings(run: Path, settings: Settings, frame_size: int = 0) -> None:
         raise SettingsError(
             *(f"--from {run}: as in this run, {message}" for message in wrong)
         )
+
+
+def _of_both(value: Any) -> list[Any]:
+    """The values of the source and the target, of a setting of both or of each."""
+    return value if isinstance(value, list) else [value, value]
 
 
 def _config_of(path: Path) -> dict[str, Any]:

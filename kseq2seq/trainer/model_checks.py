@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kseq2seq.config import Seq2SeqConfig
+from kseq2seq.tokenizers import SUBWORD_KINDS
 from kseq2seq.trainer.readers import READERS
 
 VOCABULARY_SIZES = (
@@ -88,6 +89,39 @@ def check_shared(tokenizer: Any, errors: list[str]) -> None:
                 f"tokenizer.{name} must be one value with tokenizer.shared, which "
                 f"makes one tokenizer for both sides. Received: {list(value)}"
             )
+
+
+def check_subwords(tokenizer: Any, batches: Any, errors: list[str]) -> None:
+    """Refuses settings of subwords where the tokens of a tokenizer are others.
+
+    Args:
+        tokenizer: The section [tokenizer].
+        batches: The section [batches].
+        errors: List to which a message is added for what cannot be used.
+    """
+    kinds = _both(tokenizer.kind)
+    sizes = batches.sampling_nbest_size
+    is_split = _both(tokenizer.split_digits)
+    is_sampled = [size not in (0, 1) for size in _both(sizes)]
+    settings = (
+        ("tokenizer.split_digits", tokenizer.split_digits, is_split, "false", "true"),
+        ("batches.sampling_nbest_size", sizes, is_sampled, "0", "-1"),
+    )
+    for name, value, is_used, off, on in settings:
+        if any(
+            used and kind not in SUBWORD_KINDS
+            for used, kind in zip(is_used, kinds, strict=True)
+        ):
+            errors.append(
+                f"{name} must be {off} unless tokenizer.kind is 'unigram' or 'bpe'; "
+                f"for one side alone it is such as [{on}, {off}]. Received: {value}, "
+                f"kind = {tokenizer.kind!r}"
+            )
+
+
+def _both(value: Any) -> tuple[Any, Any]:
+    """The values of the source and the target, of a setting of both or of each."""
+    return value if isinstance(value, tuple) else (value, value)
 
 
 def check_vocabulary_sizes(model: Mapping[str, Any], errors: list[str]) -> None:
@@ -236,8 +270,7 @@ def check_guided(settings: Any, model: Mapping[str, Any], errors: list[str]) -> 
             f"{weight} with model.attention = 'none'"
         )
     batches = settings.batches
-    sizes = batches.sampling_nbest_size
-    sizes = sizes if isinstance(sizes, tuple) else (sizes,)
+    sizes = _both(batches.sampling_nbest_size)
     if batches.source_swap or any(size not in (0, 1) for size in sizes):
         errors.append(
             "data.links are of tokens that stay as they are: set batches.source_swap "

@@ -9,7 +9,7 @@ from kseq2seq.config import Seq2SeqConfig
 from kseq2seq.decoding import Search
 from kseq2seq.evaluation import METRICS
 from kseq2seq.models import PARTS
-from kseq2seq.tokenizers import KINDS, NORMALIZATIONS, SUBWORD_KINDS
+from kseq2seq.tokenizers import KINDS, NORMALIZATIONS
 from kseq2seq.trainer.batch_settings import BatchSettings
 from kseq2seq.trainer.data_settings import DataSettings, check_data, check_features
 from kseq2seq.trainer.frame_settings import LogMelSettings, check_frame_settings
@@ -21,6 +21,7 @@ from kseq2seq.trainer.model_checks import (
     check_sampled,
     check_search,
     check_shared,
+    check_subwords,
     check_vocabulary_sizes,
     placeholder_sizes,
 )
@@ -313,23 +314,6 @@ def read_settings(path: PathLike, changes: Iterable[str] = ()) -> Settings:
     return settings
 
 
-def _check_digits(tokenizer: TokenizerSettings, errors: list[str]) -> None:
-    """Refuses split digits where the tokens of a tokenizer are no subwords."""
-    kinds, splits = (
-        x if isinstance(x, tuple) else (x, x)
-        for x in (tokenizer.kind, tokenizer.split_digits)
-    )
-    if any(
-        split and kind not in SUBWORD_KINDS
-        for kind, split in zip(kinds, splits, strict=True)
-    ):
-        errors.append(
-            "tokenizer.split_digits must be false unless tokenizer.kind is 'unigram' "
-            "or 'bpe'; for one side alone it is such as split_digits = [true, false]. "
-            f"Received: {tokenizer.split_digits}, kind = {tokenizer.kind!r}"
-        )
-
-
 def make_settings(
     given: Mapping[str, Mapping[str, Any]], errors: list[str]
 ) -> Settings:
@@ -357,7 +341,7 @@ def make_settings(
         for name, cls in SECTIONS.items()
     }
     model, search = dict(given.get("model", {})), dict(given.get("search", {}))
-    _check_digits(sections["tokenizer"], errors)
+    check_subwords(sections["tokenizer"], sections["batches"], errors)
     check_shared(sections["tokenizer"], errors)
     has_features = check_features(sections["data"], errors)
     has_frames = check_frame_settings(sections, model, errors)

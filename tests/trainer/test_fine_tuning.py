@@ -152,6 +152,18 @@ def test_what_does_not_fit_is_refused(former, prepare, tmp_path, changes, match)
     assert not (tmp_path / "tuned").exists()
 
 
+def test_digits_are_split_as_in_the_run(former, prepare, tmp_path):
+    path = tmp_path / "former" / runs.SETTINGS_FILE
+    settings = json.loads(path.read_text())
+    settings["tokenizer"]["kind"] = "bpe"
+    path.write_text(json.dumps(settings))
+    # The same kind, written in another way.
+    changes = "tokenizer.kind=['bpe', 'bpe']", "tokenizer.split_digits=true"
+    with pytest.raises(SettingsError, match="digits must be False. Rec.*: True") as e:
+        prepare("tuned", OLD, *changes, from_run=tmp_path / "former")
+    assert len(e.value.messages) == 1
+
+
 @pytest.mark.parametrize(
     ("kinds", "match"),
     [

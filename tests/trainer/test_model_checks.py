@@ -57,7 +57,7 @@ def test_no_sample_of_another_vocabulary(change, match):
         (["LINKED", "model.attention=none"], r"with attention\. Received: 0\.1 with"),
         (["LINKED", "batches.source_swap=0.1"], r"source_swap.* to 0\. .*: 0\.1 and 0"),
         (
-            ["LINKED", "batches.sampling_nbest_size=[0, 5]"],
+            ["LINKED", "tokenizer.kind=bpe", "batches.sampling_nbest_size=[0, 5]"],
             r": 0\.0 and \(0, 5",
         ),
     ],
@@ -152,3 +152,41 @@ def test_a_shared_tokenizer_has_one_value(name, value):
     with pytest.raises(SettingsError, match=f"tokenizer.{name} must be one value with"):
         read_settings(DATES, changes)
     read_settings(DATES, [*changes, "tokenizer.shared=false"])
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("tokenizer", "split_digits", True),
+        ("batches", "sampling_nbest_size", -1),
+        ("batches", "sampling_nbest_size", 7),
+    ],
+)
+def test_subwords_alone_are_drawn_and_have_their_digits_split(section, name, value):
+    def errors_of(kind, setting):
+        errors = []
+        given = {"data": {"format": "dates"}, "tokenizer": {"kind": kind}}
+        given.setdefault(section, {})[name] = setting
+        make_settings(given, errors)
+        return errors
+
+    off = type(value)(0)
+    for kind, setting in [
+        ("unigram", value),
+        (["bpe", "unigram"], value),
+        (["word", "bpe"], [off, value]),
+        (["bpe", "character"], [value, off]),
+        ("character", off),
+    ]:
+        assert not errors_of(kind, setting)
+    assert not errors_of(["word", "bpe"], [1, value]) or section == "tokenizer"
+    for kind, setting in [
+        ("character", value),
+        (["bpe", "word"], value),
+        (["word", "bpe"], [value, off]),
+    ]:
+        (error,) = errors_of(kind, setting)
+        assert f"{section}.{name} must be" in error
+        received = tuple(setting) if isinstance(setting, list) else setting
+        known = tuple(kind) if isinstance(kind, list) else kind
+        assert error.endswith(f"Received: {received}, kind = {known!r}")

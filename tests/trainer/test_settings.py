@@ -1,13 +1,12 @@
 """Settings: of recipes, of older versions, and those that cannot be."""
 
 import dataclasses
-import re
 
 import pytest
 
 from kseq2seq import trainer
 from kseq2seq.trainer.schema import SettingsError
-from kseq2seq.trainer.settings import make_settings, read_settings
+from kseq2seq.trainer.settings import read_settings
 
 DATES = trainer.find_recipe("dates")
 
@@ -83,16 +82,6 @@ def test_a_setting_that_cannot_be_is_refused(change, match):
     with pytest.raises(SettingsError, match=match) as error:
         read_settings(DATES, [change])
     assert len(error.value.messages) == 1
-
-
-def test_digits_are_split_of_subwords():
-    tokenizer = {"kind": ["bpe", "word"], "split_digits": [True, False]}
-    settings = make_settings({"data": {"format": "dates"}, "tokenizer": tokenizer}, [])
-    assert settings.tokenizer.split_digits == (True, False)
-    errors = []
-    make_settings({"tokenizer": {**tokenizer, "split_digits": True}}, errors)
-    expected = r"must be false unless .*Received: True, kind = \('bpe', 'word'\)"
-    assert any(re.search(f"split_digits {expected}", error) for error in errors)
 
 
 def test_all_errors_are_told_at_once():
