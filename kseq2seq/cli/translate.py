@@ -112,7 +112,8 @@ def run(options: argparse.Namespace) -> None:
     if typed:
         lines, total = windows.typed_windows(), None
     else:
-        lines, total = windows.read_windows(options.input)
+        check = windows.features_check(options)
+        lines, total = windows.read_windows(options.input, check)
     with (
         output.open_output(options.output) as file,
         output.progress_bar(total, options.output, hidden=typed) as update,

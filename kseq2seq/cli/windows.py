@@ -1,6 +1,7 @@
 """Windows of lines: verbs hold one of them at a time, however long the file is."""
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, compress
@@ -158,7 +159,7 @@ def texts_of_window(
     lines, others = window.lines, {}
     if getattr(options, "features", None) is not None:
         cells = [
-            ("", "") if is_blank(line) else _text_and_features(options, line, number)
+            _text_and_features(options, line, number)
             for number, line in enumerate(lines, window.first)
         ]
         lines = [text for text, _ in cells]
@@ -167,7 +168,23 @@ def texts_of_window(
     return is_text, {"texts": [*compress(texts, is_text)], **others}
 
 
+def features_check(options: argparse.Namespace) -> Callable[[str, int], Any] | None:
+    """What `read_windows` checks of lines that have features in a column.
+
+    Args:
+        options: Those of a verb with `--features`.
+
+    Returns:
+        A function of a line and its number; `None` where no features were asked for.
+    """
+    if options.features is None:
+        return None
+    return functools.partial(_text_and_features, options)
+
+
 def _text_and_features(options: Any, line: str, number: int) -> tuple[str, str]:
+    if is_blank(line):
+        return "", ""
     cells, column = line.split("\t"), options.features
     if len(cells) <= max(column, 1):
         raise ValueError(

@@ -164,10 +164,12 @@ def as_text(value: Any, name: str, place: str, argument: str) -> str:
     """
     if value is None:
         return ""
-    if not isinstance(value, str) or any("\ud800" <= x <= "\udfff" for x in value):
+    if not isinstance(value, str) or any(
+        x == "\0" or "\ud800" <= x <= "\udfff" for x in value
+    ):
         raise DataError(
             f"{place}: expected text in the field {name!r}. Received: {value!r}. Name "
-            f"another field by {argument}, or write strings of Unicode."
+            f"another field by {argument}, or write strings of Unicode without NUL."
         )
     return value.rstrip("\r\n")
 

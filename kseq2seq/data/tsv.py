@@ -204,6 +204,8 @@ def _csv_rows(
     number = 1
     try:
         for cells in reader:
+            if any(re.match(' +"', cell) for cell in cells):
+                _refuse_blank_quotes(of_row, cells, delimiter, f"{path}:{number}")
             yield number, cells
             number = reader.line_num + 1
             of_row.clear()
@@ -217,6 +219,21 @@ def _csv_rows(
             f"({error}). Mend its quotes, or read them as text by quoting=False."
             + (also if "limit" in str(error) else "")
         ) from error
+
+
+def _refuse_blank_quotes(
+    lines: Sequence[str], cells: list[str], delimiter: str, place: str
+) -> None:
+    """Refuses a quote behind a blank: CSV has it as text, but its writer had not."""
+    again = csv.reader(
+        [f"{x}\n" for x in lines], delimiter=delimiter, skipinitialspace=True
+    )
+    if [x.lstrip(" ") for x in next(again)] != [x.lstrip(" ") for x in cells]:
+        raise DataError(
+            f"{place}: expected quotes of CSV at the beginning of a cell. Received: "
+            f"{lines[0][:80]!r}. Leave out the blank ahead of them, or read them as "
+            "text by quoting=False."
+        )
 
 
 def _find_columns(

@@ -43,9 +43,22 @@ def check_same_tokenizers(translators: Sequence[Tokenizing]) -> None:
         if other.features != first.features:
             raise ValueError(
                 "The models of an ensemble must have the same features, and so be "
-                "trained on the same data. Received: models with "
-                f"{first.features} and {other.features}"
+                "trained on the same data. Received: models "
+                f"{_different(first.features, other.features)}"
             )
+
+
+def _different(
+    first: FeatureVocabulary | None, second: FeatureVocabulary | None
+) -> str:
+    """How the features of two models differ."""
+    if first is None or second is None:
+        return "with features and without"
+    if first.separator != second.separator:
+        return f"with {first.separator!r} and {second.separator!r} between features"
+    if only := sorted({*first.symbols} ^ {*second.symbols}):
+        return f"of which one alone has {', '.join(map(repr, only[:5]))}"
+    return "with the same symbols in another order"
 
 
 class Joinable:

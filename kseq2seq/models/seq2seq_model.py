@@ -176,7 +176,7 @@ class Seq2SeqModel(keras.Model):
             mix = self.scheduled_sampling.mixed_target
             # Keras takes no arrays, as there are in eager steps, beside a tensor.
             x = {name: tf.convert_to_tensor(value) for name, value in x.items()}
-            x["target"] = mix(self, x, self.optimizer.iterations)
+            x["target"] = mix(self, x, _num_batches(self.optimizer))
         if self.consistency is not None:
             # Behind the predictions, which both passes read.
             x, y, sample_weight = self.consistency.twice((x, y, sample_weight))
@@ -352,3 +352,12 @@ def _track_loss(model, inputs, loss):
     # As Keras's guide to custom training steps finds it; it is the first one.
     tracker = next(metric for metric in model.metrics if metric.name == "loss")
     tracker.update_state(loss, sample_weight=batch_size)
+
+
+def _num_batches(optimizer):
+    """The number of batches that an optimizer has had, as a variable.
+
+    Its `iterations` count updates, which are fewer where gradients are accumulated.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return next(x for x in inner.variables if x.name == "iteration")

@@ -24,6 +24,13 @@ from kseq2seq.utils import (
 _OWN = ("draws", "draw_seed", "seeds", "variants")
 # What a training's changes call the variant that it is of.
 _VARIANT = "variant"
+# What a greedy search has no use for.
+_OF_BEAM = (
+    "search.beam_size",
+    "search.num_hypotheses",
+    "search.num_groups",
+    "search.coverage_penalty",
+)
 # Draws that may be equal to earlier ones, for each that is wanted.
 _TRIES = 100
 
@@ -108,6 +115,13 @@ def read_sweep(path: PathLike) -> list[SweepRun]:
                 "has no effect: leave out one of them. Received: "
                 f"batch_tokens = {made.batches.batch_tokens}"
             )
+        of_beam = [x for x in _OF_BEAM if x in own]
+        if of_beam and made.training.validation_search == "greedy":
+            errors.append(
+                f"{', '.join(of_beam)} cannot be tried where the validation set is "
+                "translated greedily: set training.validation_search to 'search'. "
+                "Received: 'greedy'"
+            )
         runs.append(SweepRun(name, changes, seed, made))
     if errors:
         raise SettingsError(*dict.fromkeys(errors))
@@ -153,8 +167,13 @@ def _refuse_fixed(table: str, tried: Mapping[str, Any], errors: list[str]) -> No
         "training.seed": "give sweep.seeds = [1, 2]",
         "training.metrics": "scores must be compared by one metric: leave it out",
     }
-    for name, remedy in others.items():
-        if name in tried:
+    one_set = "scores must be of one validation set: leave it out"
+    others |= {f"data.{x}": one_set for x in ("validation", "held_out", "limit")}
+    for name in tried:
+        remedy = others.get(name)
+        if name.startswith("card."):
+            remedy = "it changes no training: leave it out"
+        if remedy:
             errors.append(
                 f"{table}.{name} cannot be tried: {remedy}. Received: {tried[name]!r}"
             )

@@ -1,5 +1,6 @@
 """Windows of lines."""
 
+import argparse
 import os
 import threading
 
@@ -29,6 +30,16 @@ def test_a_file_is_looked_through_before(tmp_path, caplog):
         windows.read_windows(str(path))
     with pytest.raises(DataError, match="nowhere: no such file"):
         windows.read_windows(str(tmp_path / "nowhere"))
+
+
+def test_features_of_a_file_are_looked_for_before(tmp_path):
+    path = tmp_path / "in.tsv"
+    path.write_text("a\tV\n\n" * 1500 + "b\n")
+    options = argparse.Namespace(input=str(path), features=1)
+    check = windows.features_check(options)
+    with pytest.raises(ValueError, match=r"in.tsv:3001: expected at least 2 columns"):
+        windows.read_windows(str(path), check)
+    assert windows.features_check(argparse.Namespace(features=None)) is None
 
 
 def test_a_pipe_is_read_once(tmp_path):

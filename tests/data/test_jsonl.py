@@ -48,6 +48,7 @@ def test_fields_inside_of_objects(tmp_path, caplog):
         ("{}", "Received: fields none. Name others by columns"),
         ('{"source": "Go.", "target": 3}', "text in the field 'target'. Received: 3"),
         ('{"source": "Go.", "target": "\\ud800"}', "write strings of Unicode"),
+        ('{"source": "G\\u0000.", "target": "a"}', r"'G\\x00\.'.* without NUL"),
     ],
 )
 def test_errors_name_file_and_line(tmp_path, line, message):

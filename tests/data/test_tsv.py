@@ -167,6 +167,13 @@ def test_errors_of_csv(tmp_path):
     path = write(tmp_path / "a.csv", f"a,b\n{'c' * 131_073},d\n")
     with pytest.raises(data.DataError, match="Mend its .* raise csv.field_size_limit"):
         data.read_tsv(path)
+    path = write(tmp_path / "a.csv", 'a, b\n"c",d\ne, "f, g"\n')
+    with pytest.raises(data.DataError, match=r"a\.csv:3: .* Leave out the blank ahead"):
+        data.read_tsv(path)
+    assert data.read_tsv(path, quoting=False)[1] == ('"c"', "d")
+    # A text that begins so.
+    path = write(tmp_path / "a.csv", 'a," ""b"", c"\n')
+    assert data.read_tsv(path) == [("a", ' "b", c')]
     path = write(tmp_path / "a.csv", "a;b\n\nc\n")
     with pytest.raises(data.DataError, match=r"a\.csv:3: .*2 columns with semicolons"):
         data.read_tsv(path)

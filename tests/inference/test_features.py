@@ -220,14 +220,20 @@ def test_an_ensemble_and_a_preset_have_features(tmp_path):
     assert min(ours[0], theirs[0]) - 1 < score
     best = together.translate(TEXTS[:1], SEARCH, features=["N;PST"])[0][0]
     assert best.source_tokens[-2:] == ["N", "PST"]
-    others = Translator(
-        kinds[0].model,
-        kinds[0].source_tokenizer,
-        kinds[0].target_tokenizer,
-        kseq2seq.FeatureVocabulary(["a", *FEATURES.symbols[1:]]),
-    )
-    with pytest.raises(ValueError, match="must have the same features"):
-        Translator.ensemble([kinds[0], others])
+    symbols = FEATURES.symbols
+    for features, match in [
+        (kseq2seq.FeatureVocabulary(["a", *symbols[1:]]), f"has {symbols[0]!r}, 'a'$"),
+        (kseq2seq.FeatureVocabulary(symbols[::-1]), "same symbols in another order$"),
+        (kseq2seq.FeatureVocabulary(symbols, "|"), r"models with ';' and '\|' between"),
+    ]:
+        others = Translator(
+            kinds[0].model,
+            kinds[0].source_tokenizer,
+            kinds[0].target_tokenizer,
+            features,
+        )
+        with pytest.raises(ValueError, match=f"must have the same features.*{match}"):
+            Translator.ensemble([kinds[0], others])
     preset = kinds[1].save_to_preset(tmp_path / "preset")
     again = Translator.from_preset(preset)
     assert again.features == FEATURES

@@ -144,6 +144,25 @@ def test_fit_reads_mixed_tokens(name, jit):
         np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("scales", [False, True])
+def test_each_batch_is_a_step_where_gradients_are_accumulated(monkeypatch, scales):
+    model, steps = make_model("general"), []
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=3)
+    if scales:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    model.compile(optimizer, MaskedCrossentropy(), run_eagerly=True)
+    model.scheduled_sampling = ScheduledSampling("linear", 0.5, steps=7)
+
+    def mixed_target(model, inputs, step):
+        steps.append(int(step))
+        return inputs["target"]
+
+    monkeypatch.setattr(model.scheduled_sampling, "mixed_target", mixed_target)
+    for _ in range(5):
+        model.train_on_batch(INPUTS, LABELS)
+    assert steps == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("name", ["general", "dot_feed"])
 def test_an_eager_step_reads_arrays(name):
     model = make_model(name)

@@ -162,6 +162,23 @@ def test_draws_are_spread_as_asked_for_and_the_same_again(read):
         ("[sweep.model]\nunits = [8, 7]", r"\[model\] .*must be even"),
         ("[sweep.training]\nseed = [1, 2]", r"give sweep.seeds = \[1, 2\]"),
         ("[sweep.training]\nmetrics = ['ter']", "metrics cannot be tried: .* leave it"),
+        (
+            "[sweep.data]\nheld_out = [0.1, 0.2]",
+            r"data.held_out cannot be tried: .* one validation set.*\[0.1, 0.2\]",
+        ),
+        (
+            "[sweep.data]\nlimit = [100, 200]",
+            "limit cannot be tried: .* validation set",
+        ),
+        (
+            "[sweep.variants.new.data]\nvalidation = ['a']",
+            r"variants.new.data.validation cannot be tried: .* one validation set",
+        ),
+        ("[sweep.card]\nsource = ['a', 'b']", "card.source cannot .* changes no train"),
+        (
+            "[sweep.search]\nbeam_size = [3, 5]\nnum_groups = [1]",
+            "search.beam_size, search.num_groups cannot be tried .* Received: 'greedy'",
+        ),
         ("[model]\nunit = 8\n[sweep]\nseeds = [1]", r"`model\.unit` is no setting"),
         ("[sweep]\nvariants = [1]", r"variants must have a table .* \[1\]"),
         ("[sweep.variants]\ndeep = 2", "variants must have a table .* {'deep': 2}"),
