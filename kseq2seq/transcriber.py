@@ -17,10 +17,11 @@ from kseq2seq.inference import (
     Transcription,
     check_fork,
     check_search,
-    check_texts,
     enter_process,
+    is_recording,
     rows_of_batches,
     search_of_beam,
+    sources_and_texts,
     text_tensor,
     transcriptions_of_row,
     works_in_forks,
@@ -162,7 +163,7 @@ class Transcriber:
         shape = getattr(sources, "shape", ())
         # Rows of one frame each are no waveforms either.
         is_single = len(shape) == 2 and shape[1] == self._reader.frame_size
-        if is_single or isinstance(sources, (str, bytes, Path)):
+        if is_single or not isinstance(sources, Iterable) or is_recording(sources):
             received = f"an array of shape {shape}" if shape else f"{sources!r:.80}"
             raise ValueError(
                 "`sources` must be a list; put a single source into one. "
@@ -206,11 +207,9 @@ class Transcriber:
             List of `(log_prob, num_tokens)`: the natural logarithm of the text's
             probability, EOS included, and the number of its tokens.
         """
-        pairs = list(pairs)
-        if not pairs:
+        sources, texts = sources_and_texts(pairs)
+        if not sources:
             return []
-        sources, texts = zip(*pairs, strict=True)
-        texts = check_texts(texts)
         frames = [self.frames(source) for source in sources]
 
         def run(rows):

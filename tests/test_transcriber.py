@@ -2,12 +2,14 @@
 
 import copy
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
 
 import kseq2seq
 from kseq2seq import Search, Transcriber, layers
+from kseq2seq.callbacks import TranscribeAndScore
 from kseq2seq.tokenizers import train_tokenizer
 from transcribers import (
     BANDS,
@@ -159,6 +161,30 @@ def test_integers_of_other_sizes_are_no_waveforms(speech, dtype):
 def test_what_is_no_source_is_refused(plain, source):
     with pytest.raises(ValueError, match=r"frames of shape \(num_frames, 7\)"):
         plain([source])
+
+
+@pytest.mark.parametrize("sources", [5, None, pathlib.PurePosixPath("a.npy"), b"RIFF"])
+def test_sources_are_a_list(plain, sources):
+    with pytest.raises(ValueError, match="`sources` must be a list; put a single"):
+        plain(sources)
+
+
+@pytest.mark.parametrize(
+    ("pair", "received"),
+    [
+        ((FRAMES[0], "a", "b"), "tuple"),
+        ("ab", "str, 'ab'"),
+        ((FRAMES[0], 5), "tuple"),
+        (None, "NoneType, None"),
+    ],
+)
+def test_pairs_to_score_are_a_source_and_a_text(plain, tokenizer, pair, received):
+    pairs = [(FRAMES[0], "a"), pair]
+    match = rf"tuples of a source and a text\. Received: pairs\[1\] of {received}"
+    with pytest.raises(ValueError, match=match):
+        plain.score(pairs)
+    with pytest.raises(ValueError, match=match):
+        TranscribeAndScore(pairs, tokenizer)
 
 
 def test_a_translator_is_refused_its_model(tokenizer, plain):

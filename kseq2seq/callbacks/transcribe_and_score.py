@@ -7,6 +7,7 @@ import keras
 
 from kseq2seq.callbacks.epoch_scores import EpochScores
 from kseq2seq.decoding import Search
+from kseq2seq.inference import sources_and_texts
 from kseq2seq.layers import LogMel
 from kseq2seq.tokenizers import Tokenizer
 from kseq2seq.transcriber import Transcriber
@@ -61,12 +62,12 @@ class TranscribeAndScore(EpochScores):
         every: int = 1,
         alignments: bool = False,
     ) -> None:
-        pairs = list(pairs)
-        if not pairs:
+        sources, texts = sources_and_texts(pairs)
+        if not sources:
             raise ValueError("`pairs` must hold at least one pair. Received: none")
-        references = [[text] for _, text in pairs]
+        references = [[text] for text in texts]
         super().__init__(references, metrics, search, every, alignments)
-        self.sources = [source for source, _ in pairs]
+        self.sources = sources
         self.tokenizer, self.log_mel = tokenizer, log_mel
 
     def make_decoder(self, model: keras.Model) -> Transcriber:

@@ -120,11 +120,11 @@ def _files(options: argparse.Namespace) -> tuple[list[str], list[Any]]:
 def _names_in_table(options: argparse.Namespace) -> list[str]:
     from kseq2seq.data import read_lines, read_tsv
 
-    if options.column is None:
+    if not options.input:
         cells = [line.split("\t")[0] for line in read_lines(options.input)]
     else:
-        columns: Any = options.column, options.column
-        cells = [row[0] for row in read_tsv(options.input, columns)]
+        column: Any = 0 if options.column is None else options.column
+        cells = [row[0] for row in read_tsv(options.input, (column,) * 2)]
     return [cell.strip() for cell in cells if not is_blank(cell)]
 
 

@@ -28,6 +28,7 @@ from kseq2seq.data.frame_batches import (
 from kseq2seq.data.frame_files import (
     FrameFile,
     read_frame_table,
+    read_wav_samples,
     read_wav_table,
     wav_sample_rate,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "read_tfds",
     "read_tfrecords",
     "read_tsv",
+    "read_wav_samples",
     "read_wav_table",
     "sample",
     "sample_segmentations",

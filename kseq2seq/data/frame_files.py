@@ -1,9 +1,11 @@
 """Tables of WAV files, or of files of frames, with a text for each."""
 
+import io
 import logging
+import os
 import wave
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,11 +13,16 @@ import numpy as np
 
 from kseq2seq.data.lines import DataError
 from kseq2seq.data.tsv import numbered_tsv
-from kseq2seq.utils import PathLike, check_integer, check_integers, is_blank, open_npz
+from kseq2seq.utils import (
+    UNREADABLE,
+    PathLike,
+    check_integer,
+    check_integers,
+    is_blank,
+    open_npz,
+)
 
 _logger = logging.getLogger("kseq2seq")
-# Bytes of a WAV file that are no samples, at least.
-_LEAST_HEADER = 44
 Checked = TypeVar("Checked")
 
 
@@ -92,9 +99,11 @@ class FrameFile:
             if self.path.suffix.lower() != ".npz":
                 return np.load(self.path, mmap_mode="r", allow_pickle=False)
             with open_npz(self.path) as arrays:
-                (name,) = arrays.files
-                return arrays[name]
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                if len(arrays.files) != 1:
+                    names = f": {', '.join(arrays.files)}" if arrays.files else ""
+                    raise ValueError(f"{len(arrays.files)} arrays{names}")
+                return arrays[arrays.files[0]]
+        except UNREADABLE as error:
             raise DataError(
                 f"{self.path}: must be a file of NumPy, .npy or .npz with one array. "
                 f"Received: {error}"
@@ -124,26 +133,78 @@ def wav_sample_rate(path: PathLike) -> int:
     >>> wav_sample_rate(path)
     8000
     """
-    try:
-        with wave.open(str(path), "rb") as file:
-            width, count = file.getsampwidth(), file.getnframes()
-            rate, num_bytes = file.getframerate(), count * width * file.getnchannels()
-    except (OSError, EOFError, wave.Error) as error:
-        reason = str(error) or "the end of the file in its header"
-        raise _no_wav(path, reason) from error
-    if width != 2:
-        raise _no_wav(path, f"{8 * width}-bit samples")
-    if not count:
+    with _open_wav(path) as (file, num_bytes):
+        size = file.getnframes() * 2 * file.getnchannels()
+        rate = file.getframerate()
+    if not size:
         raise _no_wav(path, "no samples")
-    if Path(path).stat().st_size < _LEAST_HEADER + num_bytes:
+    if num_bytes < size:
         raise _no_wav(path, "fewer samples than its header says")
     return rate
 
 
-def _no_wav(path: PathLike, received: str) -> DataError:
+def read_wav_samples(source: PathLike | bytes) -> tuple[np.ndarray, int]:
+    """The samples of a WAV file, those of the first channel, and their rate.
+
+    Args:
+        source: Path of the file, or its bytes.
+
+    Returns:
+        A tuple of an int16 array of shape `(num_samples,)` and of samples in a second.
+
+    Raises:
+        DataError: If there is no such file, or it is none of 16-bit PCM with as many
+            samples as its header says.
+
+    Example:
+
+    >>> content = io.BytesIO()
+    >>> with wave.open(content, "wb") as file:
+    ...     file.setparams((2, 2, 8000, 0, "NONE", ""))
+    ...     file.writeframes(np.array([[3, 4], [5, 6]], "<i2").tobytes())
+    >>> samples, sample_rate = read_wav_samples(content.getvalue())
+    >>> samples.tolist(), sample_rate
+    ([3, 5], 8000)
+    """
+    with _open_wav(source) as (file, _):
+        channels, count = file.getnchannels(), file.getnframes()
+        content = file.readframes(count)
+        if len(content) != 2 * channels * count:
+            raise _no_wav(source, "fewer samples than its header says")
+        samples = np.frombuffer(content, "<i2").reshape(count, channels)
+        return samples[:, 0], file.getframerate()
+
+
+@contextmanager
+def _open_wav(source: PathLike | bytes) -> Iterator[tuple[wave.Wave_read, int]]:
+    """A WAV file of 16-bit PCM, and the number of bytes from its first sample on."""
+    try:
+        is_content = isinstance(source, bytes)
+        with (
+            io.BytesIO(source) if is_content else Path(source).open("rb") as content,
+            wave.open(content) as file,
+        ):
+            start = content.tell()  # behind the header, however long that is
+            num_bytes = content.seek(0, os.SEEK_END) - start
+            content.seek(start)
+            if file.getsampwidth() != 2:
+                raise _no_wav(source, f"{8 * file.getsampwidth()}-bit samples")
+            if file.getframerate() < 1:
+                raise _no_wav(source, f"{file.getframerate()} samples a second")
+            yield file, num_bytes
+    except (OSError, EOFError, wave.Error) as error:
+        reason = str(error) or "the end of the file in its header"
+        raise _no_wav(source, reason) from error
+    except RuntimeError as error:  # so `wave` tells of it
+        raise _no_wav(source, "a chunk that is longer than the file") from error
+
+
+def _no_wav(source: PathLike | bytes, received: str) -> DataError:
+    name = f"{source!r:.80}" if isinstance(source, bytes) else source
     return DataError(
-        f"{path}: must be a WAV file of 16-bit PCM, as 'ffmpeg -i IN -c:a pcm_s16le "
-        f"OUT.wav' or 'sox IN -b 16 OUT.wav' writes it. Received: {received}"
+        f"{name}: must be a WAV file of 16-bit PCM, as 'ffmpeg -i IN -ac 1 -c:a "
+        "pcm_s16le OUT.wav' or 'sox IN -b 16 -c 1 OUT.wav' writes it. "
+        f"Received: {received}"
     )
 
 

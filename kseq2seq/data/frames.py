@@ -1,6 +1,5 @@
 """Frames with texts, such as spectrograms with what was said, and files of them."""
 
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,17 @@ import numpy as np
 
 from kseq2seq.data.frame_files import FrameFile
 from kseq2seq.data.lines import DataError
-from kseq2seq.utils import PathLike, atomic_folder, atomic_path, check_choice, open_npz
+from kseq2seq.utils import (
+    UNREADABLE,
+    PathLike,
+    as_array,
+    atomic_folder,
+    atomic_path,
+    check_choice,
+    open_npz,
+)
 
 FramePair = tuple[np.ndarray | FrameFile, str]
-# What NumPy raises for files that are missing, damaged or of another kind.
-_UNREADABLE = OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile
 _DTYPES = "float32", "float64", "float16"
 _FRAMES, _LENGTHS, _TEXTS = "frames.npy", "lengths.npy", "texts.npy"
 
@@ -42,7 +47,7 @@ def as_frame_pairs(pairs: Iterable[Any]) -> list[FramePair]:
     for number, pair in enumerate(pairs):
         frames, text = pair if isinstance(pair, tuple) and len(pair) == 2 else (0, pair)
         if not isinstance(frames, FrameFile):
-            frames = np.asanyarray(frames)
+            frames = as_array(frames, f"pairs[{number}]")
         size = checked[0][0].shape[1:] if checked else frames.shape[1:]
         fits = frames.ndim == 2 and frames.dtype.kind in "fiu" and frames.size
         if not fits or frames.shape[1:] != size or not isinstance(text, str):
@@ -50,7 +55,8 @@ def as_frame_pairs(pairs: Iterable[Any]) -> list[FramePair]:
                 "`pairs` must hold tuples of frames, numbers of shape (num_frames, "
                 "size) with at least one frame and the same size in all, and a text. "
                 f"Received: pairs[{number}] of {type(pair).__name__}, with "
-                f"frames of shape {frames.shape} and {type(text).__name__}"
+                f"{frames.dtype} frames of shape {frames.shape} and "
+                f"{type(text).__name__}"
             )
         # What stays on the disk is not read yet.
         if type(frames) is np.ndarray:
@@ -102,8 +108,8 @@ def write_frames(path: PathLike, pairs: Iterable[Any], dtype: str = "float32") -
             the bytes.
 
     Raises:
-        ValueError: If `pairs` are no such pairs, `dtype` is none of these, or a number
-            is too large for it.
+        ValueError: If `pairs` are no such pairs, a text holds NUL, `dtype` is none of
+            these, or a number is too large for it.
 
     Example:
 
@@ -118,6 +124,12 @@ def write_frames(path: PathLike, pairs: Iterable[Any], dtype: str = "float32") -
     lengths = np.array([len(frames) for frames, _ in checked], "int64")
     texts = np.array([text for _, text in checked])
     path = Path(path)
+    for number, (_, text) in enumerate(checked):
+        if "\0" in text:
+            raise ValueError(
+                "`pairs` must hold texts without NUL, which NumPy's strings lose. "
+                f"Received: pairs[{number}] with {text!r:.80}"
+            )
     if path.suffix == ".npz":
         frames = np.concatenate(
             [check_finite(own, row, dtype) for row, (own, _) in enumerate(checked)]
@@ -182,7 +194,7 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 frames, lengths, texts = (
                     arrays[name] for name in ("frames", "lengths", "texts")
                 )
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(f"{expected}. Received: {error}") from error
     given = [
         (frames, 2, "fiu", "numbers of shape (all frames, size)"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kseq2seq.utils import Tensor, check_number, check_quantiles
+from kseq2seq.utils import Tensor, as_array, check_number, check_quantiles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,7 +118,8 @@ def _check(forecasts, targets, quantiles):
     import numpy as np
 
     levels = check_quantiles("quantiles", quantiles)
-    given, true = np.asarray(forecasts, "float64"), np.asarray(targets, "float64")
+    given = np.asarray(as_array(forecasts, "forecasts"), "float64")
+    true = np.asarray(as_array(targets, "targets"), "float64")
     if given.shape != (*true.shape, len(levels)) or not true.size:
         raise ValueError(
             "`forecasts` must have the axes of `targets` and one more, with a number "

@@ -24,6 +24,8 @@ from kseq2seq.inference.ensemble import (
 from kseq2seq.inference.forks import check_fork, enter_process, works_in_forks
 from kseq2seq.inference.frame_reader import (
     FrameReader,
+    is_recording,
+    sources_and_texts,
 )
 from kseq2seq.inference.frames_to_text import (
     FramesToText,
@@ -121,6 +123,7 @@ __all__ = [
     "forward_score",
     "frame_signature_functions",
     "int8_product",
+    "is_recording",
     "length_sorted_batches",
     "make_shortlist",
     "measure_shortlist",
@@ -132,6 +135,7 @@ __all__ = [
     "rows_of_batches",
     "search_of_beam",
     "signature_functions",
+    "sources_and_texts",
     "store_weights",
     "tensors_of_rows",
     "text_constraints",

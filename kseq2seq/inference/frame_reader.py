@@ -1,5 +1,7 @@
 """`FrameReader`: recordings, files and arrays to the frames that a model reads."""
 
+import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -7,13 +9,54 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kseq2seq.data import FrameFile, wav_sample_rate
-from kseq2seq.inference.waveforms import read_wav
+from kseq2seq.data import FrameFile, read_wav_samples
+from kseq2seq.inference.batches import check_texts
 from kseq2seq.layers import LogMel
-from kseq2seq.utils import check_integer
+from kseq2seq.utils import PathLike, as_array, check_integer
 
 # Files of NumPy, which hold frames. All others are WAV files.
 FRAME_SUFFIXES = (".npy", ".npz")
+
+
+def is_recording(source: Any) -> bool:
+    """Whether a source is a path, or the bytes of a file.
+
+    Args:
+        source: The source.
+
+    Example:
+
+    >>> is_recording(b"RIFF"), is_recording(["a.wav"])
+    (True, False)
+    """
+    return isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview))
+
+
+def sources_and_texts(pairs: Iterable[Any]) -> tuple[list[Any], list[str]]:
+    """The sources and the texts of pairs.
+
+    Args:
+        pairs: Tuples of a source and a text.
+
+    Raises:
+        ValueError: If one of them is none; the error names it.
+
+    Example:
+
+    >>> sources_and_texts([("a.wav", "one"), ("b.wav", "two")])
+    (['a.wav', 'b.wav'], ['one', 'two'])
+    """
+    sources, texts = [], []
+    for number, pair in enumerate(pairs):
+        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
+        if not is_pair or not isinstance(pair[1], str):
+            raise ValueError(
+                "`pairs` must hold tuples of a source and a text. Received: "
+                f"pairs[{number}] of {type(pair).__name__}, {pair!r:.80}"
+            )
+        sources.append(pair[0])
+        texts.append(pair[1])
+    return sources, check_texts(texts)
 
 
 def _finite(array: np.ndarray) -> np.ndarray:
@@ -49,17 +92,17 @@ def _samples(array: np.ndarray) -> np.ndarray:
     )
 
 
-def _wrong_wav(given: Any, sample_rate: int) -> ValueError:
-    """The error of a WAV file that cannot be read, which tells of one on the disk."""
-    received = f"{given!r:.80}"
-    if not isinstance(given, bytes):
-        rate = wav_sample_rate(given)  # tells itself what else is wrong
-        received = f"{given}, with {rate} samples a second"
-    return ValueError(
-        f"A WAV file must be of 16-bit PCM, with {sample_rate} samples a second, as "
-        f"'ffmpeg -i IN -ar {sample_rate} -c:a pcm_s16le OUT.wav' writes it. "
-        f"Received: {received}"
-    )
+def _samples_of_file(source: PathLike | bytes, sample_rate: int) -> np.ndarray:
+    """The samples of a WAV file of that sample rate."""
+    samples, received = read_wav_samples(source)
+    if received != sample_rate:
+        name = f"{source!r:.80}" if isinstance(source, bytes) else source
+        raise ValueError(
+            f"A WAV file must have {sample_rate} samples a second, as 'ffmpeg -i IN "
+            f"-ac 1 -ar {sample_rate} -c:a pcm_s16le OUT.wav' writes it. Received: "
+            f"{name}, with {received} samples a second"
+        )
+    return samples
 
 
 class FrameReader:
@@ -115,24 +158,26 @@ class FrameReader:
 
         Raises:
             ValueError: If it is none of these, or has a number that is not finite.
-            FileNotFoundError: If there is no such WAV file.
+            FileNotFoundError: If there is no such file.
         """
         given = source
-        if isinstance(source, (str, Path)):
+        if isinstance(source, (bytearray, memoryview)):
+            source = bytes(source)
+        is_wav = isinstance(source, bytes)
+        if isinstance(source, (str, os.PathLike)):
             path = Path(source)
             is_frames = path.suffix.lower() in FRAME_SUFFIXES
-            if not is_frames and not path.is_file():
+            if not path.is_file():
                 raise FileNotFoundError(
                     "`sources` must be frames, waveforms, or paths of files that are "
                     f"there. Received: {str(path)!r}, which is no file"
                 )
-            source = FrameFile(path) if is_frames else path.read_bytes()
-        if isinstance(source, bytes) and self.log_mel is not None:
-            try:
-                return self._frames_of_file(tf.constant(source)).numpy()
-            except tf.errors.InvalidArgumentError as error:
-                raise _wrong_wav(given, self.log_mel.sample_rate) from error
-        array = None if isinstance(source, bytes) else np.asarray(source)
+            is_wav = not is_frames
+            source = FrameFile(path) if is_frames else path
+        if is_wav and self.log_mel is not None:
+            source = _samples_of_file(source, self.log_mel.sample_rate)
+            is_wav = False
+        array = None if is_wav else np.asarray(as_array(source, "sources"))
         if array is not None and array.dtype.kind in "fiu":
             if array.ndim == 1:
                 array = _samples(array)
@@ -148,27 +193,17 @@ class FrameReader:
             f"Received: {_shown(given, array)} with log_mel={self.log_mel}"
         )
 
-    # Each traced once, for all lengths: faster than operation by operation.
+    # Traced once, for all lengths: faster than operation by operation.
     @cached_property
     def _frames_of_samples(self):
-        return _traced(self._frames, tf.TensorSpec([None], tf.float32))
-
-    @cached_property
-    def _frames_of_file(self):
-        def frames_of_file(content):
-            layer: Any = self.log_mel
-            samples, _ = read_wav(content[None], layer.sample_rate)
-            return self._frames(samples[0])
-
-        return _traced(frames_of_file, tf.TensorSpec([], tf.string))
+        spec = tf.TensorSpec([None], tf.float32)
+        graph = tf.function(self._frames, input_signature=[spec], autograph=False)
+        return graph.get_concrete_function()
 
     def _frames(self, samples):
         layer: Any = self.log_mel
         frames, _ = layer(samples[None], tf.ones_like(samples[None], "bool"))
         # Of no samples the layer makes a frame, which a SavedModel does not read.
-        return frames[0, : tf.shape(frames)[1] * tf.minimum(tf.size(samples), 1)]
-
-
-def _traced(function, spec):
-    graph = tf.function(function, input_signature=[spec], autograph=False)
-    return graph.get_concrete_function()
+        frames = frames[0, : tf.shape(frames)[1] * tf.minimum(tf.size(samples), 1)]
+        # In half precision only the model reads them.
+        return tf.cast(frames, tf.float32)

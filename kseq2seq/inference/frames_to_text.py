@@ -223,6 +223,7 @@ class FramesToText:
             (audio,) = source
             samples, mask = read_wav(audio, self.log_mel.sample_rate)
             frames, frame_mask = self.log_mel(samples, mask)
+            frames = tf.cast(frames, tf.float32)
             silent = tf.logical_not(tf.reduce_any(mask, axis=1, keepdims=True))
             return frames, tf.logical_and(frame_mask, tf.logical_not(silent))
         frames, num_frames = source
@@ -316,7 +317,9 @@ class FramesToText:
         return decoding.force(*self._start(frames, mask, alignments=True), ids)
 
     def _start(self, frames, mask, alignments):
-        # One frame at least, which is real: attention has something to see.
+        # One frame at least, which is real: attention has something to see. It is 0,
+        # whatever stands in the padding of a source without frames.
+        frames = tf.where(mask[..., None], frames, tf.zeros([], frames.dtype))
         missing = tf.maximum(1 - tf.shape(frames)[1], 0)
         frames = tf.pad(frames, [[0, 0], [0, missing], [0, 0]])
         mask = tf.pad(mask[:, 1:], [[0, 0], [1, 0]], constant_values=True)

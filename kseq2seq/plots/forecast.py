@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kseq2seq.plots.figures import figure_and_axes
-from kseq2seq.utils import Tensor, check_quantiles
+from kseq2seq.utils import Tensor, as_array, check_quantiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,7 @@ def _draw_forecast(axes, ahead, values, levels):
 
 def _series(name, values, length=None):
     """A series as an array of one axis, of a length that is asked for."""
-    array = np.asarray(values, "float64")
+    array = np.asarray(as_array(values, name), "float64")
     if array.ndim == 1 and array.size and length in (None, len(array)):
         return array
     expected = "(length,), with at least one value" if length is None else (length,)
@@ -124,7 +124,7 @@ def _series(name, values, length=None):
 
 def _forecast(forecast, levels):
     """The forecast as an array of shape (length, quantiles), checked."""
-    values = np.asarray(forecast, "float64")
+    values = np.asarray(as_array(forecast, "forecast"), "float64")
     expected = "(length, quantiles)" if levels else "(length,)"
     fits = values.size and values.ndim == 1 + bool(levels)
     if not fits or (levels and values.shape[1] != len(levels)):

@@ -9,7 +9,7 @@ import numpy as np
 from kseq2seq.plots.alignment import check_weights
 from kseq2seq.plots.figures import new_figure
 from kseq2seq.plots.fonts import drawable
-from kseq2seq.utils import Tensor, check_boolean, check_integers
+from kseq2seq.utils import Tensor, as_array, check_boolean, check_integers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,7 +112,14 @@ def _draw_frame(axes, cells, height, width):
 
 def _pixels(picture):
     """The picture as an array that Matplotlib draws."""
-    pixels = np.asarray(picture)
+    pixels = as_array(picture, "picture")
+    if pixels.dtype.kind == "b":
+        pixels = pixels.astype("float32")
+    if pixels.dtype.kind not in "fiu":
+        raise ValueError(
+            "`picture` must hold numbers. Received: an array of "
+            f"{pixels.dtype} of shape {pixels.shape}"
+        )
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
     if pixels.size and (pixels.ndim == 2 or pixels.shape[2:] == (3,)):
@@ -127,7 +134,7 @@ def _in_range(pixels):
     """Pixels that Matplotlib would not clip to a picture all but white."""
     least, most = float(pixels.min()), float(pixels.max())
     is_grey = pixels.ndim == 2
-    if pixels.dtype.kind in "iub":
+    if pixels.dtype.kind in "iu":
         fits, lowest, highest = is_grey or (least >= 0 and most <= 255), 0, 255
     else:
         fits, lowest, highest = least >= -MARGIN and most <= 1 + MARGIN, 0, 1

@@ -1,11 +1,10 @@
 """Shortlists: the target pieces that each source piece may give."""
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kseq2seq.runs.files import SHORTLIST_FILE
-from kseq2seq.utils import PAD_ID, PathLike, atomic_path, open_npz
+from kseq2seq.utils import PAD_ID, UNREADABLE, PathLike, atomic_path, open_npz
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +69,7 @@ def load_shortlist(folder: PathLike) -> Shortlist | None:
             return Shortlist(arrays["table"], arrays["frequent"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise ValueError(
             f"{path} must hold a shortlist, as 'kseq2seq shortlist' writes it: write "
             "it again, or delete the file to do without. Received: "

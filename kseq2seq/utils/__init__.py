@@ -1,6 +1,6 @@
 """Helpers that know nothing of models: checks, files, optional packages."""
 
-from kseq2seq.utils.arrays import open_npz
+from kseq2seq.utils.arrays import UNREADABLE, as_array, open_npz
 from kseq2seq.utils.checks import (
     check_boolean,
     check_choice,
@@ -66,9 +66,11 @@ __all__ = [
     "LEAST_VOCABULARY",
     "PAD_ID",
     "UNK_ID",
+    "UNREADABLE",
     "PathLike",
     "Tensor",
     "add_numbered_folder",
+    "as_array",
     "atomic_folder",
     "atomic_path",
     "atomic_write",

@@ -83,6 +83,10 @@ def test_files_are_written_down(call, speech, traced, expected, tmp_path):
     table.write_text(f'id,path\n1,"{paths[1]}"\n2,{paths[0]}\n')
     result = call("transcribe", run, "--input", table, "--column", "path")
     assert result.out == f"{texts[0]}\n{texts[2]}\n"
+    plain = tmp_path / "plain.csv"
+    plain.write_text(f'"{paths[1]}",one\n{paths[0]},"two, too"\n')
+    result = call("transcribe", run, "--input", plain)
+    assert result.out == f"{texts[0]}\n{texts[2]}\n"
     result = call("transcribe", run, "--input", table, "--column", 1)
     assert_refused(
         result, "path: there is no such file. Expected paths from .* of the table"

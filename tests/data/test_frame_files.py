@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import struct
 import wave
 
 import numpy as np
@@ -146,3 +147,87 @@ def test_arguments_of_tables_are_checked(tmp_path, read, number):
     for value in (0, "3"):
         with pytest.raises(ValueError, match=f"`{number}` must be .*of at least 1"):
             read(tmp_path / "no.tsv", **{number: value})
+
+
+def _with_chunk(content, size, body, where=36):
+    """A WAV file with a chunk ahead of its samples, or at another place."""
+    chunk = b"LIST" + struct.pack("<I", size) + body
+    content = content[:where] + chunk + content[where:]
+    return content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+
+
+def test_other_chunks_are_passed_over(tmp_path):
+    content, samples = wav(131)
+    path = tmp_path / "a.wav"
+    odd = 5, b"INFOx\0"  # with the byte that makes it even
+    for given in (
+        _with_chunk(content, *odd),
+        _with_chunk(content, *odd, where=len(content)),
+        _with_chunk(content, 400, bytes(400)),
+        content + b"abc",
+    ):
+        path.write_bytes(given)
+        assert data.wav_sample_rate(path) == 8000
+        for source in (path, given):
+            received, rate = data.read_wav_samples(source)
+            assert (received.dtype, rate) == ("int16", 8000)
+            np.testing.assert_array_equal(received, np.round(samples * 2**15))
+
+
+def test_the_first_channel_is_read_as_tensorflow_reads_it():
+    stereo = np.random.default_rng(3).uniform(-1, 1, size=(101, 2)).astype("float32")
+    content = tf.audio.encode_wav(stereo, 11025).numpy()
+    expected, rate = tf.audio.decode_wav(content)
+    samples, received = data.read_wav_samples(content)
+    assert received == int(rate) == 11025
+    np.testing.assert_array_equal(samples / np.float32(2**15), expected[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [
+        (_with_chunk(wav(99)[0], 4000, b"INFO"), "chunk that is longer than the file"),
+        (_with_chunk(wav(99)[0], 400, bytes(400))[:-9], "fewer samples than its heade"),
+        (wav(99)[0][:24] + bytes(4) + wav(99)[0][28:], "Received: 0 samples a second"),
+    ],
+)
+def test_damaged_recordings_name_what_is_wrong(tmp_path, content, received):
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    for read, source in (
+        (data.wav_sample_rate, path),
+        (data.read_wav_samples, path),
+        (data.read_wav_samples, content),
+    ):
+        name = "a.wav" if source is path else "b.RIFF.*"
+        with pytest.raises(data.DataError, match=f"{name}: must be .*{received}"):
+            read(source)
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "wav"])
+def test_whatever_is_damaged_is_an_error_of_data(tmp_path, kind):
+    path, rng = tmp_path / f"a.{kind}", np.random.default_rng(7)
+    if kind == "wav":
+        path.write_bytes(_with_chunk(wav(99)[0], 4, b"INFO"))
+    elif kind == "npy":
+        np.save(path, rng.normal(size=(11, 3)))
+    else:
+        np.savez_compressed(path, rng.normal(size=(11, 3)))
+    content, errors = path.read_bytes(), 0
+    read = data.read_wav_samples if kind == "wav" else data.FrameFile
+    for _ in range(300):
+        damaged = bytearray(content)
+        damaged[rng.integers(min(len(content), 200))] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            np.asarray(read(path)[0] if kind == "wav" else read(path))
+        except data.DataError as error:
+            assert str(path) in str(error)
+            errors += 1
+    assert errors > 30
+
+
+def test_a_file_of_several_arrays_is_told_by_their_names(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.ones((2, 3)), y=np.ones((2, 3)))
+    with pytest.raises(data.DataError, match=r"one array. Received: 2 arrays: x, y"):
+        data.FrameFile(tmp_path / "a.npz")

@@ -106,3 +106,16 @@ def test_files_of_a_dtype_without_room_for_a_number_are_refused(name, tmp_path):
     with pytest.raises(ValueError, match="`dtype` must be one of float32, float64, fl"):
         data.write_frames(tmp_path / name, pairs, "int8")
     assert not (tmp_path / name).exists()
+
+
+def test_missing_values_ragged_rows_and_nul_are_refused(tmp_path):
+    masked = np.ma.masked_equal(np.array([[1.0, 9.0], [2.0, 3.0]]), 9.0)
+    ragged = [[1.0, 2.0], [3.0]]
+    for frames, match in ((masked, "Received: 1 of 4"), (ragged, "the same length")):
+        with pytest.raises(ValueError, match=rf"`pairs\[1\]` must .*{match}"):
+            data.write_frames(
+                tmp_path / "a.npz", [(np.ones((3, 2)), "a"), (frames, "b")]
+            )
+    with pytest.raises(ValueError, match=r"without NUL.*pairs\[0\] with 'a\\x00'"):
+        data.write_frames(tmp_path / "a.npz", [(np.ones((3, 2)), "a\0")])
+    assert not [*tmp_path.iterdir()]

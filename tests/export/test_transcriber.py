@@ -104,10 +104,10 @@ def test_a_wav_file_of_another_kind_is_an_error(speech, saved_models, tmp_path):
         request = {"audio": strings([other])}
         run_session(saved_models[0], [("serving_default", request)])
     for content in (other, b"no WAV"):
-        with pytest.raises(ValueError, match="16-bit PCM, with 8000 samples a second"):
+        with pytest.raises(ValueError, match="ffmpeg.*Received: .*(16000|header)"):
             speech([content])
         (tmp_path / "a.wav").write_bytes(content)
-        with pytest.raises(ValueError, match="ffmpeg.*Received: .*(16000|header)"):
+        with pytest.raises(ValueError, match="a.wav.*(16000|header)|a.wav.*ffmpeg"):
             speech([tmp_path / "a.wav"])
     with pytest.raises(FileNotFoundError, match="no.wav', which is no file"):
         speech([tmp_path / "no.wav"])

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -48,3 +49,19 @@ def test_models_of_an_ensemble_join_as_many_frames(tokenizer, plain):
     other = make_model(tokenizer, SIZE, convolutions=0)
     with pytest.raises(ValueError, match=r"joined, size\) \[\(2, 7\), \(4, 7\)\]"):
         FramesToText([plain.model, other], tokenizer, SEARCH)
+
+
+@pytest.mark.parametrize("padding", [1e30, np.nan, np.inf])
+@pytest.mark.parametrize("convolutions", [0, 2])
+def test_a_source_without_frames_does_not_see_its_padding(
+    tokenizer, convolutions, padding
+):
+    model = make_model(tokenizer, SIZE, convolutions=convolutions)
+    graphs = FramesToText([model], tokenizer, SEARCH)
+    frames = np.random.default_rng(0).normal(size=(3, 11, SIZE)).astype("float32")
+    num_frames, texts = tf.constant([11, 5, 0]), tf.constant(["ab", "c", "ba"])
+    scores = []
+    for value in (0.0, padding):
+        frames[1, 5:], frames[2] = value, value
+        scores.append(graphs.score(tf.constant(frames), num_frames, texts)["log_prob"])
+    np.testing.assert_allclose(*scores, rtol=1e-6)

@@ -39,6 +39,15 @@ def test_hard_attention_frames_one_cell_of_a_picture_in_colours():
         assert (frame.get_width(), frame.get_height()) == (7, 5)
 
 
+def test_true_and_false_are_white_and_black():
+    for picture in (COLOURS > 0.5, PICTURE > 0.5):
+        figure = plots.picture_heatmap(picture, WORDS, WEIGHTS, grid=(2, 3))
+        drawn = figure.axes[0].images[0].get_array()
+        np.testing.assert_array_equal(drawn, picture.astype("float32"))
+    with pytest.raises(ValueError, match="`picture` must hold numbers.*object"):
+        plots.picture_heatmap(PICTURE.astype(object), WORDS, WEIGHTS, grid=(2, 3))
+
+
 def test_colours_a_little_out_of_range_are_clipped():
     figure = plots.picture_heatmap(COLOURS * 1.1 - 0.05, WORDS, WEIGHTS, grid=(2, 3))
     drawn = figure.axes[0].images[0].get_array()
