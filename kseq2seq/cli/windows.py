@@ -169,7 +169,7 @@ def texts_of_window(
 
 
 def features_check(options: argparse.Namespace) -> Callable[[str, int], Any] | None:
-    """What `read_windows` checks of lines that have features in a column.
+    """Check of `read_windows` for lines that have features in a column.
 
     Args:
         options: Those of a verb with `--features`.

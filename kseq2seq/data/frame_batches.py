@@ -17,7 +17,9 @@ from kseq2seq.data.bucketing import (
     order_by_length,
     without_autotune,
 )
+from kseq2seq.data.frame_files import FrameFile
 from kseq2seq.data.frames import as_frame_pairs, check_finite
+from kseq2seq.data.lines import DataError
 from kseq2seq.data.memory import endless_plan
 from kseq2seq.data.padding import pad_rows, shift_right
 from kseq2seq.utils import check_integer
@@ -192,7 +194,12 @@ class _FrameRows:
         for row, index in zip(rows, indices, strict=True):
             frames = np.asarray(self.pairs[index][0])
             # Frames in files are read here for the first time.
-            row[: len(frames)] = check_finite(frames, index)
+            try:
+                row[: len(frames)] = check_finite(frames, index)
+            except ValueError as error:
+                given = self.pairs[index][0]
+                place = f"{given}: " if isinstance(given, FrameFile) else ""
+                raise DataError(f"{place}{error}") from error
         return rows
 
     def _element(self, indices, source_length, target_length):

@@ -51,7 +51,7 @@ def check_same_tokenizers(translators: Sequence[Tokenizing]) -> None:
 def _different(
     first: FeatureVocabulary | None, second: FeatureVocabulary | None
 ) -> str:
-    """How the features of two models differ."""
+    """The difference between the features of two models, in words."""
     if first is None or second is None:
         return "with features and without"
     if first.separator != second.separator:

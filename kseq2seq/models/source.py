@@ -104,6 +104,8 @@ def embedding_initializer(config: Seq2SeqConfig) -> Any:
 def _read_frames(config, frames, frame_mask):
     memory_mask = FrameMask(config.time_reduction, name="source_mask")(frame_mask)
     mask = frame_mask
+    # Whatever stands in padding, also NaN, of which a gradient times 0 would be NaN.
+    frames = ops.where(ops.expand_dims(mask, -1), frames, 0)
     if config.spec_augment:
         frames = _spec_augment(config)(frames, mask)
     for number in range(config.convolutions):

@@ -17,8 +17,7 @@ UNREADABLE = (
     KeyError,
     TypeError,
     EOFError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # also of compression that NumPy does not know
     tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,

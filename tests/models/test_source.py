@@ -83,6 +83,7 @@ def loss_and_gradients(model, inputs, target):
     return loss, [tf.convert_to_tensor(x) for x in gradients]
 
 
+@pytest.mark.parametrize("fill", [1e3, np.nan])
 @pytest.mark.parametrize(
     "options",
     [
@@ -93,9 +94,9 @@ def loss_and_gradients(model, inputs, target):
     ],
     ids=lambda options: options.get("attention", f"{len(options)}"),
 )
-def test_a_padded_batch_gives_what_each_row_gives_alone(options):
+def test_a_padded_batch_gives_what_each_row_gives_alone(options, fill):
     model, lengths = make_model(**options), (11, 6, 1)
-    inputs = frames_of(lengths, 14, fill=1e3)
+    inputs = frames_of(lengths, 14, fill)
     target = np.array([[2, 4, 5, 6], [2, 7, 0, 0], [2, 8, 9, 0]], "int32")
     loss, gradients = loss_and_gradients(model, inputs, target)
     total, sums = 0, [0] * len(gradients)

@@ -123,6 +123,12 @@ def test_files_of_frames_stay_on_the_disk(folder, caplog):
         np.save(path, np.full((len(text), 7), np.nan))
     with pytest.raises(data.DataError, match=r"^\S*\d.npy: must hold finite numbers"):
         trainer.fit(training)
+    for number, text in enumerate(TEXTS):
+        path = folder / "frames" / f"{number}.npy"
+        np.save(path, np.full((len(text), 7), 1e300))
+    training = prepare(folder, "of_large_frames", *changes)
+    with pytest.raises(data.DataError, match=r"^\S*\d.npy: .*too large for float32"):
+        trainer.fit(training)
     (folder / "frames" / "other.tsv").write_text("../other.npy\tab\n")
     np.save(folder / "other.npy", np.zeros((3, 5)))
     changes[2] = "data.validation=frames/other.tsv"
@@ -133,7 +139,7 @@ def test_files_of_frames_stay_on_the_disk(folder, caplog):
 def test_recordings_of_another_rate_are_told(folder):
     write_recordings(folder / "fast", ["ab"], rate=16000)
     change = "data.validation=fast/all.tsv"
-    match = r"0.wav: .* with 8000 samples a second"
+    match = r"0.wav: .*must have 8000 samples a second"
     with pytest.raises(data.DataError, match=match):
         prepare(folder, "other_rate", change)
     change = 'data.train=["speech/all.tsv", "fast/all.tsv"]'
