@@ -18,7 +18,10 @@ from kseq2seq.cli.sampling_options import (
     minimum_risk_function,
 )
 from kseq2seq.cli.search_options import given_search_options, make_search
-from kseq2seq.cli.unknown_text import telling_of_unknown
+from kseq2seq.cli.unknown_text import (
+    telling_of_unknown,
+    telling_of_unknown_features,
+)
 from kseq2seq.runs import is_run_folder, is_transcriber
 from kseq2seq.utils import import_tensorflow
 
@@ -194,6 +197,9 @@ def load_translate_function(
     if _needs_known_text(translator, search):
         tokenizer = translator.source_tokenizer
         translate = telling_of_unknown(translate, tokenizer, options.verb)
+    features = getattr(translator, "features", None)
+    if features is not None:
+        translate = telling_of_unknown_features(translate, features, options.verb)
     return partial(
         translate,
         search=search,

@@ -1,4 +1,4 @@
-"""Texts with characters or words that a model has never seen, and what to do."""
+"""Texts and features that a model has never seen, and what to do."""
 
 import sys
 import unicodedata
@@ -31,6 +31,34 @@ def telling_of_unknown(translate: Any, tokenizer: Any, verb: str) -> Any:
         if message:
             told = True
             print(f"kseq2seq {verb}: {message}", file=sys.stderr)
+        return translate(texts, **arguments)
+
+    return translate_and_tell
+
+
+def telling_of_unknown_features(translate: Any, vocabulary: Any, verb: str) -> Any:
+    """A function that translates, and tells once of features that a model has not.
+
+    Args:
+        translate: Function of `texts`, and of `features` and others by name.
+        vocabulary: The `kseq2seq.FeatureVocabulary` of the model.
+        verb: Verb of the command, for the message.
+    """
+    told = False
+
+    def translate_and_tell(texts: Sequence[str], **arguments: Any) -> Any:
+        nonlocal told
+        features = arguments.get("features") or []
+        unknown = {} if told else vocabulary.unknown(features)
+        if unknown:
+            told = True
+            print(
+                f"kseq2seq {verb}: there are features that were not in the training, "
+                f"such as {next(iter(unknown))[:40]!r}. Expected some of "
+                f"{', '.join(vocabulary.symbols[:20])}, with {vocabulary.separator!r} "
+                "between two of them.",
+                file=sys.stderr,
+            )
         return translate(texts, **arguments)
 
     return translate_and_tell

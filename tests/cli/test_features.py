@@ -1,5 +1,7 @@
 """Commands for a model with features."""
 
+import re
+
 import pytest
 
 from commands import assert_refused
@@ -50,6 +52,16 @@ def test_translate_takes_a_column(call, featured):
     refused = call("translate", path, "--features", "1", stdin="a\tV\n\ndog\n")
     assert refused.code == 2
     assert "standard input:3: expected at least 2 columns" in refused.err
+
+
+def test_unknown_features_are_told_once(call, featured):
+    path, _ = featured
+    lines = "a dog\tV;PST\ngo\tV, PST\ngo\tX\n"
+    result = call("translate", path, "--features", "1", *BEAM, stdin=lines)
+    match = r"translate: there are features .*as 'V, PST'\. .* with ';' between"
+    assert len(re.findall(match, result.err)) == 1 and result.code == 0
+    result = call("translate", path, "--features", "1", *BEAM, stdin="a\tV\ngo\t\n")
+    assert "there are features" not in result.err
 
 
 def test_evaluate_takes_a_column(call, featured, tmp_path):
