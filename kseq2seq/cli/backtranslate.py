@@ -123,6 +123,7 @@ def _translator(
     """Loads a model, which makes lines of pairs of a window."""
     if options.sample:
         translator = loading.load_translator(options.path, options.modules)
+        loading.check_has_features(options, translator)
         sample = partial(_sample, translator.sample, given_sampling_options(options))
     else:
         translate = loading.load_translate_function(options)

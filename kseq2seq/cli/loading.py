@@ -144,19 +144,18 @@ def check_has_features(options: argparse.Namespace, translator: Any) -> None:
     """Refuses `--features` for a model that has none, and tells where one lacks them.
 
     Args:
-        options: Those of a verb; without `--features` nothing is told.
+        options: Those of a verb, with or without `--features`.
         translator: The translator.
 
     Raises:
         ValueError: If the option is given and the model has no features.
     """
-    if not hasattr(options, "features"):
-        return
-    given = options.features is not None
+    given = getattr(options, "features", None) is not None
     if translator.has_features and not given:
+        remedy = " Give them by --features." if hasattr(options, "features") else ""
         print(
             f"kseq2seq {options.verb}: the model was trained with features, and none "
-            "are given: all are taken as missing. Give them by --features.",
+            f"are given: all are taken as missing.{remedy}",
             file=sys.stderr,
         )
     if given and not translator.has_features:

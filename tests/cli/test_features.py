@@ -54,6 +54,15 @@ def test_translate_takes_a_column(call, featured):
     assert "standard input:3: expected at least 2 columns" in refused.err
 
 
+def test_backtranslate_has_none(call, featured, tmp_path):
+    path, _ = featured
+    (tmp_path / "text").write_text("a dog\n")
+    options = "backtranslate", path, tmp_path / "text", tmp_path / "pairs"
+    for more in (["--max-length", "9"], ["--sample", "--seed", "5"]):
+        result = call(*options, *more)
+        assert result.err.count(NONE_GIVEN) == 1 and "--features" not in result.err
+
+
 def test_unknown_features_are_told_once(call, featured):
     path, _ = featured
     lines = "a dog\tV;PST\ngo\tV, PST\ngo\tX\n"
