@@ -1,5 +1,7 @@
 """Frames with texts in TFRecord files, as other pipelines of TensorFlow read them."""
 
+import errno
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ def write_tfrecords(path: PathLike, pairs: Iterable[Any]) -> None:
 
     Raises:
         ValueError: If `pairs` are no such pairs, or a number is not finite in float32.
+        FileNotFoundError: If there is no such folder.
 
     Example:
 
@@ -37,6 +40,9 @@ def write_tfrecords(path: PathLike, pairs: Iterable[Any]) -> None:
     import tensorflow as tf
 
     checked = as_frame_pairs(pairs)
+    if not Path(path).parent.exists():
+        # TensorFlow would name the file beside it that is written first.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     with (
         atomic_path(path) as beside,
         tf.io.TFRecordWriter(str(beside), _compression(path)) as writer,

@@ -68,6 +68,11 @@ def frames_heatmap(
             "`frames` must have the shape (num_frames, size), with at least one frame. "
             f"Received: frames.shape={frames.shape}"
         )
+    if not np.isfinite(frames).all():
+        raise ValueError(
+            "`frames` must hold finite numbers. Received: "
+            f"{np.sum(~np.isfinite(frames))} that are NaN or infinite"
+        )
     positions = -(-len(frames) // joined)
     weights = check_weights(alignment, positions, len(tokens), "positions of frames")
     (*labels, heading), families = drawable([*tokens, title or ""])

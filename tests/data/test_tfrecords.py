@@ -91,3 +91,10 @@ def test_frames_on_the_disk_must_be_finite(tmp_path):
     with pytest.raises(ValueError, match=r"finite.*infinite ones in pairs\[1\]"):
         data.write_tfrecords(tmp_path / "a.tfrecord", [PAIRS[0], (frames, "b")])
     assert not (tmp_path / "a.tfrecord").exists()
+
+
+def test_a_folder_that_is_not_there_is_told_with_the_name_of_the_file(tmp_path):
+    path = tmp_path / "no" / "a.tfrecord"
+    with pytest.raises(FileNotFoundError) as error:
+        data.write_tfrecords(path, [(np.zeros((2, 3)), "a")])
+    assert error.value.filename == str(path)

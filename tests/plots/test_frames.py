@@ -38,6 +38,7 @@ def test_both_have_one_scale_of_time(seconds, end):
         ({"alignment": -WEIGHTS}, "finite weights of at least 0"),
         ({"frames_per_position": 0}, "`frames_per_position` must be"),
         ({"seconds_per_frame": 0}, "`seconds_per_frame` must be"),
+        ({"frames": np.full((7, 3), np.inf)}, "finite.*Received: 21 that are NaN"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, match):
