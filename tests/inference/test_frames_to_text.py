@@ -51,8 +51,7 @@ def test_models_of_an_ensemble_join_as_many_frames(tokenizer, plain):
         FramesToText([plain.model, other], tokenizer, SEARCH)
 
 
-@pytest.mark.parametrize("padding", [1e30, np.nan, np.inf])
-@pytest.mark.parametrize("convolutions", [0, 2])
+@pytest.mark.parametrize(("convolutions", "padding"), [(0, np.nan), (2, 1e30)])
 def test_a_source_without_frames_does_not_see_its_padding(
     tokenizer, convolutions, padding
 ):

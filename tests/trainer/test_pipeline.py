@@ -90,6 +90,7 @@ def test_other_pieces_are_drawn_for_training(tmp_path):
     texts = ["a banana and ananas", "a bandana", "nab an ananas"]
     subwords = tokenizers.train_tokenizer(texts, 17, allow_smaller=True)
     changes = ["batches.sampling_nbest_size=[-1, 0]", "batches.buckets=[31]"]
+    changes += ["tokenizer.kind=unigram"]
     settings = read_settings(*changes)
     sides = subwords, subwords, None
     made = batches.make_training_batches(settings, tmp_path, pairs, sides)
