@@ -6,7 +6,7 @@ import pytest
 
 from commands import assert_refused
 from kseq2seq import Search, Translator
-from kseq2seq.cli import loading
+from kseq2seq.cli import loading, windows
 from translators import NUM_FEATURES, tiny_translator
 
 BEAM = ["--beam", "2", "--max-length", "9"]
@@ -52,6 +52,17 @@ def test_translate_takes_a_column(call, featured):
     refused = call("translate", path, "--features", "1", stdin="a\tV\n\ndog\n")
     assert refused.code == 2
     assert "standard input:3: expected at least 2 columns" in refused.err
+
+
+def test_a_line_without_them_is_told_before_others_are_translated(
+    call, featured, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(windows, "WINDOW_LINES", 1)
+    (tmp_path / "in.tsv").write_text("a dog\tV\n\ngo\n")
+    options = "--features", "1", "--input", tmp_path / "in.tsv"
+    result = call("translate", featured[0], *options, *BEAM)
+    assert_refused(result, "in.tsv:3: expected at least 2 columns")
+    assert not result.out
 
 
 def test_backtranslate_has_none(call, featured, tmp_path):

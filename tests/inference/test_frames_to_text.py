@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kseq2seq import Search
+from kseq2seq import Search, Transcriber, layers
 from kseq2seq.inference import FramesToText
 from transcribers import (
+    BANDS,
     FRAMES,
+    RATE,
     SEARCH,
     SIZE,
+    WAVES,
     frames_transcriber,
     make_model,
     make_tokenizer,
@@ -64,3 +67,17 @@ def test_a_source_without_frames_does_not_see_its_padding(
         frames[1, 5:], frames[2] = value, value
         scores.append(graphs.score(tf.constant(frames), num_frames, texts)["log_prob"])
     np.testing.assert_allclose(*scores, rtol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_layer_in_half_precision_gives_what_a_transcriber_reads(tokenizer, policy):
+    log_mel = layers.LogMel(BANDS, RATE, dtype=policy)
+    model = make_model(tokenizer, BANDS)
+    graphs = FramesToText([model], tokenizer, SEARCH, log_mel)
+    received = graphs.transcribe(tf.constant([content for content, _ in WAVES]))
+    transcriber = Transcriber(model, tokenizer, log_mel)
+    rows = transcriber.transcribe([content for content, _ in WAVES], SEARCH)
+    texts = [best[0].text.encode() for best in rows]
+    assert received["text"].numpy().tolist() == texts
+    scores = [best[0].score for best in rows]
+    np.testing.assert_allclose(received["score"], scores, atol=1e-4)
