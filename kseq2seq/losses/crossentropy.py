@@ -196,8 +196,8 @@ def token_weights(
         for size, other in zip(sizes, expected, strict=True)
     ):
         raise ValueError(
-            "`sample_weight` must have shape (batch,), for a weight of each sentence, "
-            "or (batch, length), for one of each token. Received: sample_weight.shape="
+            "`sample_weight` must have shape (batch,), for a weight of each row, or "
+            "(batch, length), for one of each position. Received: sample_weight.shape="
             f"{received}, labels.shape={expected}"
         )
     return weights * factors

@@ -79,7 +79,7 @@ def pad(labels, logits, columns, value):
 @pytest.mark.parametrize("shape", [(B, T, 1), (T,), (B, T + 1), (T, T), (B + 1, 1)])
 @pytest.mark.parametrize("make", [MaskedCrossentropy, TokenAccuracy, Perplexity])
 def test_weights_of_other_shapes_are_refused(labels, logits, make, shape):
-    match = re.escape("(batch, length), for one of each token. Received: sample_")
+    match = re.escape("(batch, length), for one of each position. Received: sample_")
     with pytest.raises(ValueError, match=f"{match}.*={re.escape(str(shape))}"):
         make()(labels, logits, np.ones(shape, "float32"))
 
