@@ -185,7 +185,7 @@ def run(options: argparse.Namespace) -> None:
         if table or options.confusions:
             rows = compare(list(map(str, sources)), hypotheses, references)
         if table:
-            table.write(comparison_table(rows))
+            table.write(comparison_table(rows, features))
     for score in scores.values():
         print(score)
     if options.confusions:

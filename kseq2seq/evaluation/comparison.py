@@ -101,11 +101,15 @@ def confusions(rows: Sequence[Comparison]) -> list[tuple[str, str, int]]:
     return [(*edit, count) for edit, count in counts.most_common()]
 
 
-def comparison_table(rows: Sequence[Comparison]) -> str:
+def comparison_table(
+    rows: Sequence[Comparison], features: Sequence[str] | None = None
+) -> str:
     r"""The comparisons as a table with tabs between columns, for a spreadsheet.
 
     Args:
         rows: Result of `compare`.
+        features: The features of each source, a column behind the others; `None` for
+            none.
 
     Returns:
         Lines of source, reference, translation, "yes" or "no", the number of edits, and
@@ -121,11 +125,12 @@ def comparison_table(rows: Sequence[Comparison]) -> str:
     """
     table = io.StringIO()
     writer = csv.writer(table, delimiter="\t", lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
+    writer.writerow([*_COLUMNS, *([] if features is None else ["features"])])
+    for number, row in enumerate(rows):
         changes = ", ".join(format_edit(*edit) for edit in row.edits)
         correct, edits = "yes" if row.correct else "no", str(len(row.edits))
-        cells = row.source, row.reference, row.translation, correct, edits, changes
+        cells = [row.source, row.reference, row.translation, correct, edits, changes]
+        cells += [] if features is None else [features[number]]
         writer.writerow([join_lines(x).replace("\t", " ") for x in cells])
     return table.getvalue()
 

@@ -54,7 +54,7 @@ def score(training: Training) -> dict[str, Score]:
     write_text(run / runs.TRANSLATIONS_FILE, "".join(lines))
     # Recordings are named by their files.
     rows = evaluation.compare(list(map(str, sources)), hypotheses, references)
-    write_text(run / runs.COMPARISON_FILE, evaluation.comparison_table(rows))
+    write_text(run / runs.COMPARISON_FILE, evaluation.comparison_table(rows, features))
     runs.write_scores(run, report)
     _draw_alignment(model, sources, translations, run / runs.ALIGNMENT_FILE)
     runs.record_finish(run)

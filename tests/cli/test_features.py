@@ -97,8 +97,11 @@ def test_evaluate_takes_a_column(call, featured, tmp_path):
     file.write_text("".join(lines), encoding="utf-8")
     arguments = ["--tsv", file, "--columns", "0", "2", "--features", "1", *BEAM]
     output = tmp_path / "out"
+    table = tmp_path / "table.tsv"
     result = call("evaluate", path, *arguments, "--metrics", "exact_match",
-                  "--output", output)  # fmt: skip
+                  "--output", output, "--table", table)  # fmt: skip
+    cells = [line.split("\t") for line in table.read_text().splitlines()]
+    assert [(row[0], row[6]) for row in cells[1:]] == [*rows[:2], rows[3]]
     assert "= 100.00" in result.out
     assert output.read_text().splitlines() == [*targets[:2], targets[3]]
     assert NONE_GIVEN not in result.err

@@ -69,6 +69,8 @@ def test_table_has_a_line_for_each_source():
         "a b\tp q\tp q\tyes\t0\t",
         "c d\tp q z\tpq y\tno\t2\t␣ → ∅, z → y",
     ]
+    table = evaluation.comparison_table(rows, ["V;PST", ""])
+    assert [x.split("\t")[6] for x in table.splitlines()] == ["features", "V;PST", ""]
 
 
 def test_a_table_is_read_with_its_quotes():

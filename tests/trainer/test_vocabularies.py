@@ -95,6 +95,9 @@ def test_a_training_with_features(tmp_path, caplog):
     assert json.loads((run / "config.json").read_text())["feature_vocabulary_size"] == 6
     # A source is scored once for each of its features.
     assert len((run / "translations.txt").read_text().splitlines()) == 22
+    table = [x.split("\t") for x in (run / "translations.tsv").read_text().splitlines()]
+    assert table[0][6] == "features"
+    assert {(row[0], row[6]) for row in table[1:]} == {(a, c) for a, _, c in ROWS}
     assert runs.load_features(run) == training.features
     translator = Translator.load(run)
     assert translator.features == training.features
