@@ -120,7 +120,9 @@ def _files(options: argparse.Namespace) -> tuple[list[str], list[Any]]:
 def _names_in_table(options: argparse.Namespace) -> list[str]:
     from kseq2seq.data import read_lines, read_tsv
 
-    if not options.input:
+    suffixes = Path(options.input or "").suffixes
+    is_csv = ".csv" in [suffix.lower() for suffix in suffixes]
+    if options.column is None and not is_csv:
         cells = [line.split("\t")[0] for line in read_lines(options.input)]
     else:
         column: Any = 0 if options.column is None else options.column

@@ -18,7 +18,11 @@ from kseq2seq.tokenizers import (
     add_symbols,
     kind_of,
 )
-from kseq2seq.trainer.model_checks import VOCABULARY_SIZES, placeholder_sizes
+from kseq2seq.trainer.model_checks import (
+    VOCABULARY_SIZES,
+    both_sides,
+    placeholder_sizes,
+)
 from kseq2seq.trainer.readers import READERS, Pairs
 from kseq2seq.trainer.schema import SettingsError
 from kseq2seq.trainer.settings import Settings
@@ -264,7 +268,7 @@ def _check_settings(run: Path, settings: Settings, frame_size: int = 0) -> None:
     for name in _TOKENIZER_SETTINGS:
         value = getattr(settings.tokenizer, name)
         given = list(value) if isinstance(value, tuple) else value
-        if name in tokenizer and _of_both(tokenizer[name]) != _of_both(given):
+        if name in tokenizer and both_sides(tokenizer[name]) != both_sides(given):
             wrong.append(
                 f"tokenizer.{name} must be {tokenizer[name]!r}. Received: {given!r}"
             )
@@ -272,11 +276,6 @@ def _check_settings(run: Path, settings: Settings, frame_size: int = 0) -> None:
         raise SettingsError(
             *(f"--from {run}: as in this run, {message}" for message in wrong)
         )
-
-
-def _of_both(value: Any) -> list[Any]:
-    """The values of the source and the target, of a setting of both or of each."""
-    return value if isinstance(value, list) else [value, value]
 
 
 def _config_of(path: Path) -> dict[str, Any]:

@@ -99,10 +99,10 @@ def check_subwords(tokenizer: Any, batches: Any, errors: list[str]) -> None:
         batches: The section [batches].
         errors: List to which a message is added for what cannot be used.
     """
-    kinds = _both(tokenizer.kind)
+    kinds = both_sides(tokenizer.kind)
     sizes = batches.sampling_nbest_size
-    is_split = _both(tokenizer.split_digits)
-    is_sampled = [size not in (0, 1) for size in _both(sizes)]
+    is_split = both_sides(tokenizer.split_digits)
+    is_sampled = [size not in (0, 1) for size in both_sides(sizes)]
     settings = (
         ("tokenizer.split_digits", tokenizer.split_digits, is_split, "false", "true"),
         ("batches.sampling_nbest_size", sizes, is_sampled, "0", "-1"),
@@ -119,9 +119,19 @@ def check_subwords(tokenizer: Any, batches: Any, errors: list[str]) -> None:
             )
 
 
-def _both(value: Any) -> tuple[Any, Any]:
-    """The values of the source and the target, of a setting of both or of each."""
-    return value if isinstance(value, tuple) else (value, value)
+def both_sides(value: Any) -> tuple[Any, Any]:
+    """The values of the source and the target, of a setting of both or of each.
+
+    Args:
+        value: One value, or a tuple or a list of two.
+
+    Example:
+
+    >>> both_sides("word"), both_sides(["word", "bpe"])
+    (('word', 'word'), ('word', 'bpe'))
+    """
+    source, target = value if isinstance(value, (tuple, list)) else (value, value)
+    return source, target
 
 
 def check_vocabulary_sizes(model: Mapping[str, Any], errors: list[str]) -> None:
@@ -270,7 +280,7 @@ def check_guided(settings: Any, model: Mapping[str, Any], errors: list[str]) -> 
             f"{weight} with model.attention = 'none'"
         )
     batches = settings.batches
-    sizes = _both(batches.sampling_nbest_size)
+    sizes = both_sides(batches.sampling_nbest_size)
     if batches.source_swap or any(size not in (0, 1) for size in sizes):
         errors.append(
             "data.links are of tokens that stay as they are: set batches.source_swap "

@@ -87,6 +87,9 @@ def test_files_are_written_down(call, speech, traced, expected, tmp_path):
     plain.write_text(f'"{paths[1]}",one\n{paths[0]},"two, too"\n')
     result = call("transcribe", run, "--input", plain)
     assert result.out == f"{texts[0]}\n{texts[2]}\n"
+    (tmp_path / "empty.tsv").write_text("\n")
+    refused = call("transcribe", run, "--input", tmp_path / "empty.tsv")
+    assert_refused(refused, "empty.tsv: no files to transcribe")
     result = call("transcribe", run, "--input", table, "--column", 1)
     assert_refused(
         result, "path: there is no such file. Expected paths from .* of the table"
